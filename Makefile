@@ -1,0 +1,43 @@
+# Every target does its own set-up; `make` alone lists them.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check fix wheel bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make .venv and install residerm with pinned versions
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "residerm needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: setup ## draw the synthetic archive, its statistics and a preview, in demo/
+	rm -rf demo
+	$(BIN)/residerm data synth demo/archive
+	$(BIN)/residerm data stats demo/archive --out demo/statistics
+	$(BIN)/residerm data preview demo/archive --out demo/preview.png
+
+test: setup ## run the tests, without the slow ones
+	$(BIN)/pytest -n 2 -m 'not slow'
+
+test-slow: setup ## run the slow tests
+	$(BIN)/pytest -m slow
+
+check: setup ## lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup ## mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what the targets made
+	rm -rf .venv demo build dist
