@@ -1,0 +1,146 @@
+"""The diagnoses, what the archives call them, and the one way to translate classes.
+
+A `ClassMapping` sends each source class to a target class or leaves it out. It translates labels (`--task`) and
+probabilities (summed), and travels with the run. Malignant are melanoma, basal cell carcinoma, squamous cell
+carcinoma and the actinic keratoses (akiec, ak), which are strictly pre-malignant or in situ but are counted with the
+malignant ones in the literature on HAM10000. "Unknown" is left out.
+
+ISIC 2016 and 2020 say "malignant" and mean melanoma. Their classes are therefore `not_melanoma` and `melanoma`
+here, so that they are never compared silently with `benign` and `malignant`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from residerm.config import Task
+from residerm.errors import UsageError, listed
+
+if TYPE_CHECKING:
+    import numpy as np
+
+NAMES: Mapping[str, str] = MappingProxyType(
+    {
+        "akiec": "actinic keratosis / intraepithelial carcinoma",
+        "ak": "actinic keratosis",
+        "bcc": "basal cell carcinoma",
+        "bkl": "benign keratosis",
+        "df": "dermatofibroma",
+        "mel": "melanoma",
+        "nv": "melanocytic nevus",
+        "scc": "squamous cell carcinoma",
+        "sk": "seborrheic keratosis",
+        "vasc": "vascular lesion",
+        "benign": "benign",
+        "malignant": "malignant",
+        "melanoma": "melanoma",
+        "not_melanoma": "anything but melanoma",
+    }
+)
+
+_ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "actinic keratoses and intraepithelial carcinoma": "akiec",
+        "actinic keratoses and intraepithelial carcinomae": "akiec",
+        "actinic keratoses and intraepithelial carcinoma / bowen's disease": "akiec",
+        "actinic keratoses": "akiec",
+        "bowen's disease": "akiec",
+        "actinic keratosis": "ak",
+        "basal cell carcinoma": "bcc",
+        "benign keratosis-like lesions": "bkl",
+        "benign keratosis": "bkl",
+        "pigmented benign keratosis": "bkl",
+        "dermatofibroma": "df",
+        "melanoma": "mel",
+        "melanocytic nevi": "nv",
+        "melanocytic nevus": "nv",
+        "nevus": "nv",
+        "nevi": "nv",
+        "squamous cell carcinoma": "scc",
+        "seborrheic keratosis": "sk",
+        "seborrheic_keratosis": "sk",
+        "vascular lesions": "vasc",
+        "vascular lesion": "vasc",
+    }
+)
+
+_MALIGNANT = frozenset({"mel", "bcc", "akiec", "ak", "scc", "melanoma", "malignant"})
+_BENIGN = frozenset({"bkl", "df", "nv", "sk", "vasc", "benign"})
+_MELANOMA = frozenset({"mel", "melanoma"})
+_LEFT_OUT = frozenset({"unk", "unknown"})
+
+
+def canonical(label: str) -> str:
+    """The code of a diagnosis written as a code in any case or as a full name; other names come back stripped."""
+    name = label.strip()
+    folded = name.lower()
+    if folded in NAMES and folded != "melanoma":
+        return folded
+    return _ALIASES.get(folded, name)
+
+
+@dataclass(frozen=True)
+class ClassMapping:
+    """Source class to target class, or to None: left out."""
+
+    name: str
+    classes: tuple[str, ...]
+    targets: Mapping[str, str | None]
+
+    def __post_init__(self) -> None:
+        """Refuse targets that are not among the classes."""
+        stray = {target for target in self.targets.values() if target is not None} - set(self.classes)
+        if stray:
+            raise UsageError(f"mapping {self.name}: {listed(sorted(stray))} is not one of its classes {self.classes}")
+
+    def target(self, source: str) -> str | None:
+        """The target class of a source class; None where it is left out; a class it does not know is an error."""
+        if source not in self.targets:
+            raise UsageError(f"mapping {self.name} does not say what to do with class {source!r}")
+        return self.targets[source]
+
+    def matrix(self, sources: Iterable[str]) -> np.ndarray:
+        """The matrix that sums probabilities of source classes into those of target classes."""
+        import numpy as np
+
+        targets = [self.target(source) for source in sources]
+        return np.array([[target == name for name in self.classes] for target in targets], dtype=np.float64)  # S×T
+
+    def to_dict(self) -> dict[str, object]:
+        """As plain data, for the run's record."""
+        return {"name": self.name, "classes": list(self.classes), "targets": dict(self.targets)}
+
+
+def mapping_for(task: Task, classes: tuple[str, ...]) -> ClassMapping:
+    """The mapping from an archive's classes to those of a task; refused where the classes do not say enough."""
+    if task == "diagnosis":
+        return _diagnosis(classes)
+    if task == "melanoma":
+        return _two_way(task, classes, ("not_melanoma", "melanoma"), _MELANOMA, {*NAMES} - {"malignant", *_MELANOMA})
+    return _two_way(task, classes, ("benign", "malignant"), _MALIGNANT, _BENIGN)
+
+
+def _diagnosis(classes: tuple[str, ...]) -> ClassMapping:
+    kept = tuple(name for name in classes if name not in _LEFT_OUT)
+    return ClassMapping("diagnosis", kept, {name: name if name in kept else None for name in classes})
+
+
+def _two_way(
+    task: Task,
+    classes: tuple[str, ...],
+    targets: tuple[str, str],
+    positive: frozenset[str],
+    negative: frozenset[str] | set[str],
+) -> ClassMapping:
+    """Positive classes to the second target, negative ones to the first; classes that tell neither are refused."""
+    silent = [name for name in classes if name not in positive | negative | _LEFT_OUT]
+    if silent:
+        raise UsageError(
+            f"--task {task}: class {listed(silent)} does not say which side it is on"
+            + (": in this archive 'malignant' means melanoma; use --task melanoma" if "not_melanoma" in silent else "")
+        )
+    mapped = {name: targets[name in positive] if name not in _LEFT_OUT else None for name in classes}
+    return ClassMapping(task, targets, mapped)
