@@ -1,0 +1,45 @@
+"""Work on rows in as many threads as there are cores, with bounded memory and a clean end after Ctrl-C.
+
+Threads, not processes: Pillow and zlib let go of the interpreter while they work, and threads share the mapped files.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+Progress = Callable[[int, int], None]  # rows done, rows in all
+_CHUNK = 64
+
+
+def in_chunks(rows: int, work: Callable[[int, int], None], progress: Progress | None = None) -> None:
+    """Call `work(start, stop)` until all rows are done; the first error ends it."""
+    starts, lock, stopped, done = iter(range(0, rows, _CHUNK)), threading.Lock(), threading.Event(), 0
+
+    def next_start() -> int | None:
+        with lock:
+            return None if stopped.is_set() else next(starts, None)
+
+    def worker() -> None:
+        nonlocal done
+        for start in iter(next_start, None):
+            stop = min(start + _CHUNK, rows)
+            work(start, stop)
+            with lock:
+                done += stop - start
+                if progress:
+                    progress(done, rows)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        try:
+            for running in [pool.submit(worker) for _ in range(cores())]:
+                running.result()
+        finally:
+            stopped.set()  # the other threads finish their chunk and end
+
+
+def cores() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

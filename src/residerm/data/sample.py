@@ -1,0 +1,49 @@
+"""Resampling of the training rows against class imbalance, through imbalanced-learn, on indices.
+
+The paper names under-sampling, over-sampling and both, but no numbers. Here *under* cuts the largest class to
+`cut_to` times the second largest; *over* raises the classes below `raise_to` (the median class) to it; *both* does
+the one and then the other. Validation and test rows never come here. Each epoch draws anew from its own seed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from residerm.config import SampleOptions
+
+
+def targets(counts: np.ndarray, options: SampleOptions) -> np.ndarray:
+    """How many images of each class the options ask for; classes without images stay without."""
+    wanted = counts.copy()
+    present = np.flatnonzero(counts)
+    if options.sampling in ("under", "both") and len(present) > 1:
+        second, largest = present[np.argsort(counts[present], kind="stable")][-2:]
+        wanted[largest] = min(counts[largest], int(options.cut_to * counts[second]))
+    if options.sampling in ("over", "both"):
+        level = {"median": np.median(wanted[present]), "largest": wanted.max()}.get(
+            str(options.raise_to), options.raise_to
+        )
+        wanted[present] = np.maximum(wanted[present], int(level))
+    return wanted
+
+
+def draw(rows: np.ndarray, labels: np.ndarray, options: SampleOptions, *, seed: int, epoch: int = 0) -> np.ndarray:
+    """The training rows of an epoch: some left out, some repeated; `labels` are those of all records."""
+    if options.sampling == "none":
+        return rows
+    from imblearn.over_sampling import RandomOverSampler
+    from imblearn.under_sampling import RandomUnderSampler
+
+    counts = np.bincount(labels[rows])
+    wanted = targets(counts, options)
+    state = int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+    for sampler, changed in (
+        (RandomUnderSampler, np.flatnonzero(wanted < counts)),
+        (RandomOverSampler, np.flatnonzero(wanted > counts)),
+    ):
+        strategy = {int(label): int(wanted[label]) for label in changed}
+        resampled, _ = sampler(sampling_strategy=strategy, random_state=state).fit_resample(
+            rows.reshape(-1, 1), labels[rows]
+        )
+        rows = resampled[:, 0]
+    return rows

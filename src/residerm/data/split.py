@@ -1,0 +1,243 @@
+"""Training, validation and test parts, as a file that can be read again years later.
+
+By lesion (or patient), stratified by class: every lesion is on one side only, which is asserted, and its proof is
+kept in `splits.json` beside `splits.csv`. Within a class, lesions are dealt in order of their number of images, so
+that the shares hold for images as well as for lesions. The same seed gives the same bytes.
+
+    residerm data split PATH --out FOLDER
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from residerm.atomic import new_folder
+from residerm.config import SplitOptions
+from residerm.data.records import PARTS, Records
+from residerm.errors import ArchiveError, UsageError, listed, nearest
+
+TRAIN, VALIDATION, TEST = range(3)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The part of every record, and what is known of how the parts keep apart."""
+
+    parts: np.ndarray  # int8, an index into PARTS for each record
+    folds: np.ndarray | None  # int8, the fold of each record, where folds were asked for
+    proof: Mapping[str, Any]
+
+    def rows(self, part: int) -> np.ndarray:
+        """The records of one part."""
+        return np.flatnonzero(self.parts == part)
+
+    @property
+    def leaking(self) -> int:
+        """Test images whose lesion is in the training part as well."""
+        return int(self.proof["test_images_with_lesion_in_training"])
+
+
+def divide(records: Records, options: SplitOptions) -> Split:
+    """Divide records as the options say."""
+    _refuse_unusable(records, options)
+    folds = None
+    if options.split == "archive":
+        parts = _archive_parts(records, options)
+    elif options.split in ("lesion", "random"):
+        groups = records.groups if options.split == "lesion" else records.table["image_id"]
+        parts, folds = _dealt(records, groups, options)
+    else:
+        parts = _read_parts(Path(options.split), records)
+    split = Split(parts, folds, _proof(records, parts, folds, options))
+    if options.split == "lesion":
+        overlap = split.proof["shared_groups"]
+        assert not any(overlap.values()), f"a lesion is on two sides: {overlap}"  # would be a defect of ours
+    return split
+
+
+def write_split(split: Split, records: Records, folder: Path) -> Path:
+    """Write `splits.csv` and its proof into a new folder."""
+    with new_folder(folder) as partial:
+        (partial / "splits.csv").write_bytes(table(records, split.parts, split.folds))
+        (partial / "splits.json").write_text(json.dumps(split.proof, indent=2) + "\n")
+    return folder
+
+
+def table(records: Records, parts: np.ndarray, folds: np.ndarray | None) -> bytes:
+    """The bytes of `splits.csv`; their SHA-256 names the split."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image_id", "group", "label", "part"] + ["fold"] * (folds is not None))
+    for row in range(len(records)):
+        line = [records.image_id(row), records.group(row), records.classes[records.labels[row]], PARTS[parts[row]]]
+        writer.writerow(line if folds is None else [*line, int(folds[row])])
+    return text.getvalue().encode()
+
+
+def _refuse_unusable(records: Records, options: SplitOptions) -> None:
+    if options.split not in ("lesion", "random", "archive") and not options.split.endswith(".csv"):
+        hint = nearest(options.split, ("lesion", "random", "archive"))
+        raise UsageError(f"--split {options.split}: say lesion, random, archive, or the path of a splits.csv.{hint}")
+    if options.test + options.validation >= 1:
+        raise UsageError("--test and --validation together leave nothing to train on: their sum must be below 1")
+    if options.folds is not None and options.fold >= options.folds:
+        raise UsageError(f"--fold {options.fold}: with --folds {options.folds} the folds are 0 to {options.folds - 1}")
+    present = [name for name, count in records.class_counts().items() if count]
+    if len(present) < 2:
+        raise ArchiveError(
+            f"{records.tree.path} holds one class only ({listed(present)}): there is nothing to tell apart; "
+            "add images of another class, or choose another --task"
+        )
+
+
+def _dealt(records: Records, groups: np.ndarray, options: SplitOptions) -> tuple[np.ndarray, np.ndarray | None]:
+    """Parts by dealing out groups; with folds, one fold is the test part and validation comes out of the others."""
+    random = np.random.default_rng(options.split_seed)
+    if options.folds is None:
+        shares = np.array([1 - options.test - options.validation, options.validation, options.test])
+        return _deal(records, groups, shares, random, options), None
+    folds = _deal(records, groups, np.full(options.folds, 1 / options.folds), random, options)
+    parts = np.where(folds == options.fold, np.int8(TEST), np.int8(TRAIN))
+    return _carve_validation(records, groups, parts, options), folds
+
+
+def _carve_validation(records: Records, groups: np.ndarray, parts: np.ndarray, options: SplitOptions) -> np.ndarray:
+    """Move whole groups from the training part to the validation part, as many as its share of all asks for."""
+    training = np.flatnonzero(parts == TRAIN)
+    share = min(options.validation * len(parts) / max(len(training), 1), 0.5)
+    random = np.random.default_rng([options.split_seed, options.fold])
+    dealt = _deal(records, groups, np.array([1 - share, share]), random, options, training)
+    carved = parts.copy()
+    carved[training[dealt == 1]] = VALIDATION
+    return carved
+
+
+def _deal(
+    records: Records,
+    groups: np.ndarray,
+    shares: np.ndarray,
+    random: np.random.Generator,
+    options: SplitOptions,
+    rows: np.ndarray | None = None,
+) -> np.ndarray:
+    """Deal the groups of each class over hands of these shares; the hand of each row."""
+    labels = records.labels if rows is None else records.labels[rows]
+    _, member = np.unique(groups if rows is None else groups[rows], return_inverse=True)
+    sizes = np.bincount(member)
+    strata = _rarest_class(labels, member, len(records.classes))
+    hands = np.zeros(len(sizes), dtype=np.int8)
+    for label in np.unique(strata):
+        own = np.flatnonzero(strata == label)
+        if len(own) < np.count_nonzero(shares):
+            raise ArchiveError(_too_few(records, label, len(own), int(np.count_nonzero(shares)), options))
+        shuffled = random.permutation(own)
+        largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+        hands[largest_first] = _evenly(len(own), shares, random)
+    return hands[member]
+
+
+def _rarest_class(labels: np.ndarray, member: np.ndarray, classes: int) -> np.ndarray:
+    """The class by which each group is dealt: of several, which patients have, the one with the fewest images."""
+    by_count = np.argsort(np.bincount(labels, minlength=classes), kind="stable")
+    rank = np.empty(classes, dtype=np.int64)
+    rank[by_count] = np.arange(classes)
+    lowest = np.full(member.max(initial=-1) + 1, classes)
+    np.minimum.at(lowest, member, rank[labels])
+    return by_count[lowest]
+
+
+def _evenly(count: int, shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """A sequence of hands in which each has its exact share, spread evenly from first to last."""
+    hands = np.repeat(np.arange(len(shares)), _whole_shares(count, shares))
+    places = [(np.arange(own) + random.random(own)) / own for own in np.bincount(hands, minlength=len(shares)) if own]
+    return hands[np.argsort(np.concatenate(places), kind="stable")].astype(np.int8)
+
+
+def _whole_shares(count: int, shares: np.ndarray) -> np.ndarray:
+    """Whole numbers that add up to count, each within one of its share, and none 0 where its share is not."""
+    exact = count * shares
+    whole = np.maximum(np.floor(exact + 1e-9).astype(int), shares > 0)
+    while whole.sum() != count:
+        step = 1 if whole.sum() < count else -1
+        candidates = np.where((shares > 0) & ((step > 0) | (whole > 1)), step * (exact - whole), -np.inf)
+        whole[np.argmax(candidates)] += step
+    return whole
+
+
+def _too_few(records: Records, label: int, groups: int, hands: int, options: SplitOptions) -> str:
+    thing = "image" if options.split == "random" else records.layout.grouped_by or "image"
+    return (
+        f"class {records.classes[label]} has {groups} {thing}{'s' * (groups != 1)}, too few to be on all {hands} sides "
+        f"of the split: leave it out with --without {records.classes[label]}"
+        + ("" if options.folds or options.validation == 0 else ", or do without a validation part (--validation 0)")
+    )
+
+
+def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
+    """The archive's own parts; where it has no validation part, one is carved out of its training part."""
+    parts = records.table["part"]
+    if (parts < 0).any() or not (parts == TRAIN).any() or not (parts == TEST).any():
+        raise ArchiveError(
+            f"--split archive: {records.layout.title} at {records.tree.path} does not come with a training and a test "
+            "part for every image; use --split lesion"
+        )
+    parts = np.array(parts)
+    if (parts == VALIDATION).any() or options.validation == 0:
+        return parts
+    return _carve_validation(records, records.groups, parts, options)
+
+
+def _read_parts(path: Path, records: Records) -> np.ndarray:
+    """The parts that a `splits.csv` gives; it must name every record."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            lines = csv.DictReader(stream)
+            if not {"image_id", "part"} <= set(lines.fieldnames or ()):
+                raise ArchiveError(f"--split {path}: it needs the columns image_id and part")
+            given = {line["image_id"]: line["part"] for line in lines}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArchiveError(f"--split {path}: cannot be read ({error})") from error
+    unknown = sorted(set(given.values()) - set(PARTS))
+    if unknown:
+        raise ArchiveError(f"--split {path}: unknown part {listed(unknown)}; the parts are {', '.join(PARTS)}")
+    missing = [name for row in range(len(records)) if (name := records.image_id(row)) not in given]
+    if missing:
+        raise ArchiveError(
+            f"--split {path} does not name {len(missing):,} of the {len(records):,} images ({listed(missing)}): "
+            "it was made for another archive or task"
+        )
+    return np.array([PARTS.index(given[records.image_id(row)]) for row in range(len(records))], dtype=np.int8)
+
+
+def _proof(records: Records, parts: np.ndarray, folds: np.ndarray | None, options: SplitOptions) -> dict[str, Any]:
+    """What stands in `splits.json`: the counts, the lesions on two sides, and the hash of the file."""
+    groups = {name: set(records.groups[parts == code].tolist()) for code, name in enumerate(PARTS)}
+    test_groups = records.groups[parts == TEST]
+    leaking = np.isin(test_groups, records.groups[parts == TRAIN]) if len(test_groups) else np.zeros(0, bool)
+    return {
+        "sha256": hashlib.sha256(table(records, parts, folds)).hexdigest(),
+        "options": options.model_dump(),
+        "grouped_by": records.layout.grouped_by,
+        "parts": {name: _part_counts(records, parts == code) for code, name in enumerate(PARTS)},
+        "shared_groups": {f"{a} and {b}": len(groups[a] & groups[b]) for a, b in combinations(PARTS, 2)},
+        "test_images_with_lesion_in_training": int(leaking.sum()),
+    }
+
+
+def _part_counts(records: Records, mine: np.ndarray) -> dict[str, Any]:
+    counts = np.bincount(records.labels[mine], minlength=len(records.classes))
+    return {
+        "images": int(mine.sum()),
+        "groups": len(np.unique(records.groups[mine])),
+        "classes": dict(zip(records.classes, counts.tolist(), strict=True)),
+    }
