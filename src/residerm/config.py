@@ -38,6 +38,7 @@ class ArchiveOptions(Options):
 
     layout: str | None = Field(None, description="Name of the layout, where it is not recognised by itself.")
     task: Task | None = Field(None, description="Classes to tell apart. Default: the archive's own.")
+    without: tuple[str, ...] = Field((), description="A class to leave out; may be given more than once.")
     on_bad_image: OnBadImage = Field("error", description="Stop at an unreadable image, or leave it out and say so.")
 
 
@@ -74,13 +75,13 @@ class AugmentOptions(Options):
     augment: bool = Field(True, description="Augment the training images; --no-augment switches everything off.")
     rotation: float = Field(180.0, ge=0, le=180, description="Rotate by up to this many degrees either way.")
     flip: float = Field(0.5, ge=0, le=1, description="Chance of each flip, left-right and up-down.")
-    scale: float = Field(0.15, ge=0, lt=1, description="Scale by up to this share, larger or smaller.")
-    shift: float = Field(0.08, ge=0, lt=1, description="Shift by up to this share of the side.")
-    brightness: float = Field(0.2, ge=0, lt=1, description="Change brightness by up to this share.")
-    contrast: float = Field(0.2, ge=0, lt=1, description="Change contrast by up to this share.")
-    saturation: float = Field(0.2, ge=0, lt=1, description="Change saturation by up to this share.")
-    hue: float = Field(0.03, ge=0, le=0.5, description="Turn the hue by up to this share of the colour circle.")
-    erasing: float = Field(0.1, ge=0, le=1, description="Chance of erasing a rectangle.")
+    scale: float = Field(0.15, ge=0, lt=1, description="Enlarge or shrink by a factor of up to 1 plus this.")
+    shift: float = Field(0.05, ge=0, lt=1, description="Shift by up to this share of the side.")
+    brightness: float = Field(0.15, ge=0, lt=1, description="Change brightness by up to this share.")
+    contrast: float = Field(0.15, ge=0, lt=1, description="Change contrast by up to this share.")
+    saturation: float = Field(0.15, ge=0, lt=1, description="Change saturation by up to this share.")
+    hue: float = Field(0.02, ge=0, le=0.5, description="Turn the hue by up to this share of the colour circle.")
+    erasing: float = Field(0.1, ge=0, le=1, description="Chance of erasing a rectangle of 2 to 10 % of the image.")
 
 
 class SyntheticOptions(Options):

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from residerm.config import Task
-from residerm.errors import UsageError, listed
+from residerm.errors import UsageError, listed, nearest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,6 +112,19 @@ class ClassMapping:
     def to_dict(self) -> dict[str, object]:
         """As plain data, for the run's record."""
         return {"name": self.name, "classes": list(self.classes), "targets": dict(self.targets)}
+
+
+def without(mapping: ClassMapping, left_out: Iterable[str]) -> ClassMapping:
+    """The mapping with some source classes left out as well; a target that nothing leads to any more goes too."""
+    for name in left_out:
+        if name not in mapping.targets:
+            raise UsageError(
+                f"--without {name}: the archive has no such class; its classes are {', '.join(mapping.targets)}."
+                + nearest(name, mapping.targets)
+            )
+    targets = {source: None if source in left_out else target for source, target in mapping.targets.items()}
+    reached = tuple(name for name in mapping.classes if name in targets.values())
+    return ClassMapping(mapping.name, reached, targets)
 
 
 def mapping_for(task: Task, classes: tuple[str, ...]) -> ClassMapping:

@@ -18,7 +18,7 @@ import numpy as np
 from residerm.config import OnBadImage, Task
 from residerm.data.tree import Tree, from_query, paged, printable, scratch_database
 from residerm.errors import ArchiveError, listed
-from residerm.taxonomy import ClassMapping, mapping_for
+from residerm.taxonomy import ClassMapping, mapping_for, without
 
 PARTS = ("train", "validation", "test")
 _BLOCKING = ("row without image", "unknown label", "two rows")
@@ -97,6 +97,10 @@ class Records:
         """The id of an image."""
         return printable(os.fsdecode(bytes(self.table["image_id"][row])))
 
+    def group(self, row: int) -> str:
+        """The lesion or patient of an image."""
+        return printable(os.fsdecode(bytes(self.table["group"][row])))
+
     def read(self, row: int) -> bytes:
         """The bytes of an image's file."""
         return self.tree.read(int(self.table["image"][row]))
@@ -127,11 +131,12 @@ class Records:
             )
         return self
 
-    def for_task(self, task: Task | None) -> Records:
-        """These records with the classes of a task; rows that it leaves out are counted in the flow."""
-        if task is None or (task == self.task and task != "diagnosis"):
+    def for_task(self, task: Task | None, left_out: tuple[str, ...] = ()) -> Records:
+        """These records with the classes of a task, less some classes; rows left out are counted in the flow."""
+        if task is None and not left_out:
             return self
-        mapping = mapping_for(task, self.classes)
+        task = task or self.task
+        mapping = without(mapping_for(task, self.classes), left_out)
         codes = {name: code for code, name in enumerate(mapping.classes)}
         targets = [mapping.target(name) for name in self.classes]
         lookup = np.array([codes[target] if target is not None else -1 for target in targets], dtype=np.int16)

@@ -46,6 +46,23 @@ class Split:
         """Test images whose lesion is in the training part as well."""
         return int(self.proof["test_images_with_lesion_in_training"])
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be said wherever a score on this split is shown."""
+        group = self.proof["grouped_by"]
+        if group is None:
+            return (
+                "The archive does not name lesions, so the split is by image: photographs of one lesion may be on both "
+                "sides (`residerm data check` looks for copies).",
+            )
+        if not any(self.proof["shared_groups"].values()):
+            return (f"No {group} is on two sides (asserted).",)
+        images = self.proof["parts"]["test"]["images"]
+        return (
+            f"{self.leaking:,} of {images:,} test images ({self.leaking / max(images, 1):.0%}) show a {group} that is "
+            "in the training part too: scores on this split are better than on new patients.",
+        )
+
 
 def divide(records: Records, options: SplitOptions) -> Split:
     """Divide records as the options say."""

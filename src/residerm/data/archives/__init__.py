@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from residerm.config import Task
+from residerm.config import ArchiveOptions, Task
 from residerm.data.archives import class_folders, ham10000
 from residerm.data.records import Layout, Records, assemble
 from residerm.data.tree import Tree
@@ -22,17 +22,25 @@ PLAIN = (class_folders.LAYOUT,)
 LAYOUTS = {layout.name: layout for layout in (*PUBLISHED, *PLAIN)}
 
 
-def open_archive(path: str | Path, *, layout: str | None = None, task: Task | None = None) -> Records:
+def open_archive(
+    path: str | Path, *, layout: str | None = None, task: Task | None = None, without: tuple[str, ...] = ()
+) -> Records:
     """Read an archive as it was downloaded, packed or unpacked, into Records.
 
     `path` is the folder that holds its files, one zip or npz, or a CSV table. The layout is recognised, or named
-    by `layout`; `task` translates the classes. No image is decoded.
+    by `layout`; `task` translates the classes, and those in `without` are left out. No image is decoded.
     """
     path = Path(path).expanduser()
     if layout is not None and layout not in LAYOUTS:
         raise UsageError(f"--layout {layout}: there is none; known are {', '.join(LAYOUTS)}.{nearest(layout, LAYOUTS)}")
     tree = Tree(path)
-    return assemble(tree, LAYOUTS[layout] if layout else recognise(tree)).for_task(task)
+    return assemble(tree, LAYOUTS[layout] if layout else recognise(tree)).for_task(task, without)
+
+
+def open_for(path: str | Path, options: ArchiveOptions) -> Records:
+    """Read an archive as a command's options ask; faults that they do not allow are an error."""
+    records = open_archive(path, layout=options.layout, task=options.task, without=options.without)
+    return records.require(options.on_bad_image)
 
 
 def recognise(tree: Tree) -> Layout:

@@ -1,0 +1,56 @@
+"""`residerm data split`: an archive in training, validation and test parts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from residerm.cli.console import out, remarks, show_json, show_table
+from residerm.config import ArchiveOptions, SplitOptions
+
+
+def split_(
+    path: Path,
+    *,
+    archive: Annotated[ArchiveOptions, Parameter(name="*")] = ArchiveOptions(),
+    options: Annotated[SplitOptions, Parameter(name="*")] = SplitOptions(),
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: bool = False,
+) -> None:
+    """Divide an archive into training, validation and test parts, no lesion on two sides.
+
+    Example: residerm data split HAM10000 --out split --split-seed 1
+
+    Parameters
+    ----------
+    path
+        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
+    out_
+        New folder for splits.csv and its proof, splits.json.
+    json
+        Print the proof as JSON.
+    """
+    from residerm.data.archives import open_for
+    from residerm.data.split import divide, write_split
+
+    records = open_for(path, archive)
+    split = divide(records, options)
+    if out_:
+        write_split(split, records, out_)
+    if json:
+        show_json(dict(split.proof))
+        return
+    parts = split.proof["parts"]
+    group = records.layout.grouped_by
+    rows = [
+        (name, count["images"], *([count["groups"]] if group else []), *count["classes"].values())
+        for name, count in parts.items()
+    ]
+    show_table(f"{records.layout.title}, split by {options.split}", ("part", "images", *([f"{group}s"] if group else []), *records.classes), rows)  # fmt: skip
+    for sentence in split.remarks:
+        out.print(sentence)
+    out.print(f"SHA-256 of splits.csv: {split.proof['sha256']}")
+    if out_:
+        remarks.print(f"written: {out_}/splits.csv and splits.json")
