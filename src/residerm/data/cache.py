@@ -25,7 +25,7 @@ import numpy as np
 from filelock import FileLock
 
 from residerm import preprocess
-from residerm.atomic import new_folder, write_error
+from residerm.atomic import new_folder, reserve, write_error
 from residerm.config import OnBadImage, PixelSpec
 from residerm.data.parallel import Progress, in_chunks
 from residerm.data.records import Records
@@ -113,10 +113,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:
             "make room, or set RESIDERM_CACHE to another folder"
         )
     with path.open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:
-            file.truncate(size)
+        reserve(file, size)
     return np.memmap(path, np.uint8, mode="r+", shape=shape)
 
 
