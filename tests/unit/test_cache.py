@@ -108,7 +108,7 @@ def test_an_unreadable_image_is_left_out_on_demand_and_taken_up_once_it_is_mende
 
 
 BUILD = """
-    import sys, time
+    import os, sys, time
     from pathlib import Path
     from residerm import preprocess
     from residerm.config import PixelSpec
@@ -116,7 +116,7 @@ BUILD = """
     from residerm.data.cache import open_cache
     read = preprocess.read
     def slowly(data, spec):
-        print("decoding", flush=True)
+        os.write(1, b"decoding\n")
         time.sleep(0.005)
         return read(data, spec)
     preprocess.read = slowly
