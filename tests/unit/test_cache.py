@@ -116,7 +116,7 @@ BUILD = """
     from residerm.data.cache import open_cache
     read = preprocess.read
     def slowly(data, spec):
-        os.write(1, b"decoding\n")
+        os.write(1, b"decoding\\n")
         time.sleep(0.005)
         return read(data, spec)
     preprocess.read = slowly
