@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-_SECONDS_BETWEEN_LINES = 10
+SECONDS_BETWEEN_LINES = 10
 
 out = Console(highlight=False, soft_wrap=True)
 remarks = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -41,7 +41,7 @@ def _lines(task: str, unit: str) -> Callable[[int, int], None]:
 
     def show(done: int, total: int) -> None:
         nonlocal last
-        if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
+        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             print(f"{task}: {done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
 

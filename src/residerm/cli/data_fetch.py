@@ -13,14 +13,12 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Column
 
-from residerm.cli.console import out, remarks
+from residerm.cli.console import SECONDS_BETWEEN_LINES, out, remarks
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from residerm.data.catalogue import PublicArchive
-
-_SECONDS_BETWEEN_LINES = 10
 
 
 def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")] = None) -> int:
@@ -132,7 +130,7 @@ class _Lines:
     def at(self, done: int) -> None:
         """Say how far it is, now and then."""
         now = time.monotonic()
-        if now - self._last < _SECONDS_BETWEEN_LINES:
+        if now - self._last < SECONDS_BETWEEN_LINES:
             return
         self._last = now
         speed = decimal(round(max(done - self._first, 0) / (now - self._began)))

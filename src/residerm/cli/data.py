@@ -1,0 +1,15 @@
+"""`residerm data`: the verbs that work on archives."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from residerm.cli.data_fetch import fetch_
+from residerm.cli.data_list import list_
+from residerm.cli.data_preview import preview_
+from residerm.cli.data_split import split_
+from residerm.cli.data_stats import stats_
+
+data = App(name="data", help="Archives: fetch, check, describe, divide, draw and preview them.")
+for verb in (list_, fetch_, stats_, split_, preview_):
+    data.command(verb, name=verb.__name__.rstrip("_"))
