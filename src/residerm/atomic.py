@@ -1,44 +1,23 @@
 """Writing that is whole or not at all, and never over something else.
 
-A file or folder is made under a temporary name in the directory where it belongs and renamed at the end, so that a
-reader, a crash or a full disk never meets half of it. Failures come out as `WriteError` with the way out.
+A file or folder is made under a hidden temporary name beside the place where it belongs and renamed at the end, so
+that a reader never meets half of it, whatever stops the writer: an error, a full disk, Ctrl-C. After kill -9 nothing
+stands under the final name either; only the hidden `.NAME.*.partial` stays. Folders above are made as needed, and
+taken away again if nothing came of it. Nothing is forced to the disk (no fsync): this is no promise against a power
+cut, after which what was written last can be made again. Failures come out as `WriteError` with the way out.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
-from residerm.errors import WriteError
-
-_WAYS_OUT = {
-    errno.ENOSPC: "the disk is full; make room or choose another place",
-    errno.EDQUOT: "the disk quota is used up; make room or choose another place",
-    errno.EACCES: "no permission to write there; choose another place",
-    errno.EPERM: "no permission to write there; choose another place",
-    errno.EROFS: "that file system is read-only; choose another place",
-    errno.ENOTDIR: "a part of that path is a file, not a folder",
-    errno.EFBIG: "the file would be larger than is allowed there; choose another place",
-}
-
-
-def write_error(path: Path, error: OSError) -> WriteError:
-    """The message for a failed write: which path, why, and what to do."""
-    return WriteError(f"cannot write {path}: {_WAYS_OUT.get(error.errno or 0, error.strerror or str(error))}")
-
-
-def _refuse_existing(path: Path) -> None:
-    if path.exists() or path.is_symlink():
-        raise WriteError(f"{path} is already there and is not overwritten: choose another name, or remove it first")
-
-
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
+from residerm.errors import WriteError, explain
 
 
 @contextmanager
@@ -47,17 +26,8 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     `replace` is for files that residerm itself owns and rewrites; a user's file is never replaced.
     """
-    if not replace:
-        _refuse_existing(path)
-    temporary = _temporary(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _renamed(path, lambda place: replace or _is_free(place)) as temporary:
         yield temporary
-        os.replace(temporary, path)
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -66,14 +36,76 @@ def new_folder(path: Path) -> Iterator[Path]:
 
     An empty folder may be in the place already; anything else there is refused before work starts.
     """
-    if not (path.is_dir() and not any(path.iterdir())):
-        _refuse_existing(path)
-    temporary = _temporary(path)
-    try:
-        temporary.mkdir(parents=True)
+    with _renamed(path, lambda place: _is_free(place) or _is_empty_folder(place)) as temporary:
+        temporary.mkdir()
         yield temporary
-        os.rename(temporary, path)
+
+
+def reserve(file: IO[bytes], size: int) -> None:
+    """Take a file's room on the disk before its pages are mapped.
+
+    A full disk is an error here; when it is met only while writing to a mapped page, it kills the process (SIGBUS).
+    """
+    if not hasattr(os, "posix_fallocate"):
+        file.truncate(size)
+    elif size:  # which it refuses to be nothing
+        os.posix_fallocate(file.fileno(), 0, size)
+
+
+def write_error(path: Path, error: OSError) -> WriteError:
+    """The message for a failed write: which path, why, and what to do."""
+    return WriteError(f"cannot write {path}: {explain(error)}")
+
+
+@contextmanager
+def _renamed(path: Path, allowed: Callable[[Path], bool]) -> Iterator[Path]:
+    place = path.absolute()
+    temporary = place.parent / f".{place.name}.{uuid.uuid4().hex[:8]}.partial"
+    made: list[Path] = []
+    try:
+        _require(allowed, place, path)
+        made = [folder for folder in place.parents if not folder.exists()]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _require(allowed, place, path)  # it may have been put there in the meantime
+        temporary.replace(place)
+        made = []
     except OSError as error:
-        raise write_error(path, error) from error
+        if _concerns(error, temporary):
+            raise write_error(path, error) from error
+        raise
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _remove(temporary, made)
+
+
+def _require(allowed: Callable[[Path], bool], place: Path, path: Path) -> None:
+    if not allowed(place):
+        raise WriteError(f"{path} is already there and is not overwritten: choose another name, or remove it first")
+
+
+def _is_free(place: Path) -> bool:
+    return not os.path.lexists(place)
+
+
+def _is_empty_folder(place: Path) -> bool:
+    """Whether a new folder may take the place of this one; never of the one that the user stands in."""
+    return place.is_dir() and not place.is_symlink() and not place.samefile(".") and not any(place.iterdir())
+
+
+def _concerns(error: OSError, temporary: Path) -> bool:
+    """Whether an error is about what is written here, not about a file that the block reads."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return True
+    named = Path(os.fsdecode(error.filename))
+    return named.is_relative_to(temporary) or temporary.is_relative_to(named)
+
+
+def _remove(temporary: Path, made: list[Path]) -> None:
+    """Take away what a failed block has left: the temporary file or folder, then the folders made for it."""
+    with suppress(OSError):
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+        for folder in made:
+            folder.rmdir()

@@ -6,12 +6,17 @@ keys. Nothing here touches a disk: validating a configuration has no side effect
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from residerm.errors import UsageError, nearest
+
 Task = Literal["diagnosis", "malignancy", "melanoma"]
 OnBadImage = Literal["error", "skip"]
+Stem = Literal["large", "medium", "small"]
+Shortcut = Literal["projection", "padded", "none"]
 
 
 class Options(BaseModel):
@@ -64,7 +69,7 @@ class SampleOptions(Options):
         "none", description="Cut large classes (under), repeat small ones (over), or both."
     )
     cut_to: float = Field(2.0, ge=1, description="Cut the largest class to this multiple of the second largest.")
-    raise_to: Literal["median", "largest"] | int = Field(
+    raise_to: Literal["median", "largest"] | Annotated[int, Field(ge=1)] = Field(
         "median", description="Raise smaller classes to the median class, to the largest, or to this many images."
     )
 
@@ -81,7 +86,129 @@ class AugmentOptions(Options):
     contrast: float = Field(0.15, ge=0, lt=1, description="Change contrast by up to this share.")
     saturation: float = Field(0.15, ge=0, lt=1, description="Change saturation by up to this share.")
     hue: float = Field(0.02, ge=0, le=0.5, description="Turn the hue by up to this share of the colour circle.")
-    erasing: float = Field(0.1, ge=0, le=1, description="Chance of erasing a rectangle of 2 to 10 % of the image.")
+    erasing: float = Field(0.1, ge=0, le=1, description="Chance of filling a small rectangle with the mean colour.")
+
+
+class ModelOptions(Options):
+    """Which network, and the weights that it starts from."""
+
+    model: str = Field("resnet50", description="Name of the network; `residerm models` lists them.")
+    pretrained: bool = Field(
+        False, description="Start from weights trained on ImageNet, from the cache or else from the Hugging Face hub."
+    )
+    revision: str | None = Field(
+        None, description="Commit of those weights on the hub. Default: the one that residerm or the cache has pinned."
+    )
+    weights: Path | None = Field(None, description="Start from the weights in this safetensors or pth file.")
+    freeze_backbone: bool = Field(False, description="Train the classifier alone.")
+    backbone_rate: float = Field(1.0, gt=0, le=1, description="Learning rate of all but the classifier, as a factor.")
+
+
+class ResNetOptions(Options):
+    """What can be changed in residerm's own ResNets; other networks refuse these."""
+
+    stem: Stem | None = Field(
+        None,
+        description="large: 7x7 with stride 2 and pooling, for 224 px; medium: the same without pooling; small: 3x3, "
+        "for 32 px. Default: as published.",
+    )
+    width: int | None = Field(None, ge=1, description="Channels of the first stage. Default: as published, 64 or 16.")
+    shortcut: Shortcut | None = Field(
+        None,
+        description="projection or padded: how a shortcut changes its channels; none: the plain counterpart. "
+        "Default: as published.",
+    )
+    preactivation: bool = Field(False, description="Normalise and activate before each convolution, not after it.")
+    zero_init: bool = Field(False, description="Begin with blocks that pass on their shortcut alone.")
+
+
+class TrainOptions(Options):
+    """How a network is trained."""
+
+    epochs: int = Field(20, ge=1, description="Times that the training rows are gone through.")
+    batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
+    accumulate: int = Field(1, ge=1, description="Go through each batch in this many pieces, where memory is short.")
+    optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
+    rate: float = Field(1e-3, gt=0, description="Highest learning rate.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, or the first decay rate of Adam.")
+    weight_decay: float = Field(0.05, ge=0, description="Weight decay; none on biases and normalisation.")
+    schedule: Literal["one-cycle", "cosine", "step", "constant"] = Field(
+        "one-cycle", description="one-cycle: up and down; cosine: down; step: a tenth at 1/2 and at 3/4 of the way."
+    )
+    warmup: float = Field(0.2, ge=0, lt=1, description="Share of the steps in which one-cycle goes up.")
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of each label spread over all classes.")
+    class_weight_power: float = Field(
+        0.0, ge=0, le=1, description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same."
+    )
+    logit_adjustment: float = Field(
+        0.0, ge=0, description="Add this times the log share of each class to its logit while training."
+    )
+    mixup: float = Field(0.0, ge=0, description="Mix pairs of images by shares drawn from Beta(this, this).")
+    clip: float = Field(1.0, ge=0, description="Clip the norm of the gradient to this; 0: do not clip.")
+    ema: float = Field(0.998, ge=0, lt=1, description="Decay of the moving average of the weights; 0: none.")
+    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
+    select: Literal["macro_auc", "balanced_accuracy", "accuracy", "macro_f1", "log_loss"] = Field(
+        "macro_auc", description="The validation score that chooses the checkpoint."
+    )
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the hardware computes it, else float32."
+    )
+    devices: int = Field(1, ge=1, description="Processes, each with a device of its own.")
+    seed: int = Field(0, ge=0, description="Seed of the weights, the order and the augmentation.")
+    max_minutes: float | None = Field(None, gt=0, description="Stop after so many minutes of training.")
+
+
+class Experiment(Options):
+    """Everything that a training depends on; flat in its YAML file, with the names of the flags."""
+
+    path: Path
+    archive: ArchiveOptions = ArchiveOptions()
+    pixels: PixelSpec = PixelSpec()
+    split: SplitOptions = SplitOptions()
+    sample: SampleOptions = SampleOptions()
+    augmentation: AugmentOptions = AugmentOptions()
+    network: ModelOptions = ModelOptions()
+    resnet: ResNetOptions = ResNetOptions()
+    training: TrainOptions = TrainOptions()
+
+    def flat(self, *, given_only: bool = False) -> dict[str, Any]:
+        """Every option by its name; or those alone that were given, not left at their defaults."""
+        options: dict[str, Any] = {"path": str(self.path)}
+        for _, group in self:
+            if isinstance(group, Options):
+                options |= group.model_dump(mode="json", exclude_unset=given_only)
+        return options
+
+    @classmethod
+    def from_flat(cls, options: dict[str, Any], source: str) -> Experiment:
+        """The experiment of flat options; a key that no option has is refused with the nearest names."""
+        options = dict(options)
+        groups: dict[str, Any] = {"path": options.pop("path", None)}
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Options):
+                own = [key for key in type(field.default).model_fields if key in options]
+                groups[name] = {key: options.pop(key) for key in own}
+        if options:
+            unknown = next(iter(options))
+            known = [key for group in cls.model_fields.values() if isinstance(group.default, Options)
+                     for key in type(group.default).model_fields]  # fmt: skip
+            raise UsageError(f"{source}: there is no option {unknown!r}.{nearest(unknown, known)}")
+        return cls.model_validate(groups)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The paper: Adam with rate 0.01, 80 to 20 by image, 20 epochs; its augmentation is not stated.
+    "paper": {
+        "optimizer": "adam",
+        "rate": 0.01,
+        "schedule": "constant",
+        "weight_decay": 0.0,
+        "ema": 0.0,
+        "clip": 0.0,
+        "split": "random",
+        "augment": False,
+    },
+}
 
 
 class SyntheticOptions(Options):

@@ -7,7 +7,22 @@ leaves with its exit code. Anything else that escapes is a defect of residerm.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+_WAYS_OUT = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.EEXIST: "a part of that path is a file, not a folder",
+    errno.EACCES: "permission denied; give this user permission, or choose another place",
+    errno.EPERM: "permission denied; give this user permission, or choose another place",
+    errno.ENOSPC: "the disk is full; make room, or choose another place",
+    errno.EDQUOT: "the disk quota is used up; make room, or choose another place",
+    errno.EFBIG: "the file would be larger than is allowed there; choose another place",
+    errno.EROFS: "that file system is read-only; choose another place",
+    errno.EBUSY: "something holds it, such as a mount; choose another place",
+    errno.EMFILE: "too many files are open; raise the limit with `ulimit -n`",
+}
 
 
 class ResidermError(Exception):
@@ -27,11 +42,21 @@ class ArchiveError(ResidermError):
 
 
 class ImageError(ResidermError):
-    """One picture cannot be read; the text says which and why."""
+    """One picture cannot be read. The text says why; whoever knows which picture it is puts its name before it."""
 
 
 class WriteError(ResidermError):
     """A result could not be written: no room, no permission, or something is in its place."""
+
+
+def explain(error: OSError) -> str:
+    """What the operating system complains of, and the way out where there is one."""
+    return _WAYS_OUT.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+
+
+def printable(name: str) -> str:
+    """A file's name for messages and tables: what is not UTF-8, or would steer a terminal, becomes a question mark."""
+    return name if name.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in name)
 
 
 def listed(names: Iterable[object], most: int = 5) -> str:
@@ -43,5 +68,6 @@ def listed(names: Iterable[object], most: int = 5) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """' Did you mean …?' with the known names closest to a wrong one, or '' where none is close."""
-    close = difflib.get_close_matches(name.lower(), list(known), n=3, cutoff=0.5)
-    return f" Did you mean {' or '.join(close)}?" if close else ""
+    spelling = {text.lower(): text for text in known}
+    close = difflib.get_close_matches(name.lower(), spelling, n=3, cutoff=0.5)
+    return f" Did you mean {' or '.join(spelling[text] for text in close)}?" if close else ""

@@ -11,6 +11,7 @@ here, so that they are never compared silently with `benign` and `malignant`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -61,7 +62,6 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
         "nevi": "nv",
         "squamous cell carcinoma": "scc",
         "seborrheic keratosis": "sk",
-        "seborrheic_keratosis": "sk",
         "vascular lesions": "vasc",
         "vascular lesion": "vasc",
     }
@@ -70,7 +70,9 @@ _ALIASES: Mapping[str, str] = MappingProxyType(
 _MALIGNANT = frozenset({"mel", "bcc", "akiec", "ak", "scc", "melanoma", "malignant"})
 _BENIGN = frozenset({"bkl", "df", "nv", "sk", "vasc", "benign"})
 _MELANOMA = frozenset({"mel", "melanoma"})
-_LEFT_OUT = frozenset({"unk", "unknown"})
+_NOT_MELANOMA = frozenset(NAMES) - _MELANOMA - {"malignant"}
+_SIDES = frozenset({"benign", "malignant", "melanoma", "not_melanoma"})  # answers of a task, no diagnoses
+_UNKNOWN = frozenset({"unk", "unknown"})
 
 
 def canonical(label: str) -> str:
@@ -79,7 +81,13 @@ def canonical(label: str) -> str:
     folded = name.lower()
     if folded in NAMES and folded != "melanoma":
         return folded
-    return _ALIASES.get(folded, name)
+    spoken = re.sub(r"[\s_]+", " ", folded)
+    return _ALIASES.get(spoken) or _ALIASES.get(spoken.replace("-", " "), name)
+
+
+def known(label: str) -> str | None:
+    """The canonical name of a label, or None where it says that the diagnosis is unknown."""
+    return None if label.strip().lower() in _UNKNOWN else canonical(label)
 
 
 @dataclass(frozen=True)
@@ -127,33 +135,42 @@ def without(mapping: ClassMapping, left_out: Iterable[str]) -> ClassMapping:
     return ClassMapping(mapping.name, reached, targets)
 
 
+def unchanged(task: Task, classes: tuple[str, ...]) -> ClassMapping:
+    """The mapping of classes that are a task's own already: each to itself."""
+    return ClassMapping(task, classes, {name: name for name in classes})
+
+
 def mapping_for(task: Task, classes: tuple[str, ...]) -> ClassMapping:
     """The mapping from an archive's classes to those of a task; refused where the classes do not say enough."""
     if task == "diagnosis":
         return _diagnosis(classes)
     if task == "melanoma":
-        return _two_way(task, classes, ("not_melanoma", "melanoma"), _MELANOMA, {*NAMES} - {"malignant", *_MELANOMA})
+        return _two_way(task, classes, ("not_melanoma", "melanoma"), _MELANOMA, _NOT_MELANOMA)
     return _two_way(task, classes, ("benign", "malignant"), _MALIGNANT, _BENIGN)
 
 
 def _diagnosis(classes: tuple[str, ...]) -> ClassMapping:
-    kept = tuple(name for name in classes if name not in _LEFT_OUT)
+    """Every class to itself, without the unknown."""
+    kept = tuple(name for name in classes if name not in _UNKNOWN)
+    if _SIDES.issuperset(kept):
+        raise UsageError(f"--task diagnosis: classes {listed(kept)} tell two sides apart and name no diagnosis")
     return ClassMapping("diagnosis", kept, {name: name if name in kept else None for name in classes})
 
 
 def _two_way(
-    task: Task,
-    classes: tuple[str, ...],
-    targets: tuple[str, str],
-    positive: frozenset[str],
-    negative: frozenset[str] | set[str],
+    task: Task, classes: tuple[str, ...], targets: tuple[str, str], positive: frozenset[str], negative: frozenset[str]
 ) -> ClassMapping:
     """Positive classes to the second target, negative ones to the first; classes that tell neither are refused."""
-    silent = [name for name in classes if name not in positive | negative | _LEFT_OUT]
+    silent = [name for name in classes if name not in positive | negative | _UNKNOWN]
     if silent:
-        raise UsageError(
-            f"--task {task}: class {listed(silent)} does not say which side it is on"
-            + (": in this archive 'malignant' means melanoma; use --task melanoma" if "not_melanoma" in silent else "")
-        )
-    mapped = {name: targets[name in positive] if name not in _LEFT_OUT else None for name in classes}
+        raise UsageError(f"--task {task}: class {listed(silent)} does not say which side it is on: {_way_out(silent)}")
+    mapped = {name: targets[name in positive] if name not in _UNKNOWN else None for name in classes}
     return ClassMapping(task, targets, mapped)
+
+
+def _way_out(silent: list[str]) -> str:
+    if "not_melanoma" in silent:
+        return "it can hold other malignant diagnoses; use --task melanoma"
+    if "malignant" in silent:
+        return "it can hold other diagnoses than melanoma; use --task malignancy"
+    return f"the diagnoses that are known are {', '.join(NAMES)}"

@@ -87,7 +87,7 @@ def test_an_unknown_name_is_wrong_usage(tmp_path, capsys, monkeypatch):
 def test_far_apart_lines_tell_how_far_it_is(server, offer, tmp_path, capsys, monkeypatch):
     from residerm.cli import data_fetch
 
-    monkeypatch.setattr(data_fetch, "_SECONDS_BETWEEN_LINES", 1e-9)
+    monkeypatch.setattr(data_fetch, "SECONDS_BETWEEN_LINES", 1e-9)
     offer(server.put("/t", TABLE))
     assert cli.run(["data", "fetch", "tiny", "--out", str(tmp_path)]) == 0
     assert re.search(r"^table\.csv: 15\.0 kB of 15\.0 kB, [\d.,]+ [kMG]?B/s$", capsys.readouterr().err, re.MULTILINE)

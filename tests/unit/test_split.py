@@ -151,7 +151,7 @@ def test_patients_with_several_classes_are_kept_whole(tmp_path: Path) -> None:
 def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
     tmp_path_factory: pytest.TempPathFactory, lesions: dict[str, int], test: float, validation: float, seed: int
 ) -> None:
-    records = records_of(lesions, tmp_path_factory.getbasetemp(), seed=seed)
+    records = records_of(lesions, tmp_path_factory.mktemp("empty"), seed=seed)
     split = divide(records, SplitOptions(test=test, validation=validation, split_seed=seed))
     assert not any(split.proof["shared_groups"].values())
     for name in lesions:

@@ -1,21 +1,20 @@
 """The command line: a file for each verb, imported only when the verb is called, so that --help is immediate.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C. No error that a user can cause shows a traceback.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. No error that a user can cause shows
+a traceback: it is one line on stderr that names the flag or the file.
 """
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING
 
 from cyclopts import App, CycloptsError
 
 import residerm
-from residerm.errors import ResidermError
-
-if TYPE_CHECKING:
-    from pydantic import ValidationError
+from residerm.errors import ResidermError, explain, printable
 
 app = App(
     name="residerm",
@@ -23,59 +22,57 @@ app = App(
     version=residerm.__version__,
     exit_on_error=False,
     print_error=False,
+    suppress_keyboard_interrupt=False,
 )
-data = App(name="data", help="Archives: fetch, check, describe, divide, draw and preview them.")
-app.command(data)
-
-for verb, help_text in {
-    "list": "List the public archives that can be fetched.",
-    "fetch": "Download a public archive; a broken transfer is taken up again.",
-    "check": "Look for everything that is wrong with an archive.",
-    "stats": "Count an archive by class, sex, age and site, and draw its class distribution.",
-    "split": "Divide an archive into training, validation and test parts.",
-    "synth": "Draw the embedded synthetic archive.",
-    "preview": "Draw what training sees: originals above, augmented below.",
-}.items():
-    data.command(f"residerm.cli.data_{verb}:{verb}_", name=verb, help=help_text)
+app.command(
+    "residerm.cli.data:data", name="data", help="Archives: list, fetch, check, describe, divide, draw, preview."
+)
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half done is taken away, as by Ctrl-C
+    exit_code = run(sys.argv[1:])
+    try:
+        print(end="", flush=True)
+    except OSError:  # `run` has said so; what is left has nowhere to go, and Python would complain at its exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(exit_code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command; say what is wrong in one message; give the exit code."""
     try:
         result = app(arguments, result_action="return_value")
+        print(end="", flush=True)  # what cannot be written is found out now
     except CycloptsError as error:
-        return _complain(_usage_text(error), 2)
+        from residerm.cli.usage import explain_usage
+
+        return _complain(explain_usage(error), 2)
     except ResidermError as error:
         return _complain(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _complain("stopped; nothing half-written was left behind", 130)
-    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except MemoryError:
+        return _complain("there is not enough memory for this", 1)
+    except OSError as error:
+        return 0 if isinstance(error, BrokenPipeError) else _complain(_system_text(error), 1)
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich leaves like this when `head` has seen enough
+            return 0
+        raise
     return result if isinstance(result, int) else 0
 
 
 def _complain(text: str, exit_code: int) -> int:
-    print(f"residerm: {text}", file=sys.stderr)
+    print(f"residerm: {printable(text)}", file=sys.stderr)
     return exit_code
 
 
-def _usage_text(error: CycloptsError) -> str:
-    from pydantic import ValidationError
-
-    cause = error.__cause__
-    return _validation_text(cause) if isinstance(cause, ValidationError) else str(error)
-
-
-def _validation_text(error: ValidationError) -> str:
-    """Pydantic's findings in the command line's words: the flag, what is wrong, what was given."""
-    findings = []
-    for finding in error.errors(include_url=False):
-        flag = "--" + "-".join(str(part) for part in finding["loc"][:1]).replace("_", "-")
-        findings.append(f"{flag}: {finding['msg'][0].lower()}{finding['msg'][1:]}, not {finding['input']!r}")
-    return "; ".join(findings)
+def _system_text(error: OSError) -> str:
+    """The operating system's complaint, after the name of the file that it is about."""
+    about = f"{error.filename}: " if error.filename is not None else ""
+    return about + explain(error)

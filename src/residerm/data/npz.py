@@ -1,22 +1,27 @@
 """A NumPy npz of images and labels, such as MedMNIST's, as a container of image files.
 
 Rows of arrays whose names end in `_images` come out as PPM (colour) or PGM (grey) files, so that they take the way of
-every other image; arrays are inflated once, to a file without a name, and mapped.
+every other image; arrays are inflated once, to a file without a name, and mapped. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import os
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal, NamedTuple
 
 import numpy as np
 
-from residerm.data.containers import STORED, File, Zip
-from residerm.errors import ArchiveError
+from residerm.data.containers import File
+from residerm.data.zips import STORED, Zip
+from residerm.errors import ArchiveError, ImageError, nearest
+
+_ROW = ".ppm"
 
 
 class Npz:
@@ -28,57 +33,87 @@ class Npz:
         self._zip = Zip(path)
         self._members = {os.fsdecode(file.name).removesuffix(".npy"): file for file in self._zip.files(0)}
         self._arrays: dict[str, np.ndarray] = {}
+        self._inflating = threading.Lock()
 
     def array(self, name: str) -> np.ndarray:
         """One array, inflated to a file without a name and mapped."""
-        if name not in self._arrays:
-            self._arrays[name] = self._map(self._members[name])
+        if name not in self._members:
+            known = ", ".join(self._members) or "none"
+            raise ArchiveError(f"{self.path} has no array {name!r}; it has {known}.{nearest(name, self._members)}")
+        with self._inflating:  # else each of many threads would inflate its own
+            if name not in self._arrays:
+                self._arrays[name] = self._map(name)
         return self._arrays[name]
 
     def files(self, number: int) -> Iterator[File]:
         """A file for each row of each array of images, and one for each other array."""
         for name, member in self._members.items():
-            shape = self._shape(member)
             if not name.endswith("_images"):
                 yield member._replace(container=number)
                 continue
-            size = int(np.prod(shape[1:]))
+            shape = self._shape_of_images(name)
+            size = math.prod(shape[1:])
             for row in range(shape[0]):
                 crc = zlib.crc32(row.to_bytes(8, "little"), member.crc)  # names the content without inflating it
-                yield File(number, f"{name}/{row:06d}.ppm".encode(), row, size, size, crc, STORED)
-
-    def read(self, file: File) -> bytes:
-        """One row as a PPM (colour) or PGM (grey) file."""
-        rows = self.array(os.fsdecode(file.name).partition("/")[0])
-        row = rows[file.position]
-        height, width = row.shape[:2]
-        return b"P%d %d %d 255\n" % (6 if row.ndim == 3 else 5, width, height) + row.tobytes()
+                yield File(number, f"{name}/{row:06d}{_ROW}".encode(), row, size, size, crc, STORED)
 
     def open(self, file: File) -> IO[bytes]:
-        """An array that holds no images, as the npy file that it is."""
-        return self._zip.open(file)
+        """A row as a stream; an array that holds no images as the npy file that it is."""
+        return io.BytesIO(self.read(file)) if _is_row(file) else self._zip.open(file)
 
-    def _shape(self, member: File) -> tuple[int, ...]:
-        head = next(self._zip.chunks(member), b"")
-        return _npy_header(head, self.path)[0]
+    def read(self, file: File) -> bytes:
+        """A row as a PPM (colour) or PGM (grey) file; an array that holds no images as the npy file that it is."""
+        if not _is_row(file):
+            return self._zip.read(file)
+        row = self.array(os.fsdecode(file.name).partition("/")[0])[file.position]
+        height, width = row.shape[:2]
+        pixels: bytes = row.tobytes()
+        return b"P%d %d %d 255\n" % (6 if row.ndim == 3 else 5, width, height) + pixels
 
-    def _map(self, member: File) -> np.ndarray:
-        with self._zip.open(member) as stream:
-            shape, dtype, offset = _npy_header(stream.read(4096), self.path)
-            return np.memmap(stream, dtype, mode="r", offset=offset, shape=shape)
+    def _shape_of_images(self, name: str) -> tuple[int, ...]:
+        shape, _, dtype, _ = self._header(name)
+        if dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
+            raise ArchiveError(
+                f"{self.path}: {name} is {dtype} of shape {shape}; what is read are images as uint8 of shape "
+                "(rows, height, width) or (rows, height, width, 3)"
+            )
+        return shape
+
+    def _map(self, name: str) -> np.ndarray:
+        header = self._header(name)
+        try:
+            with self._zip.open(self._members[name]) as stream:
+                return np.memmap(stream, header.dtype, "r", header.start, header.shape, header.order)
+        except ImageError as error:
+            raise ArchiveError(f"{self.path}: {name}: {error}") from error
+
+    def _header(self, name: str) -> _Header:
+        member = self._members[name]
+        try:
+            header = _read_header(next(self._zip.pieces(member), b""))
+        except Exception as error:  # NumPy's parser of headers lets out whatever it stumbles over
+            raise ArchiveError(f"{self.path}: {name} is no NumPy array ({error}): download the npz again") from error
+        if header.dtype.hasobject:
+            raise ArchiveError(f"{self.path}: {name} holds Python objects, which could run a program: it is not read")
+        if header.start + math.prod(header.shape) * header.dtype.itemsize != member.size:
+            raise ArchiveError(f"{self.path}: {name} is cut short or damaged: download the npz again")
+        return header
 
 
-def _npy_header(head: bytes, path: Path) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Shape, type and start of the values of an npy file; only plain numbers in C order are read, never objects."""
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    order: Literal["C", "F"]
+    dtype: np.dtype
+    start: int  # of the values
+
+
+def _is_row(file: File) -> bool:
+    return file.name.endswith(_ROW.encode())
+
+
+def _read_header(head: bytes) -> _Header:
     stream = io.BytesIO(head)
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, fortran_order, dtype = read(stream)
-    except (ValueError, EOFError) as error:
-        raise ArchiveError(
-            f"{path} holds something that is not a NumPy array: it is not an npz as published"
-        ) from error
-    if dtype.hasobject or fortran_order:
-        raise ArchiveError(f"{path} holds an array of Python objects or in Fortran order, which is not read")
-    return shape, dtype, stream.tell()
+    version = np.lib.format.read_magic(stream)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran_order, dtype = read(stream)
+    return _Header(shape, "F" if fortran_order else "C", dtype, stream.tell())

@@ -183,7 +183,7 @@ def _evenly(count: int, shares: np.ndarray, random: np.random.Generator) -> np.n
 def _whole_shares(count: int, shares: np.ndarray) -> np.ndarray:
     """Whole numbers that add up to count, each within one of its share, and none 0 where its share is not."""
     exact = count * shares
-    whole = np.maximum(np.floor(exact + 1e-9).astype(int), shares > 0)
+    whole: np.ndarray = np.maximum(np.floor(exact + 1e-9).astype(int), shares > 0)
     while whole.sum() != count:
         step = 1 if whole.sum() < count else -1
         candidates = np.where((shares > 0) & ((step > 0) | (whole > 1)), step * (exact - whole), -np.inf)
@@ -202,13 +202,12 @@ def _too_few(records: Records, label: int, groups: int, hands: int, options: Spl
 
 def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
     """The archive's own parts; where it has no validation part, one is carved out of its training part."""
-    parts = records.table["part"]
+    parts = np.array(records.table["part"])
     if (parts < 0).any() or not (parts == TRAIN).any() or not (parts == TEST).any():
         raise ArchiveError(
             f"--split archive: {records.layout.title} at {records.tree.path} does not come with a training and a test "
             "part for every image; use --split lesion"
         )
-    parts = np.array(parts)
     if (parts == VALIDATION).any() or options.validation == 0:
         return parts
     return _carve_validation(records, records.groups, parts, options)

@@ -1,7 +1,7 @@
 """Tables as they are found in the wild: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 or a Western encoding.
 
-Rows are read one at a time, with lower-case column names; columns that nobody asks for, such as an index, do no harm.
-Each complaint names the table, the line and what to change.
+Rows are read one at a time, as mappings from lower-case column names to stripped text. Blank lines are passed over, and
+columns that nobody asks for, such as an index, do no harm. Each complaint names the table, the line and what to change.
 """
 
 from __future__ import annotations
@@ -11,12 +11,22 @@ import csv
 import io
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import IO
 
 from residerm.data.tree import Tree
-from residerm.errors import ArchiveError, nearest
+from residerm.errors import ArchiveError, listed, nearest
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_DELIMITERS = ",;\t"
+
+
+def find_table(tree: Tree, *patterns: str, columns: Sequence[str] | None = None) -> Table:
+    """The table that the patterns name; of several copies the one nearest to the root."""
+    found = sorted(tree.find(*patterns), key=lambda number: (tree.where(number).count("/"), number))
+    if not found:
+        raise ArchiveError(f"{tree.path} holds no table named {' or '.join(patterns)}: put it beside the images")
+    return Table(tree, found[0], columns)
 
 
 class Table:
@@ -28,55 +38,82 @@ class Table:
         self._tree, self._number = tree, number
         with tree.open(number) as stream:
             self._encoding = _encoding(stream, self.name)
-            first = self._text(stream).readline()
-        if not first.strip("\r\n\0 "):
-            raise ArchiveError(f"{self.name} is empty: download it again")
-        self._delimiter = max(",;\t", key=first.count)
         self._has_header = columns is None
-        given = next(csv.reader([first], delimiter=self._delimiter))
-        self.columns = [name.strip().lower() for name in (given if columns is None else columns)]
+        self._delimiter = self._find_delimiter()
+        _, first = next(self._lines())
+        self.columns = [name.strip().lower() for name in columns or first]
+        self._refuse_doubles()
 
     def require(self, *columns: str) -> Table:
         """This table, if it has these columns; otherwise a message with the nearest names."""
         for column in columns:
             if column not in self.columns:
+                known = [name for name in self.columns if name]
                 raise ArchiveError(
-                    f"{self.name} has no column {column!r}; its columns are {', '.join(self.columns)}."
-                    + nearest(column, self.columns)
+                    f"{self.name} has no column {column!r}; its columns are {listed(known, 20)}."
+                    f"{nearest(column, known)}"
                 )
         return self
 
     def __iter__(self) -> Iterator[dict[str, str]]:
         """Each row, as a mapping from column to stripped text."""
-        with self._tree.open(self._number) as stream:
-            lines = csv.reader(self._text(stream), delimiter=self._delimiter)
-            try:
-                if self._has_header:
-                    next(lines)
-                for cells in lines:
-                    if any(cells):
-                        yield self._row(cells, lines.line_num)
-            except csv.Error as error:
-                raise ArchiveError(f"{self.name}, line {lines.line_num}: {error}") from error
+        lines = self._lines()
+        if self._has_header:
+            next(lines)
+        line = 0
+        for line, cells in lines:
+            yield self._row(cells, line)
+        if not line:
+            raise ArchiveError(f"{self.name} has a header, but no rows: download it again")
 
     def _row(self, cells: list[str], line: int) -> dict[str, str]:
+        while len(cells) > len(self.columns) and not cells[-1].strip():
+            cells.pop()
         if len(cells) != len(self.columns):
             raise ArchiveError(
-                f"{self.name}, line {line}: {len(cells)} cells where there should be {len(self.columns)}"
-                f" ({', '.join(self.columns)}); mend that line, or download the table again"
+                f"{self.name}, line {line}: {len(cells)} cells where there should be {len(self.columns)} "
+                f"({listed(self.columns, 20)}): mend that line, or download the table again"
             )
-        return {column: cell.strip() for column, cell in zip(self.columns, cells, strict=True)}
+        return {column: cell.strip() for column, cell in zip(self.columns, cells, strict=True) if column}
 
-    def _text(self, stream: IO[bytes]) -> io.TextIOWrapper:
-        return io.TextIOWrapper(stream, encoding=self._encoding, newline="")
+    def _lines(self) -> Iterator[tuple[int, list[str]]]:
+        """Each line that is not blank, after its number; of cells with line breaks, the number of the last."""
+        with self._text() as text:
+            reader = csv.reader(text, delimiter=self._delimiter, strict=True)
+            try:
+                for cells in reader:
+                    if any(cell.strip() for cell in cells):
+                        yield reader.line_num, cells
+            except csv.Error as error:
+                raise ArchiveError(
+                    f"{self.name}, line {reader.line_num}: {error} (a quotation mark too many?): "
+                    "mend that line, or download the table again"
+                ) from error
 
+    def _find_delimiter(self) -> str:
+        """Whatever parts the first line that is not blank into most cells."""
+        with self._text() as text:
+            while line := text.readline(2**16):
+                if line.strip():
+                    return max(_DELIMITERS, key=line.count)
+        raise ArchiveError(f"{self.name} is empty: download it again")
 
-def find_table(tree: Tree, *patterns: str, columns: Sequence[str] | None = None) -> Table:
-    """The table that the patterns name; of several copies the one nearest to the root."""
-    found = sorted(tree.find(*patterns), key=lambda number: (tree.where(number).count("/"), number))
-    if not found:
-        raise ArchiveError(f"{tree.path} holds no table named {' or '.join(patterns)}: put it beside the images")
-    return Table(tree, found[0], columns)
+    @contextmanager
+    def _text(self) -> Iterator[io.TextIOWrapper]:
+        with io.TextIOWrapper(self._tree.open(self._number), encoding=self._encoding, newline="") as text:
+            try:
+                yield text
+            except UnicodeError as error:
+                raise ArchiveError(
+                    f"{self.name} is neither UTF-8, UTF-16 nor Windows-1252 throughout: save it as CSV in UTF-8"
+                ) from error
+
+    def _refuse_doubles(self) -> None:
+        doubles = {name for name in self.columns if name and self.columns.count(name) > 1}
+        if doubles:
+            raise ArchiveError(
+                f"{self.name} has more than one column {listed(sorted(doubles))}: rename or remove all but one"
+            )
 
 
 def number(text: str) -> float | None:
@@ -89,9 +126,8 @@ def number(text: str) -> float | None:
 
 
 def _encoding(stream: IO[bytes], name: str) -> str:
-    """By its byte-order mark, else UTF-8 if all of it is, else Windows-1252; leaves the stream at its start."""
-    head = stream.read(65536)
-    stream.seek(0)
+    """By its byte-order mark, else UTF-8 if all of it is, else Windows-1252."""
+    head = stream.read(2**16)
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
@@ -99,11 +135,10 @@ def _encoding(stream: IO[bytes], name: str) -> str:
         raise ArchiveError(f"{name} is not a text table (it holds zero bytes): save it as CSV in UTF-8")
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while chunk := stream.read(65536):
+        decoder.decode(head)
+        while chunk := stream.read(2**16):
             decoder.decode(chunk)
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
         return "cp1252"
-    finally:
-        stream.seek(0)
     return "utf-8"

@@ -1,7 +1,7 @@
 """The archives that residerm reads: a file for each layout, and `open_archive`, which recognises them.
 
-A layout is recognised by the names of its tables, never by guessing from pictures. The plain layouts (a folder for
-each class, a CSV table) are considered only where none of the published ones fits.
+A layout is recognised by the names of its tables, never by guessing from pictures. The plain layouts are considered
+only where none of the published ones fits: first a table of images and labels, then a folder for each class.
 """
 
 from __future__ import annotations
@@ -9,16 +9,33 @@ from __future__ import annotations
 from pathlib import Path
 
 from residerm.config import ArchiveOptions, Task
-from residerm.data.archives import class_folders, ham10000
-from residerm.data.records import Layout, Records, assemble
+from residerm.data.archives import (
+    class_folders,
+    csv_table,
+    dermamnist,
+    ham10000,
+    isic2016,
+    isic2017,
+    isic2018,
+    isic2019,
+    isic2020,
+)
+from residerm.data.join import assemble
+from residerm.data.records import Layout, Records
 from residerm.data.tree import Tree
 from residerm.errors import ArchiveError, UsageError, listed, nearest
 
 PUBLISHED = (
     ham10000.LAYOUT,
     ham10000.SYNTHETIC,
+    isic2016.LAYOUT,
+    isic2017.LAYOUT,
+    isic2018.LAYOUT,
+    isic2019.LAYOUT,
+    isic2020.LAYOUT,
+    dermamnist.LAYOUT,
 )
-PLAIN = (class_folders.LAYOUT,)
+PLAIN = (csv_table.LAYOUT, class_folders.LAYOUT)
 LAYOUTS = {layout.name: layout for layout in (*PUBLISHED, *PLAIN)}
 
 
@@ -33,8 +50,7 @@ def open_archive(
     path = Path(path).expanduser()
     if layout is not None and layout not in LAYOUTS:
         raise UsageError(f"--layout {layout}: there is none; known are {', '.join(LAYOUTS)}.{nearest(layout, LAYOUTS)}")
-    tree = Tree(path)
-    return assemble(tree, LAYOUTS[layout] if layout else recognise(tree)).for_task(task, without)
+    return _assembled(path, layout).for_task(task, without)
 
 
 def open_for(path: str | Path, options: ArchiveOptions) -> Records:
@@ -47,16 +63,42 @@ def recognise(tree: Tree) -> Layout:
     """The one layout whose files are here."""
     if not len(tree):
         raise ArchiveError(f"{tree.path} holds no files: PATH is the folder of the archive's zips, tables and images")
-    for layouts in (PUBLISHED, PLAIN):
-        found = [layout for layout in layouts if layout.recognises(tree)]
-        if len(found) > 1:
-            names = ", ".join(layout.name for layout in found)
-            raise ArchiveError(f"{tree.path} holds the tables of more than one archive ({names}): name one by --layout")
-        if found:
-            return found[0]
+    found = [layout for layout in PUBLISHED if layout.recognises(tree)]
+    if len(found) > 1:
+        names = ", ".join(layout.name for layout in found)
+        raise ArchiveError(
+            f"{tree.path} holds the tables of more than one archive ({names}): give the folder of one of them, or name "
+            "one by --layout"
+        )
+    for layout in (*found, *PLAIN):
+        if layout.recognises(tree):
+            return layout
+    if csv_table.tables(tree) and any(True for _ in tree.images):
+        return csv_table.LAYOUT  # which says what its table lacks
     documents = listed(name for _, name in tree.documents) or "no tables"
     raise ArchiveError(
         f"{tree.path} is no archive that is known ({len(tree):,} files; {documents}): put the archive's own table "
         "beside its images, sort the images into a folder for each class, or give a CSV; "
         f"--layout names one of {', '.join(LAYOUTS)}"
     )
+
+
+def _assembled(path: Path, layout: str | None) -> Records:
+    """The records of a path, which may be that of a table."""
+    if path.suffix.lower() in csv_table.SUFFIXES and path.is_file():
+        if layout not in (None, csv_table.LAYOUT.name):
+            raise UsageError(f"--layout {layout}: PATH is the folder that holds {path.name}, not the table itself")
+        return assemble(Tree(path.parent), csv_table.layout_of(path))
+    tree = Tree(path)
+    _refuse_nested(tree)
+    return assemble(tree, LAYOUTS[layout] if layout else recognise(tree))
+
+
+def _refuse_nested(tree: Tree) -> None:
+    """Refuse zips within a zip, as where several files are downloaded as one: what they hold would be missed."""
+    nested = tree.find("*.zip", "*.npz")
+    if nested:
+        names = listed(tree.where(number) for number in nested)
+        raise ArchiveError(
+            f"{tree.path}: a zip within a zip is not read ({names}): unpack the outer one and give its folder"
+        )

@@ -1,48 +1,46 @@
 """A folder for each class: `ROOT/[train|val|test/]CLASS/*.jpg`, as any image classification comes.
 
-An image's id is its path. There is nothing to tell which images show the same lesion, so that a split can only be by
-image; `residerm data check` finds copies.
+An image's id is its path. Class folders lie side by side: in ROOT, in its parts, or in a folder that holds all of
+them. A zip may stand for a part or a class of its name, or hold class folders. There is nothing to tell which images
+show the same lesion, so that a split can only be by image; `residerm data check` finds copies.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from residerm.data.records import Layout, Row
+from residerm.data.archives.paths import Place, image_places, part_of
+from residerm.data.records import Files, Layout, Row
 from residerm.data.tree import Tree
-from residerm.taxonomy import canonical
-
-_PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
-
-
-def place(name: str) -> tuple[str, str] | None:
-    """Part ('' where there is none) and class of an image by its folders; None where it lies in no class folder."""
-    folders = name.split("/")[:-1]
-    if not folders:
-        return None
-    above = (_PARTS[folder.lower()] for folder in folders[:-1] if folder.lower() in _PARTS)
-    return next(above, ""), folders[-1]
+from residerm.errors import ArchiveError
+from residerm.taxonomy import known
 
 
 def rows(tree: Tree) -> Iterator[Row]:
     """A row for each image in a class folder."""
-    for _, name in tree.images:
-        where = place(name)
-        if where and where[1].lower() not in _PARTS:
-            yield Row(image_id=name, label=canonical(where[1]), part=where[0])
+    first: tuple[str, ...] | None = None
+    for _, place in image_places(tree):
+        if not (folders := _folders(place)):
+            continue
+        first = first or folders
+        if folders[:-1] != first[:-1]:
+            raise ArchiveError(
+                f"{tree.path}: it is not clear which folders are the classes: images lie in {'/'.join(first)} and in "
+                f"{'/'.join(folders)}; put the folders of the classes side by side, ROOT/[train|val|test/]CLASS/*.jpg"
+            )
+        parts = (part for folder in (*place.outer, *place.inner) if (part := part_of(folder)))
+        yield Row(image_id=place.path, label=known(folders[-1]), part=next(parts, ""))
 
 
-def _recognises(tree: Tree) -> bool:
-    in_class = (where[1].lower() not in _PARTS for _, name in tree.images if (where := place(name)))
-    return any(in_class) and not tree.find("*.csv", "*.tsv")
+def images(tree: Tree) -> Files:
+    """Every image, by its path."""
+    return ((number, place.path) for number, place in image_places(tree))
+
+
+def _folders(place: Place) -> tuple[str, ...]:
+    """The folders that an image lies in, the class last; those of parts do not count."""
+    inner = tuple(folder for folder in place.inner if not part_of(folder))
+    return inner or tuple(folder for folder in place.outer[-1:] if not part_of(folder))
 
 
 LAYOUT = Layout(
@@ -50,7 +48,7 @@ LAYOUT = Layout(
     title="a folder for each class",
     licence="not stated: see where the images come from",
     citation="not stated: see where the images come from",
-    recognises=_recognises,
+    recognises=lambda tree: any(_folders(place) for _, place in image_places(tree)),
     rows=rows,
-    image_key=lambda name: name,
+    images=images,
 )

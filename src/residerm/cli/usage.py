@@ -1,0 +1,48 @@
+"""Wrong usage in one plain line: the flag, what it must be, what was given, the nearest names, and where help is.
+
+The command line's own complaints and pydantic's are both made for other readers: the one speaks of tokens, the other
+of models and web addresses.
+"""
+
+from __future__ import annotations
+
+import re
+
+from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from residerm.errors import nearest
+
+
+def explain_usage(error: CycloptsError) -> str:
+    """What is wrong with the arguments, and where their help is."""
+    if isinstance(error.__cause__, ValidationError):
+        text = _of_options(error.__cause__)
+    elif isinstance(error, MissingArgumentError) and error.argument and not error.argument.tokens:
+        named = error.argument.name
+        text = f"{named} needs a value" if error.argument.index is None else f"{named.lstrip('-').upper()} is missing"
+    elif isinstance(error, UnusedCliTokensError):
+        text = f"unexpected argument {' '.join(error.unused_tokens or ())}"
+    else:
+        text = str(error)
+    end = "" if text.endswith((".", "?")) else "."
+    return f"{text}{end} See `{' '.join(('residerm', *(error.command_chain or ())))} --help`"
+
+
+def _of_options(error: ValidationError) -> str:
+    wrong: dict[str, list[ErrorDetails]] = {}
+    for finding in error.errors(include_url=False):
+        wrong.setdefault(str(finding["loc"][0]) if finding["loc"] else "", []).append(finding)
+    return "; ".join(_of_option(name, findings) for name, findings in wrong.items())
+
+
+def _of_option(name: str, findings: list[ErrorDetails]) -> str:
+    """What one flag must be; a flag of several kinds has a finding for each, because none of them fitted."""
+    reasons = [re.sub(r"^Input should be |, unable to .*|^Value error, ", "", finding["msg"]) for finding in findings]
+    if not name:  # the options contradict each other
+        return "; ".join(reasons)
+    given = str(findings[0]["input"])
+    choices = re.findall("'([^']+)'", str(findings[0].get("ctx", {}).get("expected", "")))
+    hint = nearest(given, choices)
+    return f"--{name.replace('_', '-')} must be {' or '.join(reasons)}, not {given!r}{'.' if hint else ''}{hint}"

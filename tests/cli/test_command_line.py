@@ -1,0 +1,285 @@
+"""The frame of every command: exit codes, one plain line for whatever is wrong, and an end that leaves things whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+from cyclopts import Parameter
+from pydantic import model_validator
+
+import residerm
+from limits import tiny_disk
+from residerm import cli
+from residerm.config import AugmentOptions, Options, PixelSpec, SampleOptions
+from residerm.errors import ArchiveError, UsageError
+from zipping import many
+
+
+class Pair(Options):
+    low: int = 0
+    high: int = 1
+
+    @model_validator(mode="after")
+    def in_order(self) -> Pair:
+        if self.low > self.high:
+            raise ValueError("--low is above --high")
+        return self
+
+
+PIXELS, SAMPLE, AUGMENTATION, PAIR = PixelSpec(), SampleOptions(), AugmentOptions(), Pair()
+
+
+def probe(
+    path: Path,
+    *,
+    pixels: Annotated[PixelSpec, Parameter(name="*")] = PIXELS,
+    sample: Annotated[SampleOptions, Parameter(name="*")] = SAMPLE,
+    augmentation: Annotated[AugmentOptions, Parameter(name="*")] = AUGMENTATION,
+    pair: Annotated[Pair, Parameter(name="*")] = PAIR,
+    count: int = 3,
+) -> None:
+    """Say what was understood."""
+    print(path, pixels.size, pixels.reduced, sample.raise_to, augmentation.augment, pair.low, count)
+
+
+@pytest.fixture
+def command() -> Iterator[Callable[[Callable[..., object]], None]]:
+    """Add a command of the test's own for as long as the test runs."""
+    yield lambda function: cli.app.command(function, name="probe")
+    del cli.app["probe"]
+
+
+# Exit codes
+
+
+def ending(error: BaseException) -> Callable[[], None]:
+    def end() -> None:
+        raise error
+
+    return end
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code", "said"),
+    [
+        (ArchiveError("HAM10000 holds no files"), 1, "HAM10000 holds no files"),
+        (UsageError("--fold 7: there are 5"), 2, "--fold 7: there are 5"),
+        (KeyboardInterrupt(), 130, "stopped; nothing half-written was left behind"),
+        (MemoryError(), 1, "there is not enough memory for this"),
+        (
+            PermissionError(errno.EACCES, "", "out.png"),
+            1,
+            "out.png: permission denied; give this user permission, or choose another place",
+        ),
+        (OSError(errno.ENOSPC, ""), 1, "the disk is full; make room, or choose another place"),
+        (ArchiveError("a\nb\udce9\x1b[31m"), 1, "a?b??[31m"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(command, capsys, error, exit_code, said):
+    command(ending(error))
+    assert cli.run(["probe"]) == exit_code
+    assert capsys.readouterr() == ("", f"residerm: {said}\n")
+
+
+@pytest.mark.parametrize(("result", "exit_code"), [(None, 0), (0, 0), (1, 1), ("text", 0)])
+def test_a_command_may_give_its_exit_code(command, result, exit_code):
+    command(lambda: result)
+    assert cli.run(["probe"]) == exit_code
+
+
+def test_a_defect_of_our_own_is_not_hidden(command):
+    command(ending(ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        cli.run(["probe"])
+
+
+def test_help_and_version(capsys):
+    assert cli.run(["--version"]) == 0
+    assert capsys.readouterr().out == f"{residerm.__version__}\n"
+    for arguments in ([], ["--help"], ["data"], ["data", "--help"]):
+        assert cli.run(arguments) == 0
+        assert "Usage: residerm" in capsys.readouterr().out
+
+
+# Wrong usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("probe", "PATH is missing."),
+        ("probe x y", "unexpected argument y."),
+        ("probe x --size", "--size needs a value."),
+        ("probe x --size 4", "--size must be greater than or equal to 8, not '4'."),
+        ("probe x --size four", "--size must be a valid integer, not 'four'."),
+        ("probe x --size=1e3", "--size must be a valid integer, not '1e3'."),
+        ("probe x --rotation nan", "--rotation must be less than or equal to 180, not 'nan'."),
+        ("probe x --size 64 --size 32", "Parameter --size specified multiple times."),
+        ("probe x --sise 4", "Unknown option: --sise. Did you mean --size?"),
+        ("probe x -z", "Unknown option: -z."),
+        ("probe x --aspect crap", "--aspect must be 'squash', 'crop' or 'pad', not 'crap'. Did you mean crop?"),
+        (
+            "probe x --raise-to medium",
+            "--raise-to must be 'median' or 'largest' or a valid integer, not 'medium'. Did you mean median?",
+        ),
+        ("probe x --augment=maybe", 'Invalid value for --augment: unable to convert "maybe" into bool.'),
+        ("probe x --count four", 'Invalid value for --count: unable to convert "four" into int.'),
+        (
+            "probe x --size 4 --filter none",
+            "--size must be greater than or equal to 8, not '4'; --filter must be 'box', 'bilinear', 'bicubic' or "
+            "'lanczos', not 'none'.",
+        ),
+        ("probe x --low 2", "--low is above --high."),
+    ],
+)
+def test_wrong_usage_names_the_flag_and_the_way_out(command, capsys, arguments, said):
+    command(probe)
+    assert cli.run(arguments.split()) == 2
+    assert capsys.readouterr() == ("", f"residerm: {said} See `residerm probe --help`\n")
+
+
+def test_a_wrong_command_is_told_with_the_nearest(command, capsys):
+    command(probe)
+    assert cli.run(["prob"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith('residerm: Unknown command "prob". Did you mean "probe"?')
+    assert said.endswith("See `residerm --help`\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("probe x", "x 64 True median True 0 3"),
+        ("probe x --no-reduced --no-augment --size 8", "x 8 False median False 0 3"),
+        ("probe x --raise-to 20 --count=5", "x 64 True 20 True 0 5"),
+        ("probe -- --size", "--size 64 True median True 0 3"),
+    ],
+)
+def test_right_usage(command, capsys, arguments, said):
+    command(probe)
+    assert cli.run(arguments.split()) == 0
+    assert capsys.readouterr() == (f"{said}\n", "")
+
+
+# As a process of its own
+
+
+def residerm_process(*arguments: object, **options: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "residerm", *map(os.fspath, arguments)]
+    return subprocess.run(command, text=True, check=False, **{"capture_output": True, **options})
+
+
+def test_a_wrong_path(tmp_path):
+    done = residerm_process("data", "stats", tmp_path / "HAM10000")
+    reason = "there is no such file or folder; PATH is the folder or the zip that holds the archive"
+    said = f"residerm: cannot read {tmp_path}/HAM10000: {reason}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_a_path_that_is_not_utf8(tmp_path):
+    done = residerm_process("data", "stats", tmp_path / os.fsdecode(b"l\xe9sions"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"residerm: cannot read {tmp_path}/l?sions: there is no such file")
+
+
+def test_a_full_temporary_folder(tmp_path):
+    (tmp_path / "a.zip").write_bytes(many(3_000))
+    with tiny_disk(kilobytes=64) as folder:
+        done = residerm_process("data", "stats", tmp_path / "a.zip", env={**os.environ, "TMPDIR": str(folder)})
+    said = f"residerm: cannot write temporary files in {folder}: the disk is full; make room, or choose another place"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{said}; TMPDIR names another folder for them\n"
+
+
+ENDLESS = """
+import sys, time
+from pathlib import Path
+from residerm import cli
+from residerm.atomic import new_folder
+
+def lines():
+    for number in range(100_000):
+        print(number)
+
+def work(out: Path):
+    with new_folder(out) as folder:
+        (folder / "half").write_text("half")
+        print("working", flush=True)
+        time.sleep(60)
+
+cli.app.command(lines)
+cli.app.command(work)
+sys.argv[0] = "residerm"
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_command_that_is_stopped_leaves_nothing(tmp_path, number, exit_code):
+    command = [sys.executable, "-c", ENDLESS, "work", tmp_path / "deep" / "out"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(number)
+        said = process.communicate(timeout=30)[1]
+    assert process.returncode == exit_code
+    assert said == ("residerm: stopped; nothing half-written was left behind\n" if exit_code == 130 else "")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["-c", ENDLESS, "lines"], ["-m", "residerm", "--help"]])
+def test_a_reader_that_has_seen_enough(arguments):
+    """As `| head -1` does it."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, *arguments], bufsize=0, **pipes) as process:
+        if "lines" in arguments:
+            assert process.stdout.read(1) == b"0"
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("arguments", [["-c", ENDLESS, "lines"], ["-m", "residerm", "--help"]])
+def test_output_that_cannot_be_written(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.stderr == "residerm: the disk is full; make room, or choose another place\n"
+    assert done.returncode == 1
+
+
+def test_output_that_nobody_wants():
+    script = f"{sys.executable} -m residerm --help >&-"
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_terminal_that_knows_only_ascii():
+    done = residerm_process("--help", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage: residerm COMMAND" in done.stdout
+
+
+def test_help_is_immediate():
+    """Under 0.3 s by itself; what would make it slow is not even imported."""
+    program = "import sys; from residerm import cli; cli.run(['--help']); print(*sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert loaded.isdisjoint({"numpy", "torch", "PIL", "pydantic", "matplotlib", "sklearn", "httpx", "imblearn"})
+    assert "residerm.cli" in loaded
+
+
+def test_the_installed_command_is_the_same(tmp_path):
+    command = Path(sys.executable).with_name("residerm")
+    if not command.exists():
+        pytest.skip("residerm is not installed beside this Python")
+    done = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{residerm.__version__}\n")

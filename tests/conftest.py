@@ -1,0 +1,31 @@
+"""What every test may ask for: the real images, where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("same everywhere", deadline=None, derandomize=True)  # this machine may be slow or busy
+settings.load_profile("same everywhere")
+
+NO_REAL_DATA = "real images are not here: put them at ../shared/data, or name their folder by RESIDERM_DATA"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with `ham10000` and `isic2016`, as the project's developers have it."""
+    named = os.environ.get("RESIDERM_DATA")
+    folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "ham10000").is_dir():
+        pytest.skip(NO_REAL_DATA)
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it aloud where tests on real images did not run."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_REAL_DATA in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(f"{len(skipped)} tests did not run: {NO_REAL_DATA}", yellow=True, bold=True)

@@ -1,0 +1,68 @@
+"""What a test has to arrange for: a user without permissions, and a disk that is full.
+
+Both are the real thing, or the test is skipped and says why.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+_NOBODY = 65534
+
+
+@contextmanager
+def folder_for_all() -> Iterator[Path]:
+    """A folder that every user may enter, which pytest's own are not."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["chmod", "-R", "u+rwX", folder], check=True)
+        shutil.rmtree(folder)
+
+
+def said_to_nobody(function: Callable[[], object]) -> str:
+    """What a function raises when a user calls it who owns nothing; root may read and write everything."""
+    fork = multiprocessing.get_context("fork")
+    received, sent = fork.Pipe(duplex=False)
+    child = fork.Process(target=_say, args=(function, sent))
+    child.start()
+    child.join(60)
+    return received.recv() if received.poll() else "nothing: the process died"
+
+
+def _say(function: Callable[[], object], sent) -> None:
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(_NOBODY)
+        os.setuid(_NOBODY)
+    try:
+        sent.send(f"nothing: it returned {function()!r}")
+    except Exception as error:
+        sent.send(f"{type(error).__name__}: {error}")
+
+
+@contextmanager
+def tiny_disk(kilobytes: int) -> Iterator[Path]:
+    """A folder on a disk of its own, of this size."""
+    folder = Path(tempfile.mkdtemp())
+    options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"]
+    try:
+        if subprocess.run(["mount", *options, folder], capture_output=True, check=False).returncode:
+            pytest.skip("only root may mount the small disk that is to be full")
+        try:
+            yield folder
+        finally:
+            subprocess.run(["umount", "--lazy", folder], check=True)
+    finally:
+        folder.rmdir()
