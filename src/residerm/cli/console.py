@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich import box
 from rich.console import Console
@@ -22,28 +23,39 @@ out = Console(highlight=False, soft_wrap=True)
 remarks = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+class Show(Protocol):
+    """What `progress` gives: call it as work goes on."""
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        """Show how far it is, and a note beside it."""
+
+
 @contextmanager
-def progress(task: str, unit: str = "images") -> Iterator[Callable[[int, int], None]]:
-    """Give a function (done, total) that shows how far a task is."""
+def progress(task: str, unit: str = "images") -> Iterator[Show]:
+    """Show how far a task is, from the first call on."""
     if not sys.stderr.isatty():
         yield _lines(task, unit)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn(task), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
-    with Progress(*columns, console=remarks, transient=True) as shown:
-        number = shown.add_task(task, total=None)
-        yield lambda done, total: shown.update(number, completed=done, total=total)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, TextColumn("{task.fields[note]}"), console=remarks, transient=True) as bars:
+        number = bars.add_task(f"{task} {unit}", total=None, visible=False, note="")
+
+        def show(done: int, total: int, note: str = "") -> None:
+            bars.update(number, completed=done, total=total, visible=True, note=note)
+
+        yield show
 
 
-def _lines(task: str, unit: str) -> Callable[[int, int], None]:
+def _lines(task: str, unit: str) -> Show:
     last = time.monotonic()
 
-    def show(done: int, total: int) -> None:
+    def show(done: int, total: int, note: str = "") -> None:
         nonlocal last
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            print(f"{task}: {done:,} of {total:,} {unit}", file=sys.stderr, flush=True)
+            print(f"{task}: {done:,} of {total:,} {unit}  {note}".rstrip(), file=sys.stderr, flush=True)
 
     return show
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from residerm.cli.console import remarks
 from residerm.config import ArchiveOptions, AugmentOptions, PixelSpec
@@ -18,7 +18,7 @@ def preview_(
     pixels: Annotated[PixelSpec, Parameter(name="*")] = PixelSpec(),
     augmentation: Annotated[AugmentOptions, Parameter(name="*")] = AugmentOptions(),
     out: Path = Path("preview.png"),
-    images: int = 8,
+    images: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 8,
     seed: int = 0,
 ) -> None:
     """Draw what training sees: originals above, augmented below.

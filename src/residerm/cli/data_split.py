@@ -42,13 +42,13 @@ def split_(
     if json:
         show_json(dict(split.proof))
         return
-    parts = split.proof["parts"]
     group = records.layout.grouped_by
+    columns = ("part", "images", *([f"{group}s"] if group else []), *records.classes)
     rows = [
         (name, count["images"], *([count["groups"]] if group else []), *count["classes"].values())
-        for name, count in parts.items()
+        for name, count in split.proof["parts"].items()
     ]
-    show_table(f"{records.layout.title}, split by {options.split}", ("part", "images", *([f"{group}s"] if group else []), *records.classes), rows)  # fmt: skip
+    show_table(f"{records.layout.title}, split by {options.split}", columns, rows)
     for sentence in split.remarks:
         out.print(sentence)
     out.print(f"SHA-256 of splits.csv: {split.proof['sha256']}")

@@ -1,0 +1,61 @@
+"""`residerm models`: the list, the search, its figures, and names that are none."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from residerm import cli
+
+
+def test_without_a_pattern_it_lists_ours_with_their_cost(capsys):
+    assert cli.run(["models", "--size", "224", "--classes", "1000"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["resnet50", "residerm", "25.557", "4,089.2"] in lines
+    assert [line[0] for line in lines if "residerm" in line[1:2]][-2:] == ["cnn", "logistic"]
+    assert any("resnet-basic-2-2-2-2," in line for line in lines), "and how any other depth is named"
+
+
+def test_a_pattern_searches_timms_too(capsys):
+    assert cli.run(["models", "vgg19", "--size", "32", "--json"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first == {
+        "name": "vgg19",
+        "source": "timm",
+        "size": 32,
+        "classes": 7,
+        "parameters": 139_598_919,
+        "multiply_adds": first["multiply_adds"],
+    }
+    assert second["name"] == "vgg19_bn"
+    assert first["multiply_adds"] == second["multiply_adds"] > 4e8
+
+
+def test_a_size_that_is_too_small_is_shown_as_such(capsys):
+    assert cli.run(["models", "inception_v3", "--size", "64"]) == 0
+    shown = capsys.readouterr().out
+    assert ["inception_v3", "timm", "–", "–"] in [line.split() for line in shown.splitlines()]
+    assert "–: does not run on images of 64 px; try a larger --size" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["resnat5"], "no model is named like 'resnat5': give a part of a name. Did you mean resnet5"),
+        (["cnn", "--classes", "0"], "a model needs at least one class and one pixel, not 0 classes and 64 pixels"),
+        (["cnn", "--size", "-1"], "not 7 classes and -1 pixels"),
+        (["cnn", "--sise", "64"], "--sise"),
+    ],
+)
+def test_what_cannot_be_listed_is_refused_in_one_message(capsys, arguments, message):
+    assert cli.run(["models", *arguments]) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
+    assert "Traceback" not in shown.err
+
+
+def test_our_own_are_listed_without_importing_timm():
+    code = "import sys; from residerm import cli; sys.exit(cli.run(['models']) or 'timm' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
