@@ -40,7 +40,9 @@ class Table:
             self._encoding = _encoding(stream, self.name)
         self._has_header = columns is None
         self._delimiter = self._find_delimiter()
-        _, first = next(self._lines())
+        _, first = next(self._lines(), (0, []))
+        if not first:
+            raise ArchiveError(f"{self.name} is empty: download it again")
         self.columns = [name.strip().lower() for name in columns or first]
         self._refuse_doubles()
 
@@ -96,7 +98,7 @@ class Table:
             while line := text.readline(2**16):
                 if line.strip():
                     return max(_DELIMITERS, key=line.count)
-        raise ArchiveError(f"{self.name} is empty: download it again")
+        return _DELIMITERS[0]
 
     @contextmanager
     def _text(self) -> Iterator[io.TextIOWrapper]:

@@ -19,12 +19,9 @@ import numpy as np
 
 from residerm.data.containers import PACKED, Container, File, Folder, walk
 from residerm.data.npz import Npz
-from residerm.data.scratch import from_query as from_query
-from residerm.data.scratch import paged as paged
-from residerm.data.scratch import scratch_database as scratch_database
+from residerm.data.scratch import from_query, scratch_database
 from residerm.data.zips import Zip
-from residerm.errors import ArchiveError, ImageError, explain
-from residerm.errors import printable as printable
+from residerm.errors import ArchiveError, ImageError, explain, printable
 from residerm.preprocess import SUFFIXES
 
 

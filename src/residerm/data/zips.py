@@ -26,13 +26,11 @@ LARGEST_MEMBER = 2 * 2**30
 STORED, _DEFLATED = 0, 8
 _PIECE = 2**20
 
-_END = struct.Struct(
-    "<4s4H2IH"
-)  # end of the directory: signature, disks, entries here, entries, length, start, comment
-_END_64 = struct.Struct("<4sQ2H2I4Q")
-_LOCATOR_64 = struct.Struct("<4sIQI")
-_ENTRY = struct.Struct("<4s6H3I5H2I")
-_HEADER = struct.Struct("<4s5H3I2H")
+_HEADER = struct.Struct("<4s5H3I2H")  # stands before each member; its names and sizes are not relied on
+_ENTRY = struct.Struct("<4s6H3I5H2I")  # stands for it in the directory
+_END = struct.Struct("<4s4H2IH")  # where the directory is
+_END_64 = struct.Struct("<4sQ2H2I4Q")  # the same for large zips
+_LOCATOR_64 = struct.Struct("<4sIQI")  # where that is
 _LEADS_OUTSIDE = re.compile(rb"/|[A-Za-z]:/|(.*/)?\.\.(/|\Z)", re.DOTALL)
 
 
