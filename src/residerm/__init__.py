@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "describe": "residerm.data.stats",
+    "divide": "residerm.data.split",
+    "draw_archive": "residerm.data.synthetic",
+    "draw_preview": "residerm.data.preview",
+    "fetch": "residerm.data.fetch",
+    "open_cache": "residerm.data.cache",
     "open_archive": "residerm.data.archives",
 }
 

@@ -24,6 +24,9 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
+app.command("residerm.cli.models:models_", name="models", help="List networks, ours and timm's, with what they cost.")
+app.command("residerm.cli.train:train_", name="train", help="Train a model on an archive and keep it in a run folder.")
+app.command("residerm.cli.runs:runs_", name="runs", help="List and compare what was trained.")
 app.command(
     "residerm.cli.data:data", name="data", help="Archives: list, fetch, check, describe, divide, draw, preview."
 )

@@ -1,0 +1,66 @@
+"""A bundle on disk: `model.safetensors`, the weights, and `model.json`, the description, which is written last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from residerm.atomic import new_folder
+from residerm.bundle.description import ModelDescription
+from residerm.errors import ResidermError, UsageError
+
+if TYPE_CHECKING:
+    from residerm.models.model import Model
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+
+
+class BundleError(ResidermError):
+    """A bundle is damaged or incomplete."""
+
+
+def write_bundle(model: Model, description: ModelDescription, folder: Path) -> Path:
+    """Write a bundle into a new folder."""
+    from safetensors.torch import save_file
+
+    weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
+    with new_folder(folder) as partial:
+        save_file(weights, partial / WEIGHTS, metadata={"model": description.model})
+        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+    return folder
+
+
+def find_bundle(path: Path) -> Path:
+    """The bundle at a path: the folder itself, or that of a run."""
+    for folder in (path, path / "bundle"):
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    raise UsageError(f"{path} holds no model: MODEL is a finished run, or a folder with {WEIGHTS} and {DESCRIPTION}")
+
+
+def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
+    """The model of a bundle or a run, in evaluation, and its description."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from residerm.models.zoo import build
+
+    folder = find_bundle(path)
+    try:
+        description = ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
+        weights = load_file(folder / WEIGHTS)
+    except (ValidationError, SafetensorError, OSError) as error:
+        raise BundleError(f"{folder} is damaged or of another version of residerm ({_first_line(error)})") from error
+    model = build(description.model, len(description.classes), description.pixels.size, resnet=description.resnet)
+    model.set_colours(description.mean, description.deviation)
+    try:
+        model.network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
+    return model.eval(), description
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

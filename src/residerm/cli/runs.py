@@ -1,0 +1,47 @@
+"""`residerm runs`: list and compare what was trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from residerm.cli.console import out, show_json, show_table
+
+
+def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
+    """List the runs in a folder: what was trained, how it ended, and its validation scores.
+
+    Example: residerm runs
+
+    Parameters
+    ----------
+    folder
+        Where `residerm train` keeps its runs.
+    json
+        Print everything as JSON.
+    """
+    from residerm.runs import Run, list_runs
+
+    def line(run: Run) -> dict[str, object]:
+        metrics, summary = run.metrics(), run.summary
+        chosen = metrics[int(metrics[-1]["best_epoch"]) - 1] if metrics else {}
+        scores = {
+            name: round(float(chosen[name]), 3)
+            for name in ("macro_auc", "balanced_accuracy", "accuracy")
+            if chosen.get(name)
+        }
+        state = summary["stopped"] if summary else "not finished"
+        minutes = round(float(metrics[-1]["seconds"]) / 60, 1) if metrics else 0.0
+        return {"run": run.folder.name, "epochs": len(metrics), **scores, "minutes": minutes, "ended": state}
+
+    lines = [line(run) for run in list_runs(folder)]
+    if json:
+        show_json(lines)
+    elif lines:
+        columns = ("run", "epochs", "macro_auc", "balanced_accuracy", "accuracy", "minutes", "ended")
+        show_table(
+            f"{folder}: scores on each run's own validation part",
+            columns,
+            [[one.get(name, "") for name in columns] for one in lines],
+        )
+    else:
+        out.print(f"{folder} holds no runs: residerm train PATH makes one")

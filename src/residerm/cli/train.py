@@ -1,0 +1,165 @@
+"""`residerm train`: from an archive to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from residerm.cli.console import out, progress, remarks
+from residerm.config import (
+    PRESETS,
+    ArchiveOptions,
+    AugmentOptions,
+    Experiment,
+    ModelOptions,
+    Options,
+    PixelSpec,
+    ResNetOptions,
+    SampleOptions,
+    SplitOptions,
+    TrainOptions,
+)
+from residerm.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from residerm.training.train import Watch
+
+_FLAT = Parameter(name="*")
+
+
+def train_(
+    path: Path | None = None,
+    *,
+    archive: Annotated[ArchiveOptions, _FLAT] = ArchiveOptions(),
+    pixels: Annotated[PixelSpec, _FLAT] = PixelSpec(),
+    split: Annotated[SplitOptions, _FLAT] = SplitOptions(),
+    sample: Annotated[SampleOptions, _FLAT] = SampleOptions(),
+    augmentation: Annotated[AugmentOptions, _FLAT] = AugmentOptions(),
+    network: Annotated[ModelOptions, _FLAT] = ModelOptions(),
+    resnet: Annotated[ResNetOptions, _FLAT] = ResNetOptions(),
+    training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
+    config: Path | None = None,
+    preset: str | None = None,
+    resume: Path | None = None,
+    runs: Path = Path("runs"),
+    dry_run: bool = False,
+) -> int:
+    """Train a model on an archive, lesions kept apart, and keep everything in a run folder.
+
+    Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20
+
+    Parameters
+    ----------
+    path
+        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
+    config
+        YAML file of options, such as the config.yaml of another run; flags go before it.
+    preset
+        A named set of options: paper.
+    resume
+        Run folder to go on with; every other option comes from it.
+    runs
+        Folder in which the run folder is made.
+    dry_run
+        Show what would be trained on, and what it would take, and train nothing.
+    """
+    groups = (archive, pixels, split, sample, augmentation, network, resnet, training)
+    if resume:
+        if path or config or preset or any(group.model_fields_set for group in groups):
+            raise UsageError("--resume takes every option from the run: give nothing beside it")
+        return _resume(resume)
+    experiment = _experiment(path, groups, config, preset)
+    return _foresee(experiment) if dry_run else _train(experiment, runs)
+
+
+def _experiment(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
+    """Flags go before the file, and the file before the preset."""
+    options: dict[str, Any] = {}
+    if preset:
+        if preset not in PRESETS:
+            raise UsageError(
+                f"--preset {preset}: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
+            )
+        options |= PRESETS[preset]
+    if config:
+        from residerm.training.train import read_options
+
+        options |= read_options(config)
+    for group in groups:
+        options |= group.model_dump(exclude_unset=True)
+    if path:
+        options["path"] = path
+    if options.get("path") is None:
+        raise UsageError("PATH is missing: which archive is to be trained on?")
+    return Experiment.from_flat(options, f"--config {config}")
+
+
+def _train(experiment: Experiment, runs: Path) -> int:
+    from residerm.training.train import train
+
+    with _watch(experiment.training.epochs) as watch:
+        run = train(experiment, runs, watch)
+    return _ended(run.folder)
+
+
+def _resume(folder: Path) -> int:
+    from residerm.runs import open_run
+    from residerm.training.train import read_experiment, resume
+
+    experiment = read_experiment(open_run(folder).folder / "config.yaml")
+    with _watch(experiment.training.epochs) as watch:
+        run = resume(folder, watch)
+    return _ended(run.folder)
+
+
+def _ended(folder: Path) -> int:
+    """Say why it ended and what to do next; 130 where it was interrupted."""
+    from residerm.runs import open_run
+
+    summary = open_run(folder).summary
+    if summary is None:
+        remarks.print(f"stopped; go on with: residerm train --resume {folder}")
+        return 130
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in summary["validation"].items())
+    out.print(f"ended: {summary['stopped']}; {summary['minutes']:.1f} minutes")
+    out.print(f"kept epoch {summary['chosen_epoch']} ({summary['selected_by']} on the validation part): {scores}")
+    out.print(f"run: {folder}")
+    return 0
+
+
+def _foresee(experiment: Experiment) -> int:
+    from residerm.training.foresee import foresee
+
+    for line in foresee(experiment):
+        out.print(line)
+    return 0
+
+
+@contextmanager
+def _watch(epochs: int) -> Iterator[Watch]:
+    """Show remarks, decoding, and the training: a bar for an epoch and a line for each finished one."""
+    from residerm.training.train import Watch
+
+    with progress("decoding") as decoding, progress("training", "steps") as shown:
+
+        def tell(news: Any) -> None:
+            if isinstance(news, dict):
+                out.print(epoch_line(news, epochs))
+            else:
+                note = f"loss {news.loss:.3f}  rate {news.rate:.1e}  {news.images_per_second:,.0f} images/s"
+                shown(news.epoch * news.steps + news.step, epochs * news.steps, note)
+
+        yield Watch(remark=lambda text: remarks.print(f"note: {text}"), decoding=decoding, training=tell)
+
+
+def epoch_line(row: dict[str, Any], epochs: int) -> str:
+    """One finished epoch in a line."""
+    shown = ("macro_auc", "balanced_accuracy", "accuracy")
+    scores = "  ".join(f"{name} {row[name]:.3f}" for name in shown if name in row)
+    chosen = "  *" if row["best_epoch"] == row["epoch"] else ""
+    minutes = row["seconds"] / 60
+    return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.3f}  {scores}  {minutes:.1f} min{chosen}"

@@ -1,0 +1,42 @@
+"""What a network costs: its parameters, and the multiplications with addition for one image.
+
+Counted by PyTorch's own counter on shapes alone (the meta device), so that no memory is taken for the weights. It
+counts matrix products, convolutions and attention, each of whose multiply-adds is two floating-point operations;
+what is done to each number by itself is left out, as in the tables of papers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from residerm.config import ResNetOptions
+from residerm.errors import UsageError
+from residerm.models.networks import AS_PUBLISHED, network, require
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """The cost of a network for one image."""
+
+    parameters: int
+    multiply_adds: int
+
+
+def measure(name: str, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> Complexity | None:
+    """The cost of the network of a name for images of `size` pixels; None where it does not run on that size."""
+    require(name)  # which imports timm, if need be, before all new tensors are shapes without memory
+    counter = FlopCounterMode(display=False)
+    try:
+        with torch.device("meta"), torch.no_grad():
+            bare = network(name, classes, size, resnet).eval()
+            with counter:
+                bare(torch.empty(1, 3, size, size))
+    except UsageError:
+        raise
+    except Exception:  # networks have no common way to say that a size does not suit them
+        return None
+    parameters = sum(parameter.numel() for parameter in bare.parameters())
+    return Complexity(parameters, counter.get_total_flops() // 2)

@@ -1,0 +1,63 @@
+"""A model as training begins with it: by its name, with its first weights, frozen or not.
+
+start = begin(ModelOptions(model="resnet50", pretrained=True, backbone_rate=0.1), classes=7, size=64)
+groups = start.model.parameter_groups(start.options.backbone_rate)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from residerm.config import ModelOptions, ResNetOptions
+from residerm.errors import UsageError
+from residerm.models.model import Model
+from residerm.models.networks import AS_PUBLISHED
+from residerm.models.pretrained import find_pretrained
+from residerm.models.weights import load_weights
+from residerm.models.zoo import build
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model, the options in effect (with the commit of its pretrained weights), and what was done to get there."""
+
+    model: Model
+    options: ModelOptions
+    remarks: tuple[str, ...] = ()
+
+
+def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> Start:
+    """Build the model, give it its weights, and freeze its backbone if asked to."""
+    _check(options)
+    if options.pretrained:
+        start = _begin_pretrained(options, classes, size, resnet)
+    else:
+        start = _begin_alone(options, classes, size, resnet)
+    if options.freeze_backbone:
+        start.model.freeze_backbone()
+    return start
+
+
+def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+    pretrained = find_pretrained(options.model, options.revision)
+    model = build(options.model, classes, size, resnet=resnet, pretrained=pretrained)
+    remarks = [f"weights: {pretrained.repository} at commit {pretrained.commit}, licence {pretrained.licence}"]
+    if pretrained.classes != classes:
+        remarks.append(f"their classifier is for {pretrained.classes} classes: the model has a new one for {classes}")
+    return Start(model, options.model_copy(update={"revision": pretrained.commit}), tuple(remarks))
+
+
+def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+    """With random weights, or those in a file."""
+    model = build(options.model, classes, size, resnet=resnet)
+    remark = load_weights(model, options.weights) if options.weights else None
+    return Start(model, options, (remark,) if remark else ())
+
+
+def _check(options: ModelOptions) -> None:
+    if options.pretrained and options.weights:
+        raise UsageError("--pretrained and --weights both say which weights to start from: give one of them")
+    if options.revision and not options.pretrained:
+        raise UsageError("--revision is a commit of the pretrained weights: it needs --pretrained")
+    if options.freeze_backbone and not (options.pretrained or options.weights):
+        raise UsageError("--freeze-backbone would keep random weights: it needs --pretrained or --weights FILE")

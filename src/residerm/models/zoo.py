@@ -1,0 +1,76 @@
+"""Any model by its name.
+
+    model = build("resnet50", classes=7, size=64)
+    logits = model(images)         images: RGB of 0 to 255, uint8 or floating-point, (n, 3, 64, 64)
+
+The names are explained in networks.py. A size that the network does not run on is refused with the next one that it
+does run on.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from residerm.config import ResNetOptions
+from residerm.errors import UsageError, nearest
+from residerm.models.complexity import measure
+from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Model
+from residerm.models.networks import AS_PUBLISHED, OWN, classifier_of, is_own, known_names, network
+from residerm.models.pretrained import Pretrained
+from residerm.models.weights import load_weights
+
+_LARGEST = 1024  # pixels
+_STEP = 32  # nearly every network runs on its multiples, from some size on
+
+
+def find(pattern: str) -> list[str]:
+    """The names that contain a text, or that a pattern with * or ? describes; residerm's own come first.
+
+    A name that spells out its blocks is in no list, and is found when it is given whole.
+    """
+    if is_own(pattern) and pattern not in OWN:
+        return [pattern]
+    wanted = pattern.lower() if set("*?") & set(pattern) else f"*{pattern.lower()}*"
+    known = known_names()
+    found = [name for name in known if fnmatchcase(name, wanted)]
+    if not found:
+        raise UsageError(f"no model is named like {pattern!r}: give a part of a name.{nearest(pattern, known)}")
+    return found
+
+
+def build(
+    name: str,
+    classes: int,
+    size: int,
+    *,
+    resnet: ResNetOptions = AS_PUBLISHED,
+    pretrained: Pretrained | None = None,
+) -> Model:
+    """The model of a name for square images of `size` pixels; random weights where there are no pretrained ones."""
+    if measure(name, classes, size, resnet) is None:
+        raise UsageError(_wrong_size(name, classes, size, resnet))
+    own = is_own(name)
+    bare = network(name, classes, size, resnet, pretrained.file if pretrained and not own else None)
+    model = Model(
+        bare,
+        name=name,
+        classes=classes,
+        size=size,
+        classifier=classifier_of(bare),
+        mean=pretrained.mean if pretrained else IMAGENET_MEAN,
+        deviation=pretrained.deviation if pretrained else IMAGENET_DEVIATION,
+    )
+    if pretrained and own:
+        load_weights(model, pretrained.file)
+    return model
+
+
+def _wrong_size(name: str, classes: int, size: int, resnet: ResNetOptions) -> str:
+    """The message with the next size on which the network runs, found in steps and then between them."""
+    steps = range(size - size % _STEP + _STEP, _LARGEST + 1, _STEP)
+    step = next((step for step in steps if measure(name, classes, step, resnet)), None)
+    if step is None:
+        return f"--size {size}: {name} does not run on such images, nor on any larger ones up to {_LARGEST} px"
+    between = range(max(size, step - _STEP) + 1, step)
+    smallest = next((side for side in between if measure(name, classes, side, resnet)), step)
+    return f"{name} does not run on images of {size} px: give --size {smallest}, the smallest found that works"

@@ -1,0 +1,96 @@
+"""The state of a training: what is needed to go on from any step as if nothing had happened.
+
+Draws depend on seed, epoch and step alone, so that no random state is kept. A checkpoint is written under another
+name and renamed: whoever is killed while writing leaves the one before. It is read without running any code in it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from residerm.atomic import new_file
+from residerm.errors import ResidermError
+from residerm.training.recipe import MovingAverage
+
+_FORMAT = 1
+
+
+class CheckpointError(ResidermError):
+    """A checkpoint is damaged, or belongs to another model."""
+
+
+@dataclass
+class State:
+    """Where a training stands."""
+
+    model: nn.Module
+    average: MovingAverage
+    optimizer: torch.optim.Optimizer
+    epoch: int = 0  # finished epochs
+    step: int = 0  # finished steps of the epoch under way
+    updates: int = 0  # finished steps in all
+    loss_sum: float = 0.0  # of the epoch under way
+    seconds: float = 0.0  # of training, over all sittings
+    best_score: float | None = None
+    best_epoch: int = 0
+    rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.csv
+
+    _COUNTS = ("epoch", "step", "updates", "loss_sum", "seconds", "best_score", "best_epoch", "rows")
+
+
+def save_state(state: State, path: Path) -> None:
+    """Write a checkpoint from which training can go on."""
+    content = {
+        "format": _FORMAT,
+        "model": state.model.state_dict(),
+        "average": state.average.module.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        **{name: getattr(state, name) for name in State._COUNTS},
+    }
+    with new_file(path, replace=True) as partial:
+        torch.save(content, partial)
+
+
+def load_state(state: State, path: Path, device: torch.device) -> None:
+    """Put a training back to where a checkpoint was written."""
+    content = _read(path, device)
+    try:
+        state.model.load_state_dict(content["model"])
+        state.average.module.load_state_dict(content["average"])
+        state.optimizer.load_state_dict(content["optimizer"])
+        for name in State._COUNTS:
+            setattr(state, name, content[name])
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write the weights that were chosen."""
+    with new_file(path, replace=True) as partial:
+        torch.save({"format": _FORMAT, "average": module.state_dict()}, partial)
+
+
+def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
+    """Read the weights that were chosen."""
+    try:
+        module.load_state_dict(_read(path, device)["average"])
+    except (KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+
+
+def _read(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path} is cut short or no checkpoint: remove it, and --resume starts from the beginning"
+        ) from error
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise CheckpointError(f"{path} is no checkpoint of this version of residerm")
+    return content

@@ -1,0 +1,55 @@
+"""Which device, precision and processes a training uses: what is asked for, as far as the machine has it."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+from lightning.fabric import Fabric
+
+from residerm.config import TrainOptions
+from residerm.errors import UsageError
+
+
+def launch(options: TrainOptions) -> Fabric:
+    """Fabric on the machine's devices; with several processes, this starts the others (torchrun's are taken over)."""
+    under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    world = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if under_torchrun else options.devices
+    accelerator = choose_accelerator(world)
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=world,
+        num_nodes=int(os.environ.get("WORLD_SIZE", "1")) // world if under_torchrun else 1,
+        strategy="ddp" if world > 1 or under_torchrun else "auto",
+        precision="bf16-mixed" if choose_precision(options.precision, accelerator) == "bf16" else "32-true",
+    )
+    fabric.launch()
+    return fabric
+
+
+def choose_accelerator(processes: int) -> str:
+    """CUDA where there is a device for each process; never more processes than devices or cores."""
+    if torch.cuda.is_available():
+        if processes > torch.cuda.device_count():
+            raise UsageError(f"--devices {processes}: this machine has {torch.cuda.device_count()} CUDA devices")
+        return "cuda"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if processes > cores:
+        raise UsageError(f"--devices {processes}: this machine has no CUDA device and {cores} cores")
+    return "cpu"
+
+
+def choose_precision(asked: str, accelerator: str) -> str:
+    """bf16 where the hardware computes it and nothing else is asked for."""
+    if asked != "auto":
+        return asked
+    able = torch.cuda.is_bf16_supported() if accelerator == "cuda" else cpu_has_bf16()
+    return "bf16" if able else "float32"
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bf16 in hardware: where it does not, bf16 is slower than float32."""
+    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    if flags:
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("bf16"))
+    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -1,0 +1,197 @@
+"""The loop: it reads like the method.
+
+    for each epoch:  for each batch:  augment, mix → forward → loss → backward → clip → step → moving average
+                     validate the moving average; keep it if it is the best so far
+
+A step depends on the state before it and on (seed, epoch, step) only. The test part is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+
+from residerm.config import AugmentOptions, TrainOptions
+from residerm.data.augment import augment
+from residerm.data.batches import Batch, Batches
+from residerm.errors import ResidermError
+from residerm.runs import Run
+from residerm.scores import is_better, point_scores
+from residerm.training.checkpoint import State, save_state, save_weights
+from residerm.training.recipe import Loss, mix, rate_factor, set_rate
+
+_SECONDS_BETWEEN_CHECKPOINTS = 240
+_STEPS_BETWEEN_LOOKS = 20  # at the loss: an accelerator has to be waited for
+
+
+T = TypeVar("T")
+
+
+class LossError(ResidermError):
+    """The loss is no longer a number."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What is told while an epoch goes on."""
+
+    epoch: int
+    step: int
+    steps: int
+    loss: float
+    rate: float
+    images_per_second: float
+
+
+@dataclass
+class Trainer:
+    """One training: its parts, and the loop over them."""
+
+    fabric: Fabric
+    network: nn.Module  # the model as Fabric wraps it
+    state: State
+    loss: Loss
+    training: Batches
+    validation: Batches
+    options: TrainOptions
+    augmentation: AugmentOptions
+    run: Run
+    tell: Callable[[Progress | dict[str, Any]], None] = lambda _: None
+    stopping: Callable[[], str | None] = lambda: None  # why to stop now, such as Ctrl-C
+    _saved: float = field(default_factory=time.monotonic, init=False)
+
+    def fit(self) -> str:
+        """Train to the end; say why it ended."""
+        state, options = self.state, self.options
+        while state.epoch < options.epochs:
+            reason = self._train_epoch() or self._end_epoch()
+            if reason:
+                self._checkpoint()
+                return reason
+        self._checkpoint()
+        return f"all {options.epochs} epochs are done"
+
+    def _train_epoch(self) -> str | None:
+        """The steps of an epoch that are left; why training is to stop, if it is."""
+        state, steps = self.state, self.training.steps(self.state.epoch)
+        self.network.train()
+        losses: list[Tensor] = []
+        since = time.monotonic()
+        for batch in self.training.epoch(state.epoch, start=state.step):
+            rate = self.options.rate * rate_factor(state.updates, steps * self.options.epochs, self.options)
+            set_rate(state.optimizer, rate)
+            losses.append(self.step(batch))
+            state.step += 1
+            state.updates += 1
+            if self.fabric.device.type != "cpu" and len(losses) < _STEPS_BETWEEN_LOOKS and state.step < steps:
+                continue
+            self._take_up(losses)
+            now = time.monotonic()
+            speed, since = len(losses) * batch.total / (now - since), now
+            state.seconds += len(losses) * batch.total / speed
+            losses.clear()
+            self.tell(Progress(state.epoch, state.step, steps, state.loss_sum / state.step, rate, speed))
+            if reason := self._agreed(self.stopping() or self._out_of_time()):
+                return reason
+            if self._agreed(now - self._saved > _SECONDS_BETWEEN_CHECKPOINTS):
+                self._checkpoint()
+        return None
+
+    def _agreed(self, decision: T) -> T:
+        """The decision of the first process, which all follow: their clocks differ."""
+        return decision if self.fabric.world_size == 1 else self.fabric.broadcast(decision)
+
+    def step(self, batch: Batch) -> Tensor:
+        """One step of the optimiser; its loss."""
+        options, state = self.options, self.state
+        drawn = {"seed": options.seed, "epoch": state.epoch, "step": state.step}
+        torch.manual_seed(int(np.random.SeedSequence([*drawn.values(), self.fabric.global_rank]).generate_state(1)[0]))
+        images, labels = self.fabric.to_device((batch.images, batch.labels))
+        images = augment(images, self.augmentation, **drawn, first=batch.first, total=batch.total)
+        images, mixing = mix(images, options, epoch=state.epoch, step=state.step)
+        loss = self.loss(self.network(images), labels, mixing)
+        self.fabric.backward(loss)
+        if options.clip:
+            torch.nn.utils.clip_grad_norm_(state.model.parameters(), options.clip)
+        state.optimizer.step()
+        state.optimizer.zero_grad(set_to_none=True)
+        state.average.update(state.updates)
+        return loss.detach()
+
+    def _take_up(self, losses: list[Tensor]) -> None:
+        """Add losses to the epoch's; one that is no number stops the training before anything is saved."""
+        total = self._mean_of_processes(torch.stack(losses).sum())
+        if not math.isfinite(total):
+            raise LossError(
+                f"the loss became {total} at step {self.state.step} of epoch {self.state.epoch + 1}; the last good "
+                f"state is kept in {self.run.last.parent}: try a lower --rate, --clip 1, or --precision float32"
+            )
+        self.state.loss_sum += total
+
+    def _mean_of_processes(self, value: Tensor) -> float:
+        if self.fabric.world_size > 1:
+            torch.distributed.all_reduce(value)
+        return float(value) / self.fabric.world_size
+
+    def _end_epoch(self) -> str | None:
+        """Validate, keep what is better, write the row; why training is to stop, if it is."""
+        state, options = self.state, self.options
+        scores = self._validate()
+        score = scores.get(options.select)
+        better = score is not None and is_better(options.select, score, state.best_score)
+        if better or score is None:
+            state.best_score, state.best_epoch = score, state.epoch + 1
+        row = {"epoch": state.epoch + 1, "train_loss": state.loss_sum / max(state.step, 1), **scores}
+        state.rows.append({**row, "best_epoch": state.best_epoch, "seconds": round(state.seconds, 1)})
+        state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
+        if self.fabric.is_global_zero:
+            if state.best_epoch == state.epoch:
+                save_weights(state.average.module, self.run.best)
+            self.run.write_metrics(state.rows)
+        self.tell(state.rows[-1])
+        waited = state.epoch - state.best_epoch
+        if options.patience and waited >= options.patience:
+            return f"{waited} epochs brought no better {options.select} (--patience {options.patience})"
+        return None
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, float]:
+        """The scores of the moving average on the validation part; empty where there is none."""
+        module, shares = self.state.average.module, []
+        for batch in self.validation.epoch():
+            with self.fabric.autocast():
+                logits = module(self.fabric.to_device(batch.images).float())
+            shares.append((batch.rows, batch.labels.numpy(), logits.float().softmax(1).cpu().numpy()))
+        gathered = _gather(shares, self.fabric)
+        if not gathered:
+            return {}
+        rows, labels, probabilities = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+        order = np.argsort(rows)  # the same sums in the same order, however many processes there are
+        return dict(point_scores(labels[order], probabilities[order]).values)
+
+    def _checkpoint(self) -> None:
+        self._saved = time.monotonic()
+        if self.fabric.is_global_zero:
+            save_state(self.state, self.run.last)
+        self.fabric.barrier()
+
+    def _out_of_time(self) -> str | None:
+        limit = self.options.max_minutes
+        return f"{limit:g} minutes are over (--max-minutes)" if limit and self.state.seconds > 60 * limit else None
+
+
+def _gather(shares: list[Any], fabric: Fabric) -> list[Any]:
+    """What all processes have."""
+    if fabric.world_size == 1:
+        return shares
+    everything: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(everything, shares)
+    return [share for own in everything for share in own]

@@ -1,0 +1,157 @@
+"""What a step does, as functions of the options: the optimiser, its rate, the loss and the mixing of images.
+
+Nothing here has a state of its own: the rate is a function of the step, draws are functions of seed and step, so
+that training can be taken up again at any step and be the same to the bit. With n_c the training images of class c
+of N in C classes, p its `class_weight_power` and t its `logit_adjustment`,
+
+    w_c ∝ (N / n_c)^p, scaled so that an image weighs 1 on average        loss = w_y · CE(logits + t log(n / N), y)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from residerm.config import SampleOptions, TrainOptions
+
+
+@dataclass(frozen=True)
+class Loss:
+    """The loss of a batch, and the prior over classes that a model trained with it carries in its outputs."""
+
+    weights: Tensor  # (classes,)
+    adjustment: Tensor  # (classes,) added to the logits
+    label_smoothing: float
+    prior: np.ndarray  # (classes,) what the model's probabilities should be divided by to give likelihoods
+
+    def __call__(self, logits: Tensor, labels: Tensor, mixing: Mixing | None = None) -> Tensor:
+        """The mean loss; a mixed image has a share of each of its two labels."""
+        logits = logits.float() + self.adjustment
+        if mixing is None:
+            return self._of(logits, labels)
+        own, other = self._of(logits, labels, mixing.share), self._of(logits, labels[mixing.partner], 1 - mixing.share)
+        return own + other
+
+    def _of(self, logits: Tensor, labels: Tensor, share: Tensor | float = 1.0) -> Tensor:
+        each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.label_smoothing)
+        return (each * self.weights[labels] * share).mean()
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Which image each image is mixed with, and the share that it keeps."""
+
+    share: Tensor  # (n,)
+    partner: Tensor  # (n,)
+
+
+def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) -> Loss:
+    """The loss for a training part with so many images of each class (after resampling)."""
+    share = counts / counts.sum()
+    weights = np.where(counts > 0, np.maximum(share, 1e-12) ** -options.class_weight_power, 0.0)
+    weights /= (weights * share).sum()
+    effective = np.maximum(share * weights, 1e-12)
+    adjusted = effective / np.maximum(share, 1e-12) ** options.logit_adjustment
+    adjustment = options.logit_adjustment * np.log(np.maximum(share, 1e-12))
+    return Loss(
+        torch.tensor(weights, dtype=torch.float32, device=device),
+        torch.tensor(adjustment, dtype=torch.float32, device=device),
+        options.label_smoothing,
+        adjusted / adjusted.sum(),
+    )
+
+
+def optimizer_for(groups: list[dict[str, Any]], options: TrainOptions) -> torch.optim.Optimizer:
+    """The optimiser; each group of parameters has its factor of the rate as `factor`."""
+    groups = [part for group in groups for part in _decayed_or_not(group, options.weight_decay)]
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=options.rate, momentum=options.momentum, nesterov=options.momentum > 0)
+    kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, lr=options.rate, betas=(options.momentum, 0.999), fused=True)
+
+
+def _decayed_or_not(group: dict[str, Any], decay: float) -> Iterable[dict[str, Any]]:
+    """Matrices and filters decay; biases and normalisation, which have one dimension, do not."""
+    parameters = [parameter for parameter in group["params"] if parameter.requires_grad]
+    for wide in (True, False):
+        own = [parameter for parameter in parameters if (parameter.ndim > 1) == wide]
+        if own:
+            yield {**group, "params": own, "weight_decay": decay if wide else 0.0}
+
+
+def rate_factor(step: int, steps: int, options: TrainOptions) -> float:
+    """The share of the highest rate at a step of all steps."""
+    progress = step / max(steps, 1)
+    if options.schedule == "constant":
+        return 1.0
+    if options.schedule == "step":
+        return 1.0 if progress < 0.5 else 0.1 if progress < 0.75 else 0.01
+    if options.schedule == "one-cycle" and progress < options.warmup:
+        return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / options.warmup)) / 2
+    start = options.warmup if options.schedule == "one-cycle" else 0.0
+    return (1 + math.cos(math.pi * (progress - start) / (1 - start))) / 2
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the rate of every group, by its factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group.get("factor", 1.0)
+
+
+def mix(images: Tensor, options: TrainOptions, *, epoch: int, step: int) -> tuple[Tensor, Mixing | None]:
+    """Mix each image with another of its batch (mixup)."""
+    if not options.mixup:
+        return images, None
+    random = np.random.default_rng([options.seed, epoch, step, 1])
+    share = torch.from_numpy(random.beta(options.mixup, options.mixup, len(images)).astype(np.float32))
+    partner = torch.from_numpy(random.permutation(len(images)))
+    share, partner = share.to(images.device), partner.to(images.device)
+    wide = share.view(-1, 1, 1, 1)
+    return images * wide + images[partner] * (1 - wide), Mixing(share, partner)
+
+
+def warnings_for(options: TrainOptions, sampling: SampleOptions) -> list[str]:
+    """What in a recipe works against itself."""
+    corrections = [
+        name
+        for name, used in (
+            ("--sampling", sampling.sampling != "none"),
+            ("--class-weight-power", options.class_weight_power > 0),
+            ("--logit-adjustment", options.logit_adjustment > 0),
+        )
+        if used
+    ]
+    if len(corrections) < 2:
+        return []
+    return [f"{' and '.join(corrections)} both correct the imbalance of the classes: together they overcorrect it"]
+
+
+class MovingAverage:
+    """The exponential moving average of a model's weights (EMA), which is validated and kept instead of the model.
+
+    The decay grows with the steps, (1 + t) / (10 + t), up to the one asked for, so that early weights are forgotten.
+    """
+
+    def __init__(self, model: nn.Module, averaged: nn.Module, decay: float) -> None:
+        """Average `model` into `averaged`, a copy of it."""
+        self.module, self._decay = averaged.requires_grad_(False).eval(), decay
+        self._pairs = [
+            (own, other) for own, other in zip(averaged.state_dict().values(), model.state_dict().values(), strict=True)
+        ]
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Take up the weights after a step; counters, such as BatchNorm's, are copied."""
+        decay = min(self._decay, (1 + step) / (10 + step))
+        floating = [(own, new) for own, new in self._pairs if own.is_floating_point()]
+        own, new = [pair[0] for pair in floating], [pair[1] for pair in floating]
+        torch._foreach_lerp_(own, new, 1 - decay)
+        for own_count, new_count in ((a, b) for a, b in self._pairs if not a.is_floating_point()):
+            own_count.copy_(new_count)

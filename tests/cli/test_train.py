@@ -1,0 +1,181 @@
+"""`residerm train`: the run folder, and a training that is killed and goes on as if it had not been."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import load_file
+
+import making
+from residerm import cli
+from residerm.bundle import load
+from residerm.data.archives import open_archive
+
+SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--precision", "float32")
+CLOCKS = {"seconds"}
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["RESIDERM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
+def train(archive: Path, runs: Path, *options: str, code: int = 0) -> Path:
+    assert cli.run(["train", str(archive), *SMALL, "--runs", str(runs), *options]) == code
+    return next(iter(sorted(runs.iterdir())))
+
+
+def metrics(run: Path) -> list[dict[str, str]]:
+    rows = csv.DictReader((run / "metrics.csv").read_text().splitlines())
+    return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
+
+
+def test_a_run_folder_holds_everything(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = train(archive, tmp_path / "runs", "--epochs", "2", "--class-weight-power", "0.5")
+    printed = capsys.readouterr().out
+    assert str(run) in printed
+    assert run.name.endswith("-cnn-ham10000-32px-s0")
+    for name in ("config.yaml", "environment.json", "data.json", "splits.csv", "metrics.csv", "summary.json"):
+        assert (run / name).stat().st_size
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"last.ckpt", "best.ckpt"}
+    assert [row["epoch"] for row in metrics(run)] == ["1", "2"]
+    assert yaml.safe_load((run / "config.yaml").read_text())["class_weight_power"] == 0.5
+    assert json.loads((run / "data.json").read_text())["split"]["shared_groups"]["train and test"] == 0
+    assert json.loads((run / "summary.json").read_text())["stopped"] == "all 2 epochs are done"
+
+
+def test_the_config_of_a_run_gives_the_same_run(archive: Path, tmp_path: Path) -> None:
+    first = train(archive, tmp_path / "first", "--epochs", "1", "--mixup", "0.2", "--label-smoothing", "0.1")
+    assert cli.run(["train", "--config", str(first / "config.yaml"), "--runs", str(tmp_path / "second")]) == 0
+    second = next((tmp_path / "second").iterdir())
+    assert metrics(first) == metrics(second)
+    assert (first / "bundle" / "model.safetensors").read_bytes() == (
+        second / "bundle" / "model.safetensors"
+    ).read_bytes()
+
+
+def test_the_bundle_predicts_and_describes_itself(archive: Path, tmp_path: Path) -> None:
+    run = train(archive, tmp_path / "runs", "--epochs", "1")
+    predictor, records = load(run), open_archive(archive)
+    images = [records.read(row) for row in range(20)]
+    together = predictor.predict(images)
+    alone = np.concatenate([predictor.predict([image]) for image in images])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    np.testing.assert_allclose(together.sum(axis=1), 1, atol=1e-5)
+    assert predictor.description.classes == records.classes
+    assert predictor.description.data_licence == "CC BY-NC 4.0"
+    assert "Not a medical device" in predictor.description.disclaimer
+
+
+def start(arguments: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "residerm", "train", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def final(run: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, str]], dict[str, torch.Tensor]]:
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)
+    return load_file(run / "bundle" / "model.safetensors"), metrics(run), state["average"]
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """The chosen weights, the moving average and the metrics are the same to the bit."""
+    for left, right in zip(final(one), final(other), strict=True):
+        if isinstance(left, list):
+            assert left == right
+        else:
+            assert all(torch.equal(left[name], right[name]) for name in left)  # type: ignore[call-overload,index]
+
+
+# Slowed down, so that it can be met in the middle; a checkpoint after every third step, and slowly written on demand.
+SLOWED = """
+import sys, time, torch
+from residerm.training import loop
+loop._SECONDS_BETWEEN_CHECKPOINTS = 0.05
+step, save = loop.Trainer.step, torch.save
+def slow_step(self, batch):
+    time.sleep(0.02)
+    return step(self, batch)
+def slow_save(content, path):
+    if 'slow-save' in sys.argv:
+        save(content, path)
+        print('saving', flush=True)
+        time.sleep(0.2)
+        with open(path, 'r+b') as half:
+            half.truncate(1000)
+        time.sleep(0.2)
+    save(content, path)
+loop.Trainer.step, torch.save = slow_step, slow_save
+from residerm import cli
+sys.exit(cli.run([argument for argument in sys.argv[1:] if argument != 'slow-save']))
+"""
+
+
+def slowed(arguments: list[str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", SLOWED, "train", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 60
+    while not condition():  # type: ignore[operator]
+        assert process.poll() is None, process.stdout and process.stdout.read()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_three_kills_change_nothing(archive: Path, tmp_path: Path) -> None:
+    """One before the first checkpoint, one in the middle of an epoch, one while a checkpoint is half written."""
+    options = [str(archive), *SMALL, "--epochs", "4", "--mixup", "0.3"]
+    whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
+    runs = tmp_path / "killed"
+    process = start([*options, "--runs", str(runs)])
+    wait_for(lambda: runs.is_dir() and any(runs.glob("*/config.yaml")), process)
+    process.kill()
+    process.wait()
+    (run,) = runs.iterdir()
+    process = slowed(["--resume", str(run)])
+    wait_for((run / "checkpoints" / "last.ckpt").exists, process)
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    process = slowed(["--resume", str(run), "slow-save"])
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "saving" in line:
+            break
+    time.sleep(0.3)
+    process.kill()
+    process.wait()
+    assert not (run / "summary.json").exists()
+    assert cli.run(["train", "--resume", str(run)]) == 0
+    assert_same(run, whole)
+
+
+def test_control_c_saves_and_says_how_to_go_on(archive: Path, tmp_path: Path) -> None:
+    options = [str(archive), *SMALL, "--epochs", "3"]
+    whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
+    runs = tmp_path / "stopped"
+    process = slowed([*options, "--runs", str(runs)])
+    wait_for(lambda: any(runs.glob("*/metrics.csv")), process)
+    process.send_signal(signal.SIGINT)
+    printed = process.communicate(timeout=60)[0]
+    (run,) = runs.iterdir()
+    assert process.returncode == 130
+    assert f"residerm train --resume {run}" in printed
+    assert cli.run(["train", "--resume", str(run)]) == 0
+    assert_same(run, whole)
+    assert cli.run(["train", "--resume", str(run)]) == 2
