@@ -64,7 +64,7 @@ class Split:
         )
 
 
-def divide(records: Records, options: SplitOptions) -> Split:
+def divide(records: Records, options: SplitOptions = SplitOptions()) -> Split:
     """Divide records as the options say."""
     _refuse_unusable(records, options)
     folds = None
