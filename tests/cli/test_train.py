@@ -179,3 +179,58 @@ def test_control_c_saves_and_says_how_to_go_on(archive: Path, tmp_path: Path) ->
     assert cli.run(["train", "--resume", str(run)]) == 0
     assert_same(run, whole)
     assert cli.run(["train", "--resume", str(run)]) == 2
+
+
+def test_two_processes_end_with_the_weights_of_one(archive: Path, tmp_path: Path) -> None:
+    """SGD, float32, equal shards, no augmentation, a network without batch statistics: the same to 1e-4."""
+    options = [str(archive), *SMALL, "--epochs", "1", "--optimizer", "sgd", "--rate", "0.05", "--no-augment"]
+    one = start([*options, "--runs", str(tmp_path / "one")])
+    assert one.wait(timeout=120) == 0, one.stdout and one.stdout.read()
+    two = start([*options, "--runs", str(tmp_path / "two"), "--devices", "2"])
+    printed = two.communicate(timeout=240)[0]
+    assert two.returncode == 0, printed
+    (alone,), (shared,) = ((tmp_path / name).iterdir() for name in ("one", "two"))
+    for name, weights in final(alone)[0].items():
+        torch.testing.assert_close(final(shared)[0][name], weights, atol=1e-4, rtol=0)
+    assert len(metrics(shared)) == 1
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wild = ("--optimizer", "sgd", "--rate", "1e30", "--schedule", "constant", "--clip", "0")
+    train(archive, tmp_path / "runs", "--epochs", "2", *wild, code=1)
+    error = capsys.readouterr().err
+    assert "the loss became" in error
+    assert "at step" in error
+    assert "try a lower --rate" in error
+    assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "resnet5"], "resnet50"),
+        (["--batch-size", "1000"], "--batch-size 1000 is larger than the"),
+        (["--batch-size", "1"], "a batch of one"),
+        (["--devices", "64"], "--devices 64"),
+        (["--preset", "papr"], "Did you mean paper"),
+        (["--optimizer", "lion"], "--optimizer"),
+        (["--epoch", "3"], "--epochs"),
+        (["--config", "{tmp}/none.yaml"], "none.yaml"),
+        (["--config", "{tmp}/wrong.yaml"], "Did you mean epochs"),
+        (["--resume", "{tmp}"], "--resume takes every option"),
+        (["--model", "vgg19", "--size", "16"], "give --size 32"),
+    ],
+)
+def test_wrong_calls_get_one_line_and_start_nothing(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    (tmp_path / "wrong.yaml").write_text("epohcs: 3\n")
+    given = [option.format(tmp=tmp_path) for option in options]
+    code = cli.run(["train", str(archive), "--runs", str(tmp_path / "runs"), *given])
+    error = capsys.readouterr().err
+    assert code in (1, 2)
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "runs").exists()

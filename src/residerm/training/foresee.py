@@ -16,10 +16,9 @@ import torch
 
 from residerm.config import Experiment
 from residerm.models.complexity import measure
-from residerm.models.start import begin
 from residerm.runs import Run
 from residerm.training.hardware import launch
-from residerm.training.train import Material, assemble, prepare
+from residerm.training.train import Material, assemble, begin_with, prepare
 
 _STEPS = 5
 
@@ -59,9 +58,7 @@ def _data_flow(experiment: Experiment, material: Material) -> Iterator[str]:
 def _try_steps(experiment: Experiment, material: Material) -> tuple[float, float]:
     """Seconds of a step, the median of a few, and the peak of memory in bytes."""
     fabric = launch(experiment.training.model_copy(update={"devices": 1}))
-    torch.manual_seed(experiment.training.seed)
-    start = begin(experiment.network, len(material.records.classes), experiment.pixels.size, experiment.resnet)
-    trainer = assemble(experiment, material, start, Run(Path()), fabric)
+    trainer = assemble(experiment, material, begin_with(experiment, material), Run(Path()), fabric)
     trainer.network.train()
     times = []
     for batch in islice(trainer.training.epoch(), _STEPS):

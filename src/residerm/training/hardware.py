@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import torch
@@ -16,6 +17,8 @@ def launch(options: TrainOptions) -> Fabric:
     under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if under_torchrun else options.devices
     accelerator = choose_accelerator(world)
+    for name in ("lightning.fabric", "lightning.pytorch"):  # which tell of precision and processes; we do so ourselves
+        logging.getLogger(f"{name}.utilities.rank_zero").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=accelerator,
         devices=world,

@@ -75,10 +75,12 @@ def train(experiment: Experiment, runs: Path = Path("runs"), watch: Watch = Watc
     """Train from the beginning, in a new run folder."""
     fabric = launch(experiment.training)
     material = prepare(experiment, watch)
+    start = begin_with(experiment, material)
+    experiment = experiment.model_copy(update={"network": start.options})  # with the commit of pretrained weights
     folder = Path()
     if fabric.is_global_zero:
         folder = create_run(runs, _name(experiment, material.records), _first_files(experiment, material)).folder
-    return _train(experiment, material, Run(fabric.broadcast(folder)), fabric, watch)
+    return _train(experiment, material, start, Run(fabric.broadcast(folder)), fabric, watch)
 
 
 def resume(folder: Path, watch: Watch = Watch()) -> Run:
@@ -91,7 +93,7 @@ def resume(folder: Path, watch: Watch = Watch()) -> Run:
     material = prepare(experiment, watch)
     if table(material.records, material.split.parts, material.split.folds) != (run.folder / "splits.csv").read_bytes():
         raise RunError(f"{experiment.path} is no longer the archive that {folder} was started with: its split differs")
-    return _train(experiment, material, run, fabric, watch)
+    return _train(experiment, material, begin_with(experiment, material), run, fabric, watch)
 
 
 def prepare(experiment: Experiment, watch: Watch = Watch()) -> Material:
@@ -129,14 +131,17 @@ def read_options(path: Path) -> dict[str, Any]:
     return options
 
 
-def _train(experiment: Experiment, material: Material, run: Run, fabric: Fabric, watch: Watch) -> Run:
-    options = experiment.training
+def begin_with(experiment: Experiment, material: Material) -> Start:
+    """The model with its first weights."""
+    torch.manual_seed(experiment.training.seed)
+    return begin(experiment.network, len(material.records.classes), experiment.pixels.size, experiment.resnet)
+
+
+def _train(experiment: Experiment, material: Material, start: Start, run: Run, fabric: Fabric, watch: Watch) -> Run:
     if fabric.is_global_zero:
-        for remark in material.remarks:
+        for remark in (*material.remarks, *start.remarks):
             watch.remark(remark)
     with run.in_use() if fabric.is_global_zero else nullcontext():
-        torch.manual_seed(options.seed)
-        start = begin(experiment.network, len(material.records.classes), experiment.pixels.size, experiment.resnet)
         trainer = assemble(experiment, material, start, run, fabric, watch)
         if run.last.exists():
             load_state(trainer.state, run.last, fabric.device)
