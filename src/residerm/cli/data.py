@@ -9,7 +9,8 @@ from residerm.cli.data_list import list_
 from residerm.cli.data_preview import preview_
 from residerm.cli.data_split import split_
 from residerm.cli.data_stats import stats_
+from residerm.cli.data_synth import synth_
 
 data = App(name="data", help="Archives: fetch, check, describe, divide, draw and preview them.")
-for verb in (list_, fetch_, stats_, split_, preview_):
+for verb in (list_, fetch_, stats_, split_, preview_, synth_):
     data.command(verb, name=verb.__name__.rstrip("_"))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from residerm.cli.console import out as shown
-from residerm.cli.console import progress
+from residerm.cli import console
 from residerm.config import SyntheticOptions
 
 
@@ -26,9 +26,10 @@ def synth_(out: Path, *, options: Annotated[SyntheticOptions, Parameter(name="*"
     from residerm.data.archives.ham10000 import SYNTHETIC_MARKER
     from residerm.data.synthetic import draw_archive
 
-    with progress("drawing") as show:
+    with console.progress("drawing") as show:
         draw_archive(out, options, show)
     drawn = json.loads((out / SYNTHETIC_MARKER).read_text(encoding="utf-8"))
     classes = ", ".join(f"{name} {count:,}" for name, count in drawn["lesions_by_class"].items())
-    shown.print(f"drawn: {drawn['images']:,} synthetic images of {drawn['lesions']:,} lesions ({classes}), with masks")
-    shown.print(f"next: residerm data stats {out}")
+    counts = f"{drawn['images']:,} synthetic images of {drawn['lesions']:,} lesions"
+    console.out.print(f"Drawn in {out}: {counts} ({classes}), with masks", markup=False)
+    console.out.print(f"Next: residerm data stats {shlex.quote(str(out))}", markup=False)

@@ -1,0 +1,71 @@
+"""`residerm data synth`."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from residerm.cli import run
+from residerm.data.archives import open_archive
+
+SMALL = ["--images", "70", "--width", "64", "--height", "48"]
+
+
+def test_it_draws_an_archive_and_says_what_to_do_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "synth", str(tmp_path / "archive"), *SMALL]) == 0
+    drawn, following = capsys.readouterr().out.splitlines()
+    counts = "70 synthetic images of 53 lesions (akiec 3, bcc 3, bkl 6, df 3, mel 6, nv 29, vasc 3), with masks"
+    assert drawn == f"Drawn in {tmp_path / 'archive'}: {counts}"
+    assert following == f"Next: residerm data stats {tmp_path / 'archive'}"
+    assert len(open_archive(tmp_path / "archive")) == 70
+
+
+def test_the_command_it_names_next_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["data", "synth", str(tmp_path / "an [archive]"), *SMALL])
+    following = capsys.readouterr().out.splitlines()[-1]
+    assert run(following_arguments(following)) == 0
+    assert "70 images" in capsys.readouterr().out
+
+
+def following_arguments(line: str) -> list[str]:
+    return shlex.split(line.removeprefix("Next: residerm "))
+
+
+def test_the_seed_changes_the_pictures(tmp_path: Path) -> None:
+    for seed in ("0", "1"):
+        assert run(["data", "synth", str(tmp_path / seed), *SMALL, "--seed", seed]) == 0
+    zips = [(tmp_path / seed / "HAM10000_images_part_1.zip").read_bytes() for seed in ("0", "1")]
+    assert zips[0] != zips[1]
+
+
+def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "diary.txt").write_text("dear")
+    assert run(["data", "synth", str(tmp_path), *SMALL]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        f"residerm: {tmp_path} is already there and is not overwritten: choose another name, or remove it first"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        (["--images", "10"], "--images"),
+        (["--images", "many"], "--images"),
+        (["--width", "5000"], "--width"),
+        (["--seed", "-1"], "--seed"),
+        (["--size", "64"], "--size"),
+    ],
+)
+def test_wrong_options_are_named(
+    wrong: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["data", "synth", str(tmp_path / "archive"), *wrong]) == 2
+    assert named in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["data", "synth", "--help"]) == 0
+    assert "residerm data synth" in capsys.readouterr().out
