@@ -9,18 +9,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from residerm.atomic import new_file
+from residerm.errors import UsageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_FORMATS = (".png", ".jpg", ".pdf", ".svg")
 _BAR, _INK, _PALE = "#3b6ea5", "#222222", "#777777"
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG (or what the suffix says), never over an existing file."""
+    """Write a figure in the format of its suffix, never over an existing file."""
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
+        raise UsageError(f"{path}: a figure is written as {', '.join(_FORMATS)}; give it one of these suffixes")
     with new_file(path) as partial:
-        figure.savefig(partial, format=path.suffix.lstrip(".") or "png", dpi=150, bbox_inches="tight")
+        figure.savefig(partial, format=suffix.lstrip("."), dpi=150, bbox_inches="tight")
     return path
 
 

@@ -137,6 +137,7 @@ def test_split_without_groups_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
         (["preview", "{archive}", "--size", "4"], 2, "--size"),
         (["preview", "{archive}", "--filter", "nearest"], 2, "--filter"),
         (["preview", "{archive}", "--images", "0"], 2, "--images"),
+        (["preview", "{archive}", "--size", "16", "--out", "preview.doc"], 2, "a figure is written as .png"),
     ],
 )
 def test_wrong_calls_get_one_line_and_leave_nothing(
