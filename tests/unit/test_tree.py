@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from limits import folder_for_all, said_to_nobody, tiny_disk
-from residerm.data.tree import Tree, is_image, stem
+from residerm.data.tree import Tree, is_image
 from residerm.errors import ArchiveError, ImageError, WriteError
 from zipping import MEMBERS, changed, many, packed
 
@@ -105,10 +105,6 @@ def test_images_are_known_by_their_suffix(name):
     assert is_image(name)
     assert not is_image(f"{name}.csv")
     assert not is_image(name.replace(".", "_"))
-
-
-def test_stem():
-    assert stem("deep/er/ISIC_0024306.jpg") == "ISIC_0024306"
 
 
 # What is no archive

@@ -12,7 +12,7 @@ import re
 import stat
 from collections.abc import Iterator
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -88,11 +88,6 @@ class Tree:
 def is_image(name: str) -> bool:
     """Whether a file is an image, by its suffix."""
     return name[name.rfind(".") :].lower() in SUFFIXES
-
-
-def stem(name: str) -> str:
-    """A file's name without folders and suffix: the image id of every ISIC archive."""
-    return PurePosixPath(name).stem
 
 
 def _file_type(width: int) -> np.dtype:

@@ -36,7 +36,7 @@ from residerm.data.synthetic.structures import (
     vessels,
 )
 
-MIMICRY = 0.06  # share of the lesions that look like one of another class
+MIMICRY = 0.05  # share of the lesions that look like one of another class
 LOOKALIKES = {
     "akiec": ("bkl", "bcc"),
     "bcc": ("akiec", "mel", "df"),
@@ -134,8 +134,8 @@ RECIPES = {
         blood=(0.0, 0.3),
         either=(network, globules),
         structures={
-            network: (0.45, (0.3, 0.95)),
-            globules: (0.3, (0.3, 0.95)),
+            network: (0.4, (0.5, 1.0)),
+            globules: (0.3, (0.5, 1.0)),
             variegation: (0.3, (0.1, 0.5)),
             irregular_globules: (0.06, (0.2, 0.5)),
             regression: (0.04, (0.2, 0.5)),
@@ -147,7 +147,7 @@ RECIPES = {
         blood=(0.4, 1.5),
         blue=(0.0, 0.4),
         structures={
-            lacunae: (0.95, (0.3, 0.95)),
+            lacunae: (0.95, (0.4, 1.0)),
             thrombosis: (0.25, (0.4, 1.0)),
             variegation: (0.2, (0.1, 0.4)),
         },
