@@ -69,7 +69,7 @@ RECIPES = {
         keratin=(0.0, 0.15),
         either=(strawberry, scales),
         structures={
-            strawberry: (0.5, (0.5, 1.0)),
+            strawberry: (0.65, (0.6, 1.1)),
             scales: (0.6, (0.4, 1.0)),
             variegation: (0.3, (0.2, 0.5)),
             irregular_globules: (0.1, (0.2, 0.5)),
@@ -107,8 +107,8 @@ RECIPES = {
         melanin=(0.1, 0.45),
         blood=(0.05, 0.4),
         structures={
-            rim: (0.8, (0.5, 1.1)),
-            scar: (0.95, (0.6, 1.0)),
+            rim: (0.85, (0.6, 1.2)),
+            scar: (0.95, (0.7, 1.1)),
             shiny_streaks: (0.15, (0.2, 0.6)),
             variegation: (0.2, (0.1, 0.4)),
         },
