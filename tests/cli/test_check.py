@@ -1,0 +1,174 @@
+"""`residerm data check` as a command: what it prints and writes, its exit codes, and how it refuses."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lesions
+from lesions import Line, encoded, picture
+from residerm import cli
+from residerm.data.check import Finding
+
+JPEG = encoded(picture(99))
+
+
+def outcome(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    code = cli.run(["data", "check", *map(str, arguments)])
+    return (code, *capsys.readouterr())
+
+
+def archive(folder: Path, *lines: Line) -> Path:
+    return lesions.write(folder / "archive", [*lesions.clean(30), *lines])
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    return archive(tmp_path)
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    return archive(tmp_path, Line("gone", None), Line("cut", JPEG[:900]), Line("a", JPEG), Line("b", JPEG, "mel"))
+
+
+@pytest.fixture
+def suspect(tmp_path: Path) -> Path:
+    return archive(tmp_path, Line("a", JPEG), Line("b", encoded(picture(99), quality=60)))
+
+
+def test_a_clean_archive_exits_with_0(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = outcome(capsys, clean)
+    assert code == 0
+    assert printed.splitlines()[0] == "HAM10000: 30 images, 30 masks"
+    assert printed.splitlines()[-1] == "0 errors, 0 warnings, 0 notes"
+    assert "No lesion is on two sides (asserted)." in printed
+
+
+def test_errors_exit_with_1_and_are_named(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = outcome(capsys, broken)
+    assert code == 1
+    for words in (
+        r"row without image +error +1 +gone \(no file of that name\)",
+        r"truncated image +error +1 +cut \(the image is cut short\)",
+        r"exact copy, different lesions +1 +1 ",
+        r"a +b +0.000 +nv / mel ",
+        "3 errors, 0 warnings, 0 notes",
+    ):
+        assert re.search(words, printed), words
+
+
+def test_warnings_exit_with_0(suspect: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = outcome(capsys, suspect)
+    assert code == 0
+    assert re.search(r"near copy, different lesions +1 +0 ", printed)
+    assert "0 errors, 1 warnings, 0 notes" in printed
+
+
+def test_without_a_terminal_the_summary_is_plain_text_of_80_columns(
+    broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    _, printed, remarks = outcome(capsys, broken)
+    assert "\x1b" not in printed + remarks
+    tables = [line for line in printed.splitlines() if "   " in line]
+    assert max(len(line.rstrip()) for line in tables) <= 80
+
+
+def test_only_the_first_pairs_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copies = [Line(f"copy_{seed:02d}", encoded(picture(seed), quality=70)) for seed in range(12)]
+    _, printed, _ = outcome(capsys, archive(tmp_path, *copies))
+    assert "Pairs to look at (the first 10 of 12)" in printed
+    assert len(re.findall(r"^ *clean_\d+ +copy_\d+", printed, re.MULTILINE)) == 10
+
+
+def test_json_holds_everything(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = outcome(capsys, broken, "--json")
+    told = json.loads(printed)
+    assert code == 1
+    assert (told["archive"], told["images"], told["masks"]) == ("HAM10000", 33, 30)
+    assert (told["errors"], told["warnings"], told["notes"]) == (3, 0, 0)
+    assert told["kinds"] == {"row without image": 1, "truncated image": 1, "exact copy": 1}
+    assert [set(finding) for finding in told["findings"]] == [set(Finding._fields)] * 3
+    (copy,) = (finding for finding in told["findings"] if finding["other_id"])
+    assert copy["distance"] == 0
+    assert copy["other_file"].endswith("images/b.jpg")
+
+
+def test_csv_has_a_row_for_each_finding(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "findings.csv"
+    code, _, remarks = outcome(capsys, broken, "--csv", path)
+    assert code == 1
+    assert f"written: {path}" in remarks
+    with path.open(newline="", encoding="utf-8") as stream:
+        lines = list(csv.DictReader(stream))
+    assert list(lines[0]) == [
+        "kind", "severity", "image_id", "other_id", "distance", "same_group", "label", "other_label", "part",
+        "other_part", "file", "other_file", "detail",
+    ]  # fmt: skip
+    assert {(line["kind"], line["severity"], line["image_id"], line["other_id"]) for line in lines} == {
+        ("row without image", "error", "gone", ""),
+        ("truncated image", "error", "cut", ""),
+        ("exact copy", "error", "a", "b"),
+    }
+
+
+def test_an_existing_csv_is_refused_before_the_work_and_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "findings.csv"
+    path.write_text("mine")
+    code, printed, remarks = outcome(capsys, tmp_path / "no archive at all", "--csv", path)
+    assert (code, printed, path.read_text()) == (1, "", "mine")
+    assert f"{path} is already there" in remarks
+    assert [entry.name for entry in tmp_path.iterdir()] == ["findings.csv"]
+
+
+def test_a_failed_check_leaves_no_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, remarks = outcome(capsys, tmp_path / "nowhere", "--csv", tmp_path / "new" / "findings.csv")
+    assert code == 1
+    assert "does not exist" in remarks
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_split_that_is_asked_for_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photographs = [
+        Line(f"again_{seed:02d}", encoded(picture(seed), quality=70), ("nv", "mel")[seed % 2], f"lesion of clean_{seed:03d}")
+        for seed in range(30)
+    ]  # fmt: skip
+    path = archive(tmp_path, *photographs)
+    _, printed, _ = outcome(capsys, path)
+    assert re.search(r"near copy, same lesion +30 +0 +0", printed)
+    _, printed, _ = outcome(capsys, path, "--split", "random", "--json")
+    findings = json.loads(printed)["findings"]
+    torn = [finding for finding in findings if finding["part"] != finding["other_part"]]
+    assert 5 < len(torn) < 25
+    assert {finding["severity"] for finding in torn} == {"warning"}
+    assert {finding["severity"] for finding in findings if finding not in torn} == {"note"}
+
+
+def test_wrong_calls_are_refused(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert outcome(capsys, clean, "--layout", "ham1000")[0] == 2
+    assert outcome(capsys, clean, "--split", "lesions")[0] == 2
+    assert outcome(capsys, clean, "--split", "none.csv")[0] == 1
+
+
+def test_torch_is_not_imported(clean: Path) -> None:
+    code = f"""
+import sys
+from residerm import cli
+assert cli.run(["data", "check", {str(clean)!r}]) == 0
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_the_real_archive_has_no_errors_and_few_suspects(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = outcome(capsys, real_data / "isic2016", "--json")
+    told = json.loads(printed)
+    assert (code, told["images"], told["errors"]) == (0, 353, 0)
+    assert told["warnings"] <= 2
