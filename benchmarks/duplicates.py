@@ -1,11 +1,11 @@
 """How many altered copies of an archive's images are found, and how many pairs of different lesions are taken for one.
 
-    python benchmarks/duplicates.py PATH [--copies 8519] [--seed 0] [--limit 0.3] [--json FILE]
+    python benchmarks/duplicates.py PATH [--copies 10000] [--seed 0] [--limit 0.3] [--json FILE]
 
 Each of so many images is copied once, changed in one of the ways below, and all copies are searched for among all the
-images. Lesions are dealt into two halves: on one, the largest limit is chosen at which at most one pair in 10,000
-images is wrong; recall and wrong pairs are reported of the other. A pair of different lesions is wrong, unless it
-was looked at and shows the same skin (`LOOKED_AT`, for HAM10000).
+images. Lesions are dealt into two halves. On one the limit is chosen: halfway between the distance of 99 % of the
+copies that are found and that of the nearest wrong pair. Recall and wrong pairs are reported of the other. A pair of
+different lesions is wrong, unless it was looked at and shows the same skin (`LOOKED_AT`, for HAM10000).
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import io
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageEnhance
@@ -34,6 +36,7 @@ LOOKED_AT = (
     ("ISIC_0027027", "ISIC_0029036"),
     ("ISIC_0032740", "ISIC_0034283"),
     ("ISIC_0027636", "ISIC_0027994"),
+    ("ISIC_0032328", "ISIC_0027133"),
     ("ISIC_0034228", "ISIC_0034248"),
 )
 
@@ -80,6 +83,11 @@ def toned(strength: float) -> Change:
     return change
 
 
+def rotated(degrees: float) -> Change:
+    """Rotate, and cut off the corners that are empty then."""
+    return together(lambda image, _: image.rotate(degrees, Image.Resampling.BICUBIC), cropped(0.06, 0.06))
+
+
 def together(*changes: Change) -> Change:
     def change(image: Image.Image, random: np.random.Generator) -> Image.Image:
         for each in changes:
@@ -113,63 +121,83 @@ CHANGES: dict[str, Change] = {
     "all, mildly": together(cropped(0, 0.08), turned, toned(0.1), scaled(0.5, 1.0), encoded(75)),
     "all, strongly": together(cropped(0, 0.15), turned, toned(0.2), scaled(0.3, 0.5), encoded(50)),
 }
+BEYOND: dict[str, Change] = {  # what the search is not made for
+    "rotated by 3 degrees": rotated(3),
+    "rotated by 10 degrees": rotated(10),
+    "cropped by 20 % on every side": cropped(0.20, 0.20),
+    "grey": lambda image, _: image.convert("L").convert("RGB"),
+}
+ALL = CHANGES | BEYOND
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All images of an archive, then the copies: where they come from, and the pairs that were found."""
+
+    images: int
+    originals: np.ndarray  # row of the image of each copy
+    kinds: np.ndarray  # number of its change
+    lesion: np.ndarray  # of each image and each copy
+    half: np.ndarray  # 0: to choose the limit on, 1: to report on
+    pairs: list[Pair]
+    seconds: float
 
 
 def main() -> None:
     arguments = _arguments()
     records = open_archive(arguments.path)
-    random = np.random.default_rng(arguments.seed)
-    originals = np.sort(random.permutation(len(records))[: arguments.copies])
-    kinds = random.permutation(np.arange(len(originals)) % len(CHANGES))
-    thumbnails = draw(records, originals, kinds, arguments.seed)
-    start = time.perf_counter()
-    pairs = find(thumbnails, limit=WIDEST)
-    seconds = time.perf_counter() - start
-    lesions = same_lesion_merged(records)
-    lesion = np.concatenate([lesions, lesions[originals]])
-    halves = random.permutation(np.arange(lesion.max() + 1) % 2)[lesion]  # 0: to choose on, 1: to report on
-    chosen = choose_limit(pairs, lesion, halves)
-    limit = chosen if arguments.limit is None else arguments.limit
-    recall = recall_by_kind(pairs, originals, kinds, halves, len(records), limit)
+    trial = run(records, arguments.copies, arguments.seed)
     result = {
         "archive": records.layout.title,
-        "images": len(records),
-        "copies": len(originals),
+        "images": trial.images,
+        "copies": len(trial.originals),
         "seed": arguments.seed,
-        "seconds": round(seconds, 1),
-        "limit_chosen": chosen,
-        "limit": limit,
-        "recall": recall,
-        "wrong_per_1000": wrong_per_1000(pairs, lesion, halves == 1, limit),
-        "wrong_per_1000_by_limit": {
-            f"{at:.2f}": wrong_per_1000(pairs, lesion, halves == 1, at) for at in (0.25, 0.3, 0.35, 0.4, 0.5)
-        },
-        "across_lesions": across_lesions(records, pairs, limit + 0.1),
+        "seconds": round(trial.seconds, 1),
+        "limit_chosen": choose_limit(trial),
+        "limit": arguments.limit,
+        "recall": recall_by_kind(trial, arguments.limit),
+        "wrong_per_1000": {limit: wrong_per_1000(trial, limit) for limit in (arguments.limit, 0.35, 0.4, 0.5)},
+        "across_lesions": across_lesions(records, trial, arguments.limit + 0.1),
     }
     show(result)
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
+def run(records: Records, copies: int, seed: int) -> Trial:
+    """Draw the copies and look for them."""
+    random = np.random.default_rng(seed)
+    originals = np.sort(random.permutation(len(records))[:copies])
+    kinds = random.permutation(np.arange(len(originals)) % len(ALL))
+    thumbnails = draw(records, originals, kinds, seed)
+    start = time.perf_counter()
+    pairs = find(thumbnails, limit=WIDEST)
+    seconds = time.perf_counter() - start
+    lesions = merged_lesions(records)
+    lesion = np.concatenate([lesions, lesions[originals]])
+    half = random.permutation(np.arange(lesion.max() + 1) % 2)[lesion]
+    return Trial(len(records), originals, kinds, lesion, half, pairs, seconds)
+
+
 def draw(records: Records, originals: np.ndarray, kinds: np.ndarray, seed: int) -> np.ndarray:
     """The thumbnails of all images and, after them, of the copies."""
     thumbnails = paged(len(records) + len(originals), THUMBNAIL)
-    copies = dict(zip(originals.tolist(), range(len(originals)), strict=True))
-    changes = list(CHANGES.values())
+    copy_of = dict(zip(originals.tolist(), range(len(originals)), strict=True))
+    changes = list(ALL.values())
 
     def read(start: int, stop: int) -> None:
         for row in range(start, stop):
             image = decode(records.read(row))
             thumbnails[row] = thumbnail(image)
-            if row in copies:
-                change = changes[kinds[copies[row]]]
-                thumbnails[len(records) + copies[row]] = thumbnail(change(image, np.random.default_rng([seed, row])))
+            if row in copy_of:
+                changed = changes[kinds[copy_of[row]]](image, np.random.default_rng([seed, row]))
+                thumbnails[len(records) + copy_of[row]] = thumbnail(changed)
 
     in_chunks(len(records), read)
     return thumbnails
 
 
-def same_lesion_merged(records: Records) -> np.ndarray:
+def merged_lesions(records: Records) -> np.ndarray:
     """The number of each image's lesion, with those merged that were seen to be the same."""
     numbers = np.unique(records.groups, return_inverse=True)[1]
     rows = {records.image_id(row): row for row in range(len(records))}
@@ -179,52 +207,61 @@ def same_lesion_merged(records: Records) -> np.ndarray:
     return numbers
 
 
-def choose_limit(pairs: list[Pair], lesion: np.ndarray, halves: np.ndarray) -> float:
-    """The largest limit, in steps of 0.01, at which at most one pair in 10,000 images of the first half is wrong."""
-    limits = [step / 100 for step in range(1, round(100 * WIDEST) + 1)]
-    return max(at for at in limits if wrong_per_1000(pairs, lesion, halves == 0, at) <= 0.1)
+def choose_limit(trial: Trial) -> float:
+    """Halfway between the distance of 99 % of the first half's copies and that of its nearest wrong pair."""
+    own = [pair for pair in trial.pairs if trial.half[pair.first] == trial.half[pair.second] == 0]
+    copies = [pair for pair in own if is_copy(trial, pair)]
+    right = [pair.distance for pair in copies if trial.kinds[pair.second - trial.images] < len(CHANGES)]
+    wrong = min((pair.distance for pair in own if is_wrong(trial, pair)), default=WIDEST)
+    return round((float(np.quantile(right, 0.99)) + wrong) / 2, 2)
 
 
-def wrong_per_1000(pairs: list[Pair], lesion: np.ndarray, counted: np.ndarray, limit: float) -> float:
-    """Pairs of different lesions within a half, for each 1,000 of its images."""
-    first, second, distance = np.array(pairs).T
-    first, second = first.astype(int), second.astype(int)
-    wrong = (lesion[first] != lesion[second]) & counted[first] & counted[second] & (distance <= limit)
-    return round(1000 * int(wrong.sum()) / int(counted.sum()), 3)
-
-
-def recall_by_kind(
-    pairs: list[Pair], originals: np.ndarray, kinds: np.ndarray, halves: np.ndarray, images: int, limit: float
-) -> dict[str, tuple[int, int]]:
+def recall_by_kind(trial: Trial, limit: float) -> dict[str, tuple[int, int]]:
     """For each change, how many of the second half's copies are paired with their originals, and how many there are."""
-    found = {(pair.first, pair.second) for pair in pairs if pair.distance <= limit}
-    recall = {}
-    for kind, name in enumerate(CHANGES):
-        mine = [
-            (row, images + copy) for copy, row in enumerate(originals.tolist()) if kinds[copy] == kind and halves[row]
-        ]
-        recall[name] = sum(pair in found for pair in mine), len(mine)
-    return recall
+    found = np.zeros(len(trial.originals), bool)
+    for pair in trial.pairs:
+        if is_copy(trial, pair) and pair.distance <= limit:
+            found[pair.second - trial.images] = True
+    counted = trial.half[trial.originals] == 1
+    kinds = {name: counted & (trial.kinds == kind) for kind, name in enumerate(ALL)}
+    return {name: (int(found[mine].sum()), int(mine.sum())) for name, mine in kinds.items()}
 
 
-def across_lesions(records: Records, pairs: list[Pair], limit: float) -> list[tuple[str, str, float]]:
+def wrong_per_1000(trial: Trial, limit: float) -> float:
+    """Wrong pairs for each 1,000 images, by the images of the second half: a pair counts half for each."""
+    pairs = [pair for pair in trial.pairs if pair.distance <= limit and is_wrong(trial, pair)]
+    images = sum(int(trial.half[pair.first] + trial.half[pair.second]) for pair in pairs) / 2
+    return round(1000 * images / int(trial.half.sum()), 3)
+
+
+def across_lesions(records: Records, trial: Trial, limit: float) -> list[tuple[str, str, float]]:
     """The pairs of the archive's own images that are of different lesions, to be looked at."""
     return [
         (records.image_id(first), records.image_id(second), round(distance, 3))
-        for first, second, distance in pairs
-        if second < len(records) and distance <= limit and records.groups[first] != records.groups[second]
+        for first, second, distance in trial.pairs
+        if second < trial.images and distance <= limit and records.groups[first] != records.groups[second]
     ]
 
 
-def show(result: dict[str, object]) -> None:
-    recall = result["recall"]
-    print(f"{result['archive']}: {result['images']:,} images, {result['copies']:,} copies, {result['seconds']} s")
-    print(f"limit chosen on the first half: {result['limit_chosen']}; used: {result['limit']}")
-    for name, (found, copies) in recall.items():
+def is_copy(trial: Trial, pair: Pair) -> bool:
+    """Whether a pair is an image and its own copy."""
+    return pair.second >= trial.images and bool(trial.originals[pair.second - trial.images] == pair.first)
+
+
+def is_wrong(trial: Trial, pair: Pair) -> bool:
+    """Whether a pair shows two lesions."""
+    return bool(trial.lesion[pair.first] != trial.lesion[pair.second])
+
+
+def show(result: dict[str, Any]) -> None:
+    print("{archive}: {images:,} images, {copies:,} copies, seed {seed}; compared in {seconds} s".format(**result))
+    print("limit chosen on the first half: {limit_chosen}; used: {limit}".format(**result))
+    recall = dict(result["recall"])
+    made_for = np.sum([recall[name] for name in CHANGES], axis=0).tolist()
+    for name, (found, copies) in [*recall.items(), ("all but the last four", made_for)]:
         print(f"{name:34}{found:6,} of {copies:5,}{found / max(copies, 1):9.1%}")
-    found, copies = np.sum(list(recall.values()), axis=0)
-    print(f"{'all':34}{found:6,} of {copies:5,}{found / copies:9.1%}")
-    print(f"wrong pairs per 1,000 images: {result['wrong_per_1000']}; by limit: {result['wrong_per_1000_by_limit']}")
+    for limit, wrong in result["wrong_per_1000"].items():
+        print(f"wrong pairs per 1,000 images at {limit:<4}{wrong:8}")
     for first, second, distance in result["across_lesions"]:
         print(f"across lesions: {first} {second} {distance}")
 

@@ -79,8 +79,10 @@ def _show(report: Report) -> None:
         columns = ("image", "other", "distance", "labels", "parts")
         show_table(f"Pairs to look at{rest}", columns, [_pair(found) for found in shown])
     out.print(report.split, markup=False)
-    counts = ", ".join(f"{report.count(severity):,} {severity}s" for severity in ("error", "warning", "note"))
-    out.print(f"[bold]{counts}[/bold]")
+    counts = {severity: report.count(severity) for severity in ("error", "warning", "note")}
+    out.print(
+        ", ".join(f"{count:,} {severity}{'s' * (count != 1)}" for severity, count in counts.items()), style="bold"
+    )
 
 
 def _first(found: list[Finding]) -> str:

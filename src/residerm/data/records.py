@@ -159,7 +159,7 @@ class Records:
         more = f" and {count - len(first):,} more" if count > len(first) else ""
         hints = {
             "unknown label": f"; the classes are {', '.join(self.classes)}",
-            "row without image": "; are all zips or folders of images beside the table?",
+            "row without image": "; see that all zips or folders of images are beside the table",
         }
         return f"{count:,} × {kind}: {names}{more}{hints.get(kind, '')}"
 
