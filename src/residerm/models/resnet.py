@@ -20,6 +20,7 @@ As published, names and results are those of torchvision and timm: their complet
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -128,7 +129,7 @@ class ResNet(nn.Module):
                 module.begin_as_identity()
 
 
-class Block(nn.Module):
+class Block(nn.Module, ABC):
     """F and the shortcut around it; what F consists of is the kinds' own."""
 
     expansion: int
@@ -138,9 +139,9 @@ class Block(nn.Module):
         super().__init__()
         self.preactivation = preactivation
 
+    @abstractmethod
     def layers(self) -> Sequence[tuple[nn.Conv2d, nn.BatchNorm2d]]:
         """F's convolutions, each with its normalisation."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """The output (n, channels, height, width) of the block."""

@@ -11,7 +11,7 @@ nothing of real skin, and is named synthetic wherever it is reported.
 - `skin`         what they lie in, and how pigments become colour
 - `foreground`   hair, gel and ruler; `dermoscope`: light, lens and sensor
 - `canvas`       noise and shapes, seen through a view
-- `archive`      the files
+- `archive`      the files, drawn in `processes`
 
 The classes overlap on purpose, as in the real archive: a linear classifier of the pixels does poorly, a small
 residual network does well, and none can be perfect, since some lesions look like another class (`recipes.MIMICRY`).
