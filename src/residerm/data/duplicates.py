@@ -1,11 +1,11 @@
-"""The same picture again: re-encoded, scaled, turned, mirrored, cropped, brighter or with more contrast.
+"""The same picture again: re-encoded, scaled, turned, mirrored, cropped, from nearer, brighter, of other contrast.
 
 Dermoscopic images are all alike, a dark blob on pink skin, so that a plain perceptual hash takes different lesions for
 one. Here pairs are found by what is coarse, and believed by what is fine:
 
     candidates   Cosine frequencies c[v, u] of luma and chroma, as the magnitudes sqrt(c[v, u]² + c[u, v]²), do not
                  change when an image is turned or mirrored. Each whole image is compared with every other one cropped
-                 in 81 ways, and keeps the few that are most like it.
+                 in 99 ways, down to half of its sides, and keeps the few that are most like it.
     aligned      Of a candidate the best orientations by signed frequencies, then the four edges of the crop by
                  Gauss-Newton, on low frequencies and then on finer ones.
     judged       By the correlation of the fine structure (hair, pores, network), with the local contrast evened out,
@@ -36,9 +36,12 @@ _COARSE_SIDE = 16
 _COARSE = np.dtype((np.float32, (3, _COARSE_SIDE, _COARSE_SIDE)))
 _LOW, _LOW_CHROMA, _FINE = 9, 5, 16  # cosine frequencies in each direction
 _CHROMA = 0.6  # weight of the colour differences: much tells lesions apart, little survives another white balance
-_MARGINS = (0.0, 0.06, 0.13)  # cut off at an edge, as a share of the side
-_SPANS = np.array([(near, 1 - far) for near, far in product(_MARGINS, _MARGINS)], np.float32)
-_CROPS = np.array([(*down, *across) for down, across in product(_SPANS, _SPANS)], np.float32)  # top bottom left right
+_SPANS = (  # of a side, as shares of it, that are combined down and across: crops, and then photographs from nearer
+    tuple((near, 1 - far) for near, far in product((0.0, 0.06, 0.13), repeat=2)),
+    ((0.09, 0.71), (0.19, 0.81), (0.29, 0.91)),
+    ((0.15, 0.65), (0.25, 0.75), (0.35, 0.85)),
+)
+_CROPS = np.array([(*down, *across) for spans in _SPANS for down, across in product(spans, repeat=2)], np.float32)
 _WHOLE, _LEAST, _MOST = np.array([[[0, 1, 0, 1]], [[0, 0.5, 0, 0.5]], [[0.5, 1, 0.5, 1]]], np.float32)
 _WAYS = range(8)  # to turn and mirror an image: bit 2 transposes, then bit 1 flips up-down and bit 0 left-right
 _KEPT = 8  # candidates of each image
@@ -116,12 +119,14 @@ def _whole_invariants(coarse: np.ndarray) -> np.ndarray:
 
 
 def _cropped_invariants(coarse: np.ndarray) -> np.ndarray:
-    """The invariant vectors of these images in every crop: one product with the cosines of all spans gives all."""
-    cosines = _cosines(_SPANS, _LOW, _COARSE_SIDE).reshape(-1, _COARSE_SIDE)
-    spectra = (cosines @ coarse @ cosines.T).reshape(len(coarse), 3, len(_SPANS), _LOW, len(_SPANS), _LOW)
-    spectra *= _weights(_LOW)[:, None]
-    by_crop = spectra.transpose(2, 4, 0, 1, 3, 5)
-    return _invariant(by_crop).reshape(len(_CROPS), len(coarse), -1)  # crops × images × values
+    """The invariant vectors of these images in every crop: one product with the cosines of some spans gives many."""
+    by_crop = []
+    for spans in _SPANS:
+        cosines = _cosines(np.array(spans, np.float32), _LOW, _COARSE_SIDE).reshape(-1, _COARSE_SIDE)
+        spectra = (cosines @ coarse @ cosines.T).reshape(len(coarse), 3, len(spans), _LOW, len(spans), _LOW)
+        spectra *= _weights(_LOW)[:, None]
+        by_crop.append(_invariant(spectra.transpose(2, 4, 0, 1, 3, 5)).reshape(len(spans) ** 2, len(coarse), -1))
+    return np.concatenate(by_crop)  # crops × images × values
 
 
 def _invariant(spectra: np.ndarray) -> np.ndarray:
