@@ -127,7 +127,6 @@ class TrainOptions(Options):
 
     epochs: int = Field(20, ge=1, description="Times that the training rows are gone through.")
     batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
-    accumulate: int = Field(1, ge=1, description="Go through each batch in this many pieces, where memory is short.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     rate: float = Field(1e-3, gt=0, description="Highest learning rate.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, or the first decay rate of Adam.")

@@ -234,3 +234,25 @@ def test_wrong_calls_get_one_line_and_start_nothing(
     assert message in error
     assert "Traceback" not in error
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_twenty_kills_at_random_moments_change_nothing(archive: Path, tmp_path: Path) -> None:
+    options = [str(archive), *SMALL, "--epochs", "60"]
+    whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
+    runs, random = tmp_path / "killed", np.random.default_rng(0)
+    process, kills = slowed([*options, "--runs", str(runs)]), 0
+    while kills < 20 or not any(runs.glob("*/config.yaml")):
+        if any(runs.glob("*/config.yaml")):
+            (run,) = (path.parent for path in runs.glob("*/config.yaml"))
+            time.sleep(random.uniform(0, 2) if kills % 4 == 0 else random.uniform(4, 7))
+            assert process.poll() is None, "the run ended before it was killed often enough"
+            process.kill()
+            process.wait()
+            kills += 1
+            process = slowed(["--resume", str(run)])
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert cli.run(["train", "--resume", str(run)]) == 0
+    assert_same(run, whole)
