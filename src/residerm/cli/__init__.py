@@ -24,9 +24,14 @@ app = App(
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-app.command("residerm.cli.models:models_", name="models", help="List networks, ours and timm's, with what they cost.")
-app.command("residerm.cli.train:train_", name="train", help="Train a model on an archive and keep it in a run folder.")
-app.command("residerm.cli.runs:runs_", name="runs", help="List and compare what was trained.")
+# Lazily imported, so that --help is immediate; the list of commands shows the first sentence, a command's help both.
+for verb, help_text in {
+    "models": "List networks, ours and timm's, with what they cost.\n\nExample: residerm models resnext --size 64",
+    "train": "Train a model on an archive and keep it in a run folder.\n\n"
+    "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
+    "runs": "List and compare what was trained.\n\nExample: residerm runs",
+}.items():
+    app.command(f"residerm.cli.{verb}:{verb}_", name=verb, help=help_text)
 app.command(
     "residerm.cli.data:data", name="data", help="Archives: list, fetch, check, describe, divide, draw, preview."
 )
