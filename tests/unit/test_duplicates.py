@@ -85,6 +85,13 @@ def test_every_copy_is_found_and_nothing_else(change: Change, originals: list[Im
     assert rows_of(pairs) == {(row, row + ORIGINALS) for row in range(ORIGINALS)}
 
 
+def test_most_photographs_from_nearer_are_found_and_nothing_else(originals: list[Image.Image]) -> None:
+    nearer = [cropped(0.22, 0.18, 0.16, 0.2)(image) for image in originals]
+    found = rows_of(find(thumbnails(*originals, *nearer)))
+    assert found <= {(row, row + ORIGINALS) for row in range(ORIGINALS)}
+    assert len(found) >= 0.8 * ORIGINALS
+
+
 def test_different_lesions_are_not_copies() -> None:
     assert find(thumbnails(*(lesions.picture(seed) for seed in range(300)))) == []
 

@@ -143,7 +143,9 @@ def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progre
     def read(start: int, stop: int) -> None:
         for row in range(start, stop):
             found.extend((row, finding) for finding in _image(records, row, seen, thumbnails))
-            found.extend((row, finding) for finding in _mask(records, row, seen[row]))
+            if records.table["mask"][row] >= 0:
+                file = records.tree.where(int(records.table["mask"][row]))
+                found.extend((row, finding._replace(file=file)) for finding in _mask(records, row, seen[row]))
 
     in_chunks(len(records), read, progress)
     return [finding for _, finding in sorted(found, key=lambda each: each[0])]
@@ -167,12 +169,9 @@ def _image(records: Records, row: int, seen: np.ndarray, thumbnails: np.ndarray)
 
 def _mask(records: Records, row: int, image: np.void) -> Iterator[Finding]:
     try:
-        data = records.read_mask(row)
-        mask = None if data is None else decode(data)
+        mask = decode(records.read_mask(row) or b"")
     except ImageError as error:
         yield _finding(records, row, "unreadable mask", str(error))
-        return
-    if mask is None:
         return
     if image["width"] and mask.size != (image["width"], image["height"]):
         detail = f"the mask is {mask.width}x{mask.height}, the image {image['width']}x{image['height']}"
@@ -248,7 +247,10 @@ def _same_bytes(seen: np.ndarray) -> Iterator[Pair]:
 
 
 def _same_pixels(records: Records, first: int, second: int) -> bool:
-    one, other = (decode(records.read(row)) for row in (first, second))
+    try:
+        one, other = (decode(records.read(row)) for row in (first, second))
+    except ImageError:  # too large to be read at its full scale
+        return False
     return one.size == other.size and one.tobytes() == other.tobytes()
 
 
