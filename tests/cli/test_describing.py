@@ -210,3 +210,13 @@ def test_no_verb_but_preview_imports_torch(verb: str, archive: Path, tmp_path: P
     environment = {**os.environ, "RESIDERM_CACHE": str(tmp_path / "cache")}
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=False)
     assert ran.returncode == 0, ran.stderr
+
+
+def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, name in enumerate(["[bold]a", "b[red]"]):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(making.jpeg(number))
+    code, printed, _ = outcome(capsys, "stats", tmp_path)
+    assert code == 0
+    assert "[bold]a" in printed
+    assert "b[red]" in printed

@@ -19,8 +19,8 @@ from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10
 
-out = Console(highlight=False, soft_wrap=True)
-remarks = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, markup=False)  # names of files and classes may hold brackets
+remarks = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 class Show(Protocol):

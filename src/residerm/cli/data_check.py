@@ -57,13 +57,13 @@ def check_(
     else:
         _show(report)
     if csv:
-        remarks.print(f"written: {csv}", markup=False)
+        remarks.print(f"written: {csv}")
     return 1 if report.count("error") else 0
 
 
 def _show(report: Report) -> None:
     """A summary for people: what is wrong, the copies, and which of them to look at."""
-    out.print(f"[bold]{report.archive}[/bold]: {report.images:,} images, {report.masks:,} masks")
+    out.print(f"{report.archive}: {report.images:,} images, {report.masks:,} masks")
     kinds = report.kinds()
     if kinds:
         lines = [(kind, severity, len(found), _first(found)) for (severity, kind), found in kinds.items()]
@@ -78,7 +78,7 @@ def _show(report: Report) -> None:
         rest = f" (the first {len(shown)} of {len(suspects):,})" if len(suspects) > len(shown) else ""
         columns = ("image", "other", "distance", "labels", "parts")
         show_table(f"Pairs to look at{rest}", columns, [_pair(found) for found in shown])
-    out.print(report.split, markup=False)
+    out.print(report.split)
     counts = {severity: report.count(severity) for severity in ("error", "warning", "note")}
     out.print(
         ", ".join(f"{count:,} {severity}{'s' * (count != 1)}" for severity, count in counts.items()), style="bold"

@@ -46,7 +46,7 @@ def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")
             fetch(archive, folder, watch=watch)
     except KeyboardInterrupt:
         again = shlex.join(["residerm", "data", "fetch", archive.name, "--out", str(folder)])
-        remarks.print(f"residerm: stopped; what has arrived is kept in {folder}. To go on: {again}", markup=False)
+        remarks.print(f"residerm: stopped; what has arrived is kept in {folder}. To go on: {again}")
         return 130
     _say_what_next(archive, folder)
     return 0
@@ -54,11 +54,11 @@ def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")
 
 def _say_what_next(archive: PublicArchive, folder: Path) -> None:
     check = shlex.join(["residerm", "data", "check", str(folder)])
-    out.print(f"{archive.layout.title} is complete in {folder}", markup=False)
+    out.print(f"{archive.layout.title} is complete in {folder}")
     owners = f". {archive.attribution}" if archive.attribution else ""
-    out.print(f"Licence: {archive.layout.licence}{owners}", markup=False)
-    out.print(f"Cite: {archive.layout.citation}", markup=False)
-    out.print(f"Next: {check}", markup=False)
+    out.print(f"Licence: {archive.layout.licence}{owners}")
+    out.print(f"Cite: {archive.layout.citation}")
+    out.print(f"Next: {check}")
 
 
 class _Bars:
@@ -97,7 +97,7 @@ class _Bars:
 
     def says(self, text: str) -> None:
         """Print above the bar."""
-        remarks.print(text, markup=False)
+        remarks.print(text)
 
     def ends(self, name: str) -> None:
         """Print a line in place of the bar."""

@@ -41,7 +41,7 @@ def stats_(
         show_json(statistics.to_dict())
         return
     named = f" of {statistics.groups:,} {statistics.grouped_by}s" if statistics.grouped_by else ""
-    out.print(f"[bold]{statistics.archive}[/bold]: {statistics.images:,} images{named}, {statistics.masks:,} masks")
+    out.print(f"{statistics.archive}: {statistics.images:,} images{named}, {statistics.masks:,} masks")
     if statistics.grouped_by:
         several = statistics.images_in_groups_of_several
         out.print(f"{several:,} images share their {statistics.grouped_by} with another")

@@ -31,5 +31,5 @@ def synth_(out: Path, *, options: Annotated[SyntheticOptions, Parameter(name="*"
     drawn = json.loads((out / SYNTHETIC_MARKER).read_text(encoding="utf-8"))
     classes = ", ".join(f"{name} {count:,}" for name, count in drawn["lesions_by_class"].items())
     counts = f"{drawn['images']:,} synthetic images of {drawn['lesions']:,} lesions"
-    console.out.print(f"Drawn in {out}: {counts} ({classes}), with masks", markup=False)
-    console.out.print(f"Next: residerm data stats {shlex.quote(str(out))}", markup=False)
+    console.out.print(f"Drawn in {out}: {counts} ({classes}), with masks")
+    console.out.print(f"Next: residerm data stats {shlex.quote(str(out))}")
