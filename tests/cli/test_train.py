@@ -238,7 +238,7 @@ def test_wrong_calls_get_one_line_and_start_nothing(
 
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments_change_nothing(archive: Path, tmp_path: Path) -> None:
-    options = [str(archive), *SMALL, "--epochs", "60"]
+    options = [str(archive), *SMALL, "--epochs", "200"]
     whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
     runs, random = tmp_path / "killed", np.random.default_rng(0)
     process, kills = slowed([*options, "--runs", str(runs)]), 0
