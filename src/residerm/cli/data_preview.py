@@ -37,8 +37,9 @@ def preview_(
         Seed of the choice and of the augmentation.
     """
     from residerm.data.archives import open_for
-    from residerm.data.preview import draw_preview, save_preview
+    from residerm.data.preview import draw_preview
+    from residerm.figures import save
 
     records = open_for(path, archive)
-    save_preview(draw_preview(records, pixels, augmentation, images=images, seed=seed), out)
+    save(draw_preview(records, pixels, augmentation, images=images, seed=seed), out)
     remarks.print(f"written: {out}")

@@ -5,7 +5,6 @@ residerm data preview PATH --out preview.png
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,11 +35,6 @@ def draw_preview(
     columns = [records.classes[records.labels[row]] for row in chosen]
     title = f"{records.layout.title} at {spec.size} px: as read, and as training sees it"
     return figures.image_rows(rows, columns, title)
-
-
-def save_preview(figure: Figure, path: Path) -> Path:
-    """Write the figure."""
-    return figures.save(figure, path)
 
 
 def _readable(records: Records, spec: PixelSpec, images: int, seed: int) -> tuple[list[int], list[np.ndarray]]:
