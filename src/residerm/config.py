@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from residerm.errors import UsageError, nearest
 
@@ -143,6 +143,12 @@ class TrainOptions(Options):
         0.0, ge=0, description="Add this times the log share of each class to its logit while training."
     )
     mixup: float = Field(0.0, ge=0, description="Mix pairs of images by shares drawn from Beta(this, this).")
+    grow_from: int | None = Field(
+        None, ge=8, description="Begin with images shrunk to this size and let them grow to --size; faster at first."
+    )
+    accumulate: int = Field(
+        1, ge=1, description="Parts in which a batch goes through the network one after another, to save memory."
+    )
     clip: float = Field(1.0, ge=0, description="Clip the norm of the gradient to this; 0: do not clip.")
     ema: float = Field(0.998, ge=0, lt=1, description="Decay of the moving average of the weights; 0: none.")
     patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
@@ -155,6 +161,7 @@ class TrainOptions(Options):
     devices: int = Field(1, ge=1, description="Processes, each with a device of its own.")
     seed: int = Field(0, ge=0, description="Seed of the weights, the order and the augmentation.")
     max_minutes: float | None = Field(None, gt=0, description="Stop after so many minutes of training.")
+    tensorboard: bool = Field(False, description="Draw the curves for TensorBoard too, in the run folder.")
 
 
 class Experiment(Options):
@@ -192,7 +199,12 @@ class Experiment(Options):
             known = [key for group in cls.model_fields.values() if isinstance(group.default, Options)
                      for key in type(group.default).model_fields]  # fmt: skip
             raise UsageError(f"{source}: there is no option {unknown!r}.{nearest(unknown, known)}")
-        return cls.model_validate(groups)
+        try:
+            return cls.model_validate(groups)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            option, complaint = wrong["loc"][-1], wrong["msg"][0].lower() + wrong["msg"][1:]
+            raise UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}") from error
 
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -144,7 +144,7 @@ def list_runs(parent: Path) -> list[Run]:
 
 def environment() -> dict[str, Any]:
     """What a run depends on besides its options: command, versions, machine."""
-    packages = ("residerm", "torch", "timm", "lightning", "numpy", "pillow", "scikit-learn", "imbalanced-learn")
+    packages = ("residerm", "torch", "timm", "lightning-fabric", "numpy", "pillow", "scikit-learn", "imbalanced-learn")
     return {
         "command": ["residerm", *sys.argv[1:]],
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

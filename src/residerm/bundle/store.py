@@ -23,11 +23,12 @@ class BundleError(ResidermError):
 
 def write_bundle(model: Model, description: ModelDescription, folder: Path) -> Path:
     """Write a bundle into a new folder."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     with new_folder(folder) as partial:
-        save_file(weights, partial / WEIGHTS, metadata={"model": description.model})
+        # Not by save_file, which hides what the disk complains of.
+        (partial / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
         (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
     return folder
 

@@ -30,6 +30,7 @@ for verb, help_text in {
     "train": "Train a model on an archive and keep it in a run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
     "runs": "List and compare what was trained.\n\nExample: residerm runs",
+    "bench": "Measure training against the machine's own limit.\n\nExample: residerm bench HAM10000 --model resnet50",
 }.items():
     app.command(f"residerm.cli.{verb}:{verb}_", name=verb, help=help_text)
 app.command(

@@ -7,6 +7,7 @@ a plain line every ten seconds.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,12 +15,14 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10
 
 out = Console(highlight=False, soft_wrap=True, markup=False)  # names of files and classes may hold brackets
+_NUMBER = re.compile(r"[-+\d.,]*")
 remarks = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -61,15 +64,20 @@ def _lines(task: str, unit: str) -> Show:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: texts to the left, numbers to the right; only a text in the last column may wrap."""
-    lines = list(rows)
+    """Print a table: texts to the left, numbers to the right.
+
+    Nothing is cut off: on a terminal that is too narrow, a text in the last column wraps, and then lines run over.
+    """
+    lines = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
-        text = any(isinstance(line[position], str) for line in lines)
-        wraps = text and position == len(columns) - 1
-        table.add_column(column, justify="left" if text else "right", no_wrap=not wraps, overflow="fold")
-    for row in lines:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        cells = [line[position] for line in lines]
+        text = not all(_NUMBER.fullmatch(str(cell)) for cell in cells)
+        wraps = text and position == len(columns) - 1 and out.is_terminal
+        widest = max(map(cell_len, (*column.split("\n"), *map(str, cells))))
+        table.add_column(column, justify="left" if text else "right", min_width=20 if wraps else widest)
+    for line in lines:
+        table.add_row(*map(str, line))
     out.print(table)
 
 

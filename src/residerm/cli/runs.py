@@ -6,6 +6,8 @@ from pathlib import Path
 
 from residerm.cli.console import out, show_json, show_table
 
+_SCORES = ("macro_auc", "balanced_accuracy", "accuracy")
+
 
 def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
     """List the runs in a folder: what was trained, how it ended, and its validation scores.
@@ -24,11 +26,7 @@ def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
     def line(run: Run) -> dict[str, object]:
         metrics, summary = run.metrics(), run.summary
         chosen = metrics[int(metrics[-1]["best_epoch"]) - 1] if metrics else {}
-        scores = {
-            name: round(float(chosen[name]), 3)
-            for name in ("macro_auc", "balanced_accuracy", "accuracy")
-            if chosen.get(name)
-        }
+        scores = {name: round(float(chosen[name]), 3) for name in _SCORES if chosen.get(name)}
         state = summary["stopped"] if summary else "not finished"
         minutes = round(float(metrics[-1]["seconds"]) / 60, 1) if metrics else 0.0
         return {"run": run.folder.name, "epochs": len(metrics), **scores, "minutes": minutes, "ended": state}
@@ -37,11 +35,14 @@ def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
     if json:
         show_json(lines)
     elif lines:
-        columns = ("run", "epochs", "macro_auc", "balanced_accuracy", "accuracy", "minutes", "ended")
+        columns = ("run", "epochs", *_SCORES, "minutes", "ended")
         show_table(
             f"{folder}: scores on each run's own validation part",
-            columns,
-            [[one.get(name, "") for name in columns] for one in lines],
+            [name.replace("_", "\n") for name in columns],
+            [
+                [f"{one[name]:.3f}" if name in _SCORES and name in one else one.get(name, "") for name in columns]
+                for one in lines
+            ],
         )
     else:
         out.print(f"{folder} holds no runs: residerm train PATH makes one")

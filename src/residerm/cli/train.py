@@ -72,12 +72,12 @@ def train_(
         if path or config or preset or any(group.model_fields_set for group in groups):
             raise UsageError("--resume takes every option from the run: give nothing beside it")
         return _resume(resume)
-    experiment = _experiment(path, groups, config, preset)
+    experiment = gather(path, groups, config, preset)
     return _foresee(experiment) if dry_run else _train(experiment, runs)
 
 
-def _experiment(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
-    """Flags go before the file, and the file before the preset."""
+def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
+    """The experiment of flags, a file and a preset: flags go before the file, and the file before the preset."""
     options: dict[str, Any] = {}
     if preset:
         if preset not in PRESETS:

@@ -53,8 +53,7 @@ def save_state(state: State, path: Path) -> None:
         "optimizer": state.optimizer.state_dict(),
         **{name: getattr(state, name) for name in State._COUNTS},
     }
-    with new_file(path, replace=True) as partial:
-        torch.save(content, partial)
+    _write(content, path)
 
 
 def load_state(state: State, path: Path, device: torch.device) -> None:
@@ -72,8 +71,7 @@ def load_state(state: State, path: Path, device: torch.device) -> None:
 
 def save_weights(module: nn.Module, path: Path) -> None:
     """Write the weights that were chosen."""
-    with new_file(path, replace=True) as partial:
-        torch.save({"format": _FORMAT, "average": module.state_dict()}, partial)
+    _write({"format": _FORMAT, "average": module.state_dict()}, path)
 
 
 def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
@@ -82,6 +80,16 @@ def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
         module.load_state_dict(_read(path, device)["average"])
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+
+
+def _write(content: dict[str, Any], path: Path) -> None:
+    with new_file(path, replace=True) as partial, partial.open("wb") as file:
+        try:
+            torch.save(content, file)
+        except RuntimeError as error:  # torch's writer complains of what the disk's complaint has left behind
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def _read(path: Path, device: torch.device) -> dict[str, Any]:

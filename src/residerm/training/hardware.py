@@ -6,7 +6,7 @@ import logging
 import os
 
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 from residerm.config import TrainOptions
 from residerm.errors import UsageError
@@ -17,7 +17,7 @@ def launch(options: TrainOptions) -> Fabric:
     under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if under_torchrun else options.devices
     accelerator = choose_accelerator(world)
-    for name in ("lightning.fabric", "lightning.pytorch"):  # which tell of precision and processes; we do so ourselves
+    for name in ("lightning_fabric", "lightning.fabric"):  # which tell of precision and processes; we do so ourselves
         logging.getLogger(f"{name}.utilities.rank_zero").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=accelerator,

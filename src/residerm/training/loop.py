@@ -12,11 +12,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from residerm.config import AugmentOptions, TrainOptions
@@ -26,7 +27,7 @@ from residerm.errors import ResidermError
 from residerm.runs import Run
 from residerm.scores import is_better, point_scores
 from residerm.training.checkpoint import State, save_state, save_weights
-from residerm.training.recipe import Loss, mix, rate_factor, set_rate
+from residerm.training.recipe import Labels, Loss, mix, rate_factor, set_rate, shrink, size_at
 
 _SECONDS_BETWEEN_CHECKPOINTS = 240
 _STEPS_BETWEEN_LOOKS = 20  # at the loss: an accelerator has to be waited for
@@ -72,21 +73,26 @@ class Trainer:
         """Train to the end; say why it ended."""
         state, options = self.state, self.options
         while state.epoch < options.epochs:
-            reason = self._train_epoch() or self._end_epoch()
+            reason = self.train_epoch() or self._end_epoch()
             if reason:
                 self._checkpoint()
                 return reason
         self._checkpoint()
         return f"all {options.epochs} epochs are done"
 
-    def _train_epoch(self) -> str | None:
+    @cached_property
+    def steps(self) -> int:
+        """The steps of the whole training."""
+        return self.training.steps() * self.options.epochs
+
+    def train_epoch(self) -> str | None:
         """The steps of an epoch that are left; why training is to stop, if it is."""
         state, steps = self.state, self.training.steps(self.state.epoch)
         self.network.train()
         losses: list[Tensor] = []
         since = time.monotonic()
         for batch in self.training.epoch(state.epoch, start=state.step):
-            rate = self.options.rate * rate_factor(state.updates, steps * self.options.epochs, self.options)
+            rate = self.options.rate * rate_factor(state.updates, self.steps, self.options)
             set_rate(state.optimizer, rate)
             losses.append(self.step(batch))
             state.step += 1
@@ -116,15 +122,26 @@ class Trainer:
         torch.manual_seed(int(np.random.SeedSequence([*drawn.values(), self.fabric.global_rank]).generate_state(1)[0]))
         images, labels = self.fabric.to_device((batch.images, batch.labels))
         images = augment(images, self.augmentation, **drawn, first=batch.first, total=batch.total)
-        images, mixing = mix(images, options, epoch=state.epoch, step=state.step)
-        loss = self.loss(self.network(images), labels, mixing)
-        self.fabric.backward(loss)
+        images, mixed = mix(images, labels, options, epoch=state.epoch, step=state.step)
+        images = shrink(images, size_at(state.updates, self.steps, images.shape[-1], options))
+        loss = self._gradients(images, mixed)
         if options.clip:
             torch.nn.utils.clip_grad_norm_(state.model.parameters(), options.clip)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         state.average.update(state.updates)
-        return loss.detach()
+        return loss
+
+    def _gradients(self, images: Tensor, labels: Labels) -> Tensor:
+        """Back-propagate the mean loss of a batch, in parts where memory is to be saved."""
+        number, total = self.options.accumulate, torch.zeros((), device=images.device)
+        parts = list(zip(images.tensor_split(number), labels.parts(number), strict=True))
+        for place, (some, of_them) in enumerate(parts):
+            with self.fabric.no_backward_sync(self.network, enabled=place < len(parts) - 1):  # type: ignore[arg-type]
+                loss = self.loss(self.network(some), of_them) * (len(some) / len(images))
+                self.fabric.backward(loss)
+            total += loss.detach()
+        return total
 
     def _take_up(self, losses: list[Tensor]) -> None:
         """Add losses to the epoch's; one that is no number stops the training before anything is saved."""

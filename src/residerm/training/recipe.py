@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,25 +31,31 @@ class Loss:
     label_smoothing: float
     prior: np.ndarray  # (classes,) what the model's probabilities should be divided by to give likelihoods
 
-    def __call__(self, logits: Tensor, labels: Tensor, mixing: Mixing | None = None) -> Tensor:
+    def __call__(self, logits: Tensor, labels: Labels) -> Tensor:
         """The mean loss; a mixed image has a share of each of its two labels."""
         logits = logits.float() + self.adjustment
-        if mixing is None:
-            return self._of(logits, labels)
-        own, other = self._of(logits, labels, mixing.share), self._of(logits, labels[mixing.partner], 1 - mixing.share)
-        return own + other
+        if labels.share is None:
+            return self._each(logits, labels.own).mean()
+        own, other = self._each(logits, labels.own), self._each(logits, labels.other)
+        return (labels.share * own + (1 - labels.share) * other).mean()
 
-    def _of(self, logits: Tensor, labels: Tensor, share: Tensor | float = 1.0) -> Tensor:
+    def _each(self, logits: Tensor, labels: Tensor) -> Tensor:
         each = F.cross_entropy(logits, labels, reduction="none", label_smoothing=self.label_smoothing)
-        return (each * self.weights[labels] * share).mean()
+        return each * self.weights[labels]
 
 
-@dataclass(frozen=True)
-class Mixing:
-    """Which image each image is mixed with, and the share that it keeps."""
+class Labels(NamedTuple):
+    """The labels of a batch; where images are mixed, also those of their partners and the share that each keeps."""
 
-    share: Tensor  # (n,)
-    partner: Tensor  # (n,)
+    own: Tensor  # (n,)
+    other: Tensor  # (n,)
+    share: Tensor | None = None  # (n,)
+
+    def parts(self, number: int) -> list[Labels]:
+        """The labels of so many parts of the batch."""
+        own, other = self.own.tensor_split(number), self.other.tensor_split(number)
+        shares = self.share.tensor_split(number) if self.share is not None else [None] * number
+        return [Labels(*part) for part in zip(own, other, shares, strict=True)]
 
 
 def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) -> Loss:
@@ -105,16 +111,31 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group.get("factor", 1.0)
 
 
-def mix(images: Tensor, options: TrainOptions, *, epoch: int, step: int) -> tuple[Tensor, Mixing | None]:
+def size_at(step: int, steps: int, full: int, options: TrainOptions) -> int:
+    """The size of the images at a step of all steps: growing evenly, in eights of pixels, until three quarters."""
+    if options.grow_from is None:
+        return full
+    grown = options.grow_from + (full - options.grow_from) * min(1.0, step / (0.75 * steps))
+    return min(full, max(options.grow_from, round(grown / 8) * 8))
+
+
+def shrink(images: Tensor, size: int) -> Tensor:
+    """Images of a smaller size, each pixel an average of those that it stands for."""
+    if images.shape[-1] <= size:
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+
+
+def mix(images: Tensor, labels: Tensor, options: TrainOptions, *, epoch: int, step: int) -> tuple[Tensor, Labels]:
     """Mix each image with another of its batch (mixup)."""
     if not options.mixup:
-        return images, None
+        return images, Labels(labels, labels)
     random = np.random.default_rng([options.seed, epoch, step, 1])
     share = torch.from_numpy(random.beta(options.mixup, options.mixup, len(images)).astype(np.float32))
     partner = torch.from_numpy(random.permutation(len(images)))
     share, partner = share.to(images.device), partner.to(images.device)
     wide = share.view(-1, 1, 1, 1)
-    return images * wide + images[partner] * (1 - wide), Mixing(share, partner)
+    return images * wide + images[partner] * (1 - wide), Labels(labels, labels[partner], share)
 
 
 def warnings_for(options: TrainOptions, sampling: SampleOptions) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 
 import residerm
 from residerm.bundle import ModelDescription, write_bundle
@@ -32,9 +32,11 @@ from residerm.data.records import Records
 from residerm.data.sample import draw
 from residerm.data.split import TEST, TRAIN, VALIDATION, Split, divide, table
 from residerm.errors import UsageError
+from residerm.models.complexity import measure
 from residerm.models.start import Start, begin
 from residerm.runs import Run, RunError, create_run, environment, open_run
 from residerm.training.checkpoint import State, load_state, load_weights
+from residerm.training.curves import curves, require_tensorboard
 from residerm.training.hardware import launch
 from residerm.training.loop import Trainer
 from residerm.training.recipe import Loss, MovingAverage, loss_for, optimizer_for, warnings_for
@@ -73,6 +75,8 @@ class Watch:
 
 def train(experiment: Experiment, runs: Path = Path("runs"), watch: Watch = Watch()) -> Run:
     """Train from the beginning, in a new run folder."""
+    if experiment.training.tensorboard:
+        require_tensorboard()
     fabric = launch(experiment.training)
     material = prepare(experiment, watch)
     start = begin_with(experiment, material)
@@ -145,13 +149,30 @@ def _train(experiment: Experiment, material: Material, start: Start, run: Run, f
         trainer = assemble(experiment, material, start, run, fabric, watch)
         if run.last.exists():
             load_state(trainer.state, run.last, fabric.device)
-        with _interruptible() as stopping:
+        with _interruptible() as stopping, _told(experiment, trainer):
             trainer.stopping = stopping
             stopped = trainer.fit()
         if fabric.is_global_zero:
             _finish(experiment, material, trainer, start, stopped, interrupted=bool(stopping()))
         fabric.barrier()
     return run
+
+
+@contextmanager
+def _told(experiment: Experiment, trainer: Trainer) -> Iterator[None]:
+    """Let the first process draw curves too, where they are asked for."""
+    if not (experiment.training.tensorboard and trainer.fabric.is_global_zero):
+        yield
+        return
+    show = trainer.tell
+    with curves(trainer.run, trainer.state.epoch) as draw:
+
+        def tell(news: Any) -> None:
+            draw(news)
+            show(news)
+
+        trainer.tell = tell
+        yield
 
 
 def assemble(
@@ -279,9 +300,23 @@ def _refuse_too_few(material: Material, experiment: Experiment) -> None:
         raise UsageError(f"--batch-size {options.batch_size} is larger than the {images} training images: choose less")
     if options.batch_size % options.devices:
         raise UsageError(f"--batch-size {options.batch_size} cannot be shared by --devices {options.devices} evenly")
-    if options.batch_size // options.devices < 2:
+    if options.batch_size // options.devices // options.accumulate < 2:
         raise UsageError(
-            "--batch-size: a batch of one image has no statistics for BatchNorm; give each process two or more"
+            "--batch-size: a batch of one image has no statistics for BatchNorm; give each process, and each part of "
+            "--accumulate, two or more"
+        )
+    if options.grow_from is not None:
+        _refuse_what_cannot_grow(options.grow_from, experiment)
+
+
+def _refuse_what_cannot_grow(smallest: int, experiment: Experiment) -> None:
+    name, size = experiment.network.model, experiment.pixels.size
+    if smallest >= size:
+        raise UsageError(f"--grow-from {smallest}: images of --size {size} cannot grow from there; give less")
+    costs = [measure(name, 2, pixels, experiment.resnet) for pixels in (smallest, size)]
+    if costs[0] is None or costs[1] is None or costs[0].parameters != costs[1].parameters:
+        raise UsageError(
+            f"--grow-from {smallest}: {name} has weights for one size of image, or cannot see so small ones"
         )
 
 

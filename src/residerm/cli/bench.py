@@ -1,0 +1,88 @@
+"""`residerm bench`: throughput against the machine's own limit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.train import gather
+from residerm.config import ArchiveOptions, AugmentOptions, ModelOptions, PixelSpec, ResNetOptions, TrainOptions
+
+_FLAT = Parameter(name="*")
+_Number = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+_NAMES = {
+    "loop": "residerm train: cache, augmentation, optimiser, EMA, metrics",
+    "bare": "bare step: forward, backward, optimiser, EMA on one batch in memory",
+    "plain": "plain loop: ImageFolder, DataLoader with 2 workers, float32",
+}
+
+
+def bench_(
+    path: Path,
+    *,
+    archive: Annotated[ArchiveOptions, _FLAT] = ArchiveOptions(),
+    pixels: Annotated[PixelSpec, _FLAT] = PixelSpec(),
+    augmentation: Annotated[AugmentOptions, _FLAT] = AugmentOptions(),
+    network: Annotated[ModelOptions, _FLAT] = ModelOptions(),
+    resnet: Annotated[ResNetOptions, _FLAT] = ResNetOptions(),
+    training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
+    rounds: _Number = 5,
+    steps: _Number = 20,
+    plain: bool = True,
+    run: bool = True,
+    json: bool = False,
+) -> None:
+    """Measure training against the machine's own limit and against a plain loop, in turns.
+
+    Example: residerm bench HAM10000 --model resnet50 --size 64
+
+    Parameters
+    ----------
+    path
+        The archive.
+    rounds
+        Rounds in which each takes its turn; the medians are told.
+    steps
+        Steps in a turn.
+    plain
+        Measure the plain loop too; it unpacks the training images into a temporary folder.
+    run
+        Measure start and private memory, by a run of one epoch in a process of its own.
+    json
+        Print everything as JSON.
+    """
+    groups = (archive, pixels, augmentation, network, resnet, training)
+    experiment = gather(path, groups, config=None, preset=None)
+    from residerm.training.bench import bench
+    from residerm.training.train import Watch
+
+    with progress("decoding") as decoding, progress("measuring", "turns") as shown:
+        watch = Watch(remark=lambda text: remarks.print(f"note: {text}"), decoding=decoding)
+        result = bench(experiment, rounds=rounds, steps=steps, plain=plain, probe=run, tell=shown, watch=watch)
+    if json:
+        show_json(result)
+    else:
+        _show(result)
+
+
+def _show(result: dict[str, Any]) -> None:
+    what = f"{result['model']} at {result['size']} px, batches of {result['batch_size']}, {result['precision']}"
+    rows = [
+        [_NAMES[name], f"{speed:,.0f}", f"{min(result['rounds'][name]):,.0f} to {max(result['rounds'][name]):,.0f}"]
+        for name, speed in result["images_per_second"].items()
+    ]
+    columns = ("training images a second", "median", f"of {len(result['rounds']['loop'])} rounds")
+    show_table(f"{what}, {result['device']}", columns, rows)
+    for ratio, value in result["ratios"].items():
+        out.print(f"{ratio.replace('/', ' to ')}: {value:.2f} (median of the ratios within a round)")
+    for name, reason in result["absent"].items():
+        out.print(f"{name}: not measured, {reason}")
+    if "run" in result:
+        run = result["run"]
+        out.print(
+            f"a run of its own: imports {run['imports_seconds']:.1f} s, first step {run['first_step_seconds']:.1f} s "
+            f"later, peak private memory {run['peak_private_bytes'] / 1e9:.2f} GB"
+        )

@@ -1,0 +1,62 @@
+"""What a run costs from its start, measured by a run in a process of its own: imports, first step, private memory.
+
+    python -m residerm.training.probe < config.yaml
+
+The seconds of the imports come first: nothing but the standard library is imported before the clock starts. Prints one
+line of JSON, for `residerm bench`.
+"""
+
+import json
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+_SECONDS_BETWEEN_LOOKS = 0.02
+
+
+class _PrivateMemory(threading.Thread):
+    """Watches the peak of this process's private memory (RssAnon: no files, no mapped cache)."""
+
+    peak = 0
+
+    def run(self) -> None:
+        status = Path("/proc/self/status")
+        while status.exists():
+            line = next((line for line in status.read_text().splitlines() if line.startswith("RssAnon")), "RssAnon: 0")
+            self.peak = max(self.peak, 1024 * int(line.split()[1]))
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+
+
+def probe(options: dict[str, Any]) -> dict[str, float]:
+    """Train for an epoch in a folder that is thrown away."""
+    memory = _PrivateMemory(daemon=True)
+    memory.start()
+    began = time.perf_counter()
+    from residerm.config import Experiment
+    from residerm.training.train import Watch, train
+
+    imported = time.perf_counter()
+    first: list[float] = []
+
+    def note(_: object) -> None:
+        if not first:
+            first.append(time.perf_counter())
+
+    with tempfile.TemporaryDirectory() as folder:
+        train(Experiment.from_flat(options, "the probe"), Path(folder), Watch(training=note))
+    ended = time.perf_counter()
+    return {
+        "imports_seconds": imported - began,
+        "first_step_seconds": first[0] - imported,
+        "run_seconds": ended - began,
+        "peak_private_bytes": memory.peak,
+    }
+
+
+if __name__ == "__main__":
+    import yaml
+
+    print(json.dumps(probe(yaml.safe_load(sys.stdin))))

@@ -1,0 +1,145 @@
+"""`residerm train`: batches in parts, images that grow, curves, torchrun."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import making
+from residerm import cli
+
+SMALL = ("--batch-size", "16", "--precision", "float32")
+CNN = ("--model", "cnn", "--size", "32", "--epochs", "1")
+PLAIN = ("--optimizer", "sgd", "--rate", "0.05", "--no-augment")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    pytest.MonkeyPatch().setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+
+
+def trained(archive: Path, runs: Path, *options: str, model: str = "cnn", size: int = 32, epochs: int = 1) -> Path:
+    what = ("--model", model, "--size", str(size), "--epochs", str(epochs), "--runs", str(runs))
+    assert cli.run(["train", str(archive), *SMALL, *what, *options]) == 0
+    (run,) = runs.iterdir()
+    return run
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "bundle" / "model.safetensors")
+
+
+@pytest.fixture(scope="module")
+def whole(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(archive, tmp_path_factory.mktemp("whole"), *PLAIN)
+
+
+@pytest.mark.parametrize("parts", ["3", "8"])
+def test_a_batch_in_parts_gives_the_same_step(archive: Path, whole: Path, tmp_path: Path, parts: str) -> None:
+    """Uneven parts too."""
+    run = trained(archive, tmp_path / "runs", *PLAIN, "--accumulate", parts)
+    for name, expected in weights(whole).items():
+        torch.testing.assert_close(weights(run)[name], expected, atol=1e-5, rtol=0)
+
+
+def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["train", str(archive), *SMALL, *CNN, "--accumulate", "9", "--runs", str(tmp_path / "runs")]) == 2
+    assert "each part of --accumulate" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_mixed_batches_in_parts(archive: Path, tmp_path: Path) -> None:
+    one = trained(archive, tmp_path / "one", *PLAIN, "--mixup", "0.4")
+    other = trained(archive, tmp_path / "other", *PLAIN, "--mixup", "0.4", "--accumulate", "2")
+    for name, expected in weights(one).items():
+        torch.testing.assert_close(weights(other)[name], expected, atol=1e-5, rtol=0)
+
+
+def test_torchrun_gives_the_weights_of_one_process(archive: Path, whole: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "residerm"]
+    arguments = ["train", str(archive), *SMALL, *CNN, *PLAIN, "--runs", str(tmp_path / "runs")]
+    subprocess.run(
+        [*command, *arguments], check=True, timeout=240, capture_output=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+    )
+    (run,) = (tmp_path / "runs").iterdir()
+    for name, expected in weights(whole).items():
+        torch.testing.assert_close(weights(run)[name], expected, atol=1e-4, rtol=0)
+
+
+def test_growing_images_are_small_first_and_whole_at_the_end(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from residerm.training.loop import Trainer
+
+    seen: list[int] = []
+    gradients = Trainer._gradients
+
+    def note(self: Trainer, images: torch.Tensor, labels: object) -> torch.Tensor:
+        seen.append(images.shape[-1])
+        return gradients(self, images, labels)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "_gradients", note)
+    trained(archive, tmp_path, "--grow-from", "16", model="resnet20", size=48, epochs=3)
+    assert seen[0] == 16
+    assert seen[-1] == 48
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--grow-from", "32"), "--grow-from 32"),
+        (("--grow-from", "16"), "cnn"),
+    ],
+)
+def test_images_that_cannot_grow(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
+) -> None:
+    assert cli.run(["train", str(archive), *SMALL, *CNN, *options, "--runs", str(tmp_path / "runs")]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_curves_for_tensorboard(archive: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = trained(archive, tmp_path, "--tensorboard", epochs=3)
+    drawn = EventAccumulator(str(run / "tensorboard")).Reload()
+    rows = [line.split(",") for line in (run / "metrics.csv").read_text().splitlines()]
+    column = rows[0].index("train_loss")
+    points = [(point.step, point.value) for point in drawn.Scalars("train_loss")]
+    assert points == [(int(row[0]), pytest.approx(float(row[column]))) for row in rows[1:]]
+
+
+def test_tensorboard_that_is_not_installed(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("residerm.training.curves.find_spec", lambda _: None)
+    assert cli.run(["train", str(archive), *SMALL, *CNN, "--tensorboard", "--runs", str(tmp_path / "runs")]) == 2
+    assert "pip install tensorboard" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_runs_are_listed_whole_in_a_narrow_window(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained(archive, tmp_path)
+    monkeypatch.setenv("COLUMNS", "60")
+    capsys.readouterr()
+    assert cli.run(["runs", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert run.name in printed
+    assert "all 1 epochs are done" in printed
+    assert cli.run(["runs", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["run"] == run.name
