@@ -31,12 +31,13 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a temporary folder to fill; it becomes `path` when the block ends well and vanishes when it does not.
 
-    An empty folder may be in the place already; anything else there is refused before work starts.
+    An empty folder may be in the place already; anything else there is refused before work starts, unless `replace`
+    says that it is residerm's own and to be made anew.
     """
-    with _renamed(path, lambda place: _is_free(place) or _is_empty_folder(place)) as temporary:
+    with _renamed(path, lambda place: replace or _is_free(place) or _is_empty_folder(place)) as temporary:
         temporary.mkdir()
         yield temporary
 
@@ -68,7 +69,8 @@ def _renamed(path: Path, allowed: Callable[[Path], bool]) -> Iterator[Path]:
         place.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _require(allowed, place, path)  # it may have been put there in the meantime
-        temporary.replace(place)
+        with _out_of_the_way(place):
+            temporary.replace(place)
         made = []
     except OSError as error:
         if _concerns(error, temporary):
@@ -76,6 +78,22 @@ def _renamed(path: Path, allowed: Callable[[Path], bool]) -> Iterator[Path]:
         raise
     finally:
         _remove(temporary, made)
+
+
+@contextmanager
+def _out_of_the_way(place: Path) -> Iterator[None]:
+    """Where a filled folder is to be replaced, keep it beside its place until the new one is there."""
+    if not place.is_dir() or _is_empty_folder(place):
+        yield
+        return
+    old = place.parent / f".{place.name}.{uuid.uuid4().hex[:8]}.partial"
+    place.rename(old)
+    try:
+        yield
+    except OSError:
+        old.rename(place)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _require(allowed: Callable[[Path], bool], place: Path, path: Path) -> None:

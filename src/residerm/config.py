@@ -119,13 +119,17 @@ class ResNetOptions(Options):
         "Default: as published.",
     )
     preactivation: bool = Field(False, description="Normalise and activate before each convolution, not after it.")
-    zero_init: bool = Field(False, description="Begin with blocks that pass on their shortcut alone.")
+    zero_init: bool | None = Field(
+        None,
+        description="Begin with blocks that pass on their shortcut alone. Default: where training begins with random "
+        "weights and there are shortcuts.",
+    )
 
 
 class TrainOptions(Options):
     """How a network is trained."""
 
-    epochs: int = Field(20, ge=1, description="Times that the training rows are gone through.")
+    epochs: int = Field(30, ge=1, description="Times that the training rows are gone through.")
     batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     rate: float = Field(1e-3, gt=0, description="Highest learning rate.")
@@ -136,8 +140,12 @@ class TrainOptions(Options):
     )
     warmup: float = Field(0.2, ge=0, lt=1, description="Share of the steps in which one-cycle goes up.")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="Share of each label spread over all classes.")
-    class_weight_power: float = Field(
-        0.0, ge=0, le=1, description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same."
+    class_weight_power: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same. Default: 0.75, or 0 "
+        "where --sampling or --logit-adjustment see to the imbalance.",
     )
     logit_adjustment: float = Field(
         0.0, ge=0, description="Add this times the log share of each class to its logit while training."
@@ -164,6 +172,9 @@ class TrainOptions(Options):
     tensorboard: bool = Field(False, description="Draw the curves for TensorBoard too, in the run folder.")
 
 
+_CLASS_WEIGHT_POWER = 0.75
+
+
 class Experiment(Options):
     """Everything that a training depends on; flat in its YAML file, with the names of the flags."""
 
@@ -176,6 +187,15 @@ class Experiment(Options):
     network: ModelOptions = ModelOptions()
     resnet: ResNetOptions = ResNetOptions()
     training: TrainOptions = TrainOptions()
+
+    def in_effect(self) -> Experiment:
+        """The experiment with the options that depend on others filled in."""
+        if self.training.class_weight_power is not None:
+            return self
+        otherwise = self.sample.sampling != "none" or self.training.logit_adjustment > 0
+        power = 0.0 if otherwise else _CLASS_WEIGHT_POWER
+        training = self.training.model_copy(update={"class_weight_power": power})
+        return self.model_copy(update={"training": training})
 
     def flat(self, *, given_only: bool = False) -> dict[str, Any]:
         """Every option by its name; or those alone that were given, not left at their defaults."""
@@ -207,12 +227,30 @@ class Experiment(Options):
             raise UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}") from error
 
 
+class EvaluateOptions(Options):
+    """On what, and how, a trained model is scored."""
+
+    data: Path | None = Field(None, description="Another archive to score it on. Default: the run's own test part.")
+    task: Task | None = Field(None, description="With --data: classes to read both in. Default: what both can tell.")
+    tta: bool = Field(False, description="Average the eight views of flips and quarter turns of each image.")
+    prior: bool = Field(
+        False, description="Divide by the share that each class had in training, as if all were equally frequent."
+    )
+    against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
+    precision: Literal["auto", "float32", "bf16"] = Field(
+        "auto", description="auto: bf16 where the hardware computes it, else float32."
+    )
+    again: bool = Field(False, description="Score anew, and replace what the same evaluation gave before.")
+
+
 PRESETS: dict[str, dict[str, Any]] = {
     # The paper: Adam with rate 0.01, 80 to 20 by image, 20 epochs; its augmentation is not stated.
     "paper": {
         "optimizer": "adam",
         "rate": 0.01,
+        "epochs": 20,
         "schedule": "constant",
+        "class_weight_power": 0.0,
         "weight_decay": 0.0,
         "ema": 0.0,
         "clip": 0.0,

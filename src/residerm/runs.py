@@ -29,9 +29,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import yaml
 from filelock import FileLock, Timeout
 
 from residerm.atomic import new_file, new_folder
+from residerm.config import Experiment
 from residerm.errors import ResidermError, UsageError
 
 _FIRST_FILES = ("config.yaml", "environment.json", "data.json", "splits.csv")
@@ -140,6 +142,22 @@ def list_runs(parent: Path) -> list[Run]:
     if not parent.is_dir():
         raise UsageError(f"{parent} is no folder: FOLDER is where `residerm train` keeps its runs")
     return [Run(path) for path in sorted(parent.iterdir()) if (path / "config.yaml").is_file()]
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment in a YAML file."""
+    return Experiment.from_flat(read_options(path), f"--config {path}")
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options in a YAML file."""
+    try:
+        options = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--config {path}: cannot be read as YAML ({error})") from error
+    if not isinstance(options, dict):
+        raise UsageError(f"--config {path}: it should hold a line 'option: value' for each option")
+    return options
 
 
 def environment() -> dict[str, Any]:

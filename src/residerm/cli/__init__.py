@@ -29,12 +29,21 @@ for verb, help_text in {
     "models": "List networks, ours and timm's, with what they cost.\n\nExample: residerm models resnext --size 64",
     "train": "Train a model on an archive and keep it in a run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
+    "evaluate": "Score a run on what it has not seen, with intervals, and write its report.\n\n"
+    "Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0",
+    "predict": "Say what a model makes of images. Not a diagnosis.\n\n"
+    "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
     "runs": "List and compare what was trained.\n\nExample: residerm runs",
     "bench": "Measure training against the machine's own limit.\n\nExample: residerm bench HAM10000 --model resnet50",
 }.items():
     app.command(f"residerm.cli.{verb}:{verb}_", name=verb, help=help_text)
 app.command(
     "residerm.cli.data:data", name="data", help="Archives: list, fetch, check, describe, divide, draw, preview."
+)
+app.command(
+    "residerm.cli.theory:theory",
+    name="theory",
+    help="The theory made visible: check the equations, follow the gradient, try depth.",
 )
 
 

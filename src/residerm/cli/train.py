@@ -86,7 +86,7 @@ def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, 
             )
         options |= PRESETS[preset]
     if config:
-        from residerm.training.train import read_options
+        from residerm.runs import read_options
 
         options |= read_options(config)
     for group in groups:
@@ -107,8 +107,8 @@ def _train(experiment: Experiment, runs: Path) -> int:
 
 
 def _resume(folder: Path) -> int:
-    from residerm.runs import open_run
-    from residerm.training.train import read_experiment, resume
+    from residerm.runs import open_run, read_experiment
+    from residerm.training.train import resume
 
     experiment = read_experiment(open_run(folder).folder / "config.yaml")
     with _watch(experiment.training.epochs) as watch:

@@ -75,7 +75,7 @@ class ResNet(nn.Module):
         width: int | None = None,
         shortcut: Shortcut | None = None,
         preactivation: bool = False,
-        zero_init: bool = False,
+        zero_init: bool | None = None,
     ) -> None:
         super().__init__()
         _check(blocks, shortcut, zero_init)
@@ -84,7 +84,7 @@ class ResNet(nn.Module):
         shortcut = shortcut or ("padded" if small else "projection")
         side, stride, pooled = _STEMS[stem or ("small" if small else "large")]
 
-        self.preactivation = preactivation
+        self.preactivation, self.shortcut = preactivation, shortcut
         self.conv1 = _convolution(3, width, side, stride)
         self.bn1 = nn.Identity() if preactivation else nn.BatchNorm2d(width)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if pooled else nn.Identity()
@@ -98,7 +98,9 @@ class ResNet(nn.Module):
         self.layer4 = nn.Sequential() if small else stages[3]
         self.norm = nn.BatchNorm2d(channels) if preactivation else nn.Identity()
         self.fc = nn.Linear(channels, classes)
-        self._initialise(zero_init)
+        self._initialise()
+        if zero_init:
+            self.begin_as_identity()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of normalised images (n, 3, height, width)."""
@@ -119,14 +121,17 @@ class ResNet(nn.Module):
         logits: Tensor = self.fc(maps.mean((2, 3)))
         return logits
 
-    def _initialise(self, zero_init: bool) -> None:
-        """He et al. 2015, https://arxiv.org/abs/1502.01852: the gradient's variance is the same before each ReLU."""
+    def begin_as_identity(self) -> None:
+        """Let every block pass on its shortcut alone: the network is shallow at first, and deepens as it learns."""
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        for module in self.modules() if zero_init else ():
             if isinstance(module, Block):
                 module.begin_as_identity()
+
+    def _initialise(self) -> None:
+        """He et al. 2015, https://arxiv.org/abs/1502.01852: the gradient's variance is the same before each ReLU."""
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # where draws take long and give nothing
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 class Block(nn.Module, ABC):
@@ -260,7 +265,7 @@ def _relu(x: Tensor) -> Tensor:
     return F.relu(x, inplace=True)
 
 
-def _check(blocks: Sequence[int], shortcut: Shortcut | None, zero_init: bool) -> None:
+def _check(blocks: Sequence[int], shortcut: Shortcut | None, zero_init: bool | None) -> None:
     if len(blocks) not in (3, 4) or min(blocks) < 1:
         raise UsageError(f"a ResNet has three or four stages of at least one block, not {tuple(blocks)}")
     if shortcut == "none" and zero_init:

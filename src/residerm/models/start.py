@@ -13,16 +13,18 @@ from residerm.errors import UsageError
 from residerm.models.model import Model
 from residerm.models.networks import AS_PUBLISHED
 from residerm.models.pretrained import find_pretrained
+from residerm.models.resnet import ResNet
 from residerm.models.weights import load_weights
 from residerm.models.zoo import build
 
 
 @dataclass(frozen=True)
 class Start:
-    """A model, the options in effect (with the commit of its pretrained weights), and what was done to get there."""
+    """A model, the options in effect (the commit of its pretrained weights, how it begins), and what was done."""
 
     model: Model
     options: ModelOptions
+    resnet: ResNetOptions
     remarks: tuple[str, ...] = ()
 
 
@@ -44,14 +46,19 @@ def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: Re
     remarks = [f"weights: {pretrained.repository} at commit {pretrained.commit}, licence {pretrained.licence}"]
     if pretrained.classes != classes:
         remarks.append(f"their classifier is for {pretrained.classes} classes: the model has a new one for {classes}")
-    return Start(model, options.model_copy(update={"revision": pretrained.commit}), tuple(remarks))
+    return Start(model, options.model_copy(update={"revision": pretrained.commit}), resnet, tuple(remarks))
 
 
 def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
     """With random weights, or those in a file."""
     model = build(options.model, classes, size, resnet=resnet)
-    remark = load_weights(model, options.weights) if options.weights else None
-    return Start(model, options, (remark,) if remark else ())
+    if options.weights:
+        remark = load_weights(model, options.weights)
+        return Start(model, options, resnet, (remark,) if remark else ())
+    if resnet.zero_init is None and isinstance(model.network, ResNet) and model.network.shortcut != "none":
+        model.network.begin_as_identity()
+        resnet = resnet.model_copy(update={"zero_init": True})
+    return Start(model, options, resnet)
 
 
 def _check(options: ModelOptions) -> None:

@@ -29,11 +29,12 @@ import torch.nn.functional as F
 import yaml
 from lightning_fabric import Fabric
 
+from residerm.bundle.precision import choose_precision
 from residerm.config import Experiment
 from residerm.errors import ResidermError
 from residerm.models.complexity import measure
 from residerm.runs import Run, environment
-from residerm.training.hardware import choose_precision, launch
+from residerm.training.hardware import launch
 from residerm.training.loop import Trainer
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
@@ -57,6 +58,7 @@ def bench(
 ) -> dict[str, Any]:
     """Measure all; speeds of every round, their medians, and the medians of the ratios."""
     fabric = launch(experiment.training)
+    experiment = experiment.in_effect()
     material = prepare(experiment, watch)
     with ExitStack() as stack:
         contenders: dict[str, Stretch] = {

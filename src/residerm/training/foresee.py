@@ -25,6 +25,7 @@ _STEPS = 5
 
 def foresee(experiment: Experiment) -> Iterator[str]:
     """A line for each thing that is known before training begins."""
+    experiment = experiment.in_effect()
     material = prepare(experiment)
     yield from _data_flow(experiment, material)
     yield from material.remarks

@@ -8,6 +8,7 @@ import os
 import torch
 from lightning_fabric import Fabric
 
+from residerm.bundle.precision import choose_precision
 from residerm.config import TrainOptions
 from residerm.errors import UsageError
 
@@ -40,19 +41,3 @@ def choose_accelerator(processes: int) -> str:
     if processes > cores:
         raise UsageError(f"--devices {processes}: this machine has no CUDA device and {cores} cores")
     return "cpu"
-
-
-def choose_precision(asked: str, accelerator: str) -> str:
-    """bf16 where the hardware computes it and nothing else is asked for."""
-    if asked != "auto":
-        return asked
-    able = torch.cuda.is_bf16_supported() if accelerator == "cuda" else cpu_has_bf16()
-    return "bf16" if able else "float32"
-
-
-def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 in hardware: where it does not, bf16 is slower than float32."""
-    flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    if flags:
-        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16") or flags.get("bf16"))
-    return bool(torch.cpu._is_avx512_bf16_supported())

@@ -60,8 +60,8 @@ class Labels(NamedTuple):
 
 def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) -> Loss:
     """The loss for a training part with so many images of each class (after resampling)."""
-    share = counts / counts.sum()
-    weights = np.where(counts > 0, np.maximum(share, 1e-12) ** -options.class_weight_power, 0.0)
+    share, power = counts / counts.sum(), options.class_weight_power or 0.0
+    weights = np.where(counts > 0, np.maximum(share, 1e-12) ** -power, 0.0)
     weights /= (weights * share).sum()
     effective = np.maximum(share * weights, 1e-12)
     adjusted = effective / np.maximum(share, 1e-12) ** options.logit_adjustment
@@ -144,7 +144,7 @@ def warnings_for(options: TrainOptions, sampling: SampleOptions) -> list[str]:
         name
         for name, used in (
             ("--sampling", sampling.sampling != "none"),
-            ("--class-weight-power", options.class_weight_power > 0),
+            ("--class-weight-power", bool(options.class_weight_power)),
             ("--logit-adjustment", options.logit_adjustment > 0),
         )
         if used

@@ -34,7 +34,7 @@ from residerm.data.split import TEST, TRAIN, VALIDATION, Split, divide, table
 from residerm.errors import UsageError
 from residerm.models.complexity import measure
 from residerm.models.start import Start, begin
-from residerm.runs import Run, RunError, create_run, environment, open_run
+from residerm.runs import Run, RunError, create_run, environment, open_run, read_experiment
 from residerm.training.checkpoint import State, load_state, load_weights
 from residerm.training.curves import curves, require_tensorboard
 from residerm.training.hardware import launch
@@ -78,9 +78,10 @@ def train(experiment: Experiment, runs: Path = Path("runs"), watch: Watch = Watc
     if experiment.training.tensorboard:
         require_tensorboard()
     fabric = launch(experiment.training)
+    experiment = experiment.in_effect()
     material = prepare(experiment, watch)
     start = begin_with(experiment, material)
-    experiment = experiment.model_copy(update={"network": start.options})  # with the commit of pretrained weights
+    experiment = experiment.model_copy(update={"network": start.options, "resnet": start.resnet})  # as they began
     folder = Path()
     if fabric.is_global_zero:
         folder = create_run(runs, _name(experiment, material.records), _first_files(experiment, material)).folder
@@ -117,22 +118,6 @@ def prepare(experiment: Experiment, watch: Watch = Watch()) -> Material:
     material = Material(records, split, cache, training, validation, tuple(remarks))
     _refuse_too_few(material, experiment)
     return material
-
-
-def read_experiment(path: Path) -> Experiment:
-    """The experiment in a YAML file."""
-    return Experiment.from_flat(read_options(path), f"--config {path}")
-
-
-def read_options(path: Path) -> dict[str, Any]:
-    """The options in a YAML file."""
-    try:
-        options = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"--config {path}: cannot be read as YAML ({error})") from error
-    if not isinstance(options, dict):
-        raise UsageError(f"--config {path}: it should hold a line 'option: value' for each option")
-    return options
 
 
 def begin_with(experiment: Experiment, material: Material) -> Start:

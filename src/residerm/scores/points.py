@@ -1,8 +1,8 @@
-"""Labels and probabilities → numbers. A score that is undefined is absent, with its reason; never a silent 0, 1 or NaN.
+"""The scores of every epoch, without intervals: what chooses a checkpoint.
 
     values, reasons = point_scores(labels, probabilities)
 
-`labels` holds the index of each image's class, `probabilities` a row for each image and a column for each class.
+By scikit-learn where it has them. `assess` gives the same values for the same names.
 """
 
 from __future__ import annotations
@@ -34,13 +34,12 @@ def point_scores(labels: np.ndarray, probabilities: np.ndarray) -> Scores:
     counts = np.bincount(labels, minlength=classes)
     present = np.flatnonzero(counts)
     recalls = np.bincount(labels[predicted == labels], minlength=classes)[present] / counts[present]
-    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     values = {
         "balanced_accuracy": float(recalls.mean()),
         "accuracy": float((predicted == labels).mean()),
         "majority_accuracy": float(counts.max() / len(labels)),
         "macro_f1": float(f1_score(labels, predicted, average="macro", labels=present, zero_division=0.0)),
-        "log_loss": float(-np.log(np.clip(of_label, np.finfo(np.float32).tiny, None)).mean()),
+        "log_loss": float(surprise(labels, probabilities).mean()),
     }
     reasons = {}
     if len(present) < classes or classes < 2:
@@ -57,6 +56,13 @@ def macro_auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
     classes = range(1, 2) if probabilities.shape[1] == 2 else range(probabilities.shape[1])
     return float(np.mean([roc_auc_score(labels == label, probabilities[:, label]) for label in classes]))
+
+
+def surprise(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """-log of the probability of the true class; a probability of 0 counts as the smallest of float32, 1e-38."""
+    of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    surprises: np.ndarray = -np.log(np.clip(of_label, np.finfo(np.float32).tiny, None))
+    return surprises
 
 
 def is_better(name: str, value: float, best: float | None) -> bool:

@@ -1,0 +1,100 @@
+"""`residerm evaluate`: how good a run is on what it has not seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.config import EvaluateOptions
+
+_HEADLINE = (
+    "macro_auc", "balanced_accuracy", "accuracy", "majority_accuracy", "macro_f1", "log_loss", "brier_score",
+    "calibration_error",
+)  # fmt: skip
+_BY_CLASS = ("sensitivity", "specificity", "precision", "auc")
+
+
+def evaluate_(
+    run: Path,
+    *,
+    options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),
+    json: bool = False,
+) -> None:
+    """Score a run on its test part or on another archive, with 95 % intervals, and write its report.
+
+    Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0 --tta
+
+    Parameters
+    ----------
+    run
+        Folder of a finished run.
+    json
+        Print all scores as JSON.
+    """
+    from residerm.evaluation.evaluate import Watch, evaluate
+
+    with progress("decoding") as decoding, progress("predicting") as predicting:
+        watch = Watch(lambda text: remarks.print(f"note: {text}"), decoding, predicting)
+        evaluation = evaluate(run, options, watch)
+    if not evaluation.new:
+        remarks.print(f"note: {evaluation.folder.name} is there already and is shown again; --again scores anew")
+    if json:
+        show_json(evaluation.scores)
+        return
+    _show(evaluation.scores)
+    if evaluation.comparison:
+        _show_comparison(evaluation.comparison)
+    out.print(f"scores: {evaluation.folder}\nreport: {run / 'report.html'}\ncard:   {run / 'MODEL_CARD.md'}")
+    out.print("Not a medical device and not a diagnosis: for research and teaching only.")
+
+
+def _show(scores: dict[str, Any]) -> None:
+    what = f"{scores['archive']}, {scores['part']} part" if scores["part"] != "all" else scores["archive"]
+    unit = scores["group_name"]
+    intervals = f"95 % intervals by resampling {unit}s"
+    gap = scores["gap"] or {}
+    columns = ["score", "value", "95 % interval", *(["training part: higher by"] if gap else [])]
+    rows = [
+        [name.replace("_", " "), *_cells(scores["headline"][name]), *([_difference(gap.get(name))] if gap else [])]
+        for name in _HEADLINE
+    ]
+    of = f" of {scores['groups']:,} {unit}s" if unit != "image" else ""
+    title = f"{what}: {scores['images']:,} images{of}; {intervals}"
+    show_table(title, columns, rows)
+    by_class = [
+        [name, scores["counts"][name]["images"], *(_short(estimates[score]) for score in _BY_CLASS)]
+        for name, estimates in scores["by_class"].items()
+    ]
+    show_table("by class", ("class", "images", *_BY_CLASS), by_class)
+
+
+def _cells(estimate: dict[str, Any]) -> tuple[str, str]:
+    if "absent" in estimate:
+        return "absent", estimate["absent"]
+    if "low" not in estimate:
+        return f"{estimate['value']:.3f}", estimate.get("no_interval", "")
+    return f"{estimate['value']:.3f}", f"{estimate['low']:.3f} to {estimate['high']:.3f}"
+
+
+def _difference(gap: float | None) -> str:
+    return "" if gap is None else f"{gap:+.3f}"
+
+
+def _short(estimate: dict[str, Any]) -> str:
+    if "absent" in estimate:
+        return "–"
+    interval = f" ({estimate['low']:.2f} to {estimate['high']:.2f})" if "low" in estimate else ""
+    return f"{estimate['value']:.2f}{interval}"
+
+
+def _show_comparison(comparison: dict[str, Any]) -> None:
+    rows = [[name.replace("_", " "), *_cells(one)] for name, one in comparison["differences"].items()]
+    show_table(f"this run less {comparison['against']}", ("difference", "value", "95 % interval"), rows)
+    test = comparison["mcnemar"]
+    out.print(
+        f"right alone: this run on {test['first_only']:,} images, the other on {test['second_only']:,}; "
+        f"McNemar's test: p = {test['p']:.3g}"
+    )

@@ -1,0 +1,87 @@
+"""`residerm predict`: what a model says of image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter, validators
+
+from residerm.cli.console import out, progress, remarks, show_json, show_table
+
+if TYPE_CHECKING:
+    from residerm.bundle import Predictor
+    from residerm.prediction import Line
+
+
+def predict_(
+    model: Path,
+    /,
+    *images: str,
+    output: Annotated[Path | None, Parameter(name="--out")] = None,
+    tta: bool = False,
+    precision: Literal["auto", "float32", "bf16"] = "float32",
+    batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 64,
+    json: bool = False,
+) -> int:
+    """Say what a model makes of images: files, folders, zips or patterns. Not a diagnosis.
+
+    Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv
+
+    Parameters
+    ----------
+    model
+        A finished run, or a bundle.
+    images
+        Image files, folders and zips of images, patterns such as '*.jpg'.
+    output
+        File for all probabilities, .csv or .json.
+    tta
+        Average the eight views of flips and quarter turns.
+    precision
+        float32 gives the same in every batch; bf16 is faster where the hardware has it; auto: that, where it has.
+    batch_size
+        Images that go through the network together.
+    json
+        Print everything as JSON.
+    """
+    from residerm.bundle import load
+    from residerm.errors import UsageError
+    from residerm.prediction import predict, require_format, write_lines
+
+    if not images:
+        raise UsageError("IMAGE is missing: give image files, folders, zips, or a pattern such as '*.jpg'")
+    if output:
+        require_format(output)
+    predictor = load(model, precision=precision)
+    with progress("predicting") as shown:
+        lines = list(predict(predictor, images, views=8 if tta else 1, batch_size=batch_size, progress=shown))
+    if output:
+        write_lines(lines, predictor, output)
+    _show(lines, predictor, output, json)
+    return 1 if any(line.error for line in lines) else 0
+
+
+def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, json: bool) -> None:
+    from residerm.prediction import as_document
+
+    description = predictor.description
+    if json:
+        show_json(as_document(lines, predictor))
+    elif not output:
+        good = [line for line in lines if not line.error]
+        rows = [[line.name, line.predicted, *(f"{share:.3f}" for share in line.probabilities)] for line in good]
+        if rows:
+            show_table("probabilities", ("image", "predicted", *description.classes), rows)
+    for line in lines:
+        if line.error:
+            remarks.print(f"{line.name}: {line.error}")
+    if not json:
+        failed = sum(bool(line.error) for line in lines)
+        out.print(
+            f"{len(lines) - failed:,} images, {failed:,} that could not be read" + (f"; {output}" if output else "")
+        )
+        trained = " (synthetic images)" if description.synthetic else ""
+        out.print(f"model: {description.model}, trained on {description.archive}{trained}")
+        out.print(description.disclaimer)

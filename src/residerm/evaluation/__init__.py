@@ -1,0 +1,5 @@
+"""A trained model on images that it has not seen: predictions, and the scores of these with their intervals."""
+
+from residerm.evaluation.evaluate import Evaluation, evaluate
+
+__all__ = ["Evaluation", "evaluate"]

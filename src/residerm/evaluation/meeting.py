@@ -1,0 +1,97 @@
+"""How the classes of a model and those of another archive meet: both are read in classes that both can tell.
+
+    meeting = meet(description.classes, description.task, records)
+    probabilities @ meeting.matrix, meeting.labels          in meeting.classes
+
+Diagnoses meet by name. A model of diagnoses can be read as malignant or benign, and as melanoma or not, by summing
+probabilities, and so can an archive of diagnoses. Malignancy and melanoma never meet: a basal cell carcinoma is
+malignant and no melanoma, and neither answer tells which of the two was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from residerm.config import Task
+from residerm.data.records import Records
+from residerm.errors import UsageError, listed
+from residerm.taxonomy import ClassMapping, mapping_for, unchanged
+
+_MEANING = {"melanoma": "melanoma from all else", "malignancy": "malignant from benign", "diagnosis": "diagnoses"}
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """The classes in which both are read, and how each gets there."""
+
+    task: Task
+    of_archive: ClassMapping
+    of_model: ClassMapping
+    unmapped: dict[str, int]  # class of the archive → its images, which the model has no class for
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of both."""
+        return self.of_model.classes
+
+    def labels(self, records: Records) -> np.ndarray:
+        """Index of each image's class, or -1 where the model has none for it."""
+        places = {name: place for place, name in enumerate(self.classes)}
+        targets = [self.of_archive.target(name) for name in records.classes]
+        lookup = np.array([-1 if target is None else places[target] for target in targets])
+        labels: np.ndarray = lookup[records.labels]
+        return labels
+
+    def read(self, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+        """The model's probabilities, summed into the classes of both."""
+        summed: np.ndarray = probabilities @ self.of_model.matrix(classes)
+        return summed
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for scores.json."""
+        return {
+            "task": self.task,
+            "map": dict(self.of_archive.targets),
+            "unmapped": self.unmapped,
+            "model": dict(self.of_model.targets),
+        }
+
+
+def meet(classes: tuple[str, ...], task: Task, records: Records, asked: Task | None = None) -> Meeting:
+    """How a model with these classes meets an archive; refused, with the reason, where they cannot."""
+    _refuse_strangers(task, records, asked)
+    common = asked or (records.task if task == "diagnosis" else task)
+    if common == "diagnosis":
+        of_model = unchanged(task, classes)
+        of_archive = ClassMapping(
+            "by name", classes, {name: name if name in classes else None for name in records.classes}
+        )
+    else:
+        of_model = unchanged(task, classes) if task == common else mapping_for(common, classes)
+        of_archive = (
+            unchanged(common, records.classes) if records.task == common else mapping_for(common, records.classes)
+        )
+    counts = records.class_counts()
+    unmapped = {name: counts[name] for name in records.classes if of_archive.target(name) is None and counts[name]}
+    if sum(unmapped.values()) == len(records):
+        raise UsageError(
+            f"--data {records.tree.path}: none of its classes ({listed(records.classes)}) is one of the model's "
+            f"({listed(classes)}); try --task malignancy or --task melanoma"
+        )
+    return Meeting(common, of_archive, of_model, unmapped)
+
+
+def _refuse_strangers(task: Task, records: Records, asked: Task | None) -> None:
+    sides = {kind for kind in (task, records.task, asked or task) if kind != "diagnosis"}
+    if len(sides) > 1:
+        raise UsageError(
+            f"--data {records.tree.path}: the model tells {_MEANING[task]}, the archive {_MEANING[records.task]}"
+            + (f", and --task {asked} asks for {_MEANING[asked]}" if asked else "")
+            + ": these are never compared, since a basal cell carcinoma is malignant and no melanoma"
+        )
+    if asked == "diagnosis" and sides:
+        raise UsageError(f"--task diagnosis: only diagnoses can be read so, and there are {_MEANING[min(sides)]} here")

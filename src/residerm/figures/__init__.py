@@ -1,0 +1,36 @@
+"""Arrays → Figure, drawn without a display and without global state; `save` and `svg` make files and pages of them.
+
+    figures.save(figures.roc({"mel": (rates, sensitivities)}, {"mel": "0.91"}), Path("roc.png"))
+
+| file | draws |
+|---|---|
+| `style` | colours, an empty figure, how one is saved |
+| `archive` | the class distribution; rows of images |
+| `training` | what every epoch brought |
+| `evaluation` | confusion, ROC and precision-recall curves, reliability |
+"""
+
+from residerm.figures.archive import class_distribution, image_rows
+from residerm.figures.evaluation import confusion, precision_recall, reliability, roc
+from residerm.figures.style import BLUE, FAINT, INK, PALE, RED, SERIES, new_figure, quiet, save, svg
+from residerm.figures.training import learning_curves
+
+__all__ = [
+    "BLUE",
+    "FAINT",
+    "INK",
+    "PALE",
+    "RED",
+    "SERIES",
+    "class_distribution",
+    "confusion",
+    "image_rows",
+    "learning_curves",
+    "new_figure",
+    "precision_recall",
+    "quiet",
+    "reliability",
+    "roc",
+    "save",
+    "svg",
+]

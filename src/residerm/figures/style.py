@@ -1,0 +1,82 @@
+"""What all figures share: colours, an empty figure, and the two ways to keep one, as a file or inside a page."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from residerm.atomic import new_file
+from residerm.errors import UsageError, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK, PALE, FAINT = "#222222", "#777777", "#d9d9d9"
+BLUE, RED = "#3b6ea5", "#b5483a"
+SERIES = (BLUE, "#d98e32", RED, "#7d8f3f", "#7a5195", "#2a9d8f", "#8c6d4f", "#d66ba0", "#5b7083", "#a8a13a")
+_FORMATS = (".png", ".jpg", ".pdf", ".svg")
+_NAMED: Mapping[str, str] = MappingProxyType({INK: "var(--ink)", PALE: "var(--pale)", FAINT: "var(--faint)"})
+_LONGEST_NAME = 22
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure in the format of its suffix, never over an existing file."""
+    suffix = path.suffix.lower()
+    if suffix not in _FORMATS:
+        raise UsageError(f"{path}: a figure is written as {', '.join(_FORMATS)}; give it one of these suffixes")
+    with new_file(path) as partial:
+        figure.savefig(partial, format=suffix.lstrip("."), dpi=150, bbox_inches="tight")
+    return path
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an SVG element for a page, whose variables --ink, --pale and --faint colour its texts and lines."""
+    import matplotlib
+
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "residerm"}):  # text stays text
+        figure.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.02, transparent=True,
+                       metadata={"Date": None})  # fmt: skip
+    text = stream.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    for colour, variable in _NAMED.items():
+        text = text.replace(colour, variable)
+    return text
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of so many inches."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def quiet(axes: Axes) -> None:
+    """No frame, and no ticks where the bars are named."""
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(left=False, labelsize=9, colors=INK)
+
+
+def label(axes: Axes, horizontal: str, vertical: str) -> None:
+    """Name both axes of a diagram, and calm its frame down."""
+    axes.set_xlabel(horizontal, color=PALE, fontsize=9)
+    axes.set_ylabel(vertical, color=PALE, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["bottom", "left"]].set_color(FAINT)
+    axes.tick_params(color=FAINT, labelcolor=INK, labelsize=9)
+
+
+def title(axes: Axes, text: str) -> None:
+    """Say above a diagram what it shows."""
+    axes.set_title(text, loc="left", fontsize=11, color=INK)
+
+
+def named(name: str) -> str:
+    """A name as it is drawn: cut where it is long, and a dollar sign starts no formula."""
+    short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+    return printable(short).replace("$", r"\$")

@@ -1,0 +1,116 @@
+"""`MODEL_CARD.md`: what a model is and is not, in the form that model hubs read.
+
+    write_card(run)      writes or replaces MODEL_CARD.md in the run's folder
+
+All that the run knows is filled in. What only a person knows stands there as a prompt, marked [TO FILL IN].
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from residerm.atomic import new_file
+from residerm.report import origins, sentences, tables
+from residerm.report.cautions import cautions
+from residerm.report.estimates import SCORES
+from residerm.report.licence import Consequence, consequence
+from residerm.report.material import Evaluation, Material, read_material
+from residerm.report.sentences import Reading
+from residerm.report.template import environment
+from residerm.runs import Run
+
+_HUB_NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "macro_auc": "roc_auc",
+    "macro_f1": "f1",
+}
+_LIMITS = ("sensitivity", "precision", "auc")
+_STEERS = re.compile(r"([\\`*_\[\]|])")
+
+
+def write_card(run: Run) -> Path:
+    """Write or replace the run's MODEL_CARD.md."""
+    card = _card(read_material(run))
+    path = run.folder / "MODEL_CARD.md"
+    with new_file(path, replace=True) as partial:
+        partial.write_text(card, encoding="utf-8")
+    return path
+
+
+def _card(material: Material) -> str:
+    licence = consequence(material.data["licence"])
+    changed, _ = tables.options(material.config)
+    said = {
+        "front_matter": Markup(yaml.safe_dump(_front_matter(material, licence), sort_keys=False, allow_unicode=True)),
+        "material": material,
+        "licence": licence,
+        "cautions": cautions(material),
+        "split_told": origins.split(material.data),
+        "training_told": origins.training(material),
+        "parts": tables.PARTS,
+        "distribution": tables.distribution(material),
+        "changed": changed,
+        "command": Markup(tables.command(material.environment).replace("\n", " ")),
+        "meaning": tables.meaning,
+        "main": material.main,
+    }
+    template = environment(autoescape=False, finalize=_plain).get_template("card.md")
+    return template.render(said | (_scores(material.main) if material.main else {}))
+
+
+def _scores(main: Evaluation) -> dict[str, Any]:
+    reading = Reading(main)
+    malignancy = tables.malignancy(main)
+    return {
+        "found": sentences.found(reading),
+        "headline": tables.headline(main),
+        "calibration": sentences.calibration(reading),
+        "by_class": tables.by_class(main, _LIMITS),
+        "by_class_scores": [SCORES[name] for name in _LIMITS],
+        "malignancy": malignancy,
+        "malignancy_found": sentences.malignancy(main.scores["malignancy"]["scores"]) if malignancy else "",
+    }
+
+
+def _front_matter(material: Material, licence: Consequence) -> dict[str, Any]:
+    """What a hub reads: the licence that the images ask for, tags, and the scores."""
+    model = material.model
+    tags = ["image-classification", "dermoscopy", "skin-lesion", "residerm", model["model"]]
+    return {
+        "license": licence.identifier,
+        "library_name": "residerm",
+        "pipeline_tag": "image-classification",
+        "tags": tags + ["synthetic-data"] * material.synthetic + ["non-commercial"] * licence.non_commercial,
+        "metrics": sorted(_HUB_NAMES.values()),
+        "model-index": [{"name": f"{model['model']} on {model['archive']}", "results": _results(material.main)}],
+    }
+
+
+def _results(main: Evaluation | None) -> list[dict[str, Any]]:
+    if main is None:
+        return []
+    reading = Reading(main)
+    found = {name: reading.score(name) for name in _HUB_NAMES}
+    metrics = [
+        {"type": _HUB_NAMES[name], "name": SCORES[name].title, "value": round(one.value, 4)}
+        | ({"args": {"interval_95": [round(bound, 4) for bound in one.interval]}} if one.interval else {})
+        for name, one in found.items()
+        if one.value is not None
+    ]
+    kind = re.sub(r"[^a-z0-9]+", "-", main.scores["archive"].lower()).strip("-")
+    dataset = {"type": kind, "name": main.scores["archive"], "split": main.scores["part"]}
+    return [{"task": {"type": "image-classification"}, "dataset": dataset, "metrics": metrics}]
+
+
+def _plain(value: object) -> object:
+    """A text so that it reads in Markdown as it stands; markup that is written here stays markup."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return _STEERS.sub(r"\\\1", html.escape(re.sub(r"\s+", " ", value), quote=False))

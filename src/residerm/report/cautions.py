@@ -1,0 +1,154 @@
+"""What would change the reading of a result: leakage, imbalance, few lesions, drawn images, and what no run can know.
+
+Loud ones say that the scores are not what they seem; the others, what to bear in mind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from residerm.errors import listed
+from residerm.report.estimates import rate
+from residerm.report.material import Evaluation, Material
+from residerm.report.sentences import Reading
+
+_FEW_GROUPS = 30  # below it, one lesion moves a class's sensitivity by more than three points
+_IMBALANCED = 5  # times as many images in the largest class as in the smallest
+_AHEAD = 0.1  # of the training part: beyond it, the model has learnt much by heart
+_SHIFTED = 0.1  # between the prior of training and the shares of the training part
+
+
+@dataclass(frozen=True)
+class Caution:
+    """One thing to bear in mind."""
+
+    title: str
+    text: str
+    loud: bool = False
+
+
+def cautions(material: Material) -> list[Caution]:
+    """All that applies to this run, the loud ones first."""
+    found = [*_of_images(material), *_of_split(material), *_of_training(material)]
+    if material.main:
+        found += _of_scores(material.main)
+    found.append(_left_out(material))
+    return sorted(found, key=lambda caution: not caution.loud)
+
+
+def _of_images(material: Material) -> Iterator[Caution]:
+    if material.synthetic:
+        yield Caution(
+            "Synthetic images",
+            "The images were drawn by a program, not photographed. The scores show that the machinery works; they say "
+            "nothing about real skin.",
+            loud=True,
+        )
+
+
+def _of_split(material: Material) -> Iterator[Caution]:
+    split = material.data["split"]
+    leaking, tested = split["test_images_with_lesion_in_training"], split["parts"]["test"]["images"]
+    group, options = split["grouped_by"], split["options"]
+    if not group:
+        yield Caution(
+            "Nobody can tell whether lesions are on two sides",
+            f"{material.data['archive']} does not name the lesions of its images, so that photographs of one lesion "
+            "can be both in training and in the test. If so, the scores are too good.",
+            loud=True,
+        )
+    elif leaking:
+        yield Caution(
+            f"Test {group}s were seen in training",
+            f"{leaking:,} of {tested:,} test images ({rate(leaking / tested)} %) show a {group} that is in training "
+            f"too (--split {options['split']}). The scores are too good: part of them is recognition of {group}s "
+            f"already seen. --split lesion keeps each {group} on one side.",
+            loud=True,
+        )
+    if options.get("folds"):
+        yield Caution(
+            "One fold of several",
+            f"This is fold {options['fold']} of {options['folds']}, counted from 0; the others can differ.",
+        )
+
+
+def _of_training(material: Material) -> Iterator[Caution]:
+    sampling = material.config.get("sampling", "none")
+    if sampling != "none":
+        yield Caution(
+            "Training images were resampled",
+            f"--sampling {sampling} changed how often each class was seen in training. The validation and test parts "
+            "were not resampled: their scores are those of the archive’s own class shares.",
+        )
+    counts = material.data["split"]["parts"]["train"]["classes"]
+    shares = {name: count / max(sum(counts.values()), 1) for name, count in counts.items()}
+    prior = dict(zip(material.model["classes"], material.model["prior"], strict=True))
+    shifted = [name for name in prior if abs(prior[name] - shares[name]) > _SHIFTED]
+    if shifted:
+        told = listed(f"{name} {rate(prior[name])} % instead of {rate(shares[name])} %" for name in shifted)
+        yield Caution(
+            "Trained as if classes were shared otherwise",
+            f"Sampling, class weights or logit adjustment taught the model other class shares than the archive has: "
+            f"{told}. That helps rare classes and the balanced accuracy, and costs accuracy and calibration.",
+        )
+
+
+def _of_scores(evaluation: Evaluation) -> Iterator[Caution]:
+    reading = Reading(evaluation)
+    missing = [name for name in evaluation.classes if name not in reading.counts]
+    if missing:
+        yield Caution(
+            "Classes without test images",
+            f"There are no test images of {listed(missing)}: how well they are recognised is not known, and scores "
+            "that need them are absent.",
+            loud=True,
+        )
+    yield from _imbalance(reading)
+    yield from _few(evaluation, list(reading.counts))
+    ahead = (evaluation.scores["gap"] or {}).get("balanced_accuracy", 0.0)
+    if ahead > _AHEAD:
+        yield Caution(
+            "Better in training than in the test",
+            f"The balanced accuracy is {rate(ahead)} points higher on the training images: much was learnt by heart.",
+        )
+
+
+def _imbalance(reading: Reading) -> Iterator[Caution]:
+    largest, smallest = reading.largest, min(reading.counts, key=lambda name: reading.counts[name])
+    share, times = rate(reading.baselines["accuracy"]), reading.counts[largest] / reading.counts[smallest]
+    if times >= _IMBALANCED:
+        yield Caution(
+            "Classes are imbalanced",
+            f"{largest} has {share} % of the test images, {times:.0f} times as many as {smallest}. Accuracy and "
+            f"weighted scores mostly say how well {largest} is recognised: read the balanced accuracy and the table "
+            "by class first. With other class shares, as in a clinic, precision changes.",
+        )
+    if reading.beside("accuracy") in (0, -1):
+        yield Caution(
+            "No gain in accuracy over the most frequent class",
+            f"The interval of the accuracy does not lie above the {share} % that always answering {largest} reaches.",
+        )
+
+
+def _few(evaluation: Evaluation, present: Sequence[str]) -> Iterator[Caution]:
+    group = evaluation.group_name
+    groups = {name: evaluation.scores["counts"][name]["groups"] for name in present}
+    few = sorted((name for name in present if groups[name] < _FEW_GROUPS), key=lambda name: groups[name])
+    if few:
+        told = listed((f"{name} has {groups[name]}" for name in few), most=8)
+        yield Caution(
+            f"Few {group}s in some classes",
+            f"Of {group}s in the test part, {told}. One {group} of {few[0]} more or less moves its sensitivity by "
+            f"about {rate(1 / groups[few[0]])} points: look at the intervals.",
+        )
+
+
+def _left_out(material: Material) -> Caution:
+    unit = material.main.group_name if material.main else "lesion"
+    return Caution(
+        "What the intervals leave out",
+        f"They say how far scores could vary with other {unit}s of the same kind. They leave out the chance of "
+        f"training (another seed than {material.config.get('seed', 0)} gives another model), and everything in which "
+        "other hospitals, cameras and skin differ from this archive.",
+    )

@@ -1,0 +1,67 @@
+"""Two runs on the same images: the paired differences, and what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from residerm.report.estimates import HEADLINE, SCORES, Estimate, Score, counted
+
+
+@dataclass(frozen=True)
+class Difference:
+    """This run's score minus the other's."""
+
+    score: Score
+    text: str
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All differences from another run."""
+
+    against: str
+    told: str
+    rows: Sequence[Difference]
+
+
+def read_comparison(given: Mapping[str, Any]) -> Comparison:
+    """What stands in comparison.json, to be shown."""
+    differences = given["differences"]
+    rows = [_difference(SCORES[name], Estimate.read(differences[name])) for name in HEADLINE if name in differences]
+    return Comparison(
+        str(given["against"]), f"On {counted(given['images'], 'image')}. {_mcnemar(given['mcnemar'])}", rows
+    )
+
+
+def _difference(score: Score, estimate: Estimate) -> Difference:
+    if estimate.value is None:
+        return Difference(score, "–", estimate.reason)
+    scale, unit = (100, " points") if score.is_rate else (1, "")
+    digits = 1 if score.is_rate else 3
+    text = f"{scale * estimate.value:+.{digits}f}{unit}"
+    if estimate.interval:
+        low, high = estimate.interval
+        text += f" ({scale * low:+.{digits}f} to {scale * high:+.{digits}f})"
+    return Difference(score, text.replace("-", "−"), _verdict(score, estimate))
+
+
+def _verdict(score: Score, estimate: Estimate) -> str:
+    side = estimate.beside(0.0)
+    if side is None:
+        return f"no interval: {estimate.reason}"
+    if side == 0:
+        return "the interval includes 0: no difference is shown"
+    return "this run is better" if (side > 0) == score.higher_is_better else "the other run is better"
+
+
+def _mcnemar(test: Mapping[str, Any]) -> str:
+    p, own, other = test["p"], test["first_only"], test["second_only"]
+    return (
+        f"{counted(own, 'image')} {'is' if own == 1 else 'are'} named rightly by this run only, {other:,} by the other "
+        f"only. If both were right equally often, a difference at least as large would come about with p "
+        f"{'< 0.001' if p < 0.001 else f'= {p:.3f}'} (McNemar’s test, which takes images as independent although those "
+        "of one lesion are alike: trust the intervals more)."
+    )

@@ -1,0 +1,129 @@
+"""The figures of a run: of one evaluation, from its predictions and scores, and of the training.
+
+    draw_figures(folder)      writes figures/*.png into an evaluation's folder
+
+Curves are computed by scikit-learn and thinned to what can be seen, so that a page does not grow with the test part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from residerm import figures
+from residerm.report.estimates import SCORES, Estimate
+from residerm.report.material import Evaluation, read_evaluation
+from residerm.runs import RunError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_CURVES = len(figures.SERIES)
+_POINTS = 200  # of a curve: one at every half per cent of each axis cannot be told from all
+_LOSSES = ("train_loss", "log_loss")
+_RATES = ("macro_auc", "balanced_accuracy", "accuracy", "macro_f1")
+
+Curve = tuple[np.ndarray, np.ndarray]
+
+
+def draw_figures(folder: Path) -> None:
+    """Write the figures of an evaluation as PNGs."""
+    for name, figure in evaluation_figures(read_evaluation(folder)).items():
+        figures.save(figure, folder / "figures" / f"{name}.png")
+
+
+def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
+    """The figures of an evaluation by the names of their files; those without anything to show are left out."""
+    scores, classes = evaluation.scores, evaluation.classes
+    confusion = np.array(scores["confusion"])
+    labels, probabilities = _arrays(evaluation)
+    curves = _curves(labels, probabilities, shown_classes(evaluation), classes)
+    drawn = {
+        "confusion_counts": figures.confusion(confusion, classes, shares=False),
+        "confusion_shares": figures.confusion(confusion, classes, shares=True),
+    }
+    if curves:
+        roc = {name: receiver for name, (receiver, _) in curves.items()}
+        precision = {name: precision for name, (_, precision) in curves.items()}
+        drawn["roc"] = figures.roc(roc, _notes(scores["by_class"], "auc"))
+        drawn["precision_recall"] = figures.precision_recall(precision, _notes(scores["by_class"], "average_precision"))
+    if scores["reliability"]:
+        drawn["reliability"] = figures.reliability(scores["reliability"])
+    return drawn
+
+
+def shown_classes(evaluation: Evaluation) -> list[str]:
+    """The classes whose curves are drawn: those with the most images; of two, the second, which says it all."""
+    counts, classes = evaluation.scores["counts"], evaluation.classes
+    if len(classes) == 2:
+        return classes[1:]
+    chosen = sorted(classes, key=lambda name: -counts[name]["images"])[:MOST_CURVES]
+    return [name for name in classes if name in chosen]
+
+
+def learning_figures(metrics: Sequence[Mapping[str, str]]) -> list[Figure]:
+    """The losses and the validation scores of every epoch."""
+    if not metrics:
+        return []
+    chosen = metrics[-1].get("best_epoch")
+    drawn = []
+    for heading, vertical, names in (
+        ("Loss", "loss, in nats", _LOSSES),
+        ("Scores on the validation part", "score", _RATES),
+    ):
+        curves = {_called(name): curve for name in names if (curve := _column(metrics, name))}
+        drawn.append(figures.learning_curves(heading, vertical, curves, int(chosen) if chosen else None))
+    return drawn
+
+
+def _called(name: str) -> str:
+    return {"train_loss": "training", "log_loss": "validation"}.get(name) or SCORES[name].title
+
+
+def _column(metrics: Iterable[Mapping[str, str]], name: str) -> list[tuple[int, float]]:
+    return [(int(row["epoch"]), float(row[name])) for row in metrics if row.get(name)]
+
+
+def _arrays(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
+    """The true class of each image, as its name, and a column of probabilities for each class."""
+    rows = evaluation.predictions
+    try:
+        probabilities = np.array([[float(row[f"p_{name}"]) for name in evaluation.classes] for row in rows])
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{evaluation.folder / 'predictions.csv'} is damaged ({error}): evaluate the run again"
+        ) from error
+    return np.array([row["label"] for row in rows]), probabilities
+
+
+def _curves(
+    labels: np.ndarray, probabilities: np.ndarray, shown: Iterable[str], classes: Sequence[str]
+) -> dict[str, tuple[Curve, Curve]]:
+    """ROC and precision-recall curve of each class that has images and is not all there is."""
+    from sklearn.metrics import precision_recall_curve, roc_curve
+
+    curves = {}
+    for name in shown:
+        positive, probability = labels == name, probabilities[:, classes.index(name)]
+        if positive.any() and not positive.all():
+            false_alarms, sensitivity, _ = roc_curve(positive, probability)
+            precision, recall, _ = precision_recall_curve(positive, probability)
+            curves[name] = thinned(false_alarms, sensitivity), thinned(recall[::-1], precision[::-1])
+    return curves
+
+
+def thinned(across: np.ndarray, up: np.ndarray) -> Curve:
+    """The points of a curve that can be told apart when it is drawn, its ends among them."""
+    steps = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(across)) + np.abs(np.diff(up)))])
+    cells = np.floor(steps * _POINTS / max(steps[-1], 1e-12) * (1 - 1e-12))
+    first = np.flatnonzero(np.diff(cells, prepend=-1.0))
+    kept = np.unique([*first, len(across) - 1])
+    return across[kept], up[kept]
+
+
+def _notes(by_class: Mapping[str, Mapping[str, Mapping[str, float]]], name: str) -> dict[str, str]:
+    estimates = {one: Estimate.read(scores[name]) for one, scores in by_class.items()}
+    return {one: SCORES[name].write(found.value) for one, found in estimates.items() if found.value is not None}

@@ -1,0 +1,126 @@
+"""A score as it is shown: its value with the 95 % interval, or the reason why there is none.
+
+    Estimate.read({"value": 0.712, "low": 0.66, "high": 0.75, "n": 1700}).text(SCORES["accuracy"])
+    71.2 % (66.0 to 75.0 %)
+
+`SCORES` says of each score what it is called, how its numbers are written, and which direction is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+
+def rate(value: float) -> str:
+    """A share of images, in per cent."""
+    return f"{100 * value:.1f}"
+
+
+def number(value: float) -> str:
+    """Any other score."""
+    return f"{value:.3f}"
+
+
+def counted(count: int, thing: str) -> str:
+    """How many of a thing there are."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """How a score is called and written."""
+
+    title: str
+    is_rate: bool = False
+    higher_is_better: bool = True
+
+    @property
+    def name(self) -> str:
+        """The title inside a sentence."""
+        return self.title if self.title[:2].isupper() else self.title[:1].lower() + self.title[1:]
+
+    @property
+    def from_0_to_1(self) -> bool:
+        """Whether it has a place on a line from the worst to the best."""
+        return self.higher_is_better
+
+    def write(self, value: float) -> str:
+        """A value with its unit."""
+        return f"{rate(value)} %" if self.is_rate else number(value)
+
+    def write_bounds(self, low: float, high: float) -> str:
+        """Both ends of an interval."""
+        return f"{rate(low)} to {rate(high)} %" if self.is_rate else f"{number(low)} to {number(high)}"
+
+
+SCORES: Mapping[str, Score] = MappingProxyType(
+    {
+        "balanced_accuracy": Score("Balanced accuracy", is_rate=True),
+        "macro_auc": Score("Macro AUC"),
+        "accuracy": Score("Accuracy", is_rate=True),
+        "majority_accuracy": Score("Majority accuracy", is_rate=True),
+        "top_2_accuracy": Score("Top-2 accuracy", is_rate=True),
+        "top_3_accuracy": Score("Top-3 accuracy", is_rate=True),
+        "macro_f1": Score("Macro F1"),
+        "weighted_f1": Score("Weighted F1"),
+        "macro_precision": Score("Macro precision", is_rate=True),
+        "weighted_precision": Score("Weighted precision", is_rate=True),
+        "macro_recall": Score("Macro recall", is_rate=True),
+        "weighted_recall": Score("Weighted recall", is_rate=True),
+        "log_loss": Score("Log loss", higher_is_better=False),
+        "brier_score": Score("Brier score", higher_is_better=False),
+        "calibration_error": Score("Calibration error", higher_is_better=False),
+        "sensitivity": Score("Sensitivity", is_rate=True),
+        "specificity": Score("Specificity", is_rate=True),
+        "precision": Score("Precision", is_rate=True),
+        "negative_predictive_value": Score("Negative predictive value", is_rate=True),
+        "f1": Score("F1"),
+        "auc": Score("AUC"),
+        "average_precision": Score("Average precision"),
+        "auc_above_80_sensitivity": Score("AUC above 80 % sensitivity"),
+        "sensitivity_at_90_specificity": Score("Sensitivity at 90 % specificity", is_rate=True),
+        "specificity_at_90_sensitivity": Score("Specificity at 90 % sensitivity", is_rate=True),
+    }
+)
+HEADLINE = (
+    "balanced_accuracy", "macro_auc", "accuracy", "majority_accuracy", "top_2_accuracy", "top_3_accuracy", "macro_f1",
+    "weighted_f1", "macro_precision", "weighted_precision", "macro_recall", "weighted_recall", "log_loss",
+    "brier_score", "calibration_error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score's value and interval as far as there are any, and the reason where something is missing."""
+
+    value: float | None
+    interval: tuple[float, float] | None
+    reason: str = ""
+    note: str = ""
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any]) -> Estimate:
+        """As it stands in scores.json."""
+        interval = (given["low"], given["high"]) if "low" in given else None
+        reason = given.get("absent") or given.get("no_interval") or ""
+        return cls(given.get("value"), interval, reason, given.get("note", ""))
+
+    def bounds(self, score: Score) -> str:
+        """The interval as text; empty where there is none."""
+        return score.write_bounds(*self.interval) if self.interval else ""
+
+    def text(self, score: Score) -> str:
+        """Value, interval and what is missing, in one line."""
+        if self.value is None:
+            return f"– ({self.reason})"
+        return f"{score.write(self.value)} ({self.bounds(score) or f'no interval: {self.reason}'})"
+
+    def beside(self, level: float) -> int | None:
+        """Whether the interval is above (1) or below (-1) a level, or includes it (0); None where nobody can tell."""
+        if self.interval is None:
+            return None
+        low, high = self.interval
+        return 1 if low > level else -1 if high < level else 0

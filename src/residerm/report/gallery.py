@@ -1,0 +1,67 @@
+"""The pictures of a report: thumbnails inside the page, as many as its size allows."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from residerm.report.estimates import rate
+from residerm.report.material import Evaluation
+
+_MOST = {"error": 24, "right": 12}
+_MOST_CHARACTERS = 2_000_000  # of all thumbnails together, so that the page stays far below 5 MB
+_KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image with what the model said of it; without a source where its thumbnail is missing or too large."""
+
+    image_id: str
+    label: str
+    predicted: str
+    confidence: str
+    probability_of_label: str
+    source: str | None
+
+    @property
+    def wrong(self) -> bool:
+        """Whether the model took it for another class."""
+        return self.label != self.predicted
+
+
+def pictures(evaluation: Evaluation) -> dict[str, list[Picture]]:
+    """The worst errors and some right answers."""
+    shown: dict[str, list[Picture]] = {kind: [] for kind in _MOST}
+    room = _MOST_CHARACTERS
+    for line in evaluation.gallery:
+        mine = shown[line["kind"]]
+        if len(mine) < _MOST[line["kind"]]:
+            mine.append(_picture(evaluation, line, room))
+            room -= len(mine[-1].source or "")
+    return shown
+
+
+def _picture(evaluation: Evaluation, line: Mapping[str, Any], room: int) -> Picture:
+    return Picture(
+        line["image_id"],
+        line["label"],
+        line["predicted"],
+        rate(line["confidence"]),
+        rate(line["probability_of_label"]),
+        _source(evaluation, line["file"], room),
+    )
+
+
+def _source(evaluation: Evaluation, file: str, room: int) -> str | None:
+    """A thumbnail as a data URI."""
+    path = evaluation.folder / "gallery" / file.rpartition("/")[2]  # never from anywhere else
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    kind = next((kind for start, kind in _KINDS.items() if content.startswith(start)), None)
+    source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    return source if kind and len(source) <= room else None

@@ -1,0 +1,141 @@
+"""`report.html`: a run on one page that opens offline and can be handed on as it is.
+
+    write_report(run)      writes or replaces report.html in the run's folder
+
+Everything is inside the page: style, figures as SVG, thumbnails as data. There is no script. Names come from users'
+archives: the template escapes whatever it is given, but for the figures, which are drawn here.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from residerm import figures
+from residerm.atomic import new_file
+from residerm.errors import listed
+from residerm.report import origins, sentences, tables
+from residerm.report.cautions import cautions
+from residerm.report.comparisons import read_comparison
+from residerm.report.drawing import MOST_CURVES, evaluation_figures, learning_figures
+from residerm.report.estimates import SCORES
+from residerm.report.gallery import pictures
+from residerm.report.licence import consequence
+from residerm.report.material import Evaluation, Material, read_material
+from residerm.report.sentences import Reading
+from residerm.report.template import environment
+from residerm.runs import Run
+
+CARDS = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
+_CONTENTS = {
+    "reading": "What would change the reading",
+    "scores": "Scores",
+    "classes": "By class",
+    "confusion": "Confusion",
+    "curves": "Ranking and confidence",
+    "people": "Sex, age, site",
+    "gallery": "Pictures",
+    "data": "Data",
+    "training": "Training",
+    "others": "Other evaluations",
+    "repeat": "To repeat it",
+}
+
+
+def write_report(run: Run) -> Path:
+    """Write or replace the run's report.html."""
+    page = _page(read_material(run))
+    path = run.folder / "report.html"
+    with new_file(path, replace=True) as partial:
+        partial.write_text(page, encoding="utf-8")
+    return path
+
+
+def _page(material: Material) -> str:
+    said = _of_run(material) | _of_main(material.main) | _of_others(material)
+    there = {
+        **dict.fromkeys(("scores", "classes", "confusion", "curves"), material.main is not None),
+        "people": bool(said["attributes"]),
+        "gallery": any(said["pictures"].values()),
+        "others": bool(said["others"] or said["comparisons"] or said["left_out"]),
+    }
+    contents = {anchor: text for anchor, text in _CONTENTS.items() if there.get(anchor, True)}
+    return environment(autoescape=True, finalize=_together).get_template("page.html").render(said, contents=contents)
+
+
+def _of_run(material: Material) -> dict[str, Any]:
+    """Data, training and how to repeat it: what every report has."""
+    changed, unchanged = tables.options(material.config)
+    return {
+        "title": f"{material.model['model']} on {material.data['archive']}",
+        "material": material,
+        "cautions": cautions(material),
+        "licence": consequence(material.data["licence"]),
+        "started": material.environment["started"].replace("T", " ")[:16],
+        "unreadable": listed(material.data["left_out"]),
+        "parts": tables.PARTS,
+        "grouped_by": material.data["split"]["grouped_by"],
+        "distribution": tables.distribution(material),
+        "split_told": origins.split(material.data),
+        "training_told": origins.training(material),
+        "learning": [_inline(figure) for figure in learning_figures(material.metrics)],
+        "changed": changed,
+        "unchanged": unchanged,
+        "command": Markup.escape(tables.command(material.environment)),
+        "folder": Path(*material.run.folder.absolute().parts[-2:]),
+    }
+
+
+def _of_main(main: Evaluation | None) -> dict[str, Any]:
+    """The scores of the run's own test part."""
+    if main is None:
+        return {"main": None, "attributes": {}, "pictures": {}}
+    reading = Reading(main)
+    rows = tables.headline(main)
+    malignancy = tables.malignancy(main)
+    return {
+        "main": main,
+        "variant": tables.variant(main),
+        "reading": reading,
+        "found": sentences.found(reading),
+        "headline": rows,
+        "cards": [row for name in CARDS for row in rows if row.name == name],
+        "intervals": origins.intervals(main),
+        "generalisation": sentences.generalisation(reading),
+        "by_class": tables.by_class(main),
+        "by_class_scores": [SCORES[name] for name in tables.BY_CLASS],
+        "malignancy": malignancy,
+        "malignancy_found": sentences.malignancy(main.scores["malignancy"]["scores"]) if malignancy else "",
+        "attributes": tables.by_attribute(main),
+        "attribute_scores": [SCORES[name] for name in tables.BY_ATTRIBUTE],
+        "figures": {name: _inline(figure) for name, figure in evaluation_figures(main).items()},
+        "most_curves": MOST_CURVES,
+        "calibration": sentences.calibration(reading),
+        "pictures": pictures(main),
+    }
+
+
+def _of_others(material: Material) -> dict[str, Any]:
+    """Other archives and variants, comparisons with other runs, and what was broken off."""
+    every = [*material.others, *([material.main] if material.main else [])]
+    return {
+        "others": tables.others(material.others),
+        "other_scores": [SCORES[name] for name in tables.OF_OTHERS],
+        "comparisons": [read_comparison(one.comparison) for one in every if one.comparison],
+        "left_out": material.left_out,
+    }
+
+
+def _together(value: object) -> object:
+    """A number and its per cent sign stay on one line."""
+    return (
+        value.replace(" %", "\N{NO-BREAK SPACE}%")
+        if isinstance(value, str) and not isinstance(value, Markup)
+        else value
+    )
+
+
+def _inline(figure: Any) -> Markup:
+    return Markup(figures.svg(figure))  # drawn here; matplotlib escapes the names in it

@@ -1,0 +1,39 @@
+"""Labels and probabilities → numbers. A score that is undefined is absent, with its reason; never a silent 0, 1 or NaN.
+
+    values, reasons = point_scores(labels, probabilities)                  every epoch: what chooses a checkpoint
+    result = assess(labels, probabilities, classes, lesions)               every score, with a 95 % interval
+    parts = by_attribute(labels, probabilities, lesions, {"sex": sexes}, classes=classes)
+    difference = compare(labels, first, second, classes, lesions)          two models on the same images
+    probabilities = divide_by_prior(probabilities, prior)
+
+`labels` holds the index of each image's class, `probabilities` a row for each image and a column for each class,
+and `lesions` what images are resampled together by. Arrays come in; plain dicts come out, ready for JSON, in which a
+score is one of
+
+    {"value": 0.81, "low": 0.77, "high": 0.85, "n": 1512}
+    {"value": 1.0, "no_interval": "why there is none", "n": 3}
+    {"absent": "why there is no value", "n": 0}
+
+with n the number of images that it rests on (the images of the class, for sensitivity). The means over classes are
+over those that have images; where others have none, a "note" says so.
+"""
+
+from residerm.scores.assess import age_bands, assess, by_attribute, headline_scores
+from residerm.scores.compare import compare
+from residerm.scores.points import LOWER_IS_BETTER, POINT_SCORES, Scores, is_better, macro_auc, point_scores
+from residerm.scores.prior import divide_by_prior
+
+__all__ = [
+    "LOWER_IS_BETTER",
+    "POINT_SCORES",
+    "Scores",
+    "age_bands",
+    "assess",
+    "by_attribute",
+    "compare",
+    "divide_by_prior",
+    "headline_scores",
+    "is_better",
+    "macro_auc",
+    "point_scores",
+]

@@ -1,0 +1,170 @@
+"""All scores of a model on some images, each with its interval or the reason why it has none.
+
+    result = assess(labels, probabilities, classes, lesions, malignant=["mel", "bcc", "akiec"])
+    result["headline"]["balanced_accuracy"]      {"value": 0.71, "low": 0.66, "high": 0.75, "n": 1512}
+
+What comes out is ready for JSON; the package's own text says what a score looks like there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from residerm.errors import UsageError
+from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.images import BINS, Images, Question, check
+from residerm.scores.weighted import HEADLINE, Score, Weighed, headline_score, question_score
+
+BY_CLASS = (
+    "sensitivity",
+    "specificity",
+    "precision",
+    "negative_predictive_value",
+    "f1",
+    "auc",
+    "average_precision",
+    "auc_above_80_sensitivity",
+)
+MALIGNANCY = (
+    "auc",
+    "average_precision",
+    "auc_above_80_sensitivity",
+    "sensitivity",
+    "specificity",
+    "sensitivity_at_90_specificity",
+    "specificity_at_90_sensitivity",
+)
+BY_ATTRIBUTE = ("accuracy", "balanced_accuracy", "macro_auc")
+UNKNOWN = "unknown"
+AGE_BANDS = ("under 30", "30 to 49", "50 to 69", "70 and over")
+_AGE_BORDERS = (30, 50, 70)
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+def assess(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    groups: np.ndarray | Sequence[str],
+    *,
+    group_name: str = "lesion",
+    malignant: Sequence[str] | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every score of a model, over all classes, by class, and read as malignant or benign."""
+    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
+    malignancy = images.malignancy(malignant) if malignant else None
+    scores: dict[tuple[Question | None, str], Score] = {(None, name): headline_score(images, name) for name in HEADLINE}
+    scores |= {(one, name): question_score(one, name) for one in images.questions for name in BY_CLASS}
+    scores |= {(malignancy, name): question_score(malignancy, name) for name in MALIGNANCY if malignancy}
+    found = _estimates(images, scores, bootstrap)
+
+    def of(question: Question | None) -> dict[str, dict[str, Any]]:
+        return {name: estimate for (asked, name), estimate in found.items() if asked is question}
+
+    return {
+        "bootstrap": bootstrap.to_dict(),
+        "counts": _counts(images),
+        "headline": of(None),
+        "by_class": {one.name: of(one) for one in images.questions},
+        "malignancy": {"malignant": list(malignant), "scores": of(malignancy)} if malignant else None,
+        "confusion": _confusion(images),
+        "reliability": _reliability(images),
+    }
+
+
+def headline_scores(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    groups: np.ndarray | Sequence[str],
+    *,
+    group_name: str = "lesion",
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """The scores over all classes alone."""
+    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
+    return _estimates(images, {name: headline_score(images, name) for name in HEADLINE}, bootstrap)
+
+
+def by_attribute(
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    groups: np.ndarray | Sequence[str],
+    values: Mapping[str, Sequence[str]],
+    *,
+    classes: Sequence[str],
+    group_name: str = "lesion",
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, list[dict[str, Any]]]:
+    """The main scores for each value of each attribute, such as sex; an empty value is unknown, and comes last."""
+    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
+    for attribute, said in values.items():
+        if len(said) != len(images):
+            raise UsageError(f"{attribute}: there are {len(said)} values for {len(images)} images")
+    return {attribute: _by_value(images, said, bootstrap) for attribute, said in values.items()}
+
+
+def age_bands(ages: Iterable[float | None]) -> list[str]:
+    """The band of each age in years, "under 30" to "70 and over"; "" where the age is None or NaN."""
+    return ["" if age is None or np.isnan(age) else AGE_BANDS[np.digitize(age, _AGE_BORDERS)] for age in ages]
+
+
+def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap) -> dict[Key, dict[str, Any]]:
+    def values(weights: np.ndarray) -> dict[Key, np.ndarray]:
+        weighed = Weighed(images, weights)
+        return {key: score.compute(weighed) for key, score in scores.items() if score.absent is None}
+
+    found = bootstrap.estimates(values, images.groups)
+    return {key: score.estimate(found.get(key)) for key, score in scores.items()}
+
+
+def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> list[dict[str, Any]]:
+    """A line for each value, in the order of the alphabet or of age."""
+    said = np.array([value or UNKNOWN for value in values])
+
+    def place(value: str) -> tuple[bool, int, str]:
+        return value == UNKNOWN, AGE_BANDS.index(value) if value in AGE_BANDS else 0, value
+
+    lines = []
+    for value in sorted(set(said.tolist()), key=place):
+        some = images.where(said == value)
+        scores = _estimates(some, {name: headline_score(some, name) for name in BY_ATTRIBUTE}, bootstrap)
+        lines.append({"value": value, "images": len(some), "groups": len(np.unique(some.groups)), "scores": scores})
+    return lines
+
+
+def _counts(images: Images) -> dict[str, dict[str, int]]:
+    return {
+        one.name: {"images": int(one.positive.sum()), "groups": len(np.unique(images.groups[one.positive]))}
+        for one in images.questions
+    }
+
+
+def _confusion(images: Images) -> list[list[int]]:
+    """Counts of images: rows are the true classes, columns the predicted ones."""
+    classes = len(images.classes)
+    cells = np.bincount(images.labels * classes + images.predicted, minlength=classes**2)
+    counts: list[list[int]] = cells.reshape(classes, classes).tolist()
+    return counts
+
+
+def _reliability(images: Images) -> list[dict[str, float]]:
+    """Confidence and accuracy in each bin of the highest probability; empty bins are left out."""
+    return [
+        {
+            "low": number / BINS,
+            "high": (number + 1) / BINS,
+            "n": int((images.bin == number).sum()),
+            "confidence": float(images.confidence[images.bin == number].mean()),
+            "accuracy": float(images.right[images.bin == number].mean()),
+        }
+        for number in np.unique(images.bin).tolist()
+    ]

@@ -1,0 +1,87 @@
+"""The bootstrap: how far a score would vary with other lesions, as a 95 % interval.
+
+    each resample draws as many lesions as there are, with replacement; a lesion brings all of its images
+    interval = the 2.5 % and 97.5 % percentiles of the score over the resamples
+
+Images of one lesion are alike, so that resampling images would make the intervals too narrow. Resamples are drawn as
+weights, in chunks that fit the processor's cache; the same groups and seed always give the same resamples. A resample
+in which a score is undefined is left out of its interval; beyond 5 % of them there is no interval, but the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from residerm.errors import UsageError
+
+LEVEL = 0.95
+MOST_UNDEFINED = 0.05  # of the resamples
+_ROUNDING = 1e-12
+_WEIGHTS_IN_CHUNK = 1 << 18  # 2 MB, about a processor's cache
+
+Key = TypeVar("Key", bound=Hashable)
+Values = Mapping[Key, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """How many resamples of what, and from which seed."""
+
+    resamples: int
+    unit: str
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Refuse too few resamples for percentiles."""
+        if self.resamples < 100:
+            raise UsageError(f"resamples: {self.resamples} are too few for an interval; take 100 or more")
+
+    def to_dict(self) -> dict[str, Any]:
+        """For the file of scores."""
+        return {"resamples": self.resamples, "unit": self.unit, "level": LEVEL, "seed": self.seed}
+
+    def estimates(self, values: Callable[[np.ndarray], Values[Key]], groups: np.ndarray) -> dict[Key, dict[str, Any]]:
+        """The value of each score with its interval, or with the reason why it has none.
+
+        `values` gives scores for weights (resamples × images), `groups` the number of each image's group.
+        """
+        with threadpool_limits(1, user_api="blas"):  # products this thin take longer in several threads
+            points = values(np.ones((1, len(groups))))
+            chunks = [values(weights) for weights in self._draw(groups)]
+        return {
+            key: {"value": float(point[0])} | self._interval(float(point[0]), np.concatenate([c[key] for c in chunks]))
+            for key, point in points.items()
+        }
+
+    def _draw(self, groups: np.ndarray) -> Iterator[np.ndarray]:
+        """The weights of the images, some resamples at a time."""
+        generator, count = np.random.default_rng(self.seed), int(groups.max()) + 1
+        rows = max(1, _WEIGHTS_IN_CHUNK // len(groups))
+        for start in range(0, self.resamples, rows):
+            size = min(rows, self.resamples - start)
+            drawn = generator.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+            times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
+            yield times[:, groups].astype(float)
+
+    def _interval(self, value: float, values: np.ndarray) -> dict[str, Any]:
+        undefined = np.isnan(values)
+        share = undefined.mean()
+        if share > MOST_UNDEFINED:
+            return _without(
+                f"there are too few {self.unit}s: {100 * share:.0f} % of the resamples leave this score undefined"
+            )
+        low, high = (float(bound) for bound in np.percentile(values[~undefined], [50 - 50 * LEVEL, 50 + 50 * LEVEL]))
+        if high - low < _ROUNDING:
+            return _without("all resamples have the same value, which does not say how far it could be off")
+        if not low <= value <= high:
+            return _without(f"resampling itself shifts this score: its values would be {low:.3g} to {high:.3g}")
+        return {"low": low, "high": high}
+
+
+def _without(reason: str) -> dict[str, Any]:
+    return {"no_interval": reason}

@@ -1,0 +1,88 @@
+"""Two models on the same images: how far apart they are, and whether that could be chance.
+
+    difference = score(first) − score(second), with an interval over resamples of lesions that both models share
+
+Sharing the resamples is what makes the interval narrow: images that are hard for both cancel out. McNemar's test looks
+only at the images that one model gets right and the other wrong. It treats images as independent, although images
+of one lesion are alike, so that with several images a lesion its p-value is too small: trust the interval more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.images import Images, check
+from residerm.scores.weighted import HEADLINE, Weighed, headline_score
+
+_FEWEST_FOR_APPROXIMATION = 25  # images on which the models disagree
+COMPARED = tuple(name for name in HEADLINE if name != "majority_accuracy")  # which is the same for both
+
+
+def compare(
+    labels: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    classes: Sequence[str],
+    groups: np.ndarray | Sequence[str],
+    *,
+    group_name: str = "lesion",
+    resamples: int = 2000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Paired differences of the headline scores, first minus second, and McNemar's test of the accuracy."""
+    bootstrap = Bootstrap(resamples, group_name, seed)
+    one, other = check(labels, first, classes, groups), check(labels, second, classes, groups)
+    return {
+        "bootstrap": bootstrap.to_dict(),
+        "images": len(one),
+        "groups": len(np.unique(one.groups)),
+        "differences": _differences(one, other, bootstrap),
+        "mcnemar": mcnemar(one.right, other.right),
+    }
+
+
+def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> dict[str, Any]:
+    """Whether the two models are right equally often, from the images on which only one of them is.
+
+    Under that hypothesis, each of these b + c images is a toss of a coin. The two-sided p-value is the binomial one for
+    fewer than 25, and else that of χ² = (|b − c| − 1)² / (b + c) with one degree of freedom.
+    """
+    b = int((first_right & ~second_right).sum())
+    c = int((second_right & ~first_right).sum())
+    exact = b + c < _FEWEST_FOR_APPROXIMATION
+    return {
+        "first_only": b,
+        "second_only": c,
+        "p": _binomial(b, c) if exact else _chi_squared(b, c),
+        "method": "exact binomial" if exact else "chi-squared with continuity correction",
+    }
+
+
+def _differences(first: Images, second: Images, bootstrap: Bootstrap) -> dict[str, dict[str, Any]]:
+    scores = {name: (headline_score(first, name), headline_score(second, name)) for name in COMPARED}
+
+    def values(weights: np.ndarray) -> dict[str, np.ndarray]:
+        ours, theirs = Weighed(first, weights), Weighed(second, weights)
+        return {
+            name: one.compute(ours) - other.compute(theirs)
+            for name, (one, other) in scores.items()
+            if not one.absent and not other.absent
+        }
+
+    found = bootstrap.estimates(values, first.groups)
+    return {name: (other if other.absent else one).estimate(found.get(name)) for name, (one, other) in scores.items()}
+
+
+def _binomial(b: int, c: int) -> float:
+    as_few = sum(math.comb(b + c, count) for count in range(min(b, c) + 1))
+    return min(1.0, 2.0 * as_few / (1 << (b + c)))
+
+
+def _chi_squared(b: int, c: int) -> float:
+    statistic = max(abs(b - c) - 1, 0) ** 2 / (b + c)
+    return math.erfc(math.sqrt(statistic / 2))

@@ -1,0 +1,242 @@
+"""Every score as a function of weights: a row of weights is a resample, and every score gives one value for it.
+
+    weights: resamples × images          a lesion drawn twice gives all of its images the weight 2
+    HEADLINE[name].compute(Weighed(images, weights)) → values, one for each resample
+
+Ones as weights give the score itself. What several scores need (counts, curves) is computed once for all of them. A
+value that is undefined is NaN, here and nowhere beyond the bootstrap; why it is undefined stands beside each score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+
+from residerm.scores import curves
+from residerm.scores.curves import ratio
+from residerm.scores.images import Images, Question
+
+Count = Literal["images", "positives", "negatives", "called", "not_called", "true_positives", "true_negatives"]
+_LACKING: Mapping[Count, str] = MappingProxyType(
+    {
+        "positives": "there are no images of {}",
+        "negatives": "all images are of {}",
+        "called": "no image was predicted as {}",
+        "not_called": "every image was predicted as {}",
+    }
+)
+
+
+class WeighedQuestion:
+    """One class against the rest, in every resample."""
+
+    def __init__(self, question: Question, weights: np.ndarray) -> None:
+        self.question = question
+        self.weights = weights
+        self._scores: dict[str, np.ndarray] = {}
+
+    @cached_property
+    def counts(self) -> Mapping[Count, np.ndarray]:
+        """How many images are positive, were called so, and so on."""
+        images, positives, called, both = (self.weights @ self.question.columns).T
+        return {
+            "images": images,
+            "positives": positives,
+            "negatives": images - positives,
+            "called": called,
+            "not_called": images - called,
+            "true_positives": both,
+            "true_negatives": images - positives - called + both,
+        }
+
+    def share(self, part: Count, whole: Count) -> np.ndarray:
+        """How much of one count another is."""
+        return ratio(self.counts[part], self.counts[whole])
+
+    @cached_property
+    def curve(self) -> curves.Curve:
+        """The ROC curve."""
+        return curves.curve(self.question.ranking, self.weights)
+
+    def score(self, name: str) -> np.ndarray:
+        """One of QUESTION_SCORES; NaN in a resample where a count that it needs is zero."""
+        if name not in self._scores:
+            score = QUESTION_SCORES[name]
+            defined = np.all([self.counts[need] > 0 for need in score.needs], axis=0)
+            self._scores[name] = np.where(defined, score.compute(self), np.nan)
+        return self._scores[name]
+
+
+@dataclass(frozen=True)
+class QuestionScore:
+    """A score of one class against the rest: what must not be zero for it, and the count of images it rests on."""
+
+    compute: Callable[[WeighedQuestion], np.ndarray]
+    needs: tuple[Count, ...]
+    over: Count = "images"
+
+
+_BOTH: tuple[Count, ...] = ("positives", "negatives")
+QUESTION_SCORES: Mapping[str, QuestionScore] = MappingProxyType(
+    {
+        "sensitivity": QuestionScore(lambda one: one.share("true_positives", "positives"), ("positives",), "positives"),
+        "specificity": QuestionScore(lambda one: one.share("true_negatives", "negatives"), ("negatives",), "negatives"),
+        "precision": QuestionScore(
+            lambda one: one.share("true_positives", "called"), ("positives", "called"), "called"
+        ),
+        "negative_predictive_value": QuestionScore(
+            lambda one: one.share("true_negatives", "not_called"), ("negatives", "not_called"), "not_called"
+        ),
+        "f1": QuestionScore(
+            lambda one: ratio(2 * one.counts["true_positives"], one.counts["positives"] + one.counts["called"]),
+            ("positives",),
+        ),
+        "auc": QuestionScore(lambda one: curves.auc(one.curve), _BOTH),
+        "average_precision": QuestionScore(lambda one: curves.average_precision(one.curve), _BOTH),
+        "auc_above_80_sensitivity": QuestionScore(lambda one: curves.auc_above_sensitivity(one.curve), _BOTH),
+        "sensitivity_at_90_specificity": QuestionScore(lambda one: curves.sensitivity_at_specificity(one.curve), _BOTH),
+        "specificity_at_90_sensitivity": QuestionScore(lambda one: curves.specificity_at_sensitivity(one.curve), _BOTH),
+    }
+)
+
+
+class Weighed:
+    """Images of many classes, in every resample."""
+
+    def __init__(self, images: Images, weights: np.ndarray) -> None:
+        self.images = images
+        self.weights = weights
+        self.total: np.ndarray = weights.sum(axis=1)
+        self._questions: dict[Question, WeighedQuestion] = {}
+
+    def of(self, question: Question) -> WeighedQuestion:
+        """A question about these images."""
+        return self._questions.setdefault(question, WeighedQuestion(question, self.weights))
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """The mean over the images of what each of them has."""
+        return ratio(self.weights @ values.astype(float), self.total)
+
+    def macro(self, name: str) -> np.ndarray:
+        """The mean of a score over the classes that have images; NaN in a resample where it is undefined for one."""
+        return _mean([one.score(name) for one in self._present])
+
+    def weighted(self, name: str) -> np.ndarray:
+        """The mean of a score over the classes, each as heavy as it has images."""
+        images = [one.counts["positives"] for one in self._present]
+        parts = [np.where(n > 0, n * one.score(name), 0) for n, one in zip(images, self._present, strict=True)]
+        return ratio(np.sum(parts, axis=0), self.total)
+
+    def macro_auc(self) -> np.ndarray:
+        """The mean of the AUCs of each class against the rest; of two classes, the AUC of the second."""
+        questions = self.images.questions
+        return _mean([self.of(one).score("auc") for one in (questions[1:] if len(questions) == 2 else questions)])
+
+    def largest_share(self) -> np.ndarray:
+        """The accuracy of answering always with the most frequent class."""
+        return ratio(np.max([one.counts["positives"] for one in self._present], axis=0), self.total)
+
+    def calibration_error(self) -> np.ndarray:
+        """The expected calibration error: the difference of mean confidence and accuracy in a bin, over all bins.
+
+        Of 15 bins of equal width of the highest probability, each as heavy as it has images.
+        """
+        return ratio(np.abs(self.weights @ self.images.excess_in_bins).sum(axis=1), self.total)
+
+    @cached_property
+    def _present(self) -> list[WeighedQuestion]:
+        return [self.of(self.images.questions[number]) for number in self.images.present]
+
+
+@dataclass(frozen=True)
+class HeadlineScore:
+    """A score over all classes, and why it is undefined for some images, where it is."""
+
+    compute: Callable[[Weighed], np.ndarray]
+    lacks: Callable[[Images], str | None] = lambda _: None
+    over_present: bool = False  # a mean over the classes that have images
+
+
+def _without_images(images: Images) -> str | None:
+    if len(images.classes) < 2:
+        return f"all images are of {images.classes[0]}"
+    return f"there are no images of {', '.join(images.missing)}" if images.missing else None
+
+
+def _never_predicted(images: Images) -> str | None:
+    return f"no image was predicted as {', '.join(images.never_predicted)}" if images.never_predicted else None
+
+
+def _top(places: int) -> HeadlineScore:
+    """How often the true class is among the most probable ones; of equally probable ones the first class is first."""
+    return HeadlineScore(
+        lambda weighed: weighed.mean(weighed.images.place_of_label < places),
+        lambda images: (
+            f"there are only {len(images.classes)} classes, so that it would always be 1"
+            if len(images.classes) <= places
+            else None
+        ),
+    )
+
+
+HEADLINE: Mapping[str, HeadlineScore] = MappingProxyType(
+    {
+        "accuracy": HeadlineScore(lambda weighed: weighed.mean(weighed.images.right)),
+        "majority_accuracy": HeadlineScore(Weighed.largest_share),
+        "balanced_accuracy": HeadlineScore(lambda weighed: weighed.macro("sensitivity"), over_present=True),
+        "macro_auc": HeadlineScore(Weighed.macro_auc, _without_images),
+        "macro_f1": HeadlineScore(lambda weighed: weighed.macro("f1"), over_present=True),
+        "weighted_f1": HeadlineScore(lambda weighed: weighed.weighted("f1")),
+        "macro_precision": HeadlineScore(
+            lambda weighed: weighed.macro("precision"), _never_predicted, over_present=True
+        ),
+        "macro_recall": HeadlineScore(lambda weighed: weighed.macro("sensitivity"), over_present=True),
+        "weighted_precision": HeadlineScore(lambda weighed: weighed.weighted("precision"), _never_predicted),
+        "weighted_recall": HeadlineScore(lambda weighed: weighed.weighted("sensitivity")),
+        "top_2_accuracy": _top(2),
+        "top_3_accuracy": _top(3),
+        "log_loss": HeadlineScore(lambda weighed: weighed.mean(weighed.images.surprise)),
+        "brier_score": HeadlineScore(lambda weighed: weighed.mean(weighed.images.squared_error)),
+        "calibration_error": HeadlineScore(Weighed.calibration_error),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of some images: its values under weights, the images it rests on, why it is absent, what it omits."""
+
+    compute: Callable[[Weighed], np.ndarray]
+    n: int
+    absent: str | None
+    note: str | None = None
+
+    def estimate(self, found: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The score as it is written, with what the bootstrap found."""
+        value = dict(found or {}) if self.absent is None else {"absent": self.absent}
+        return value | ({"note": self.note} if self.note else {}) | {"n": self.n}
+
+
+def headline_score(images: Images, name: str) -> Score:
+    """One of HEADLINE, of these images."""
+    score = HEADLINE[name]
+    omits = f"without {', '.join(images.missing)}: no images" if score.over_present and images.missing else None
+    return Score(score.compute, len(images), score.lacks(images), omits)
+
+
+def question_score(question: Question, name: str) -> Score:
+    """One of QUESTION_SCORES, of one question about some images."""
+    score = QUESTION_SCORES[name]
+    counts = WeighedQuestion(question, np.ones((1, len(question.positive)))).counts
+    absent = next((_LACKING[need].format(question.name) for need in score.needs if not counts[need][0]), None)
+    return Score(lambda weighed: weighed.of(question).score(name), int(counts[score.over][0]), absent)
+
+
+def _mean(values: Sequence[np.ndarray]) -> np.ndarray:
+    means: np.ndarray = np.mean(values, axis=0)
+    return means

@@ -1,0 +1,19 @@
+"""The theory of the source documents, made to run: each equation, its check, and what it explains.
+
+    residerm theory check      every equation against an independent computation
+    residerm theory flow       the gradient at every layer, with and without shortcuts
+    residerm theory depth      plain and residual networks, deeper and deeper
+
+"The paper" is Peçini et al., *Application of ResNet-50, Convolutional Neural Network and Multi-class Logistic
+Regression in Skin Cancer Classification and Analysis of Back Propagation*; "the talk" are the slides on ResNet in the
+diagnosis of skin diseases. docs/theory.md leads through both.
+
+- `backprop`, `residual`, `adam`, `formulas`   the equations by hand: NumPy alone, never torch
+- `oracle`                                     the same quantities by autograd and torch.optim
+- `blocks`, `layers`                           what a network computes inside, seen through hooks
+- `findings`, `check_by_hand`, `check_inside`, `check`   each equation held against its oracle
+- `depths`                                     the depths that there are
+- `images`, `plain`, `flow`, `during`          gradients by layer and depth, at first and while training
+- `depth`                                      the degradation experiment
+- `figures`                                    all of it drawn
+"""

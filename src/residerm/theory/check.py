@@ -1,0 +1,69 @@
+"""`residerm theory check`: every equation of the documents held against an independent computation.
+
+report = check(seed=0)                   on random networks and images
+report = check(Path("runs/…"))           and inside a trained residual network, on its own images
+report.holds
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from residerm.theory.check_by_hand import check_by_hand, vanishing_example
+from residerm.theory.check_inside import Inside, fresh_networks, look_inside
+from residerm.theory.depths import blocks_per_stage
+from residerm.theory.findings import Finding
+from residerm.theory.images import WATCH, images_of_run, name_of, random_images
+from residerm.training.train import Watch
+
+_IMAGES, _SIZE = 16, 32  # of noise
+_TRAINING_IMAGES = 32
+
+Tell = Callable[[int, int, str], None]  # done, total, what comes next
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that was compared, and what was seen inside networks."""
+
+    findings: tuple[Finding, ...]
+    inside: tuple[Inside, ...]
+    example: tuple[tuple[float, float, float, float], ...]  # of `vanishing_example`
+
+    @property
+    def holds(self) -> bool:
+        """Whether every equation holds, corrected where it has to be."""
+        return all(finding.holds for finding in self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "holds": self.holds,
+            "equations": [finding.to_dict() for finding in self.findings],
+            "gradient_after_the_sum_relative_to_the_direct_term": {
+                one.name: one.quantiles for one in self.inside
+            },
+        }  # fmt: skip
+
+
+def check(
+    run: Path | None = None, *, depth: int = 56, seed: int = 0, tell: Tell = lambda *_: None, watch: Watch = WATCH
+) -> Report:
+    """Hold every equation against its oracle; with a run, look into its network too."""
+    blocks_per_stage(depth)  # refused before work starts
+    trained = [_trained(run, watch)] if run else []
+    tell(0, 2, "the equations by hand")
+    by_hand = list(check_by_hand(seed))
+    tell(1, 2, "inside networks")
+    images = random_images(_IMAGES, _SIZE, seed)
+    inside = [*fresh_networks(images.pixels / 128 - 1, images.labels, depth, seed), *trained]
+    findings = by_hand + [finding for one in inside for finding in one.findings]
+    return Report(tuple(findings), tuple(inside), vanishing_example(seed))
+
+
+def _trained(run: Path, watch: Watch) -> Inside:
+    model, description, images = images_of_run(run, _TRAINING_IMAGES, watch)
+    return look_inside(f"trained {name_of(description)}", model.network, model.normalise(images.pixels), images.labels)

@@ -1,0 +1,253 @@
+"""`residerm theory depth`: the degradation experiment of He et al. 2015, https://arxiv.org/abs/1512.03385, figure 6.
+
+Plain and residual networks of 6n + 2 layers get the same images in the same order, the same budget and the same number
+of weights; only the shortcuts differ, which have none. What counts is whether the training images can be fitted, so
+
+- nothing is augmented, averaged or clipped: SGD with momentum, its rate going up and down, for every network alike;
+- errors are measured alike: of the last weights, in evaluation, on all training and all validation images. No weights
+  are chosen by their validation score, and the test part is not touched.
+
+    OUT/plan.json             all options; the same command goes on where it stopped
+    OUT/plain-20-s0/…         the run folder of a training
+    OUT/plain-20-s0/errors.json   its errors; the last thing written
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from residerm.atomic import new_file, new_folder
+from residerm.config import (
+    AugmentOptions,
+    Experiment,
+    ModelOptions,
+    Options,
+    PixelSpec,
+    ResNetOptions,
+    SyntheticOptions,
+    TrainOptions,
+)
+from residerm.data.archives import open_archive
+from residerm.data.batches import Batches
+from residerm.data.synthetic import draw_archive
+from residerm.errors import UsageError
+from residerm.models.resnet import PUBLISHED
+from residerm.runs import Run, list_runs
+from residerm.theory.depths import blocks_per_stage
+from residerm.training.checkpoint import load_state
+from residerm.training.hardware import launch
+from residerm.training.train import Watch, assemble, begin_with, prepare, resume, train
+
+Tell = Callable[[int, int, str], None]  # finished epochs, all of them, what goes on
+_EVALUATED_AT_ONCE = 256
+
+
+class Plan(Options):
+    """Everything that the experiment depends on."""
+
+    path: Path | None = None  # None: the synthetic archive
+    depths: tuple[int, ...]
+    seeds: tuple[int, ...]
+    epochs: int
+    width: int
+    images: int = 1200  # of the synthetic archive
+    batch_size: int
+    rate: float = 0.05
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The trainings, so that every kind and depth has its first seed before any has its second."""
+        return [Cell(*one) for one in product(self.seeds, self.depths, (False, True))]
+
+
+PRESETS: Mapping[str, Plan] = MappingProxyType(
+    {
+        "small": Plan(depths=(20, 56), seeds=(0, 1), epochs=12, width=8, batch_size=32, precision="float32"),
+        "full": Plan(depths=(20, 56), seeds=(0, 1, 2), epochs=24, width=16, batch_size=64, images=8000),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training of the experiment."""
+
+    seed: int
+    depth: int
+    residual: bool
+
+    @property
+    def kind(self) -> str:
+        """plain or residual."""
+        return "residual" if self.residual else "plain"
+
+    @property
+    def name(self) -> str:
+        """Its folder."""
+        return f"{self.kind}-{self.depth}-s{self.seed}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training went and ended."""
+
+    cell: Cell
+    training_error: float
+    validation_error: float
+    training_loss: float
+    baselines: list[float]  # the errors of always naming the commonest class, in training and validation
+    parameters: int
+    minutes: float
+    losses: list[float]  # of training, epoch by epoch
+    validation_errors: list[float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read, and for errors.json."""
+        values = {name: value for name, value in self.__dict__.items() if name != "cell"}
+        return {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed, **values}
+
+
+def run_depth(plan: Plan, out: Path, *, tell: Tell = lambda *_: None, watch: Watch = Watch()) -> list[Outcome]:
+    """Train what is not trained yet, and give all outcomes; KeyboardInterrupt where Ctrl-C stopped a training."""
+    _begin(plan, out)
+    path = plan.path or _drawn(plan, out / "archive")
+    cells, outcomes = plan.cells, []
+    for number, cell in enumerate(cells):
+        folder = out / cell.name
+        if not (folder / "errors.json").exists():
+            show = _shown(cell, number * plan.epochs, len(cells) * plan.epochs, tell)
+            _train(experiment(plan, cell, path), folder, Watch(watch.remark, watch.decoding, show))
+        outcomes.append(_read(cell, folder / "errors.json"))
+    return outcomes
+
+
+def experiment(plan: Plan, cell: Cell, path: Path) -> Experiment:
+    """The options of one training; those of two differ in depth, shortcut and seed alone.
+
+    Blocks do not begin as the identity (`zero_init`), because only residual ones could.
+    """
+    blocks = blocks_per_stage(cell.depth)
+    name = f"resnet{cell.depth}" if cell.depth in PUBLISHED else f"resnet-basic-{blocks}-{blocks}-{blocks}"
+    return Experiment(
+        path=path,
+        pixels=PixelSpec(size=32),
+        augmentation=AugmentOptions(augment=False),
+        network=ModelOptions(model=name),
+        resnet=ResNetOptions(width=plan.width, shortcut=None if cell.residual else "none", zero_init=False),
+        training=TrainOptions(
+            epochs=plan.epochs,
+            batch_size=plan.batch_size,
+            optimizer="sgd",
+            rate=plan.rate,
+            momentum=0.9,
+            weight_decay=1e-4,
+            schedule="one-cycle",
+            warmup=0.2,
+            class_weight_power=0.0,
+            clip=0.0,
+            ema=0.0,
+            precision=plan.precision,
+            seed=cell.seed,
+        ),
+    )
+
+
+def _begin(plan: Plan, out: Path) -> None:
+    """Refuse what cannot work; a new folder with the plan, or the folder of the same plan."""
+    for depth in plan.depths:
+        blocks_per_stage(depth)
+    written = plan.model_dump_json(indent=2) + "\n"
+    if not (out / "plan.json").exists():
+        if plan.path:
+            open_archive(plan.path)
+        with new_folder(out) as folder:
+            (folder / "plan.json").write_text(written)
+        return
+    before, now = (json.loads(text) for text in ((out / "plan.json").read_text(), written))
+    differing = [f"{name} {before.get(name)}, not {value}" for name, value in now.items() if before.get(name) != value]
+    if differing:
+        raise UsageError(f"{out} was begun with {'; '.join(differing)}: give the same options, or another --out")
+
+
+def _drawn(plan: Plan, folder: Path) -> Path:
+    """The synthetic archive, drawn once."""
+    if not folder.exists():
+        draw_archive(folder, SyntheticOptions(images=plan.images, width=96, height=72))
+    return folder
+
+
+def _train(experiment: Experiment, folder: Path, watch: Watch) -> None:
+    """Begin, go on with, or only measure a training, whichever is left to do."""
+    begun = list_runs(folder) if folder.exists() else []
+    if not begun:
+        run = train(experiment, folder, watch)
+    elif begun[0].summary is None:
+        run = resume(begun[0].folder, watch)
+    else:
+        run = begun[0]
+    if run.summary is None:
+        raise KeyboardInterrupt
+    with new_file(folder / "errors.json") as partial:
+        partial.write_text(json.dumps(_measured(experiment, run), indent=2) + "\n")
+
+
+def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
+    """The errors of the last weights, and the course of the training."""
+    fabric, material = launch(experiment.training), prepare(experiment)
+    trainer = assemble(experiment, material, begin_with(experiment, material), run, fabric)
+    load_state(trainer.state, run.last, fabric.device)
+    model = trainer.state.model.eval()
+
+    def wrong_and_loss(rows: np.ndarray) -> tuple[float, float, float]:
+        logits, labels = [], []
+        with torch.no_grad(), fabric.autocast():
+            for batch in Batches(material.cache, material.records.labels, lambda _: rows, _EVALUATED_AT_ONCE).epoch():
+                logits.append(model(fabric.to_device(batch.images).float()).float().cpu())
+                labels.append(batch.labels)
+        return _errors(torch.cat(logits), torch.cat(labels))
+
+    training, validation = wrong_and_loss(material.training_rows), wrong_and_loss(material.validation_rows)
+    metrics = run.metrics()
+    return {
+        "training_error": training[0],
+        "validation_error": validation[0],
+        "training_loss": training[1],
+        "baselines": [training[2], validation[2]],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "minutes": trainer.state.seconds / 60,
+        "losses": [float(row["train_loss"]) for row in metrics],
+        "validation_errors": [1 - float(row["accuracy"]) for row in metrics],
+    }
+
+
+def _errors(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
+    """The share that is named wrong, the cross-entropy, and the error of always naming the commonest class."""
+    wrong = (logits.argmax(1) != labels).double().mean().item()
+    loss = torch.nn.functional.cross_entropy(logits, labels).item()
+    return wrong, loss, 1 - labels.bincount().max().item() / len(labels)
+
+
+def _read(cell: Cell, path: Path) -> Outcome:
+    values: dict[str, Any] = json.loads(path.read_text())
+    return Outcome(cell, **values)
+
+
+def _shown(cell: Cell, before: int, total: int, tell: Tell) -> Callable[[Any], None]:
+    """Tell of finished epochs."""
+
+    def show(news: Any) -> None:
+        if isinstance(news, dict):
+            tell(before + news["epoch"], total, f"{cell.name}: loss {news['train_loss']:.3f}")
+
+    return show

@@ -1,0 +1,214 @@
+"""`residerm theory flow`: how much of the gradient reaches each layer, with and without shortcuts.
+
+fresh = flow_of_fresh()                        of every kind, depth and initialisation, and while they learn
+trained = flow_of_run(Path("runs/…"))          is my network's gradient healthy?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from residerm.errors import UsageError
+from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Normalise
+from residerm.theory.depths import blocks_per_stage
+from residerm.theory.images import WATCH, Images, images_of_archive, images_of_run, name_of
+from residerm.theory.layers import Measured, measure
+from residerm.theory.plain import KINDS, Kind, Start, network
+from residerm.training.train import Watch
+
+DEPTHS = (8, 20, 56, 110)
+STARTS: tuple[Start, ...] = ("good", "poor")
+_IMAGES, _SIZE, _BATCH = 256, 32, 32
+_LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which layers are measured
+Tell = Callable[[int, int, str], None]  # done, total, what goes on
+
+
+@dataclass(frozen=True)
+class Course:
+    """A fresh network, and every layer of it."""
+
+    kind: Kind
+    start: Start
+    depth: int
+    measured: Measured
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "network": KINDS[self.kind],
+            "initialisation": self.start,
+            "depth": self.depth,
+            **_described(self.measured),
+        }
+
+
+@dataclass(frozen=True)
+class Training:
+    """A network while it learns: its layers after some steps, and its loss at every step."""
+
+    kind: Kind
+    depth: int
+    looks: dict[int, Measured]
+    losses: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "network": KINDS[self.kind],
+            "depth": self.depth,
+            "losses": list(self.losses),
+            "first_layer_log10_gradient": {step: one.layers[0].gradient for step, one in self.looks.items()},
+            "receiving_nothing": {step: one.starved for step, one in self.looks.items()},
+        }
+
+
+@dataclass(frozen=True)
+class FreshFlow:
+    """Fresh networks of every kind, before and during training."""
+
+    images: str
+    courses: tuple[Course, ...]
+    trainings: tuple[Training, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "images": self.images,
+            "at_initialisation": [one.to_dict() for one in self.courses],
+            "during_training": [one.to_dict() for one in self.trainings],
+        }
+
+
+@dataclass(frozen=True)
+class RunFlow:
+    """The layers of a trained network, on images that it was trained on."""
+
+    model: str
+    images: str
+    measured: Measured
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {"model": self.model, "images": self.images, **_described(self.measured)}
+
+
+def flow_of_fresh(
+    data: Path | None = None,
+    depths: Sequence[int] = DEPTHS,
+    *,
+    width: int = 8,
+    steps: int = 200,
+    training_depth: int = 32,
+    seed: int = 0,
+    tell: Tell = lambda *_: None,
+    watch: Watch = WATCH,
+) -> FreshFlow:
+    """Measure fresh networks on an archive, or on the synthetic one; then train some, and measure them again."""
+    for depth in (*depths, training_depth):
+        blocks_per_stage(depth)  # refused before work starts
+    if not depths or width < 1 or steps < 0:
+        raise UsageError("--depths needs a depth, --width at least one channel, and --steps cannot be negative")
+    images = images_of_archive(data, _IMAGES, _SIZE, watch)
+    courses = at_initialisation(images, depths, width=width, seed=seed, tell=tell)
+    learning = while_training(images, training_depth, steps, width=width, seed=seed, tell=tell) if steps else []
+    return FreshFlow(images.source, tuple(courses), tuple(learning))
+
+
+def at_initialisation(
+    images: Images, depths: Sequence[int], *, width: int = 8, seed: int = 0, tell: Tell = lambda *_: None
+) -> list[Course]:
+    """Measure every kind of network at every depth, from both initialisations, before any training."""
+    plan = list(product(STARTS, KINDS, depths))
+    pixels, labels, courses = normalised(images)[:_BATCH], images.labels[:_BATCH], []
+    with _one_thread():
+        for done, (start, kind, depth) in enumerate(plan):
+            tell(done, len(plan), f"{KINDS[kind]}, {depth} layers")
+            fresh = network(kind, depth, images.classes, width=width, start=start, seed=seed)
+            courses.append(Course(kind, start, depth, measure(fresh, pixels, labels)))
+    return courses
+
+
+def while_training(
+    images: Images, depth: int, steps: int, *, width: int = 8, seed: int = 0, tell: Tell = lambda *_: None
+) -> list[Training]:
+    """Train every kind from its good initialisation for some steps of Adam; measure its layers now and then."""
+    trainings = []
+    with _one_thread():
+        for number, kind in enumerate(KINDS):
+            fresh = network(kind, depth, images.classes, width=width, start="good", seed=seed)
+            learning = _Learning(fresh, images, seed)
+            looks: dict[int, Measured] = {}
+            for step in range(steps + 1):
+                if step in _LOOKS or step == steps:
+                    looks[step] = learning.look()
+                if step < steps:
+                    learning.step()
+                tell(number * steps + step, len(KINDS) * steps, KINDS[kind])
+            trainings.append(Training(kind, depth, looks, tuple(learning.losses)))
+    return trainings
+
+
+def flow_of_run(run: Path, watch: Watch = WATCH) -> RunFlow:
+    """Measure the network that a run kept, on a batch that it was trained on."""
+    model, description, images = images_of_run(run, 2 * _BATCH, watch)
+    measured = measure(model.network, model.normalise(images.pixels), images.labels)
+    return RunFlow(name_of(description), images.source, measured)
+
+
+def normalised(images: Images) -> Tensor:
+    """The pixels as networks see them."""
+    pixels: Tensor = Normalise(IMAGENET_MEAN, IMAGENET_DEVIATION)(images.pixels)
+    return pixels
+
+
+class _Learning:
+    """A network and its optimiser: Adam with the paper's rate of 0.001, batches in a random order."""
+
+    def __init__(self, bare: nn.Module, images: Images, seed: int) -> None:
+        self._network, self._pixels, self._labels = bare.train(), normalised(images), images.labels
+        self._optimizer = torch.optim.Adam(bare.parameters(), lr=0.001)
+        self._random = torch.Generator().manual_seed(seed)
+        self.losses: list[float] = []
+
+    def look(self) -> Measured:
+        """The layers as they are now, always on the same batch."""
+        return measure(self._network, self._pixels[:_BATCH], self._labels[:_BATCH])
+
+    def step(self) -> None:
+        """One step on a random batch."""
+        rows = torch.randint(len(self._labels), (_BATCH,), generator=self._random)
+        loss = F.cross_entropy(self._network(self._pixels[rows]), self._labels[rows])
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+        self.losses.append(loss.item())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Networks as small as these take longer with several threads, four times so where other work is going on."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _described(measured: Measured) -> dict[str, Any]:
+    return {
+        "loss": measured.loss,
+        "gradient_per_layer": measured.per_layer,
+        "receiving_nothing": measured.starved,
+        "dead": measured.dead,
+        "layers": [layer.to_dict() for layer in measured.layers],
+    }

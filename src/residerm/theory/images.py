@@ -1,0 +1,93 @@
+"""The images that the theory is watched on: random ones, the synthetic archive, a given archive, or a run's own.
+
+Of a run, only training images are used; the test part is not touched.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from residerm.bundle import ModelDescription
+from residerm.bundle.store import read_bundle
+from residerm.config import Experiment, PixelSpec, SplitOptions, SyntheticOptions
+from residerm.data.cache import Cache
+from residerm.data.records import Records
+from residerm.data.synthetic import draw_archive
+from residerm.errors import UsageError
+from residerm.models.model import Model
+from residerm.runs import open_run, read_experiment
+from residerm.training.train import Watch, prepare
+
+_CLASSES = 7
+WATCH = Watch()
+
+
+@dataclass(frozen=True)
+class Images:
+    """Some images, their labels, and where they are from."""
+
+    pixels: Tensor  # (n, 3, size, size), 0 to 255
+    labels: Tensor  # (n,)
+    classes: int
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def random_images(count: int, size: int, seed: int) -> Images:
+    """Noise with labels by chance: enough for equations that hold for every input."""
+    random = torch.Generator().manual_seed(seed)
+    pixels = 255 * torch.rand(count, 3, size, size, generator=random)
+    return Images(pixels, torch.randint(_CLASSES, (count,), generator=random), _CLASSES, "random images")
+
+
+def images_of_archive(path: Path | None, count: int, size: int, watch: Watch = WATCH) -> Images:
+    """Training images of an archive, or of the synthetic one where none is given."""
+    if path is not None:
+        return _drawn(Experiment(path=path, pixels=PixelSpec(size=size)), count, watch)
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = draw_archive(Path(folder) / "archive", _just_enough(count))
+        experiment = Experiment(path=drawn, pixels=PixelSpec(size=size), split=SplitOptions(validation=0))
+        return _drawn(experiment, count, watch)
+
+
+def images_of_run(folder: Path, count: int, watch: Watch = WATCH) -> tuple[Model, ModelDescription, Images]:
+    """The model that a run kept, in evaluation, and images that it was trained on."""
+    run = open_run(folder)
+    model, description = read_bundle(folder)
+    experiment = read_experiment(run.folder / "config.yaml")
+    if not experiment.path.exists():
+        raise UsageError(f"{folder} was trained on {experiment.path}, which is no longer there: put it back")
+    return model, description, _drawn(experiment, count, watch)
+
+
+def name_of(description: ModelDescription) -> str:
+    """A model's name, with what was changed in it that matters here."""
+    changes = ["without shortcuts"] if description.resnet.shortcut == "none" else []
+    changes += ["with preactivation"] if description.resnet.preactivation else []
+    return " ".join([description.model, *changes])
+
+
+def _just_enough(count: int) -> SyntheticOptions:
+    """An archive with so many training images, drawn small: they become 32 pixels wide."""
+    return SyntheticOptions(images=max(3 * count // 2, 140), width=96, height=72)
+
+
+def _drawn(experiment: Experiment, count: int, watch: Watch) -> Images:
+    material = prepare(experiment, watch)
+    random = np.random.default_rng(experiment.training.seed)
+    rows = random.permutation(material.training_rows)[:count]
+    return _gathered(material.cache, material.records, np.sort(rows))
+
+
+def _gathered(cache: Cache, records: Records, rows: np.ndarray) -> Images:
+    pixels = torch.from_numpy(cache.pixels[rows]).permute(0, 3, 1, 2).float()
+    labels = torch.from_numpy(records.labels[rows].astype(np.int64))
+    return Images(pixels, labels, len(records.classes), records.layout.title)

@@ -1,0 +1,164 @@
+"""The size of activations and gradients at every layer of any network, through hooks.
+
+A layer is a convolution or a linear layer, in the order in which images go through. With the loss E of a batch,
+
+    activation      root of the mean square of the layer's output
+    gradient        log10 |∂E/∂W|, the norm of the gradient of its weights
+    relative        log10 (|∂E/∂W| / |W|): by what share of itself a layer is asked to change
+
+The network itself is not touched: a copy in float64 is measured, with BatchNorm as in training and without dropout.
+Nothing underflows: what float64 cannot hold is measured again with the loss multiplied by 2^900, which changes nothing
+but the exponents. A gradient that is exactly zero is None.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from residerm.errors import UsageError
+
+_LARGE = 2.0**900
+_SMALLEST = 1e-290  # below this, float64 soon loses digits
+# log10 of the relative gradient below which a step of SGD with rate 0.1 is lost in the rounding of float32 weights.
+NOTHING = math.log10(2**-24 / 0.1)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What was measured at one layer."""
+
+    name: str
+    activation: float
+    gradient: float | None
+    relative: float | None  # None also where the weights are zero
+
+    @property
+    def receives_nothing(self) -> bool:
+        """Whether its weights, in float32, would not change."""
+        return self.gradient is None or (self.relative is not None and self.relative < NOTHING)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For a program to read."""
+        return {
+            "layer": self.name,
+            "activation": self.activation,
+            "log10_gradient": self.gradient,
+            "log10_gradient_relative_to_weights": self.relative,
+        }
+
+
+@dataclass
+class _Seen:
+    """A layer in the order of the call, and its output's size."""
+
+    name: str
+    module: nn.Module
+    activation: float = math.nan
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All layers of a network, from the first to the last, and the loss."""
+
+    layers: tuple[Layer, ...]
+    loss: float
+
+    @property
+    def starved(self) -> list[str]:
+        """The layers that receive nothing: so little that float32 weights would not change."""
+        return [one.name for one in self.layers if one.receives_nothing]
+
+    @property
+    def dead(self) -> list[str]:
+        """The layers whose output is zero everywhere."""
+        return [one.name for one in self.layers if one.activation == 0]
+
+    @property
+    def per_layer(self) -> float | None:
+        """The factor by which the gradient changes from one layer to the one before it, on average."""
+        first, last = self.layers[0].gradient, self.layers[-1].gradient
+        if first is None or last is None or len(self.layers) < 2:
+            return None
+        return float(10 ** ((first - last) / (len(self.layers) - 1)))
+
+
+def measure(network: nn.Module, images: Tensor, labels: Tensor) -> Measured:
+    """Every layer of a network, on one batch of normalised images."""
+    twin = _prepared(network)
+    with _watched(twin) as seen:
+        loss = F.cross_entropy(twin(images.double()), labels)
+    if not seen:
+        raise UsageError("this network has no convolution and no linear layer: there is no gradient to follow")
+    weights = [one.module.get_parameter("weight") for one in seen]
+    gradients = _log_norms(loss, weights)
+    layers = []
+    for one, weight, gradient in zip(seen, weights, gradients, strict=True):
+        size = _log_norm(weight.detach())
+        relative = None if gradient is None or size is None else gradient - size
+        layers.append(Layer(one.name, one.activation, gradient, relative))
+    return Measured(tuple(layers), loss.item())
+
+
+def _prepared(network: nn.Module) -> nn.Module:
+    """A copy in float64 whose layers all ask for gradients; BatchNorm as in training, all else as in evaluation."""
+    twin = copy.deepcopy(network).double().eval().requires_grad_(True)
+    for module in twin.modules():
+        if isinstance(module, _BatchNorm):
+            module.train()
+    return twin
+
+
+@contextmanager
+def _watched(network: nn.Module) -> Iterator[list[_Seen]]:
+    """The layers that are called while this lasts."""
+    seen: list[_Seen] = []
+
+    def watch(name: str) -> Any:
+        def hook(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            seen.append(_Seen(name, module, output.detach().square().mean().sqrt().item()))
+
+        return hook
+
+    handles = [
+        module.register_forward_hook(watch(name))
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Conv2d | nn.Linear)
+    ]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _log_norms(loss: Tensor, weights: Sequence[Tensor]) -> list[float | None]:
+    """log10 of the norm of each gradient."""
+    plain = torch.autograd.grad(loss, weights, retain_graph=True, allow_unused=True)
+    found = [_log_norm(gradient) for gradient in plain]
+    if all(value is not None and value > math.log10(_SMALLEST) for value in found):
+        return found
+    large = torch.autograd.grad(_LARGE * loss, weights, allow_unused=True)
+    again = [_log_norm(gradient, _LARGE) for gradient in large]
+    return [
+        value if value is not None and value > math.log10(_SMALLEST) else other
+        for value, other in zip(found, again, strict=True)
+    ]
+
+
+def _log_norm(gradient: Tensor | None, scale: float = 1.0) -> float | None:
+    """log10 (|gradient| / scale), squared only after its largest entry is 1."""
+    largest = 0.0 if gradient is None else gradient.abs().max().item()
+    if gradient is None or largest == 0:
+        return None
+    norm = torch.linalg.vector_norm(gradient / largest).item()
+    return math.log10(largest) + math.log10(norm) - math.log10(scale)

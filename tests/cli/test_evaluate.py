@@ -1,0 +1,287 @@
+"""`residerm evaluate`: the test part, other archives, comparisons, and what it refuses."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import making
+from limits import folder_for_all, said_to_nobody
+from residerm import cli
+from residerm.scores import assess, point_scores
+
+SMALL = ("--size", "32", "--batch-size", "16", "--epochs", "2", "--precision", "float32")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    pytest.MonkeyPatch().setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=140)
+
+
+def trained(archive: Path, runs: Path, *options: str, model: str = "cnn") -> Path:
+    given = ["train", str(archive), "--model", model, *SMALL, *options, "--runs", str(runs)]
+    assert cli.run(given) == 0
+    (run,) = runs.iterdir()
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained_once(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(archive, tmp_path_factory.mktemp("runs"), "--class-weight-power", "1")
+
+
+@pytest.fixture
+def run(trained_once: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained_once, tmp_path / trained_once.name))
+
+
+def evaluated(run: Path, *options: str, folder: str = "ham10000-test") -> dict[str, Any]:
+    assert cli.run(["evaluate", str(run), "--precision", "float32", *options]) == 0
+    scores: dict[str, Any] = json.loads((run / "evaluations" / folder / "scores.json").read_text())
+    return scores
+
+
+def predictions(run: Path, folder: str = "ham10000-test") -> list[dict[str, str]]:
+    with (run / "evaluations" / folder / "predictions.csv").open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> str:
+    capsys.readouterr()
+    assert cli.run(["evaluate", *arguments]) == code
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return error.splitlines()[-1]
+
+
+def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = evaluated(run)
+    with (run / "splits.csv").open() as stream:
+        parts = {line["image_id"]: line["part"] for line in csv.DictReader(stream)}
+    rows = predictions(run)
+    assert {parts[row["image_id"]] for row in rows} == {"test"}
+    assert len(rows) == scores["images"] == sum(part == "test" for part in parts.values())
+    classes = scores["classes"]
+    labels = np.array([classes.index(row["label"]) for row in rows])
+    shares = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    expected = point_scores(labels, shares).values
+    for name in ("balanced_accuracy", "accuracy", "macro_auc"):
+        assert scores["headline"][name]["value"] == pytest.approx(expected[name], abs=1e-4)
+    printed = capsys.readouterr().out
+    assert "Not a medical device" in printed
+    assert "intervals by resampling lesions" in printed
+    assert (run / "report.html").stat().st_size > 10_000
+    assert "Not a medical device" in (run / "MODEL_CARD.md").read_text()
+    assert {path.suffix for path in (run / "evaluations" / "ham10000-test" / "figures").iterdir()} == {".png"}
+
+
+def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
+    scores = evaluated(run)
+    gap, training = scores["gap"], scores["training"]
+    assert training["images"] == scores["images"] < training["of"]
+    for name in ("accuracy", "log_loss"):
+        difference = training["headline"][name]["value"] - scores["headline"][name]["value"]
+        assert gap[name] == pytest.approx(difference)
+
+
+def test_what_is_there_is_shown_again_and_replaced_on_demand(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluated(run)
+    path = run / "evaluations" / "ham10000-test" / "scores.json"
+    path.write_text(path.read_text().replace('"part": "test"', '"part": "marked"'))
+    evaluated(run)
+    assert "--again scores anew" in capsys.readouterr().err
+    assert "marked" in path.read_text()
+    evaluated(run, "--again")
+    assert "marked" not in path.read_text()
+
+
+def test_eight_views_and_the_prior_are_kept_apart(run: Path) -> None:
+    plain, views = evaluated(run), evaluated(run, "--tta", folder="ham10000-test-tta")
+    balanced = evaluated(run, "--prior", folder="ham10000-test-prior")
+    assert (plain["tta"], views["tta"], balanced["prior"]) == (False, True, True)
+    prior = json.loads((run / "bundle" / "model.json").read_text())["prior"]
+    classes = plain["classes"]
+    for one, other in zip(predictions(run), predictions(run, "ham10000-test-prior"), strict=True):
+        divided = np.array([float(one[f"p_{name}"]) for name in classes]) / prior
+        found = [float(other[f"p_{name}"]) for name in classes]
+        np.testing.assert_allclose(found, divided / divided.sum(), atol=1e-4)
+    assert predictions(run) != predictions(run, "ham10000-test-tta")
+
+
+def test_views_do_not_care_how_an_image_lies(run: Path) -> None:
+    from residerm.bundle import load
+
+    predictor = load(run)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
+    turned = np.ascontiguousarray(np.rot90(pixels[:, :, ::-1], 3, (1, 2)))
+    np.testing.assert_allclose(predictor.predict_pixels(pixels, 8), predictor.predict_pixels(turned, 8), atol=1e-6)
+
+
+def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ISIC 2019 has ak in place of akiec, and scc: these have no class in the model, and that is said."""
+    other = making.isic2019(tmp_path / "isic2019", change=lambda line: line | {"image": line["image"]})
+    scores = evaluated(run, "--data", str(other), folder="isic2019-all")
+    assert set(scores["mapping"]["unmapped"]) == {"ak", "scc"}
+    assert "the model has none for it" in capsys.readouterr().err
+    assert scores["by_class"]["akiec"]["sensitivity"]["absent"]
+    assert scores["gap"] is None
+
+
+def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> None:
+    other = making.isic2019(tmp_path / "isic2019")
+    scores = evaluated(run, "--data", str(other), "--task", "malignancy", folder="isic2019-all-malignancy")
+    assert scores["classes"] == ["benign", "malignant"]
+    assert scores["mapping"]["map"]["scc"] == scores["mapping"]["model"]["akiec"] == "malignant"
+    for row in predictions(run, "isic2019-all-malignancy"):
+        assert float(row["p_benign"]) + float(row["p_malignant"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_model_of_diagnoses_answers_isic_2016_as_melanoma(run: Path, tmp_path: Path) -> None:
+    other = making.isic2016(tmp_path / "isic2016", images=12)
+    scores = evaluated(run, "--data", str(other), folder="isic2016-all-melanoma")
+    assert scores["classes"] == ["not_melanoma", "melanoma"]
+    assert scores["mapping"]["model"]["bcc"] == "not_melanoma"
+
+
+def test_its_own_archive_gives_the_test_part(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = evaluated(run, "--data", str(archive), folder="ham10000-all")
+    assert "was trained with or chosen by are left out" in capsys.readouterr().err
+    assert whole["headline"]["accuracy"]["value"] == evaluated(run)["headline"]["accuracy"]["value"]
+
+
+def test_two_runs_on_the_same_images(run: Path, archive: Path, tmp_path: Path) -> None:
+    other = trained(archive, tmp_path / "other", model="logistic")
+    folder = f"ham10000-test-against-{other.name}"
+    evaluated(run, "--against", str(other), folder=folder)
+    comparison = json.loads((run / "evaluations" / folder / "comparison.json").read_text())
+    own, its = evaluated(run), evaluated(other)
+    difference = own["headline"]["accuracy"]["value"] - its["headline"]["accuracy"]["value"]
+    found = comparison["differences"]["accuracy"]
+    assert found["value"] == pytest.approx(difference)
+    assert found["low"] <= found["value"] <= found["high"]
+    assert 0 <= comparison["mcnemar"]["p"] <= 1
+    assert other.name in (run / "report.html").read_text()
+
+
+def test_images_that_the_other_run_has_seen_are_left_out(
+    run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = trained(archive, tmp_path / "other", "--split-seed", "3")
+    folder = f"ham10000-test-against-{other.name}"
+    scores = evaluated(run, "--against", str(other), folder=folder)
+    assert "has seen are left out" in capsys.readouterr().err
+    mine, its = ({row["image_id"] for row in csv.DictReader((one / "splits.csv").open()) if row["part"] == "test"}
+                 for one in (run, other))  # fmt: skip
+    assert {row["image_id"] for row in predictions(run, folder)} <= mine & its
+    assert scores["images"] == len(predictions(run, folder))
+
+
+def test_a_run_that_did_not_finish(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "summary.json").unlink()
+    assert f"train --resume {run}" in refused(capsys, str(run), code=1)
+
+
+def test_a_class_with_no_and_one_with_one_test_image(archive: Path, tmp_path: Path) -> None:
+    first = trained(archive, tmp_path / "first")
+    lines = list(csv.DictReader((first / "splits.csv").open()))
+    kept = next(line["group"] for line in lines if line["part"] == "test" and line["label"] == "vasc")
+    for line in lines:
+        rare = line["label"] in ("df", "vasc")
+        line["part"] = "train" if rare and line["part"] == "test" and line["group"] != kept else line["part"]
+    split = tmp_path / "split.csv"
+    with split.open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    scores = evaluated(trained(archive, tmp_path / "second", "--split", str(split)))
+    assert scores["by_class"]["df"]["sensitivity"]["absent"]
+    assert scores["headline"]["macro_auc"]["absent"]
+    assert "value" in scores["headline"]["balanced_accuracy"]
+
+
+def test_labels_that_are_no_longer_the_same(
+    run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = Path(shutil.copytree(archive, tmp_path / "changed"))
+    (table,) = changed.glob("*.csv")
+    table.write_text(table.read_text().replace(",vasc,", ",df,", 1))
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(str(archive), str(changed)))
+    assert "have other labels than when" in refused(capsys, str(run), code=1)
+
+
+def test_an_archive_that_has_moved(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace(str(archive), "/nowhere"))
+    assert "/nowhere" in refused(capsys, str(run), code=1)
+
+
+def test_melanoma_and_malignancy_never_meet(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained(archive, tmp_path / "runs", "--task", "malignancy")
+    other = making.isic2016(tmp_path / "isic2016")
+    error = refused(capsys, str(run), "--data", str(other), code=2)
+    assert "never compared" in error
+    assert "basal cell carcinoma" in error
+    assert not (run / "evaluations").exists()
+
+
+def test_all_images_known(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = (run / "splits.csv").read_text().replace(",test\n", ",train\n")
+    (run / "splits.csv").write_text(lines)
+    assert "no test part" in refused(capsys, str(run), code=2)
+    assert "none is left to score" in refused(capsys, str(run), "--data", str(archive), code=2)
+
+
+def test_models_that_do_not_compare(
+    run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = trained(archive, tmp_path / "runs", "--task", "malignancy")
+    assert "compare on an archive that both can be read on" in refused(
+        capsys, str(run), "--against", str(other), code=2
+    )
+
+
+def test_no_permission_to_write(trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from residerm.evaluation import evaluate
+
+    with folder_for_all() as place:
+        run = Path(shutil.copytree(trained_once, place / "run"))
+        archive = Path(shutil.copytree(_archive_of(run), place / "archive"))
+        config = run / "config.yaml"
+        config.write_text(config.read_text().replace(str(_archive_of(run)), str(archive)))
+        cache = place / "cache"
+        cache.mkdir(mode=0o777)
+        cache.chmod(0o777)
+        monkeypatch.setenv("RESIDERM_CACHE", str(cache))
+        said = said_to_nobody(lambda: evaluate(run))
+    assert said.startswith("WriteError: cannot write")
+    assert "permission denied" in said
+
+
+def _archive_of(run: Path) -> Path:
+    import yaml
+
+    return Path(yaml.safe_load((run / "config.yaml").read_text())["path"])
+
+
+def test_predictions_that_lack_a_class(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluated(run)
+    path = run / "evaluations" / "ham10000-test" / "predictions.csv"
+    path.write_text(path.read_text().replace("p_mel", "p_other", 1))
+    assert "p_mel is missing" in refused(capsys, str(run), code=1)
+
+
+def test_scores_and_labels_must_fit() -> None:
+    from residerm.errors import UsageError
+
+    with pytest.raises(UsageError, match="labels"):
+        assess(np.array([0, 1, 2]), np.full((3, 2), 0.5), ("a", "b"), np.arange(3))

@@ -1,0 +1,145 @@
+"""`residerm predict`: files, folders, zips and patterns; a bad file is a line, and the rest is done."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import making
+from residerm import cli
+from residerm.bundle import load
+from residerm.errors import UsageError
+from residerm.prediction import predict
+
+SMALL = ("--model", "resnet20", "--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    pytest.MonkeyPatch().setenv("RESIDERM_CACHE", str(folder / "cache"))
+    archive = making.ham10000(folder / "archive", lesions=70)
+    assert cli.run(["train", str(archive), *SMALL, "--runs", str(folder / "runs")]) == 0
+    return next((folder / "runs").iterdir())
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(11):
+        (folder / f"{number:02d}.jpg").write_bytes(making.jpeg(1000 + number, (60, 40)))
+    return folder
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open() as stream:
+        return list(csv.DictReader(stream))
+
+
+def test_a_file_a_folder_a_zip_and_a_pattern_say_the_same(model: Path, images: Path, tmp_path: Path) -> None:
+    shutil.make_archive(str(tmp_path / "packed"), "zip", images)
+    found = {}
+    for name, given in {
+        "files": sorted(map(str, images.iterdir())),
+        "folder": [str(images)],
+        "zip": [str(tmp_path / "packed.zip")],
+        "pattern": [str(images / "*.jpg")],
+    }.items():
+        target = tmp_path / f"{name}.csv"
+        assert cli.run(["predict", str(model), *given, "--out", str(target)]) == 0
+        found[name] = [{key: value for key, value in row.items() if key != "image"} for row in rows(target)]
+    assert len(found["files"]) == 11
+    assert found["files"] == found["folder"] == found["zip"] == found["pattern"]
+    assert "Not a medical device" in found["files"][0]["notice"]
+
+
+def test_batch_size_and_order_do_not_matter(model: Path, images: Path) -> None:
+    predictor, files = load(model), sorted(images.iterdir())
+    expected = {line.name: line.probabilities for line in predict(predictor, files)}
+    for size, order in ((1, files), (3, files[::-1]), (64, files[5:] + files[:5])):
+        for line in predict(predictor, order, batch_size=size):
+            np.testing.assert_allclose(line.probabilities, expected[line.name], atol=1e-5)
+
+
+def test_the_same_as_the_predictor_alone(model: Path, images: Path) -> None:
+    predictor, files = load(model), sorted(images.iterdir())
+    together = predictor.predict([path.read_bytes() for path in files])
+    found = [line.probabilities for line in predict(model, files)]
+    np.testing.assert_allclose(found, together, atol=1e-5)
+
+
+def test_bad_files_are_lines_and_the_rest_is_done(
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "03.jpg").write_bytes(making.jpeg(3, (60, 40))[:200])
+    (images / "04.jpg").write_text("no picture")
+    (images / "05.jpg").write_bytes(b"")
+    target = tmp_path / "found.json"
+    arguments = ["predict", str(model), str(images), str(tmp_path / "none.jpg"), "--out", str(target)]
+    assert cli.run(arguments) == 1
+    document = json.loads(target.read_text())
+    assert "Not a medical device" in document["notice"]
+    errors = {Path(line["image"]).name: line["error"] for line in document["predictions"] if "error" in line}
+    assert set(errors) == {"03.jpg", "04.jpg", "05.jpg", "none.jpg"}
+    assert "there is no such file" in errors["none.jpg"]
+    assert "empty" in errors["05.jpg"]
+    assert len(document["predictions"]) == 12
+    printed = capsys.readouterr()
+    assert "8 images, 4 that could not be read" in printed.out
+    assert "Traceback" not in printed.err
+
+
+def test_a_broken_zip_is_a_line_too(model: Path, images: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.zip"
+    broken.write_bytes(b"PK\x03\x04 and no more")
+    lines = list(predict(model, [broken, images]))
+    assert [bool(line.error) for line in lines] == [True] + [False] * 11
+
+
+def test_the_table_and_json_on_the_terminal(model: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["predict", str(model), str(images)]) == 0
+    printed = capsys.readouterr().out
+    assert str(images / "10.jpg") in printed
+    assert "Not a medical device and not a diagnosis" in printed
+    assert cli.run(["predict", str(model), str(images), "--json", "--tta"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    for line in document["predictions"]:
+        assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_nothing_is_overwritten(model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "mine.csv"
+    target.write_text("mine")
+    assert cli.run(["predict", str(model), str(images), "--out", str(target)]) == 2
+    assert "is not overwritten" in capsys.readouterr().err
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{model}"], "IMAGE is missing"),
+        (["{model}", "{empty}"], "no images: give image files"),
+        (["{model}", "{empty}", "--out", "answers.txt"], "written as .csv or .json"),
+        (["{empty}", "{empty}"], "holds no model"),
+        (["{model}", "{empty}", "--batch-size", "0"], "--batch-size"),
+    ],
+)
+def test_wrong_calls(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    given = [argument.format(model=model, empty=tmp_path / "empty") for argument in arguments]
+    assert cli.run(["predict", *given]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_no_images_at_all(model: Path) -> None:
+    with pytest.raises(UsageError, match="no images"):
+        list(predict(model, []))

@@ -1,0 +1,199 @@
+"""`residerm theory`: the commands as a newcomer runs them, and what cannot work."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+import making
+from residerm import cli
+from residerm.theory import backprop
+
+FIGURES = {"equations.png", "identity.png", "vanishing.png"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread_and_a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # these networks are too small for more
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+
+
+def trained(archive: Path, runs: Path, *options: str) -> Path:
+    fixed = ("--size", "16", "--epochs", "1", "--batch-size", "16", "--precision", "float32", "--no-augment")
+    assert cli.run(["train", str(archive), *fixed, "--runs", str(runs), *options]) == 0
+    return max(runs.iterdir())
+
+
+@pytest.fixture(scope="module")
+def residual(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(archive, tmp_path_factory.mktemp("runs"), "--model", "resnet-basic-2-1-1", "--width", "4")
+
+
+@pytest.fixture(scope="module")
+def logistic(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return trained(archive, tmp_path_factory.mktemp("runs"), "--model", "logistic")
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
+    capsys.readouterr()
+    assert cli.run(["theory", *arguments]) == code
+    found = capsys.readouterr()
+    assert "Traceback" not in found.err
+    return found.err if code else found.out
+
+
+def test_every_equation_holds_also_inside_a_trained_run(
+    residual: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "figures"
+    report = json.loads(printed(capsys, "check", str(residual), "--depth", "8", "--out", str(out), "--json"))
+    assert report["holds"]
+    assert {path.name for path in out.iterdir()} == FIGURES
+    equations = {one["equation"]: one for one in report["equations"]}
+    assert equations["(12) at blocks of trained resnet-basic-2-1-1"]["largest_relative_error"] < 1e-10
+    assert equations["(11) in trained resnet-basic-2-1-1"]["largest_relative_error"] > 0.001
+    assert equations["Adam"]["limit"] == 1e-12
+    assert "minus sign" in equations["CE = -Σ y log p"]["correction"]
+
+
+def test_an_equation_that_fails_is_shown_and_the_command_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(backprop, "by_weights_of", lambda delta, a: 2 * delta @ a.T)
+    assert cli.run(["theory", "check", "--depth", "8"]) == 1
+    shown = capsys.readouterr().out
+    assert "FAILS" in shown
+    assert "do not hold: (6), (7) ∂CE/∂w" in shown
+
+
+def test_fresh_networks_are_followed_on_an_archive(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ("--data", str(archive), "--depths", "8", "14", "--width", "2", "--steps", "2", "--training-depth", "8")
+    found = json.loads(printed(capsys, "flow", *small, "--out", str(tmp_path / "figures"), "--json"))
+    assert {path.name for path in (tmp_path / "figures").iterdir()} == {
+        "gradients.png",
+        "activations.png",
+        "training.png",
+    }
+    assert len(found["at_initialisation"]) == 16
+    shown = printed(capsys, "flow", *small)
+    assert shown.count("plain, sigmoid, good start: ") == 1
+    assert "plain, sigmoid, 8 layers: in 2 steps the loss went from" in shown
+
+
+def test_a_runs_gradient_is_read_in_plain_words(
+    residual: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = printed(capsys, "flow", str(residual), "--out", str(tmp_path / "figures"))
+    assert "resnet-basic-2-1-1: healthy: every layer receives a gradient" in shown
+    assert (tmp_path / "figures" / "layers.png").stat().st_size > 10_000
+
+
+def test_any_network_can_be_followed(logistic: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(printed(capsys, "flow", str(logistic), "--json"))
+    assert [layer["layer"] for layer in found["layers"]] == ["linear"]
+
+
+def test_a_run_without_shortcuts_has_no_residual_equations(
+    logistic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(capsys, "check", str(logistic), "--out", str(tmp_path / "figures"), code=2)
+    assert "trained logistic has no residual blocks" in text
+    assert not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("check", "--depth", "21"), 2, "6n + 2 layers, such as 20 or 26"),
+        (("flow", "--depths", "9"), 2, "such as 8 or 14"),
+        (("flow", "--training-depth", "57"), 2, "such as 56 or 62"),
+        (("flow", "nowhere"), 2, "nowhere is no run folder"),
+        (("check", "nowhere"), 2, "nowhere is no run folder"),
+        (("flow", "nowhere", "--data", "archive"), 2, "--data is for fresh networks"),
+        (("flow", "--data", "nowhere"), 1, "nowhere"),
+        (("flow", "--steps", "-1"), 2, "--steps"),
+    ],
+)
+def test_what_cannot_work_is_said_in_a_line(
+    arguments: tuple[str, ...], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = printed(capsys, *arguments, code=code)
+    assert said in text
+    assert text.count("\n") == 1
+
+
+def test_a_plain_network_has_no_shortcuts_to_look_into(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = ("--model", "resnet-basic-1-1-1", "--width", "2", "--shortcut", "none")
+    run = trained(archive, tmp_path / "runs", *plain)
+    text = printed(capsys, "check", str(run), code=2)
+    assert "trained resnet-basic-1-1-1 without shortcuts has no residual blocks" in text
+
+
+def test_another_folder_is_no_run(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "is no run, or damaged" in printed(capsys, "flow", str(archive), code=1)
+
+
+def test_a_run_whose_archive_is_gone_says_so(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    moved = making.ham10000(tmp_path / "moved", lesions=105)
+    run = trained(moved, tmp_path / "runs", "--model", "resnet-basic-1-1-1", "--width", "2")
+    moved.rename(tmp_path / "elsewhere")
+    assert "which is no longer there" in printed(capsys, "flow", str(run), code=2)
+    assert archive.exists()
+
+
+def test_figures_are_never_written_over_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    arguments = ("flow", "--depths", "8", "--width", "2", "--steps", "0", "--out", str(tmp_path))
+    assert "already there" in printed(capsys, *arguments, code=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "depth"
+    small = (str(archive), "--depths", "8", "14", "--seeds", "0", "--epochs", "1", "--width", "2", "--out", str(out))
+    shown = printed(capsys, "depth", *small)
+    assert "plain: 14 layers end with a training error of" in shown
+    assert "always naming the commonest class" in shown
+    assert {path.name for path in (out / "figures").iterdir()} == {"depth.png", "course.png"}
+    found = json.loads(printed(capsys, "depth", *small, "--json"))
+    assert [(one["network"], one["depth"]) for one in found] == [
+        ("plain", 8),
+        ("residual", 8),
+        ("plain", 14),
+        ("residual", 14),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--depths", "21"), "6n + 2 layers"),
+        (("--epochs", "0"), "--epochs must be at least 1"),
+        (("--preset", "huge"), "--preset"),
+    ],
+)
+def test_what_depth_cannot_do_is_said(
+    arguments: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said in printed(capsys, "depth", *arguments, "--out", str(tmp_path / "out"), code=2)
+    assert not (tmp_path / "out").exists()
+
+
+def test_depth_on_an_archive_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "nowhere" in printed(capsys, "depth", "nowhere", "--out", str(tmp_path / "out"), code=1)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,190 @@
+"""Gradients at every layer: against autograd itself, beyond what floats hold, and without a trace in the network."""
+
+import copy
+import dataclasses
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from residerm.errors import UsageError
+from residerm.models.resnet import ResNet
+from residerm.theory import readings
+from residerm.theory.flow import Course, RunFlow, at_initialisation, flow_of_fresh, while_training
+from residerm.theory.images import Images, random_images
+from residerm.theory.layers import measure
+from residerm.theory.plain import KINDS, network
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    return random_images(32, 16, seed=0)
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    random = torch.Generator().manual_seed(1)
+    return torch.randn(6, 3, 8, 8, generator=random), torch.tensor([0, 1, 2, 0, 1, 2])
+
+
+class Awkward(nn.Module):
+    """With dropout, a ReLU in place, a layer called late that was made early, and one that is never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(4, 3)
+        self.first = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(inplace=True), nn.Dropout(0.5))
+        self.unused = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).mean((2, 3)))
+
+
+def test_norms_are_those_of_autograd_in_the_order_of_the_images_way() -> None:
+    images, labels = batch()
+    module = network("relu", 8, 3, width=4, start="good", seed=0).double()
+    F.cross_entropy(module(images.double()), labels).backward()
+    expected = {name: one.weight for name, one in module.named_modules() if isinstance(one, nn.Conv2d | nn.Linear)}
+    measured = measure(module, images, labels).layers
+    assert [layer.name for layer in measured] == list(expected)
+    for layer in measured:
+        weight = expected[layer.name]
+        assert 10**layer.gradient == pytest.approx(weight.grad.norm().item(), rel=1e-9)
+        assert 10**layer.relative == pytest.approx((weight.grad.norm() / weight.norm()).item(), rel=1e-9)
+
+
+def test_the_network_is_left_as_it_was() -> None:
+    images, labels = batch()
+    module = Awkward().train()
+    module.last.requires_grad_(False)
+    state = copy.deepcopy(module.state_dict())
+    measured = measure(module, images, labels)
+    assert [layer.name for layer in measured.layers] == ["first.0", "last"]
+    assert measured.layers == measure(module, images, labels).layers, "no chance in it"
+    assert all(torch.equal(value, state[name]) for name, value in module.state_dict().items())
+    assert all(parameter.grad is None for parameter in module.parameters())
+    assert module.training
+    assert not module.last.weight.requires_grad
+    assert not any(one._forward_hooks or one._backward_hooks for one in module.modules())
+
+
+def test_hooks_are_gone_even_where_the_network_fails() -> None:
+    module = Awkward()
+    with pytest.raises(RuntimeError):
+        measure(module, torch.zeros(2, 5, 8, 8), torch.tensor([0, 1]))
+    assert not any(one._forward_hooks for one in module.modules())
+
+
+def test_a_gradient_that_no_float_holds_is_measured_all_the_same() -> None:
+    """Linear layers of one node: the gradient of the first weight is known in closed form."""
+    chain = nn.Sequential(*(nn.Linear(1, 1, bias=False) for _ in range(400)), nn.Linear(1, 2, bias=False))
+    for layer in chain[:-1]:
+        nn.init.constant_(layer.weight, 0.125)
+    nn.init.constant_(chain[-1].weight[0], 1.0)
+    nn.init.zeros_(chain[-1].weight[1:])
+    with torch.no_grad():
+        chain[0].weight.fill_(1.0)
+    first = measure(chain, torch.ones(1, 1), torch.tensor([1])).layers[0]
+    assert first.gradient == pytest.approx(math.log10(0.5) + 399 * math.log10(0.125), abs=1e-9)
+
+
+def test_what_receives_nothing_is_named() -> None:
+    images, labels = batch()
+    module = network("relu", 8, 3, width=4, start="good", seed=0)
+    nn.init.zeros_(module.fc.weight)  # so that no gradient gets past it
+    measured = measure(module, images, labels)
+    assert measured.starved == [f"layers.{place}" for place in range(0, 14, 2)]
+    reading = readings.of_run(RunFlow("it", "these", measured))
+    assert "not healthy" in reading
+    assert "the first 7 of 8 layers (layers.0 to layers.12) receive nothing" in reading
+
+
+def test_what_gives_nothing_is_named() -> None:
+    module = network("relu", 8, 3, width=4, start="good", seed=0)
+    nn.init.zeros_(module.layers[8].weight)
+    reading = readings.of_run(RunFlow("it", "these", measure(module, *batch())))
+    assert "all 8 layers receive nothing" in reading
+    assert "the output is zero everywhere: layers.8, layers.10" in reading
+
+
+def test_at_depth_56_the_sigmoids_first_gradient_is_a_millionth_of_the_residual_one_at_most(images: Images) -> None:
+    for start in ("good", "poor"):
+        first = {
+            kind: measure(network(kind, 56, 7, width=4, start=start, seed=0), images.pixels / 128 - 1, images.labels)
+            .layers[0]
+            .gradient
+            for kind in ("sigmoid", "residual")
+        }
+        assert first["residual"] - first["sigmoid"] >= 6
+
+
+def test_all_kinds_have_the_same_layers_and_weights() -> None:
+    networks = {kind: network(kind, 20, 7, width=4, start="good", seed=0) for kind in KINDS}
+    shapes = {
+        kind: [tuple(one.weight.shape) for one in module.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
+        for kind, module in networks.items()
+    }
+    assert len(shapes["sigmoid"]) == 20
+    assert all(shape == shapes["residual"] for shape in shapes.values())
+
+
+def test_readings_say_what_was_measured(images: Images) -> None:
+    courses = at_initialisation(images, (8, 32), width=4)
+    assert len(courses) == 2 * len(KINDS) * 2
+    said = {
+        (kind, start): readings.of_courses([one for one in courses if (one.kind, one.start) == (kind, start)])
+        for kind in KINDS
+        for start in ("good", "poor")
+    }
+    assert "vanishes" in said["sigmoid", "good"]
+    assert "(layers.0 to layers." in said["sigmoid", "good"]
+    assert "keeps its size" in said["residual", "good"]
+    assert "fade" in said["relu", "poor"]
+    assert "no layer receives anything" in said["relu", "poor"]
+
+
+def test_a_residual_network_learns_where_a_sigmoid_one_does_not(images: Images) -> None:
+    threads = torch.get_num_threads()
+    trainings = {one.kind: one for one in while_training(images, 20, 12, width=4)}
+    assert torch.get_num_threads() == threads
+    assert list(trainings["residual"].looks) == [0, 1, 2, 5, 10, 12]
+    assert trainings["residual"].losses[-1] < trainings["residual"].losses[0]
+    assert max(look.layers[0].gradient for look in trainings["sigmoid"].looks.values()) < -6
+    assert "12 steps" in readings.of_training(trainings["residual"])
+
+
+def test_the_reading_of_a_run() -> None:
+    images, labels = batch()
+    measured = measure(ResNet("basic", (1, 1, 1), classes=3, width=4), images, labels)
+    assert "healthy: every layer receives a gradient" in readings.of_run(RunFlow("it", "these", measured))
+    learnt = dataclasses.replace(measured, loss=1e-5)
+    assert "nearly all is learnt" in readings.of_run(RunFlow("it", "these", learnt))
+    first, *others = measured.layers
+    faint = dataclasses.replace(first, relative=first.relative - 3.5)
+    uneven = readings.of_run(RunFlow("it", "these", dataclasses.replace(measured, layers=(faint, *others))))
+    assert "uneven: relative to its weights, " in uneven
+    assert "times as much as conv1" in uneven
+
+
+def test_powers_that_no_float_holds_are_printed() -> None:
+    assert readings.power(-412.5) == "3.2e-413"
+    assert readings.power(2.0) == "1.0e+02"
+    assert readings.power(None) == "none"
+
+
+def test_what_cannot_be_followed_is_refused() -> None:
+    with pytest.raises(UsageError, match="6n \\+ 2"):
+        flow_of_fresh(depths=(8, 21))
+    with pytest.raises(UsageError, match="--width"):
+        flow_of_fresh(width=0)
+    with pytest.raises(UsageError, match="no convolution and no linear layer"):
+        measure(nn.Flatten(), *batch())
+
+
+def test_a_course_can_be_read_by_a_program(images: Images) -> None:
+    course = at_initialisation(images, (8,), width=4)[0]
+    assert isinstance(course, Course)
+    described = course.to_dict()
+    assert described["network"] == "plain, sigmoid"
+    assert len(described["layers"]) == 8
