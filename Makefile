@@ -19,11 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 		|| echo "isic-challenge-scoring could not be installed (has this machine a C compiler?): its tests will be skipped"
 	@touch $@
 
-demo: setup ## draw the synthetic archive, its statistics and a preview, in demo/
+demo: setup ## draw synthetic lesions, train a small residual network, score it, write its report: in demo/
 	rm -rf demo
-	$(BIN)/residerm data synth demo/archive
-	$(BIN)/residerm data stats demo/archive --out demo/statistics
-	$(BIN)/residerm data preview demo/archive --out demo/preview.png
+	$(BIN)/residerm demo --out demo
 
 # One thread for each of the two workers: more get in each other's way.
 test: setup ## run the tests, without the slow ones

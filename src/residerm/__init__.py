@@ -6,24 +6,29 @@ Everything that a command does is one function here; each is imported when it is
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "Experiment": "residerm.config",
+    "bench": "residerm.training.bench",
+    "demonstrate": "residerm.demonstration",
     "describe": "residerm.data.stats",
     "divide": "residerm.data.split",
+    "evaluate": "residerm.evaluation",
     "draw_archive": "residerm.data.synthetic",
     "draw_preview": "residerm.data.preview",
     "fetch": "residerm.data.fetch",
-    "open_cache": "residerm.data.cache",
+    "load": "residerm.bundle",
     "open_archive": "residerm.data.archives",
+    "open_cache": "residerm.data.cache",
+    "predict": "residerm.prediction",
+    "resume": "residerm.training.train",
+    "train": "residerm.training.train",
 }
 
-__all__ = ["__version__", "open_archive"]
-
-if TYPE_CHECKING:
-    from residerm.data.archives import open_archive
+__all__ = ["__version__", *sorted(_FUNCTIONS)]
 
 
 def __getattr__(name: str) -> Any:

@@ -129,10 +129,10 @@ class ResNetOptions(Options):
 class TrainOptions(Options):
     """How a network is trained."""
 
-    epochs: int = Field(30, ge=1, description="Times that the training rows are gone through.")
+    epochs: int = Field(40, ge=1, description="Times that the training rows are gone through.")
     batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
-    rate: float = Field(1e-3, gt=0, description="Highest learning rate.")
+    rate: float = Field(4e-4, gt=0, description="Highest learning rate.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, or the first decay rate of Adam.")
     weight_decay: float = Field(0.05, ge=0, description="Weight decay; none on biases and normalisation.")
     schedule: Literal["one-cycle", "cosine", "step", "constant"] = Field(

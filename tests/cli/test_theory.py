@@ -125,6 +125,7 @@ def test_a_run_without_shortcuts_has_no_residual_equations(
         (("flow", "nowhere", "--data", "archive"), 2, "--data is for fresh networks"),
         (("flow", "--data", "nowhere"), 1, "nowhere"),
         (("flow", "--steps", "-1"), 2, "--steps"),
+        (("check", "--seed", "-1"), 2, "--seed"),
     ],
 )
 def test_what_cannot_work_is_said_in_a_line(
@@ -183,7 +184,8 @@ def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys
     ("arguments", "said"),
     [
         (("--depths", "21"), "6n + 2 layers"),
-        (("--epochs", "0"), "--epochs must be at least 1"),
+        (("--epochs", "0"), "--epochs"),
+        (("--seeds", "0", "-1"), "--seeds"),
         (("--preset", "huge"), "--preset"),
     ],
 )

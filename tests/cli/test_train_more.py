@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file
 
 import making
 from residerm import cli
+from residerm.config import ModelOptions, ResNetOptions
+from residerm.models.start import begin
 
 SMALL = ("--batch-size", "16", "--precision", "float32")
 CNN = ("--model", "cnn", "--size", "32", "--epochs", "1")
@@ -143,3 +146,32 @@ def test_runs_are_listed_whole_in_a_narrow_window(
     assert "all 1 epochs are done" in printed
     assert cli.run(["runs", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["run"] == run.name
+
+
+@pytest.mark.parametrize(
+    ("options", "power", "zero_init"),
+    [
+        ((), 0.75, True),
+        (("--sampling", "over"), 0.0, True),
+        (("--logit-adjustment", "1"), 0.0, True),
+        (("--class-weight-power", "0.5", "--no-zero-init"), 0.5, False),
+        (("--shortcut", "none"), 0.75, None),
+    ],
+)
+def test_what_was_in_effect_is_written_down(
+    archive: Path, tmp_path: Path, options: tuple[str, ...], power: float, zero_init: bool | None
+) -> None:
+    run = trained(archive, tmp_path, *options, model="resnet20", size=16)
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert (saved["class_weight_power"], saved["zero_init"]) == (power, zero_init)
+
+
+def test_blocks_begin_as_their_shortcuts_unless_there_are_weights(tmp_path: Path) -> None:
+    options = ModelOptions(model="resnet20")
+    fresh = begin(options, 7, 32).model.network
+    assert all(float(block.bn2.weight.abs().sum()) == 0 for block in fresh.layer1)
+    published = begin(options, 7, 32, ResNetOptions(zero_init=False)).model.network
+    torch.save(published.state_dict(), tmp_path / "weights.pth")
+    loaded = begin(ModelOptions(model="resnet20", weights=tmp_path / "weights.pth"), 7, 32)
+    assert loaded.resnet.zero_init is None
+    assert all(float(block.bn2.weight.abs().sum()) > 0 for block in loaded.model.network.layer1)

@@ -114,6 +114,12 @@ def test_another_plan_does_not_go_on_in_the_same_folder(plan: Plan, done: tuple[
         run_depth(plan.model_copy(update={"epochs": 3}), done[0])
 
 
+def test_a_damaged_plan_is_said_so(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        run_depth(plan, tmp_path)
+
+
 def test_what_cannot_be_trained_leaves_nothing_behind(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="6n \\+ 2 layers, such as 20 or 26"):
         run_depth(plan.model_copy(update={"depths": (20, 21)}), tmp_path / "out")

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from residerm.cli.console import out, progress, remarks, show_json
-from residerm.cli.theory_out import figures_in
+from residerm.cli.theory_out import NotNegative, figures_in
 
 if TYPE_CHECKING:
     from residerm.theory.check import Report
@@ -20,7 +20,7 @@ def check_(
     run: Path | None = None,
     *,
     depth: int = 56,
-    seed: int = 0,
+    seed: NotNegative = 0,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: bool = False,
 ) -> int:

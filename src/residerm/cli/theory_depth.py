@@ -9,10 +9,10 @@ from cyclopts import Parameter
 
 from residerm.atomic import new_folder
 from residerm.cli.console import out, progress, remarks, show_json, show_table
-from residerm.errors import UsageError
+from residerm.cli.theory_out import NotNegative, Positive
 
 if TYPE_CHECKING:
-    from residerm.theory.depth import Outcome, Plan
+    from residerm.theory.depth import Outcome
 
 _SEVERAL = Parameter(consume_multiple=True)
 
@@ -23,9 +23,9 @@ def depth_(
     out_: Annotated[Path, Parameter(name="--out")] = Path("depth"),
     preset: Literal["small", "full"] = "small",
     depths: Annotated[tuple[int, ...], _SEVERAL] = (),
-    seeds: Annotated[tuple[int, ...], _SEVERAL] = (),
-    epochs: int | None = None,
-    width: int | None = None,
+    seeds: Annotated[tuple[NotNegative, ...], _SEVERAL] = (),
+    epochs: Positive | None = None,
+    width: Positive | None = None,
     json: bool = False,
 ) -> None:
     """Train plain and residual networks of several depths alike, and see which of them can be fitted.
@@ -58,8 +58,9 @@ def depth_(
     from residerm.theory.figures import write_depth
     from residerm.training.train import Watch
 
-    given = {"path": path, "depths": depths, "seeds": seeds, "epochs": epochs, "width": width}
-    plan = _planned(PRESETS[preset], {name: value for name, value in given.items() if value not in (None, ())})
+    given: dict[str, object] = {"path": path and path.absolute(), "epochs": epochs, "width": width}
+    given |= {"depths": tuple(dict.fromkeys(depths)), "seeds": tuple(dict.fromkeys(seeds))}
+    plan = PRESETS[preset].model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
     with progress("decoding") as decoding, progress("training", "epochs") as show:
         try:
             outcomes = run_depth(plan, out_, tell=show, watch=Watch(decoding=decoding))
@@ -75,15 +76,6 @@ def depth_(
     else:
         _show(outcomes)
     remarks.print(f"figures: {figures}; runs: {out_}")
-
-
-def _planned(preset: Plan, given: dict[str, object]) -> Plan:
-    wrong = [
-        name for name, value in given.items() if name in ("epochs", "width") and isinstance(value, int) and value < 1
-    ]
-    if wrong:
-        raise UsageError(f"--{wrong[0]} must be at least 1")
-    return preset.model_copy(update=given)
 
 
 def _show(outcomes: list[Outcome]) -> None:

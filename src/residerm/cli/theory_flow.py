@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
-from residerm.cli.theory_out import figures_in
+from residerm.cli.theory_out import NotNegative, Positive, figures_in
 from residerm.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ def flow_(
     *,
     data: Path | None = None,
     depths: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = _DEPTHS,
-    width: int = 8,
-    steps: int = 200,
+    width: Positive = 8,
+    steps: NotNegative = 200,
     training_depth: int = 32,
-    seed: int = 0,
+    seed: NotNegative = 0,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: bool = False,
 ) -> None:

@@ -1,11 +1,20 @@
-"""Where the theory's figures go: a new folder that is whole or not at all, refused before the work if it is taken."""
+"""What the theory's commands share: numbers that are checked as they are given, and the folder for the figures.
+
+The folder is new, whole or not at all, and refused before the work if it is taken.
+"""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
 
 from residerm.atomic import new_folder
+
+NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 
 def figures_in(out: Path | None) -> AbstractContextManager[Path | None]:

@@ -11,9 +11,8 @@ diagnosis of skin diseases. docs/theory.md leads through both.
 - `backprop`, `residual`, `adam`, `formulas`   the equations by hand: NumPy alone, never torch
 - `oracle`                                     the same quantities by autograd and torch.optim
 - `blocks`, `layers`                           what a network computes inside, seen through hooks
-- `findings`, `check_by_hand`, `check_inside`, `check`   each equation held against its oracle
-- `depths`                                     the depths that there are
-- `images`, `plain`, `flow`, `during`          gradients by layer and depth, at first and while training
-- `depth`                                      the degradation experiment
-- `figures`                                    all of it drawn
+- `images`, `depths`, `plain`                  what is looked at: images, depths, networks without shortcuts
+- `findings`, `check_by_hand`, `check_inside`  each equation held against its oracle
+- `check`, `flow`, `depth`                     the three commands
+- `figures`, `readings`                        what came out, drawn and in sentences
 """

@@ -45,6 +45,7 @@ class Progress:
     """What is told while an epoch goes on."""
 
     epoch: int
+    epochs: int
     step: int
     steps: int
     loss: float
@@ -104,7 +105,9 @@ class Trainer:
             speed, since = len(losses) * batch.total / (now - since), now
             state.seconds += len(losses) * batch.total / speed
             losses.clear()
-            self.tell(Progress(state.epoch, state.step, steps, state.loss_sum / state.step, rate, speed))
+            self.tell(
+                Progress(state.epoch, self.options.epochs, state.step, steps, state.loss_sum / state.step, rate, speed)
+            )
             if reason := self._agreed(self.stopping() or self._out_of_time()):
                 return reason
             if self._agreed(now - self._saved > _SECONDS_BETWEEN_CHECKPOINTS):

@@ -1,0 +1,54 @@
+"""`residerm demo`: the whole way, on fewer images and epochs here, and as it is among the slow tests."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from residerm import cli, demonstration
+from residerm.config import SyntheticOptions, TrainOptions
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESIDERM_CACHE", str(tmp_path / "cache"))
+
+
+def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = {
+        name: {**options, "training": TrainOptions(epochs=1)} for name, options in demonstration._EXPERIMENTS.items()
+    }
+    monkeypatch.setattr(demonstration, "_EXPERIMENTS", quick)
+    monkeypatch.setattr(demonstration, "SyntheticOptions", lambda: SyntheticOptions(images=280, width=64, height=48))
+    folder = tmp_path / "demo"
+    assert cli.run(["demo", "--out", str(folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "balanced accuracy" in printed
+    assert "lower by" in printed
+    assert "one image (mel in truth)" in printed
+    assert "drawn, not photographed" in printed
+    assert "Not a medical device" in printed
+    (report,) = folder.glob("runs/*resnet*/report.html")
+    assert "synthetic" in report.read_text()
+    assert (folder / "lesion.jpg").stat().st_size
+
+
+def test_a_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    assert cli.run(["demo", "--out", str(tmp_path)]) == 2
+    assert "is not empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.slow
+def test_a_residual_network_does_well_and_a_linear_model_poorly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["demo", "--out", str(tmp_path / "demo")]) == 0
+    printed = capsys.readouterr().out
+    balanced = re.search(r"balanced accuracy ([\d.]+)", printed)
+    lower = re.search(r"lower by ([\d.]+)", printed)
+    assert balanced
+    assert lower
+    assert float(balanced[1]) > 0.75
+    assert float(lower[1]) >= 0.15
