@@ -34,7 +34,7 @@ def evaluate_(
     json
         Print all scores as JSON.
     """
-    from residerm.evaluation.evaluate import Watch, evaluate
+    from residerm.evaluation import Watch, evaluate
 
     with progress("decoding") as decoding, progress("predicting") as predicting:
         watch = Watch(lambda text: remarks.print(f"note: {text}"), decoding, predicting)

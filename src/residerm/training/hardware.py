@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import TypeVar
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
+from torch.nn import SyncBatchNorm
 
 from residerm.bundle.precision import choose_precision
 from residerm.config import TrainOptions
 from residerm.errors import UsageError
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def launch(options: TrainOptions) -> Fabric:
@@ -29,6 +34,14 @@ def launch(options: TrainOptions) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def synchronised(model: Module, fabric: Fabric) -> Module:
+    """The model with the batch statistics of all processes, which only accelerators can exchange as they go."""
+    if fabric.world_size == 1 or fabric.device.type == "cpu":
+        return model
+    converted: Module = SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    return converted
 
 
 def choose_accelerator(processes: int) -> str:

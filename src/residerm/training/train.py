@@ -37,7 +37,7 @@ from residerm.models.start import Start, begin
 from residerm.runs import Run, RunError, create_run, environment, open_run, read_experiment
 from residerm.training.checkpoint import State, load_state, load_weights
 from residerm.training.curves import curves, require_tensorboard
-from residerm.training.hardware import launch
+from residerm.training.hardware import launch, synchronised
 from residerm.training.loop import Trainer
 from residerm.training.recipe import Loss, MovingAverage, loss_for, optimizer_for, warnings_for
 
@@ -165,9 +165,7 @@ def assemble(
 ) -> Trainer:
     """Put the parts of a training together."""
     options, labels = experiment.training, material.records.labels
-    model = start.model.to(fabric.device).to(memory_format=torch.channels_last)
-    if fabric.world_size > 1 and fabric.device.type != "cpu":
-        model = torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+    model = synchronised(start.model.to(fabric.device).to(memory_format=torch.channels_last), fabric)
     average = MovingAverage(model, copy.deepcopy(model), options.ema)
     optimizer = optimizer_for(model.parameter_groups(start.options.backbone_rate), options)
     network, wrapped = fabric.setup(model, optimizer)

@@ -1,0 +1,57 @@
+"""Two runs on the same images: the paired difference, where neither run has seen any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from residerm.bundle import load
+from residerm.config import EvaluateOptions
+from residerm.data.cache import open_cache
+from residerm.errors import UsageError
+from residerm.evaluation.meeting import meet
+from residerm.evaluation.predictions import Predictions
+from residerm.evaluation.subject import Subject, Watch, finished, unknown_to
+from residerm.scores import compare
+
+
+class Other:
+    """The run that is compared with, on the same images, each with its own preprocessing."""
+
+    def __init__(self, folder: Path, subject: Subject, options: EvaluateOptions, watch: Watch) -> None:
+        self._run, self._options, self._watch = finished(folder), options, watch
+        self._predictor = load(folder, precision=options.precision)
+        classes, own = self._predictor.description.classes, subject.meeting
+        if own is None and classes != subject.records.classes:
+            raise UsageError(
+                f"--against {folder}: it tells {', '.join(classes)}, not {', '.join(subject.records.classes)}; "
+                "compare on an archive that both can be read on, with --data"
+            )
+        self._subject = self._of(subject)
+
+    def _of(self, subject: Subject) -> Subject:
+        description, records = self._predictor.description, subject.records
+        cache = open_cache(records, description.pixels, on_bad_image="skip", progress=self._watch.decoding)
+        meeting = subject.meeting and meet(description.classes, description.task, records, subject.meeting.task)
+        return Subject(subject.name, subject.part, records, cache, subject.rows, meeting)
+
+    def unknown(self, rows: np.ndarray) -> np.ndarray:
+        """The rows that this run has not seen either."""
+        left = unknown_to(self._run, self._subject.records, rows)
+        if not len(left):
+            raise UsageError(f"--against {self._run.folder}: it was trained with every image that is to be scored")
+        if len(left) < len(rows):
+            self._watch.remark(f"{len(rows) - len(left):,} images that {self._run.folder.name} has seen are left out")
+        return left
+
+    def compared_with(self, predictions: Predictions) -> dict[str, Any]:
+        """The paired differences, the run's less this one's."""
+        own = self._subject.predictions(self._predictor, predictions.rows, self._options, self._watch.predicting)
+        group_name = predictions.records.layout.grouped_by or "image"
+        differences = compare(
+            predictions.labels, predictions.probabilities, own.probabilities, predictions.classes, predictions.groups,
+            group_name=group_name,
+        )  # fmt: skip
+        return {"against": self._run.folder.name, **differences}

@@ -1,0 +1,141 @@
+"""What a model is scored on: the test part of its run, or what it does not know of another archive.
+
+Whatever a run was trained with or chosen by is never scored as if it were new.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from residerm.bundle import Predictor
+from residerm.config import EvaluateOptions, SplitOptions
+from residerm.data.archives import open_archive, open_for
+from residerm.data.cache import Cache, open_cache
+from residerm.data.parallel import Progress as Decoded
+from residerm.data.records import Records
+from residerm.data.split import TEST, TRAIN, divide
+from residerm.errors import UsageError
+from residerm.evaluation.meeting import Meeting, meet
+from residerm.evaluation.predictions import Predictions, Progress, probabilities_of
+from residerm.runs import Run, RunError, open_run, read_experiment
+from residerm.scores import divide_by_prior
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Where an evaluation tells how it goes."""
+
+    remark: Callable[[str], None] = lambda _: None
+    decoding: Decoded = lambda *_: None
+    predicting: Progress = lambda *_: None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The images of an archive that a model is to be scored on, and in which classes."""
+
+    name: str
+    part: str
+    records: Records
+    cache: Cache
+    rows: np.ndarray
+    meeting: Meeting | None = None  # None: in the model's own classes
+    training: np.ndarray | None = None  # rows of the training part, where it is the same archive
+    remarks: tuple[str, ...] = ()
+
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """Index of each image's class."""
+        labels: np.ndarray = (self.meeting.labels(self.records) if self.meeting else self.records.labels)[rows]
+        return labels
+
+    def predictions(
+        self, predictor: Predictor, rows: np.ndarray, options: EvaluateOptions, progress: Progress
+    ) -> Predictions:
+        """What a model says of some of the images."""
+        classes = predictor.description.classes
+        shares = probabilities_of(predictor, self.cache, rows, views=8 if options.tta else 1, progress=progress)
+        if options.prior:
+            shares = divide_by_prior(shares, np.array(predictor.description.prior))
+        if self.meeting:
+            shares, classes = self.meeting.read(shares, classes), self.meeting.classes
+        return Predictions(self.records, rows, classes, self.labels(rows), shares)
+
+
+def finished(folder: Path) -> Run:
+    """The run in a folder, which must have come to its end."""
+    run = open_run(folder)
+    if run.summary is None:
+        raise RunError(f"{folder} did not finish: residerm train --resume {folder}")
+    return run
+
+
+def test_part(run: Run, predictor: Predictor, watch: Watch) -> Subject:
+    """The images that the run has set aside, with the labels that they had then."""
+    experiment = read_experiment(run.folder / "config.yaml")
+    records = open_for(experiment.path, experiment.archive)
+    parts = divide(records, SplitOptions(split=str(run.folder / "splits.csv"))).parts
+    _refuse_other_labels(run, records, predictor)
+    cache = open_cache(
+        records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=watch.decoding
+    )
+    rows = _readable(cache, np.flatnonzero(parts == TEST))
+    if not len(rows):
+        raise UsageError(f"{run.folder}: its split has no test part; score it on another archive with --data PATH")
+    training = _readable(cache, np.flatnonzero(parts == TRAIN))
+    return Subject(records.layout.name, "test", records, cache, rows, training=training)
+
+
+def other_archive(run: Run, predictor: Predictor, options: EvaluateOptions, watch: Watch) -> Subject:
+    """Another archive, less the images that the run has seen and those of classes that it does not know."""
+    assert options.data is not None
+    description = predictor.description
+    records = open_archive(options.data).require()
+    meeting = meet(description.classes, description.task, records, options.task)
+    cache = open_cache(records, description.pixels, progress=watch.decoding)
+    mapped = np.flatnonzero(meeting.labels(records) >= 0)
+    rows = unknown_to(run, records, mapped)
+    if not len(rows):
+        raise UsageError(f"--data {options.data}: the run was trained on all of its images; none is left to score")
+    remarks = [
+        f"{count:,} images of class {name}: the model has none for it" for name, count in meeting.unmapped.items()
+    ]
+    if len(rows) < len(mapped):
+        remarks.append(f"{len(mapped) - len(rows):,} images that the run was trained with or chosen by are left out")
+    name = records.layout.name if records.layout.name not in ("csv", "folders") else options.data.resolve().stem
+    return Subject(name, "all", records, cache, rows, meeting, remarks=tuple(remarks))
+
+
+def unknown_to(run: Run, records: Records, rows: np.ndarray) -> np.ndarray:
+    """Those of the rows whose images and lesions a run has neither trained on nor validated with."""
+    known = [line for line in _split_lines(run) if line["part"] != "test"]
+    images, groups = {line["image_id"] for line in known}, {line["group"] for line in known}
+    return np.array(
+        [row for row in rows if records.image_id(row) not in images and records.group(row) not in groups], dtype=int
+    )
+
+
+def _readable(cache: Cache, rows: np.ndarray) -> np.ndarray:
+    return rows[~np.isin(rows, list(cache.unreadable))]
+
+
+def _refuse_other_labels(run: Run, records: Records, predictor: Predictor) -> None:
+    then = {line["image_id"]: line["label"] for line in _split_lines(run)}
+    changed = [
+        row for row in range(len(records)) if then[records.image_id(row)] != records.classes[records.labels[row]]
+    ]
+    if changed or records.classes != predictor.description.classes:
+        example = f", such as {records.image_id(changed[0])}" if changed else ""
+        raise RunError(
+            f"{records.tree.path}: {len(changed):,} images have other labels than when {run.folder} was trained"
+            f"{example}: evaluate against the archive as it was, or train anew"
+        )
+
+
+def _split_lines(run: Run) -> list[dict[str, str]]:
+    with (run.folder / "splits.csv").open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
