@@ -35,13 +35,13 @@ from residerm.prediction import Line, predict
 from residerm.runs import Run
 from residerm.training.train import Watch, train
 
-NETWORK, LINEAR = "resnet20", "logistic"
+NETWORK, LINEAR = "resnet18", "logistic"
 _SHOWN = "mel"
 
 _EXPERIMENTS: dict[str, dict[str, Any]] = {
     NETWORK: {
-        "resnet": ResNetOptions(stem="medium"),
-        "training": TrainOptions(epochs=30, rate=4e-3, batch_size=32),
+        "resnet": ResNetOptions(width=32),
+        "training": TrainOptions(epochs=25, rate=1e-3, batch_size=32),
     },
     LINEAR: {"training": TrainOptions(epochs=20)},
 }
