@@ -169,9 +169,9 @@ def test_what_was_in_effect_is_written_down(
 def test_blocks_begin_as_their_shortcuts_unless_there_are_weights(tmp_path: Path) -> None:
     options = ModelOptions(model="resnet20")
     fresh = begin(options, 7, 32).model.network
-    assert all(float(block.bn2.weight.abs().sum()) == 0 for block in fresh.layer1)
+    assert all(block.bn2.weight.detach().abs().sum() == 0 for block in fresh.layer1)
     published = begin(options, 7, 32, ResNetOptions(zero_init=False)).model.network
     torch.save(published.state_dict(), tmp_path / "weights.pth")
     loaded = begin(ModelOptions(model="resnet20", weights=tmp_path / "weights.pth"), 7, 32)
     assert loaded.resnet.zero_init is None
-    assert all(float(block.bn2.weight.abs().sum()) > 0 for block in loaded.model.network.layer1)
+    assert all(block.bn2.weight.detach().abs().sum() > 0 for block in loaded.model.network.layer1)

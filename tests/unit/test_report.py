@@ -171,7 +171,7 @@ def test_the_own_test_part_comes_before_variants_and_other_archives(run: Run) ->
 def test_a_comparison_leaves_the_whole_test_part_the_main_one(run: Run) -> None:
     reporting.evaluation(run, images=60)
     folder = reporting.evaluation(run, "ham10000-test-against-other", images=44)
-    reading = {"against": "other", "images": 44, "headline": {}}
+    reading = {"against": "other", "images": 44, "differences": {}}
     tested = {"first_only": 0, "second_only": 0, "p": 1.0}
     (folder / "comparison.json").write_text(json.dumps(reading | {"mcnemar": tested}))
     text = page_of(run).text

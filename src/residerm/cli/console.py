@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 SECONDS_BETWEEN_LINES = 10
+_NARROWEST = 24  # characters of a text that wraps
 
 out = Console(highlight=False, soft_wrap=True, markup=False)  # names of files and classes may hold brackets
 _NUMBER = re.compile(r"[-+\d.,]*")
@@ -66,16 +67,18 @@ def _lines(task: str, unit: str) -> Show:
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table: texts to the left, numbers to the right.
 
-    Nothing is cut off: on a terminal that is too narrow, a text in the last column wraps, and then lines run over.
+    Nothing is cut off: where there is too little width, a text in the last column wraps, and then lines run over.
     """
     lines = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for position, column in enumerate(columns):
         cells = [line[position] for line in lines]
         text = not all(_NUMBER.fullmatch(str(cell)) for cell in cells)
-        wraps = text and position == len(columns) - 1 and out.is_terminal
+        wraps = text and position == len(columns) - 1
         widest = max(map(cell_len, (*column.split("\n"), *map(str, cells))))
-        table.add_column(column, justify="left" if text else "right", min_width=20 if wraps else widest)
+        table.add_column(
+            column, justify="left" if text else "right", min_width=min(widest, _NARROWEST) if wraps else widest
+        )
     for line in lines:
         table.add_row(*map(str, line))
     out.print(table)
