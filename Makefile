@@ -23,9 +23,8 @@ demo: setup ## draw synthetic lesions, train a small residual network, score it,
 	rm -rf demo
 	$(BIN)/residerm demo --out demo
 
-# One thread for each of the two workers: more get in each other's way.
 test: setup ## run the tests, without the slow ones
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 -m 'not slow'
+	$(BIN)/pytest -n 2 -m 'not slow'
 
 test-slow: setup ## run the slow tests
 	$(BIN)/pytest -m slow

@@ -23,6 +23,7 @@ from residerm.config import ModelOptions, TrainOptions
 from residerm.errors import UsageError
 from residerm.models.complexity import measure
 from residerm.models.start import begin
+from residerm.training.hardware import wait_for
 from residerm.training.recipe import optimizer_for
 
 DOCUMENTS = (
@@ -30,11 +31,12 @@ DOCUMENTS = (
     "resnet110", "vgg19", "vgg19_bn", "resnext50_32x4d", "densenet121", "efficientnet_b0",
 )  # fmt: skip
 CLASSES = 7
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def contender(name: str, size: int, batch: int) -> dict[str, Callable[[], None]]:
     """A training step and a prediction of a network."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = DEVICE
     low = choose_precision("auto", device.type) == "bf16"
     model = begin(ModelOptions(model=name), CLASSES, size).model.to(device).to(memory_format=torch.channels_last)
     optimizer = optimizer_for(model.parameter_groups(), TrainOptions())
@@ -60,12 +62,10 @@ def contender(name: str, size: int, batch: int) -> dict[str, Callable[[], None]]
 def images_a_second(work: Callable[[], None], batch: int) -> float:
     """Of one call, after one that warms up."""
     for _ in range(2):
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        wait_for(DEVICE)
         began = time.perf_counter()
         work()
-        if torch.cuda.is_available():
-            torch.cuda.synchronize()
+        wait_for(DEVICE)
         seconds = time.perf_counter() - began
     return batch / seconds
 

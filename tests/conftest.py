@@ -1,8 +1,12 @@
-"""What every test may ask for: the real images, where they are."""
+"""What every test may ask for: the real images, where they are; and what every test gets: one thread, its own cache.
+
+Networks of tests are too small for more threads, and two workers with as many threads as cores wait for each other.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,17 @@ from hypothesis import settings
 settings.register_profile("same everywhere", deadline=None, derandomize=True)  # this machine may be slow or busy
 settings.load_profile("same everywhere")
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; processes that tests start inherit it
+
 NO_REAL_DATA = "real images are not here: put them at ../shared/data, or name their folder by RESIDERM_DATA"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or fills the cache of whoever runs it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """`residerm bench`: the three contenders, and a run of its own."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ QUICK = ("--model", "cnn", "--size", "32", "--batch-size", "8", "--rounds", "1",
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    os.environ["RESIDERM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
     return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=35)
 
 

@@ -9,11 +9,6 @@ from residerm import cli, demonstration
 from residerm.config import SyntheticOptions, TrainOptions
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RESIDERM_CACHE", str(tmp_path / "cache"))
-
-
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     quick = {
         name: {**options, "training": TrainOptions(epochs=1)} for name, options in demonstration._EXPERIMENTS.items()

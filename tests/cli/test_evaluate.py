@@ -17,11 +17,6 @@ from residerm.scores import assess, point_scores
 SMALL = ("--size", "32", "--batch-size", "16", "--epochs", "2", "--precision", "float32")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    pytest.MonkeyPatch().setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=140)

@@ -20,7 +20,6 @@ SMALL = ("--model", "resnet20", "--size", "32", "--batch-size", "16", "--epochs"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    pytest.MonkeyPatch().setenv("RESIDERM_CACHE", str(folder / "cache"))
     archive = making.ham10000(folder / "archive", lesions=70)
     assert cli.run(["train", str(archive), *SMALL, "--runs", str(folder / "runs")]) == 0
     return next((folder / "runs").iterdir())

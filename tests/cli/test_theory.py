@@ -1,27 +1,15 @@
 """`residerm theory`: the commands as a newcomer runs them, and what cannot work."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 import making
 from residerm import cli
 from residerm.theory import backprop
 
 FIGURES = {"equations.png", "identity.png", "vanishing.png"}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread_and_a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # these networks are too small for more
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

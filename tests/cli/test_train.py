@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -27,11 +26,6 @@ CLOCKS = {"seconds"}
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    os.environ["RESIDERM_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 def train(archive: Path, runs: Path, *options: str, code: int = 0) -> Path:

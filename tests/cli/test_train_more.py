@@ -21,11 +21,6 @@ CNN = ("--model", "cnn", "--size", "32", "--epochs", "1")
 PLAIN = ("--optimizer", "sgd", "--rate", "0.05", "--no-augment")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    pytest.MonkeyPatch().setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)

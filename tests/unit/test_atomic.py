@@ -253,6 +253,21 @@ def test_a_killed_process_leaves_nothing_under_the_name(tmp_path, new):
     (write_file if new == "new_file" else write_folder)(tmp_path / "place")  # what it left is in nobody's way
 
 
+def test_a_folder_of_our_own_is_replaced_whole(tmp_path):
+    write_folder(tmp_path / "place")
+    with new_folder(tmp_path / "place", replace=True) as temporary:
+        (temporary / "new").write_text("new")
+    assert tree(tmp_path) == {"place": None, "place/new": "new"}
+
+
+def test_a_folder_that_was_to_be_replaced_stays_where_that_fails(tmp_path):
+    write_folder(tmp_path / "place")
+    before = tree(tmp_path)
+    with pytest.raises(WriteError), new_folder(tmp_path / "place", replace=True) as temporary:
+        temporary.write_text("a folder takes no text")
+    assert tree(tmp_path) == before
+
+
 def test_ctrl_c_leaves_nothing(tmp_path):
     command = [sys.executable, "-c", WRITING.format(new="new_folder"), tmp_path / "deep" / "place"]
     started = time.monotonic()

@@ -5,12 +5,10 @@ import dataclasses
 import json
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import making
 from residerm.atomic import WriteError
@@ -20,16 +18,6 @@ from residerm.errors import UsageError
 from residerm.runs import list_runs
 from residerm.theory import readings
 from residerm.theory.depth import PRESETS, Cell, Outcome, Plan, experiment, run_depth
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread_and_a_cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # these networks are too small for more
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

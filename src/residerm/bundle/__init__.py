@@ -2,6 +2,6 @@
 
 from residerm.bundle.description import ModelDescription
 from residerm.bundle.predictor import Predictor, load
-from residerm.bundle.store import read_bundle, write_bundle
+from residerm.bundle.store import read_bundle, read_description, write_bundle
 
-__all__ = ["ModelDescription", "Predictor", "load", "read_bundle", "write_bundle"]
+__all__ = ["ModelDescription", "Predictor", "load", "read_bundle", "read_description", "write_bundle"]

@@ -41,6 +41,15 @@ def find_bundle(path: Path) -> Path:
     raise UsageError(f"{path} holds no model: MODEL is a finished run, or a folder with {WEIGHTS} and {DESCRIPTION}")
 
 
+def read_description(path: Path) -> ModelDescription:
+    """What the model of a bundle or a run says of itself, without its weights."""
+    folder = find_bundle(path)
+    try:
+        return ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
+    except (ValidationError, OSError) as error:
+        raise _damaged(folder, error) from error
+
+
 def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     """The model of a bundle or a run, in evaluation, and its description."""
     from safetensors import SafetensorError
@@ -48,12 +57,11 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
 
     from residerm.models.zoo import build
 
-    folder = find_bundle(path)
+    folder, description = find_bundle(path), read_description(path)
     try:
-        description = ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
         weights = load_file(folder / WEIGHTS)
-    except (ValidationError, SafetensorError, OSError) as error:
-        raise BundleError(f"{folder} is damaged or of another version of residerm ({_first_line(error)})") from error
+    except (SafetensorError, OSError) as error:
+        raise _damaged(folder, error) from error
     model = build(description.model, len(description.classes), description.pixels.size, resnet=description.resnet)
     model.set_colours(description.mean, description.deviation)
     try:
@@ -63,5 +71,6 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     return model.eval(), description
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+def _damaged(folder: Path, error: Exception) -> BundleError:
+    reason = str(error).partition("\n")[0]
+    return BundleError(f"{folder} is damaged or of another version of residerm ({reason})")

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 
 from residerm.atomic import new_folder
-from residerm.bundle import Predictor, load
+from residerm.bundle import Predictor, load, read_description
 from residerm.config import EvaluateOptions
 from residerm.data.records import Records
 from residerm.errors import UsageError
 from residerm.evaluation.comparison import Other
 from residerm.evaluation.gallery import write_gallery
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.subject import Subject, Watch, finished, other_archive, test_part
+from residerm.evaluation.subject import Subject, Watch, finished, other_archive, own_part
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Run
 from residerm.scores import age_bands, assess, by_attribute, headline_scores
@@ -45,14 +45,15 @@ class Evaluation:
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), watch: Watch = Watch()) -> Evaluation:
     """Score a run, and keep the result in its folder; what is there already is given back."""
     run = finished(folder)
-    predictor = load(folder, precision=options.precision)
-    subject = other_archive(run, predictor, options, watch) if options.data else test_part(run, predictor, watch)
+    description = read_description(folder)
+    subject = other_archive(run, description, options, watch) if options.data else own_part(run, description, watch)
     target = run.folder / "evaluations" / _name(subject, options)
     if target.exists() and not options.again:
         return _reported(run, _read(target))
     for remark in subject.remarks:
         watch.remark(remark)
     began = time.perf_counter()
+    predictor = load(folder, precision=options.precision)
     other = Other(options.against, subject, options, watch) if options.against else None
     rows = other.unknown(subject.rows) if other else subject.rows
     predictions = subject.predictions(predictor, rows, options, watch.predicting)

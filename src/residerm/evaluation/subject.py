@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from residerm.bundle import Predictor
+from residerm.bundle import ModelDescription, Predictor
 from residerm.config import EvaluateOptions, SplitOptions
 from residerm.data.archives import open_archive, open_for
 from residerm.data.cache import Cache, open_cache
@@ -74,12 +74,12 @@ def finished(folder: Path) -> Run:
     return run
 
 
-def test_part(run: Run, predictor: Predictor, watch: Watch) -> Subject:
+def own_part(run: Run, description: ModelDescription, watch: Watch) -> Subject:
     """The images that the run has set aside, with the labels that they had then."""
     experiment = read_experiment(run.folder / "config.yaml")
     records = open_for(experiment.path, experiment.archive)
     parts = divide(records, SplitOptions(split=str(run.folder / "splits.csv"))).parts
-    _refuse_other_labels(run, records, predictor)
+    _refuse_other_labels(run, records, description)
     cache = open_cache(
         records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=watch.decoding
     )
@@ -90,10 +90,9 @@ def test_part(run: Run, predictor: Predictor, watch: Watch) -> Subject:
     return Subject(records.layout.name, "test", records, cache, rows, training=training)
 
 
-def other_archive(run: Run, predictor: Predictor, options: EvaluateOptions, watch: Watch) -> Subject:
+def other_archive(run: Run, description: ModelDescription, options: EvaluateOptions, watch: Watch) -> Subject:
     """Another archive, less the images that the run has seen and those of classes that it does not know."""
     assert options.data is not None
-    description = predictor.description
     records = open_archive(options.data).require()
     meeting = meet(description.classes, description.task, records, options.task)
     cache = open_cache(records, description.pixels, progress=watch.decoding)
@@ -123,12 +122,12 @@ def _readable(cache: Cache, rows: np.ndarray) -> np.ndarray:
     return rows[~np.isin(rows, list(cache.unreadable))]
 
 
-def _refuse_other_labels(run: Run, records: Records, predictor: Predictor) -> None:
+def _refuse_other_labels(run: Run, records: Records, description: ModelDescription) -> None:
     then = {line["image_id"]: line["label"] for line in _split_lines(run)}
     changed = [
         row for row in range(len(records)) if then[records.image_id(row)] != records.classes[records.labels[row]]
     ]
-    if changed or records.classes != predictor.description.classes:
+    if changed or records.classes != description.classes:
         example = f", such as {records.image_id(changed[0])}" if changed else ""
         raise RunError(
             f"{records.tree.path}: {len(changed):,} images have other labels than when {run.folder} was trained"

@@ -34,7 +34,7 @@ from residerm.config import Experiment
 from residerm.errors import ResidermError
 from residerm.models.complexity import measure
 from residerm.runs import Run, environment
-from residerm.training.hardware import launch
+from residerm.training.hardware import launch, wait_for
 from residerm.training.loop import Trainer
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
@@ -140,7 +140,7 @@ def _bare(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch
     labels = torch.randint(classes, (options.batch_size,), device=fabric.device)
 
     def stretch(steps: int) -> float:
-        _wait_for(fabric)
+        wait_for(fabric.device)
         began = time.perf_counter()
         for step in range(steps):
             with fabric.autocast():
@@ -149,7 +149,7 @@ def _bare(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             average.update(step)
-        _wait_for(fabric)
+        wait_for(fabric.device)
         return steps * options.batch_size / (time.perf_counter() - began)
 
     return stretch
@@ -187,8 +187,3 @@ def _device(fabric: Fabric) -> str:
     if fabric.device.type == "cuda":
         return torch.cuda.get_device_name(fabric.device)
     return f"{torch.get_num_threads()} threads"
-
-
-def _wait_for(fabric: Fabric) -> None:
-    if fabric.device.type == "cuda":
-        torch.cuda.synchronize(fabric.device)

@@ -19,6 +19,7 @@ from torch import Tensor
 from residerm.config import AugmentOptions, Experiment
 from residerm.data.records import Records
 from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Model
+from residerm.training.hardware import wait_for
 
 _WORKERS = 2
 
@@ -59,13 +60,13 @@ class PlainLoop:
         batches = self._endless()
         for _ in range(warm_up):
             self._step(*next(batches))
-        _wait_for(self._device)
+        wait_for(self._device)
         began, seen = time.perf_counter(), 0
         for _ in range(steps):
             images, labels = next(batches)
             self._step(images, labels)
             seen += len(images)
-        _wait_for(self._device)
+        wait_for(self._device)
         return seen / (time.perf_counter() - began)
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -103,8 +104,3 @@ def _transforms(options: AugmentOptions, size: int) -> Callable[[Any], Tensor]:
         steps.append(transforms.RandomErasing(options.erasing, scale=(0.02, 0.1), ratio=(0.5, 2.0)))
     composed: Callable[[Any], Tensor] = transforms.Compose(steps)
     return composed
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
