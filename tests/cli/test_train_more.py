@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -13,8 +14,13 @@ from safetensors.torch import load_file
 
 import making
 from residerm import cli
-from residerm.config import ModelOptions, ResNetOptions
+from residerm.bundle import load
+from residerm.config import ModelOptions, ResNetOptions, SplitOptions
+from residerm.data.archives import open_archive
+from residerm.data.split import TRAIN, divide
 from residerm.models.start import begin
+from residerm.runs import open_run
+from residerm.training.recipe import Labels
 
 SMALL = ("--batch-size", "16", "--precision", "float32")
 CNN = ("--model", "cnn", "--size", "32", "--epochs", "1")
@@ -48,6 +54,22 @@ def test_a_batch_in_parts_gives_the_same_step(archive: Path, whole: Path, tmp_pa
     run = trained(archive, tmp_path / "runs", *PLAIN, "--accumulate", parts)
     for name, expected in weights(whole).items():
         torch.testing.assert_close(weights(run)[name], expected, atol=1e-5, rtol=0)
+
+
+def test_training_accuracy_is_of_the_batches_as_they_came(archive: Path, tmp_path: Path) -> None:
+    """Of a model that stands still, it is the accuracy; of mixed images, it has a share of each label."""
+    still = ("--optimizer", "sgd", "--rate", "1e-12", "--no-augment", "--batch-size", "2", "--precision", "float32")
+    assert cli.run(["train", str(archive), *CNN, *still, "--runs", str(tmp_path)]) == 0
+    (run,) = tmp_path.iterdir()
+    records = open_archive(archive)
+    rows = np.flatnonzero(divide(records, SplitOptions(split=str(run / "splits.csv"))).parts == TRAIN)
+    right = load(run).predict([records.read(row) for row in rows]).argmax(1) == records.labels[rows]
+    told = float(open_run(run).metrics()[0]["train_accuracy"])
+    assert told == pytest.approx(right.mean(), abs=1 / len(rows))  # where their number is odd, one is left out
+
+    logits = torch.eye(3)[[0, 1, 2, 0]]
+    labels = Labels(torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 2, 2]), torch.tensor([0.7, 0.6, 0.9, 0.2]))
+    assert labels.share_named(logits).item() == pytest.approx((0.7 + 1 + 0.1 + 0) / 4)
 
 
 def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,7 +91,7 @@ def test_a_report_needs_no_network_and_no_script(run: Run) -> None:
     reporting.evaluation(run)
     page = page_of(run)
     assert "script" not in page.tags
-    assert page.tags.count("svg") == 7
+    assert page.tags.count("svg") == 8
     assert all(address.startswith(("#", "data:image/jpeg;base64,")) for address in page.addresses)
     assert not re.search(r"url\((?!#)", run.folder.joinpath("report.html").read_text())
 

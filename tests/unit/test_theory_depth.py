@@ -43,7 +43,7 @@ def test_every_cell_is_trained_once_and_weighs_the_same_with_and_without_shortcu
     assert [one.cell.name for one in outcomes] == ["plain-8-s0", "residual-8-s0", "plain-14-s0", "residual-14-s0"]
     assert outcomes[0].parameters == outcomes[1].parameters < outcomes[2].parameters == outcomes[3].parameters
     assert {path.name for path in out.iterdir()} == {"plan.json", *(one.cell.name for one in outcomes)}
-    assert all(len(one.losses) == len(one.validation_errors) == 2 for one in outcomes)
+    assert all(len(one.training_errors) == len(one.validation_errors) == 2 for one in outcomes)
 
 
 def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:

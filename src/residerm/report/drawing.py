@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 MOST_CURVES = len(figures.SERIES)
 _POINTS = 200  # of a curve: one at every half per cent of each axis cannot be told from all
 _LOSSES = ("train_loss", "log_loss")
-_RATES = ("macro_auc", "balanced_accuracy", "accuracy", "macro_f1")
+_ACCURACIES = ("train_accuracy", "accuracy")
+_RATES = ("macro_auc", "balanced_accuracy", "macro_f1")
 
 Curve = tuple[np.ndarray, np.ndarray]
 
@@ -72,6 +73,7 @@ def learning_figures(metrics: Sequence[Mapping[str, str]]) -> list[Figure]:
     drawn = []
     for heading, vertical, names in (
         ("Loss", "loss, in nats", _LOSSES),
+        ("Accuracy", "share", _ACCURACIES),
         ("Scores on the validation part", "score", _RATES),
     ):
         curves = {_called(name): curve for name in names if (curve := _column(metrics, name))}
@@ -80,7 +82,9 @@ def learning_figures(metrics: Sequence[Mapping[str, str]]) -> list[Figure]:
 
 
 def _called(name: str) -> str:
-    return {"train_loss": "training", "log_loss": "validation"}.get(name) or SCORES[name].title
+    if name in _RATES:
+        return SCORES[name].title
+    return "training, as augmented" if name.startswith("train") else "validation"
 
 
 def _column(metrics: Iterable[Mapping[str, str]], name: str) -> list[tuple[int, float]]:

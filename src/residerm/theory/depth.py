@@ -109,8 +109,8 @@ class Outcome:
     baselines: list[float]  # the errors of always naming the commonest class, in training and validation
     parameters: int
     minutes: float
-    losses: list[float]  # of training, epoch by epoch
-    validation_errors: list[float]
+    training_errors: list[float]  # on the batches of each epoch, as they came
+    validation_errors: list[float]  # after each epoch
 
     def to_dict(self) -> dict[str, Any]:
         """For a program to read, and for errors.json."""
@@ -234,7 +234,7 @@ def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
         "baselines": [training[2], validation[2]],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "minutes": trainer.state.seconds / 60,
-        "losses": [float(row["train_loss"]) for row in metrics],
+        "training_errors": [1 - float(row["train_accuracy"]) for row in metrics],
         "validation_errors": [1 - float(row["accuracy"]) for row in metrics],
     }
 

@@ -242,23 +242,25 @@ def errors_by_depth(outcomes: Sequence[Outcome]) -> Figure:
 
 
 def courses_by_depth(outcomes: Sequence[Outcome]) -> Figure:
-    """Training loss and validation error, epoch by epoch: the mean of the seeds, and their spread."""
+    """Training and validation error, epoch by epoch: the mean of the seeds, and their spread."""
     figure = new_figure(10.4, 3.9)
     left, right = figure.subplots(1, 2)
     depths = sorted({one.cell.depth for one in outcomes})
     for kind, depth in dict.fromkeys((one.cell.kind, one.cell.depth) for one in outcomes):
         own = [one for one in outcomes if (one.cell.kind, one.cell.depth) == (kind, depth)]
         colour, strong = _BY_SHORTCUT[kind], 0.45 + 0.55 * (depths.index(depth) + 1) / len(depths)
-        for axes, courses in ((left, [one.losses for one in own]), (right, [one.validation_errors for one in own])):
+        for axes, courses in (
+            (left, [one.training_errors for one in own]), (right, [one.validation_errors for one in own]),
+        ):  # fmt: skip
             values, epochs = np.array(courses), np.arange(1, 1 + len(courses[0]))
             axes.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.12, linewidth=0)
             axes.plot(epochs, values.mean(0), color=colour, alpha=strong, linewidth=1 + depths.index(depth),
                       label=f"{kind}, {depth} layers")  # fmt: skip
-    for axes, name in ((left, "Training loss, in each epoch"), (right, "Validation error, after each epoch")):
+    for axes, name in ((left, "Training error, in each epoch"), (right, "Validation error, after each epoch")):
         axes.set_title(name, loc="left", fontsize=10, color=INK)
         axes.set_xlabel("epoch", color=PALE, fontsize=9)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
         quiet(axes)
-    right.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, frameon=False, fontsize=9, loc="outside upper right", ncols=len(names))
     title(figure, "How fast they learn")

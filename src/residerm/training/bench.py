@@ -35,7 +35,6 @@ from residerm.errors import ResidermError
 from residerm.models.complexity import measure
 from residerm.runs import Run, environment
 from residerm.training.hardware import launch, wait_for
-from residerm.training.loop import Trainer
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
 from residerm.training.train import Material, Watch, assemble, begin_with, prepare
@@ -115,17 +114,11 @@ def _loop(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch
         first, began = trainer.state.updates, time.perf_counter()
         trainer.stopping = lambda: "measured" if trainer.state.updates >= first + steps else None
         while not trainer.train_epoch():
-            _next_epoch(trainer)
+            trainer.state.next_epoch()
         done = trainer.state.updates - first
         return done * experiment.training.batch_size / (time.perf_counter() - began)
 
     return stretch
-
-
-def _next_epoch(trainer: Trainer) -> None:
-    """Go on without validating; epochs without end."""
-    state = trainer.state
-    state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
 
 
 def _bare(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch:

@@ -18,7 +18,7 @@ from residerm.atomic import new_file
 from residerm.errors import ResidermError
 from residerm.training.recipe import MovingAverage
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class CheckpointError(ResidermError):
@@ -35,13 +35,20 @@ class State:
     epoch: int = 0  # finished epochs
     step: int = 0  # finished steps of the epoch under way
     updates: int = 0  # finished steps in all
-    loss_sum: float = 0.0  # of the epoch under way
+    loss_sum: float = 0.0  # over the steps of the epoch under way
+    accuracy_sum: float = 0.0
     seconds: float = 0.0  # of training, over all sittings
     best_score: float | None = None
     best_epoch: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.csv
 
-    _COUNTS = ("epoch", "step", "updates", "loss_sum", "seconds", "best_score", "best_epoch", "rows")
+    def next_epoch(self) -> None:
+        """An epoch is finished; the next has its sums from nothing."""
+        self.epoch, self.step, self.loss_sum, self.accuracy_sum = self.epoch + 1, 0, 0.0, 0.0
+
+    _COUNTS = (
+        "epoch", "step", "updates", "loss_sum", "accuracy_sum", "seconds", "best_score", "best_epoch", "rows",
+    )  # fmt: skip
 
 
 def save_state(state: State, path: Path) -> None:

@@ -64,7 +64,7 @@ def _try_steps(experiment: Experiment, material: Material) -> tuple[float, float
     times = []
     for batch in islice(trainer.training.epoch(), _STEPS):
         began = time.perf_counter()
-        float(trainer.step(batch))
+        trainer.step(batch).tolist()  # waits for it
         times.append(time.perf_counter() - began)
     if fabric.device.type == "cuda":
         return statistics.median(times[1:] or times), float(torch.cuda.max_memory_allocated())

@@ -90,21 +90,21 @@ class Trainer:
         """The steps of an epoch that are left; why training is to stop, if it is."""
         state, steps = self.state, self.training.steps(self.state.epoch)
         self.network.train()
-        losses: list[Tensor] = []
+        found: list[Tensor] = []
         since = time.monotonic()
         for batch in self.training.epoch(state.epoch, start=state.step):
             rate = self.options.rate * rate_factor(state.updates, self.steps, self.options)
             set_rate(state.optimizer, rate)
-            losses.append(self.step(batch))
+            found.append(self.step(batch))
             state.step += 1
             state.updates += 1
-            if self.fabric.device.type != "cpu" and len(losses) < _STEPS_BETWEEN_LOOKS and state.step < steps:
+            if self.fabric.device.type != "cpu" and len(found) < _STEPS_BETWEEN_LOOKS and state.step < steps:
                 continue
-            self._take_up(losses)
+            self._take_up(found)
             now = time.monotonic()
-            speed, since = len(losses) * batch.total / (now - since), now
-            state.seconds += len(losses) * batch.total / speed
-            losses.clear()
+            speed, since = len(found) * batch.total / (now - since), now
+            state.seconds += len(found) * batch.total / speed
+            found.clear()
             self.tell(
                 Progress(state.epoch, self.options.epochs, state.step, steps, state.loss_sum / state.step, rate, speed)
             )
@@ -119,7 +119,7 @@ class Trainer:
         return decision if self.fabric.world_size == 1 else self.fabric.broadcast(decision)
 
     def step(self, batch: Batch) -> Tensor:
-        """One step of the optimiser; its loss."""
+        """One step of the optimiser; its loss, and the share of the batch that was named right."""  # (2,)
         options, state = self.options, self.state
         drawn = {"seed": options.seed, "epoch": state.epoch, "step": state.step}
         torch.manual_seed(int(np.random.SeedSequence([*drawn.values(), self.fabric.global_rank]).generate_state(1)[0]))
@@ -127,39 +127,41 @@ class Trainer:
         images = augment(images, self.augmentation, **drawn, first=batch.first, total=batch.total)
         images, mixed = mix(images, labels, options, epoch=state.epoch, step=state.step)
         images = shrink(images, size_at(state.updates, self.steps, images.shape[-1], options))
-        loss = self._gradients(images, mixed)
+        found = self._gradients(images, mixed)
         if options.clip:
             torch.nn.utils.clip_grad_norm_(state.model.parameters(), options.clip)
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         state.average.update(state.updates)
-        return loss
+        return found
 
     def _gradients(self, images: Tensor, labels: Labels) -> Tensor:
-        """Back-propagate the mean loss of a batch, in parts where memory is to be saved."""
-        number, total = self.options.accumulate, torch.zeros((), device=images.device)
+        """Back-propagate the mean loss of a batch, in parts where memory is to be saved; the loss and the accuracy."""
+        number, total = self.options.accumulate, torch.zeros(2, device=images.device)
         parts = list(zip(images.tensor_split(number), labels.parts(number), strict=True))
         for place, (some, of_them) in enumerate(parts):
             with self.fabric.no_backward_sync(self.network, enabled=place < len(parts) - 1):  # type: ignore[arg-type]
-                loss = self.loss(self.network(some), of_them) * (len(some) / len(images))
-                self.fabric.backward(loss)
-            total += loss.detach()
+                logits, share = self.network(some), len(some) / len(images)
+                loss = self.loss(logits, of_them)
+                self.fabric.backward(loss * share)
+            total += share * torch.stack((loss.detach(), of_them.share_named(logits)))
         return total
 
-    def _take_up(self, losses: list[Tensor]) -> None:
-        """Add losses to the epoch's; one that is no number stops the training before anything is saved."""
-        total = self._mean_of_processes(torch.stack(losses).sum())
-        if not math.isfinite(total):
+    def _take_up(self, found: list[Tensor]) -> None:
+        """Add to the epoch's sums; a loss that is no number stops the training before anything is saved."""
+        loss, accuracy = self._mean_of_processes(torch.stack(found).sum(0))
+        if not math.isfinite(loss):
             raise LossError(
-                f"the loss became {total} at step {self.state.step} of epoch {self.state.epoch + 1}; the last good "
+                f"the loss became {loss} at step {self.state.step} of epoch {self.state.epoch + 1}; the last good "
                 f"state is kept in {self.run.last.parent}: try a lower --rate, --clip 1, or --precision float32"
             )
-        self.state.loss_sum += total
+        self.state.loss_sum += loss
+        self.state.accuracy_sum += accuracy
 
-    def _mean_of_processes(self, value: Tensor) -> float:
+    def _mean_of_processes(self, values: Tensor) -> list[float]:
         if self.fabric.world_size > 1:
-            torch.distributed.all_reduce(value)
-        return float(value) / self.fabric.world_size
+            torch.distributed.all_reduce(values)
+        return [value / self.fabric.world_size for value in values.tolist()]
 
     def _end_epoch(self) -> str | None:
         """Validate, keep what is better, write the row; why training is to stop, if it is."""
@@ -169,9 +171,11 @@ class Trainer:
         better = score is not None and is_better(options.select, score, state.best_score)
         if better or score is None:
             state.best_score, state.best_epoch = score, state.epoch + 1
-        row = {"epoch": state.epoch + 1, "train_loss": state.loss_sum / max(state.step, 1), **scores}
-        state.rows.append({**row, "best_epoch": state.best_epoch, "seconds": round(state.seconds, 1)})
-        state.epoch, state.step, state.loss_sum = state.epoch + 1, 0, 0.0
+        steps = max(state.step, 1)
+        learnt = {"train_loss": state.loss_sum / steps, "train_accuracy": state.accuracy_sum / steps}
+        about = {"best_epoch": state.best_epoch, "seconds": round(state.seconds, 1)}
+        state.rows.append({"epoch": state.epoch + 1, **learnt, **scores, **about})
+        state.next_epoch()
         if self.fabric.is_global_zero:
             if state.best_epoch == state.epoch:
                 save_weights(state.average.module, self.run.best)

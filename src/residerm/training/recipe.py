@@ -57,6 +57,14 @@ class Labels(NamedTuple):
         shares = self.share.tensor_split(number) if self.share is not None else [None] * number
         return [Labels(*part) for part in zip(own, other, shares, strict=True)]
 
+    def share_named(self, logits: Tensor) -> Tensor:
+        """The share of the labels that the largest logits name; of a mixed image's two, as much as it has of them."""
+        named = logits.argmax(1)
+        own = (named == self.own).float()
+        if self.share is None:
+            return own.mean()
+        return (self.share * own + (1 - self.share) * (named == self.other).float()).mean()
+
 
 def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) -> Loss:
     """The loss for a training part with so many images of each class (after resampling)."""

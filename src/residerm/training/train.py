@@ -246,7 +246,7 @@ def _colour(values: torch.Tensor) -> tuple[float, float, float]:
 
 
 def _validation_names(row: dict[str, Any]) -> set[str]:
-    return set(row) - {"epoch", "train_loss", "best_epoch", "seconds"}
+    return set(row) - {"epoch", "train_loss", "train_accuracy", "best_epoch", "seconds"}
 
 
 def _name(experiment: Experiment, records: Records) -> str:
