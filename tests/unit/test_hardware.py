@@ -1,5 +1,8 @@
 """Devices and precision, chosen by a machine that a stand-in describes: the CUDA path without a GPU."""
 
+import platform
+import subprocess
+import sys
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,3 +92,28 @@ def test_batch_statistics_are_shared_on_accelerators_alone(processes: int, devic
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     fabric: Any = SimpleNamespace(world_size=processes, device=SimpleNamespace(type=device))
     assert type(hardware.synchronised(model, fabric)[1]) is kind
+
+
+FREEING = """
+import resource, torch
+from residerm.training.hardware import keep_freed_memory
+
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.ones(3_000_000)
+        torch.ones(12_000_000)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given_back = faults()
+keep_freed_memory()
+faults()
+print(given_back, faults())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the memory of another C library is left as it is")
+def test_freed_memory_is_kept_for_the_next_step() -> None:
+    found = subprocess.run([sys.executable, "-c", FREEING], check=True, capture_output=True, text=True)
+    given_back, kept = (int(count) for count in found.stdout.split())
+    assert given_back > 10_000 > 100 > kept

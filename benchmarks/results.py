@@ -1,0 +1,145 @@
+"""Tables of several evaluated runs, for docs/results: `python benchmarks/results.py RUN RUN … [--evaluation NAME]`.
+
+Runs of the same network, on different splits, are told one by one with their intervals, and as mean and range. NAME is
+a folder of `evaluations/`, such as ham10000-test-tta; without it, the evaluation of the run's own test part as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from residerm.errors import UsageError
+from residerm.report.estimates import HEADLINE, SCORES, Estimate
+from residerm.report.material import Evaluation, Material, read_material
+from residerm.runs import open_run
+
+BALANCED = 0.60
+BY_CLASS = (
+    "sensitivity", "specificity", "precision", "negative_predictive_value", "auc", "average_precision",
+    "auc_above_80_sensitivity",
+)  # fmt: skip
+MALIGNANT = ("auc", "sensitivity_at_90_specificity", "specificity_at_90_sensitivity")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run, and one evaluation of it."""
+
+    run: Material
+    evaluation: Evaluation
+
+    @property
+    def split_seed(self) -> int:
+        """By which its lesions were divided."""
+        return int(self.run.config["split_seed"])
+
+    @property
+    def minutes(self) -> float:
+        """Of training, validation not counted."""
+        return float(self.run.summary["minutes"])
+
+    @property
+    def minutes_to_target(self) -> float | None:
+        """Of training, until the balanced accuracy on validation was for the first time what is asked for."""
+        reached = (row for row in self.run.metrics if float(row["balanced_accuracy"]) >= BALANCED)
+        first = next(reached, None)
+        return float(first["seconds"]) / 60 if first else None
+
+    def estimate(self, *path: str) -> Estimate:
+        """A score by where it stands in scores.json."""
+        found: Any = self.evaluation.scores
+        for name in path:
+            found = found[name]
+        return Estimate.read(found)
+
+
+def read(folder: Path, name: str | None) -> Result:
+    """A run with the evaluation of that name."""
+    run = read_material(open_run(folder))
+    if name is None and run.main:
+        return Result(run, run.main)
+    for one in (run.main, *run.others):
+        if one and one.name == name:
+            return Result(run, one)
+    raise UsageError(f"{folder} has no evaluation {name or 'of its test part'}: residerm evaluate {folder}")
+
+
+def table(rows: Iterable[Sequence[str]]) -> None:
+    """In Markdown; the first row is the heading."""
+    for number, row in enumerate(rows):
+        print(f"| {' | '.join(row)} |")
+        if number == 0:
+            print(f"|{'---|' * len(row)}")
+    print()
+
+
+def over_seeds(results: Sequence[Result], *path: str) -> str:
+    """The mean over the runs, and their range."""
+    values = [value for one in results if (value := one.estimate(*path).value) is not None]
+    if len(values) < len(results):
+        return "–"
+    said = SCORES[path[-1]]
+    return f"{said.write(statistics.mean(values))} ({said.write_bounds(min(values), max(values))})"
+
+
+def one_by_one(results: Sequence[Result]) -> None:
+    """Every run with its 95 % intervals."""
+    rows: Mapping[str, Callable[[Result], str]] = {
+        "test images": lambda one: one.evaluation.size,
+        **{SCORES[name].name: lambda one, name=name: one.estimate("headline", name).text(SCORES[name])  # type: ignore[misc]
+           for name in HEADLINE if name in results[0].evaluation.scores["headline"]},
+        "gap to training, macro AUC": lambda one: f"{_gap(one, 'macro_auc'):+.3f}",
+        "gap to training, balanced accuracy": lambda one: f"{100 * _gap(one, 'balanced_accuracy'):+.1f} points",
+        "chosen epoch": lambda one: str(one.run.summary["chosen_epoch"]),
+        "minutes of training": lambda one: f"{one.minutes:.1f}",
+        f"minutes to a balanced accuracy of {BALANCED:.2f} in validation": lambda one: (
+            f"{one.minutes_to_target:.1f}" if one.minutes_to_target is not None else "–"
+        ),
+    }  # fmt: skip
+    table([("", *(f"split seed {one.split_seed}" for one in results)),
+           *((name, *(written(one) for one in results)) for name, written in rows.items())])  # fmt: skip
+
+
+def by_class(results: Sequence[Result]) -> None:
+    """Every class: mean over the runs and their range."""
+    classes = results[0].evaluation.classes
+    images = {name: [one.evaluation.scores["counts"][name]["images"] for one in results] for name in classes}
+    table([
+        ("class", "images", *(SCORES[name].name for name in BY_CLASS)),
+        *((one, " / ".join(f"{count:,}" for count in images[one]),
+           *(over_seeds(results, "by_class", one, name) for name in BY_CLASS)) for one in classes),
+    ])  # fmt: skip
+    told = (f"{SCORES[name].name} {over_seeds(results, 'malignancy', name)}" for name in MALIGNANT)
+    print(f"Read as malignant or benign: {', '.join(told)}.\n")
+
+
+def _gap(result: Result, name: str) -> float:
+    return float(result.evaluation.scores["gap"][name])
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--evaluation")
+    options = parser.parse_args()
+    found: dict[str, list[Result]] = {}
+    for folder in options.runs:
+        result = read(folder, options.evaluation)
+        found.setdefault(str(result.run.config["model"]), []).append(result)
+    shared = [name for name in HEADLINE if all(name in one[0].evaluation.scores["headline"] for one in found.values())]
+    table([("", *found), *((SCORES[name].name, *(over_seeds(own, "headline", name) for own in found.values()))
+                           for name in shared)])  # fmt: skip
+    for name, results in found.items():
+        print(f"## {name}\n")
+        one_by_one(results)
+        by_class(results)
+
+
+if __name__ == "__main__":
+    main()
