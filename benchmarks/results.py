@@ -91,8 +91,7 @@ def one_by_one(results: Sequence[Result]) -> None:
     """Every run with its 95 % intervals."""
     rows: Mapping[str, Callable[[Result], str]] = {
         "test images": lambda one: one.evaluation.size,
-        **{SCORES[name].name: lambda one, name=name: one.estimate("headline", name).text(SCORES[name])  # type: ignore[misc]
-           for name in HEADLINE if name in results[0].evaluation.scores["headline"]},
+        **{SCORES[name].name: _headline(name) for name in HEADLINE if name in results[0].evaluation.scores["headline"]},
         "gap to training, macro AUC": lambda one: f"{_gap(one, 'macro_auc'):+.3f}",
         "gap to training, balanced accuracy": lambda one: f"{100 * _gap(one, 'balanced_accuracy'):+.1f} points",
         "chosen epoch": lambda one: str(one.run.summary["chosen_epoch"]),
@@ -116,6 +115,10 @@ def by_class(results: Sequence[Result]) -> None:
     ])  # fmt: skip
     told = (f"{SCORES[name].name} {over_seeds(results, 'malignancy', name)}" for name in MALIGNANT)
     print(f"Read as malignant or benign: {', '.join(told)}.\n")
+
+
+def _headline(name: str) -> Callable[[Result], str]:
+    return lambda one: one.estimate("headline", name).text(SCORES[name])
 
 
 def _gap(result: Result, name: str) -> float:
