@@ -201,12 +201,18 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     assert "Traceback" not in error
 
 
+def test_a_network_without_batch_statistics_learns_from_single_images(archive: Path, tmp_path: Path) -> None:
+    options = ("--model", "cnn", "--size", "32", "--batch-size", "1", "--epochs", "1", "--runs", str(tmp_path / "runs"))
+    assert cli.run(["train", str(archive), *options]) == 0
+    assert np.isfinite(float(metrics(next((tmp_path / "runs").iterdir()))[0]["train_loss"]))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--model", "resnet5"], "resnet50"),
         (["--batch-size", "1000"], "--batch-size 1000 is larger than the"),
-        (["--batch-size", "1"], "a batch of one"),
+        (["--batch-size", "1", "--model", "logistic"], "a batch of one"),
         (["--devices", "64"], "--devices 64"),
         (["--preset", "papr"], "Did you mean paper"),
         (["--optimizer", "lion"], "--optimizer"),

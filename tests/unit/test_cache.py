@@ -208,3 +208,25 @@ def test_hashes_of_files_in_folders_are_remembered(
     records = open_archive(archive)
     cache_module._key(records, SPEC, folder)
     assert [records.image_id(row) for row in hashed] == ["nv/000.jpg"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a database", b"SQLite format 3\x00" + bytes(4000)])
+def test_a_damaged_memory_of_hashes_is_begun_again(archive: Path, folder: Path, damage: bytes) -> None:
+    first = open_cache(open_archive(archive), SPEC, folder=folder)
+    (folder / "files.sqlite").write_bytes(damage)
+    assert open_cache(open_archive(archive), SPEC, folder=folder).folder == first.folder
+    assert (folder / "files.sqlite").stat().st_size > 4096
+
+
+def test_a_memory_of_hashes_that_is_cut_off_is_begun_again(archive: Path, folder: Path) -> None:
+    first = open_cache(open_archive(archive), SPEC, folder=folder)
+    os.truncate(folder / "files.sqlite", (folder / "files.sqlite").stat().st_size // 2)
+    assert open_cache(open_archive(archive), SPEC, folder=folder).folder == first.folder
+
+
+@pytest.mark.parametrize(("name", "left"), [("cache.json", 10), ("cache.json", 0), ("pixels.raw", 1000)])
+def test_a_damaged_cache_is_built_again(archive: Path, folder: Path, name: str, left: int) -> None:
+    first = open_cache(open_archive(archive), SPEC, folder=folder)
+    expected = np.array(first.pixels)
+    os.truncate(first.folder / name, left)
+    assert (open_cache(open_archive(archive), SPEC, folder=folder).pixels == expected).all()

@@ -63,7 +63,7 @@ def open_cache(
         folder.mkdir(parents=True, exist_ok=True)
         place = folder / _key(records, spec, folder)
         with FileLock(folder / f"{place.name}.lock"):
-            if not _is_whole(place, records):
+            if not _is_whole(place, records, spec):
                 _sweep(place)
                 _build(place, records, spec, on_bad_image, progress)
     except OSError as error:
@@ -79,12 +79,13 @@ def _open(place: Path, rows: int, spec: PixelSpec) -> Cache:
     return Cache(place, pixels, {int(row): reason for row, reason in about["unreadable"].items()})
 
 
-def _is_whole(place: Path, records: Records) -> bool:
-    """Whether there is a finished cache whose unreadable images, if any, are still unreadable."""
-    if not (place / _ABOUT).exists():
+def _is_whole(place: Path, records: Records, spec: PixelSpec) -> bool:
+    """Whether there is a finished cache, undamaged, whose unreadable images, if any, are still unreadable."""
+    try:
+        cache = _open(place, len(records), spec)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there; or cut off, or overwritten
         return False
-    unreadable = json.loads((place / _ABOUT).read_text())["unreadable"]
-    return all(_reason(records, int(row)) is not None for row in unreadable)
+    return all(_reason(records, row) is not None for row in cache.unreadable)
 
 
 def _sweep(place: Path) -> None:
@@ -157,23 +158,34 @@ def _key(records: Records, spec: PixelSpec, folder: Path) -> str:
         files = records.tree.files[records.table["image"][start : start + 4096]]
         crcs = files["crc"].copy()
         unknown = np.flatnonzero(crcs == 0)
-        crcs[unknown] = list(_remembered(records, start + unknown, folder)) if len(unknown) else 0
+        crcs[unknown] = _remembered(records, start + unknown, folder) if len(unknown) else 0
         digest.update(crcs.tobytes() + files["size"].tobytes())
     return digest.hexdigest()[:32]
 
 
-def _remembered(records: Records, rows: np.ndarray, folder: Path) -> Iterator[int]:
+def _remembered(records: Records, rows: np.ndarray, folder: Path) -> list[int]:
     """CRC-32 of files in a folder, computed once for each path, size and time of change."""
-    with closing(sqlite3.connect(folder / "files.sqlite", timeout=60)) as memory, memory:
+    memory = folder / "files.sqlite"
+    try:
+        return list(_looked_up(records, rows, memory))
+    except sqlite3.OperationalError as error:
+        raise WriteError(f"cannot write {memory}: {error}") from error
+    except sqlite3.DatabaseError:  # damaged: all that it holds can be computed
+        memory.unlink()
+        return list(_looked_up(records, rows, memory))
+
+
+def _looked_up(records: Records, rows: np.ndarray, path: Path) -> Iterator[int]:
+    with closing(sqlite3.connect(path, timeout=60)) as memory, memory:
         memory.execute("CREATE TABLE IF NOT EXISTS file (path PRIMARY KEY, size, changed, crc) WITHOUT ROWID")
         for row in rows.tolist():
             number = int(records.table["image"][row])
             file = records.tree.file(number)
-            path = os.fsencode(records.tree.containers[file.container].path.absolute() / os.fsdecode(file.name))
-            known = memory.execute("SELECT size, changed, crc FROM file WHERE path = ?", (path,)).fetchone()
+            name = os.fsencode(records.tree.containers[file.container].path.absolute() / os.fsdecode(file.name))
+            known = memory.execute("SELECT size, changed, crc FROM file WHERE path = ?", (name,)).fetchone()
             if known is None or known[:2] != (file.size, file.position):
                 known = (file.size, file.position, _crc(records, row))
-                memory.execute("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", (path, *known))
+                memory.execute("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", (name, *known))
             yield known[2]
 
 

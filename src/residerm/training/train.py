@@ -20,10 +20,11 @@ import numpy as np
 import torch
 import yaml
 from lightning_fabric import Fabric
+from torch import nn
 
 import residerm
 from residerm.bundle import ModelDescription, write_bundle
-from residerm.config import Experiment
+from residerm.config import Experiment, TrainOptions
 from residerm.data.archives import open_for
 from residerm.data.batches import Batches
 from residerm.data.cache import Cache, open_cache
@@ -123,7 +124,9 @@ def prepare(experiment: Experiment, watch: Watch = Watch()) -> Material:
 def begin_with(experiment: Experiment, material: Material) -> Start:
     """The model with its first weights."""
     torch.manual_seed(experiment.training.seed)
-    return begin(experiment.network, len(material.records.classes), experiment.pixels.size, experiment.resnet)
+    start = begin(experiment.network, len(material.records.classes), experiment.pixels.size, experiment.resnet)
+    _refuse_single_images(start.model, experiment.training)
+    return start
 
 
 def _train(experiment: Experiment, material: Material, start: Start, run: Run, fabric: Fabric, watch: Watch) -> Run:
@@ -283,13 +286,17 @@ def _refuse_too_few(material: Material, experiment: Experiment) -> None:
         raise UsageError(f"--batch-size {options.batch_size} is larger than the {images} training images: choose less")
     if options.batch_size % options.devices:
         raise UsageError(f"--batch-size {options.batch_size} cannot be shared by --devices {options.devices} evenly")
-    if options.batch_size // options.devices // options.accumulate < 2:
+    if options.grow_from is not None:
+        _refuse_what_cannot_grow(options.grow_from, experiment)
+
+
+def _refuse_single_images(model: nn.Module, options: TrainOptions) -> None:
+    normalised = any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in model.modules())
+    if normalised and options.batch_size // options.devices // options.accumulate < 2:
         raise UsageError(
             "--batch-size: a batch of one image has no statistics for BatchNorm; give each process, and each part of "
             "--accumulate, two or more"
         )
-    if options.grow_from is not None:
-        _refuse_what_cannot_grow(options.grow_from, experiment)
 
 
 def _refuse_what_cannot_grow(smallest: int, experiment: Experiment) -> None:
