@@ -79,7 +79,9 @@ def table(rows: Iterable[Sequence[str]]) -> None:
 
 
 def over_seeds(results: Sequence[Result], *path: str) -> str:
-    """The mean over the runs, and their range."""
+    """The mean over the runs, and their range; of a single run, its interval."""
+    if len(results) == 1:
+        return results[0].estimate(*path).text(SCORES[path[-1]])
     values = [value for one in results if (value := one.estimate(*path).value) is not None]
     if len(values) < len(results):
         return "–"
@@ -113,7 +115,7 @@ def by_class(results: Sequence[Result]) -> None:
         *((one, " / ".join(f"{count:,}" for count in images[one]),
            *(over_seeds(results, "by_class", one, name) for name in BY_CLASS)) for one in classes),
     ])  # fmt: skip
-    told = (f"{SCORES[name].name} {over_seeds(results, 'malignancy', name)}" for name in MALIGNANT)
+    told = (f"{SCORES[name].name} {over_seeds(results, 'malignancy', 'scores', name)}" for name in MALIGNANT)
     print(f"Read as malignant or benign: {', '.join(told)}.\n")
 
 
