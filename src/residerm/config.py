@@ -82,10 +82,10 @@ class AugmentOptions(Options):
     flip: float = Field(0.5, ge=0, le=1, description="Chance of each flip, left-right and up-down.")
     scale: float = Field(0.15, ge=0, lt=1, description="Enlarge or shrink by a factor of up to 1 plus this.")
     shift: float = Field(0.05, ge=0, lt=1, description="Shift by up to this share of the side.")
-    brightness: float = Field(0.15, ge=0, lt=1, description="Change brightness by up to this share.")
-    contrast: float = Field(0.15, ge=0, lt=1, description="Change contrast by up to this share.")
-    saturation: float = Field(0.15, ge=0, lt=1, description="Change saturation by up to this share.")
-    hue: float = Field(0.02, ge=0, le=0.5, description="Turn the hue by up to this share of the colour circle.")
+    brightness: float = Field(0.05, ge=0, lt=1, description="Change brightness by up to this share.")
+    contrast: float = Field(0.05, ge=0, lt=1, description="Change contrast by up to this share.")
+    saturation: float = Field(0.05, ge=0, lt=1, description="Change saturation by up to this share.")
+    hue: float = Field(0.005, ge=0, le=0.5, description="Turn the hue by up to this share of the colour circle.")
     erasing: float = Field(0.1, ge=0, le=1, description="Chance of filling a small rectangle with the mean colour.")
 
 
@@ -129,7 +129,7 @@ class ResNetOptions(Options):
 class TrainOptions(Options):
     """How a network is trained."""
 
-    epochs: int = Field(40, ge=1, description="Times that the training rows are gone through.")
+    epochs: int = Field(20, ge=1, description="Times that the training rows are gone through.")
     batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     rate: float = Field(4e-4, gt=0, description="Highest learning rate.")

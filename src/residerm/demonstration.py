@@ -69,8 +69,8 @@ def demonstrate(folder: Path, tell: Callable[[str], None] = lambda _: None, watc
     for model, options in _EXPERIMENTS.items():
         tell(f"training {model} for {options['training'].epochs} epochs")
         runs[model] = train(_experiment(archive, model), folder / "runs", watch)
-    tell("scoring the test part, beside the linear model")
-    evaluation = evaluate(runs[NETWORK].folder, EvaluateOptions(against=runs[LINEAR].folder))
+    tell("scoring the test part in eight views, beside the linear model")
+    evaluation = evaluate(runs[NETWORK].folder, EvaluateOptions(tta=True, against=runs[LINEAR].folder))
     assert evaluation.comparison is not None
     tell("predicting one image of the test part")
     truth, line = _one_image(archive, runs[NETWORK], folder / "lesion.jpg")
