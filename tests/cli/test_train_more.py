@@ -73,8 +73,11 @@ def test_training_accuracy_is_of_the_batches_as_they_came(archive: Path, tmp_pat
 
 
 def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["train", str(archive), *SMALL, *CNN, "--accumulate", "9", "--runs", str(tmp_path / "runs")]) == 2
+    call = ["train", str(archive), *SMALL, "--runs", str(tmp_path / "runs"), "--model"]
+    assert cli.run([*call, "logistic", "--accumulate", "9"]) == 2
     assert "each part of --accumulate" in capsys.readouterr().err
+    assert cli.run([*call, "cnn", "--accumulate", "17"]) == 2
+    assert "--accumulate 17: there are not so many images" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

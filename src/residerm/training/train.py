@@ -286,6 +286,8 @@ def _refuse_too_few(material: Material, experiment: Experiment) -> None:
         raise UsageError(f"--batch-size {options.batch_size} is larger than the {images} training images: choose less")
     if options.batch_size % options.devices:
         raise UsageError(f"--batch-size {options.batch_size} cannot be shared by --devices {options.devices} evenly")
+    if options.accumulate > options.batch_size // options.devices:
+        raise UsageError(f"--accumulate {options.accumulate}: there are not so many images in a process's batch")
     if options.grow_from is not None:
         _refuse_what_cannot_grow(options.grow_from, experiment)
 
