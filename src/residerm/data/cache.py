@@ -171,7 +171,7 @@ def _remembered(records: Records, rows: np.ndarray, folder: Path) -> list[int]:
     except sqlite3.OperationalError as error:
         raise WriteError(f"cannot write {memory}: {error}") from error
     except sqlite3.DatabaseError:  # damaged: all that it holds can be computed
-        memory.unlink()
+        memory.unlink(missing_ok=True)  # another process may have met the same
         return list(_looked_up(records, rows, memory))
 
 

@@ -51,7 +51,8 @@ def keep_freed_memory() -> None:
     if mallopt is None:
         return
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-    mallopt(_M_MMAP_THRESHOLD, 2**30) or mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that glibc before 2.35 takes
+    if not mallopt(_M_MMAP_THRESHOLD, 2**30):
+        mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that glibc before 2.35 takes
 
 
 def synchronised(model: Module, fabric: Fabric) -> Module:
