@@ -23,7 +23,9 @@ from residerm.theory.depth import PRESETS, Cell, Outcome, Plan, experiment, run_
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     archive = making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
-    return Plan(path=archive, depths=(8, 14), seeds=(0,), epochs=2, width=2, batch_size=32, precision="float32")
+    return Plan(
+        path=archive, depths=(8, 14), seeds=(0,), epochs=2, width=2, batch_size=32, rate=0.05, precision="float32"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from residerm.atomic import new_folder
 from residerm.cli.console import out, progress, remarks, show_json, show_table
-from residerm.cli.theory_out import NotNegative, Positive
+from residerm.cli.theory_out import AboveZero, NotNegative, Positive
 
 if TYPE_CHECKING:
     from residerm.theory.depth import Outcome
@@ -26,6 +26,7 @@ def depth_(
     seeds: Annotated[tuple[NotNegative, ...], _SEVERAL] = (),
     epochs: Positive | None = None,
     width: Positive | None = None,
+    rate: AboveZero | None = None,
     json: bool = False,
 ) -> None:
     """Train plain and residual networks of several depths alike, and see which of them can be fitted.
@@ -51,6 +52,8 @@ def depth_(
         Times that the training images are gone through. Default: the preset's.
     width
         Channels of the first stage. Default: the preset's.
+    rate
+        The highest learning rate. Default: the preset's.
     json
         Print everything as JSON.
     """
@@ -58,7 +61,7 @@ def depth_(
     from residerm.theory.figures import write_depth
     from residerm.training.train import Watch
 
-    given: dict[str, object] = {"path": path and path.absolute(), "epochs": epochs, "width": width}
+    given: dict[str, object] = {"path": path and path.absolute(), "epochs": epochs, "width": width, "rate": rate}
     given |= {"depths": tuple(dict.fromkeys(depths)), "seeds": tuple(dict.fromkeys(seeds))}
     plan = PRESETS[preset].model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
     with progress("decoding") as decoding, progress("training", "epochs") as show:

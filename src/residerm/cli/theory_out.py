@@ -14,6 +14,7 @@ from cyclopts import Parameter, validators
 from residerm.atomic import new_folder
 
 NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0))]
+AboveZero = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 

@@ -62,7 +62,7 @@ class Plan(Options):
     width: int
     images: int = 1200  # of the synthetic archive
     batch_size: int
-    rate: float = 0.05
+    rate: float
     precision: Literal["auto", "float32", "bf16"] = "auto"
 
     @property
@@ -73,8 +73,8 @@ class Plan(Options):
 
 PRESETS: Mapping[str, Plan] = MappingProxyType(
     {
-        "small": Plan(depths=(20, 56), seeds=(0, 1), epochs=12, width=8, batch_size=32, precision="float32"),
-        "full": Plan(depths=(20, 56), seeds=(0, 1, 2), epochs=24, width=16, batch_size=64, images=8000),
+        "small": Plan(depths=(20, 56), seeds=(0, 1), epochs=12, width=8, batch_size=32, rate=0.05, precision="float32"),
+        "full": Plan(depths=(20, 56), seeds=(0, 1, 2), epochs=24, width=16, batch_size=64, rate=0.01, images=8000),
     }
 )
 
