@@ -144,7 +144,7 @@ class TrainOptions(Options):
         None,
         ge=0,
         le=1,
-        description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same. Default: 0.75, or 0 "
+        description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same. Default: 0.5, or 0 "
         "where --sampling or --logit-adjustment see to the imbalance.",
     )
     logit_adjustment: float = Field(
@@ -172,7 +172,7 @@ class TrainOptions(Options):
     tensorboard: bool = Field(False, description="Draw the curves for TensorBoard too, in the run folder.")
 
 
-_CLASS_WEIGHT_POWER = 0.75
+_CLASS_WEIGHT_POWER = 0.5
 
 
 class Experiment(Options):

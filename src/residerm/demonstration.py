@@ -46,9 +46,9 @@ _EXPERIMENTS: dict[str, dict[str, Any]] = {
     NETWORK: {
         "resnet": ResNetOptions(width=24),
         "augmentation": _TURNS_AND_FLIPS,
-        "training": TrainOptions(epochs=23, rate=1.4e-3),
+        "training": TrainOptions(epochs=23, rate=1.4e-3, class_weight_power=0.75),
     },
-    LINEAR: {"augmentation": _TURNS_AND_FLIPS, "training": TrainOptions(epochs=20)},
+    LINEAR: {"augmentation": _TURNS_AND_FLIPS, "training": TrainOptions(epochs=20, class_weight_power=0.75)},
 }
 
 

@@ -171,11 +171,11 @@ def test_runs_are_listed_whole_in_a_narrow_window(
 @pytest.mark.parametrize(
     ("options", "power", "zero_init"),
     [
-        ((), 0.75, True),
+        ((), 0.5, True),
         (("--sampling", "over"), 0.0, True),
         (("--logit-adjustment", "1"), 0.0, True),
-        (("--class-weight-power", "0.5", "--no-zero-init"), 0.5, False),
-        (("--shortcut", "none"), 0.75, None),
+        (("--class-weight-power", "0.25", "--no-zero-init"), 0.25, False),
+        (("--shortcut", "none"), 0.5, None),
     ],
 )
 def test_what_was_in_effect_is_written_down(
