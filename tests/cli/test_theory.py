@@ -156,8 +156,10 @@ def test_figures_are_never_written_over_something(tmp_path: Path, capsys: pytest
 
 def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "depth"
-    small = (str(archive), "--depths", "8", "14", "--seeds", "0", "--epochs", "1", "--width", "2", "--out", str(out))
+    few = ("--depths", "8", "14", "--seeds", "0", "--epochs", "1", "--width", "2", "--rate", "0.02")
+    small = (str(archive), *few, "--out", str(out))
     shown = printed(capsys, "depth", *small)
+    assert json.loads((out / "plan.json").read_text())["rate"] == 0.02
     assert "plain: 14 layers end with a training error of" in shown
     assert "always naming the commonest class" in shown
     assert {path.name for path in (out / "figures").iterdir()} == {"depth.png", "course.png"}
@@ -174,6 +176,7 @@ def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys
     ("arguments", "said"),
     [
         (("--depths", "21"), "6n + 2 layers"),
+        (("--rate", "0"), "Must be > 0"),
         (("--epochs", "0"), "--epochs"),
         (("--seeds", "0", "-1"), "--seeds"),
         (("--preset", "huge"), "--preset"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -12,7 +12,7 @@ from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.cli.theory_out import AboveZero, NotNegative, Positive
 
 if TYPE_CHECKING:
-    from residerm.theory.depth import Outcome
+    from residerm.theory.depth import Outcome, Plan
 
 _SEVERAL = Parameter(consume_multiple=True)
 
@@ -61,9 +61,9 @@ def depth_(
     from residerm.theory.figures import write_depth
     from residerm.training.train import Watch
 
-    given: dict[str, object] = {"path": path and path.absolute(), "epochs": epochs, "width": width, "rate": rate}
-    given |= {"depths": tuple(dict.fromkeys(depths)), "seeds": tuple(dict.fromkeys(seeds))}
-    plan = PRESETS[preset].model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
+    given = {"path": path and path.absolute(), "epochs": epochs, "width": width, "rate": rate}
+    several = {"depths": tuple(dict.fromkeys(depths)), "seeds": tuple(dict.fromkeys(seeds))}
+    plan = _changed(PRESETS[preset], given | several)
     with progress("decoding") as decoding, progress("training", "epochs") as show:
         try:
             outcomes = run_depth(plan, out_, tell=show, watch=Watch(decoding=decoding))
@@ -79,6 +79,11 @@ def depth_(
     else:
         _show(outcomes)
     remarks.print(f"figures: {figures}; runs: {out_}")
+
+
+def _changed(plan: Plan, given: dict[str, Any]) -> Plan:
+    """A preset with what was given in place of its own."""
+    return plan.model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
 
 
 def _show(outcomes: list[Outcome]) -> None:
