@@ -213,3 +213,16 @@ def test_an_undefined_value_is_not_a_number_and_makes_no_noise() -> None:
         "macro_recall",
     }
     assert not np.isnan([value[1] for value in (values | means).values()]).any()
+
+
+def test_the_points_of_a_curve_are_scikit_learns() -> None:
+    positive, probability = TRUTH == 1, LIKELY[:, 1]
+    ours = curve(rank(positive, probability), np.ones((1, len(TRUTH))))
+    false_alarms, sensitivity, _ = metrics.roc_curve(positive, probability, drop_intermediate=False)
+    precision, recall, _ = metrics.precision_recall_curve(positive, probability)
+    roc = {(x, y) for x, y in zip(false_alarms.round(9), sensitivity.round(9), strict=True)}
+    pr = {(x, y) for x, y in zip(recall.round(9), precision.round(9), strict=True)}
+    assert roc >= set(zip((1 - ours.specificity[0]).round(9), ours.sensitivity[0].round(9), strict=True))
+    assert pr >= set(zip(ours.sensitivity[0].round(9), ours.precision[0].round(9), strict=True))
+    assert ours.precision[0, 0] == 1
+    assert len(ours.precision[0]) > 20

@@ -55,19 +55,19 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from residerm.models.zoo import build
+    from residerm.models.zoo import build_for
 
     folder, description = find_bundle(path), read_description(path)
     try:
         weights = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
         raise _damaged(folder, error) from error
-    model = build(description.model, len(description.classes), description.pixels.size, resnet=description.resnet)
-    model.set_colours(description.mean, description.deviation)
+    classes, size = len(description.classes), description.pixels.size
     try:
-        model.network.load_state_dict(weights)
+        model = build_for(weights, description.model, classes, size, resnet=description.resnet)
     except RuntimeError as error:
         raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
+    model.set_colours(description.mean, description.deviation)
     return model.eval(), description
 
 

@@ -2,7 +2,7 @@
 
     draw_figures(folder)      writes figures/*.png into an evaluation's folder
 
-Curves are computed by scikit-learn and thinned to what can be seen, so that a page does not grow with the test part.
+Curves are thinned to what can be seen, so that a page does not grow with the test part.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from residerm import figures
 from residerm.report.estimates import SCORES, Estimate
 from residerm.report.material import Evaluation, read_evaluation
 from residerm.runs import RunError
+from residerm.scores.curves import curve, rank
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -107,15 +108,15 @@ def _curves(
     labels: np.ndarray, probabilities: np.ndarray, shown: Iterable[str], classes: Sequence[str]
 ) -> dict[str, tuple[Curve, Curve]]:
     """ROC and precision-recall curve of each class that has images and is not all there is."""
-    from sklearn.metrics import precision_recall_curve, roc_curve
-
     curves = {}
     for name in shown:
         positive, probability = labels == name, probabilities[:, classes.index(name)]
         if positive.any() and not positive.all():
-            false_alarms, sensitivity, _ = roc_curve(positive, probability)
-            precision, recall, _ = precision_recall_curve(positive, probability)
-            curves[name] = thinned(false_alarms, sensitivity), thinned(recall[::-1], precision[::-1])
+            roc = curve(rank(positive, probability), np.ones((1, len(positive))))
+            curves[name] = (
+                thinned(1 - roc.specificity[0], roc.sensitivity[0]),
+                thinned(roc.sensitivity[0], roc.precision[0]),
+            )
     return curves
 
 

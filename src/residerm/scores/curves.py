@@ -60,6 +60,13 @@ class Curve:
         """The share of the negatives below each point."""
         return ratio(self.false[:, -1:] - self.false, self.false[:, -1:])
 
+    @property
+    def precision(self) -> np.ndarray:
+        """The share of positives above each point; 1 where nothing is above it."""
+        called = self.true + self.false
+        precision: np.ndarray = np.divide(self.true, called, out=np.ones_like(called), where=called > 0)
+        return precision
+
 
 def curve(ranking: Ranking, weights: np.ndarray) -> Curve:
     """The curve of each resample."""
@@ -82,9 +89,7 @@ def auc(curve: Curve) -> np.ndarray:
 
 def average_precision(curve: Curve) -> np.ndarray:
     """The mean of the precision over the positives, each at its own threshold, as in scikit-learn: no interpolation."""
-    called = curve.true + curve.false
-    precision = np.divide(curve.true, called, out=np.zeros_like(called), where=called > 0)
-    return ratio((np.diff(curve.true) * precision[:, 1:]).sum(axis=1), curve.true[:, -1])
+    return ratio((np.diff(curve.true) * curve.precision[:, 1:]).sum(axis=1), curve.true[:, -1])
 
 
 def auc_above_sensitivity(curve: Curve) -> np.ndarray:
