@@ -4,8 +4,9 @@
     probabilities = predictor.predict([Path("lesion.jpg").read_bytes()])
 
 The result for an image does not depend on its batch: to 1e-5 in float32; bf16, which is faster, rounds each image by
-itself. With `views`, probabilities are the mean over the image turned by quarters and mirrored, which lesions have no
-preference for. Not a medical device and not a diagnosis.
+itself, and a ResNet-50's probabilities were within 0.01 of those in float32 (benchmarks/prediction.py). With `views`,
+probabilities are the mean over the image turned by quarters and mirrored, which lesions have no preference for. Not a
+medical device and not a diagnosis.
 """
 
 from __future__ import annotations
