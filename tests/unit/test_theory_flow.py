@@ -174,6 +174,17 @@ def test_the_reading_of_a_run() -> None:
     assert "times as much as conv1" in uneven
 
 
+def test_a_classifier_apart_from_all_other_layers_is_no_reason_for_concern() -> None:
+    images, labels = batch()
+    measured = measure(ResNet("basic", (2, 2, 2), classes=3, width=4), images, labels)
+    *others, last = measured.layers
+    loud = dataclasses.replace(last, relative=last.relative + 5)
+    reading = readings.of_run(RunFlow("it", "these", dataclasses.replace(measured, layers=(*others, loud))))
+    assert (
+        "healthy: every layer receives a gradient; relative to their weights, eight layers of ten are within" in reading
+    )
+
+
 def test_powers_that_no_float_holds_are_printed() -> None:
     assert readings.power(-412.5) == "3.2e-413"
     assert readings.power(2.0) == "1.0e+02"

@@ -73,7 +73,7 @@ class Plan(Options):
 
 PRESETS: Mapping[str, Plan] = MappingProxyType(
     {
-        "small": Plan(depths=(20, 56), seeds=(0, 1), epochs=12, width=8, batch_size=32, rate=0.05, precision="float32"),
+        "small": Plan(depths=(20, 56), seeds=(0, 1), epochs=12, width=8, batch_size=32, rate=0.02, precision="float32"),
         "full": Plan(depths=(20, 56), seeds=(0, 1, 2), epochs=24, width=16, batch_size=64, rate=0.01, images=8000),
     }
 )

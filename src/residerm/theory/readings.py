@@ -54,9 +54,10 @@ def of_run(run: RunFlow) -> str:
     elif apart > _HEALTHY:
         verdict = f"uneven: relative to its weights, {most} receives {10**apart:,.0f} times as much as {least}"
     else:
+        most_of_them = "eight layers of ten" if len(measured.layers) >= 10 else "the layers"
         verdict = (
-            "healthy: every layer receives a gradient; relative to their weights the layers are within a factor of "
-            f"{10**apart:,.0f}"
+            "healthy: every layer receives a gradient; relative to their weights, "
+            f"{most_of_them} are within a factor of {10**apart:,.0f}"
         )
     remarks = [_receiving(measured.starved, measured.layers)] if measured.starved else []
     remarks += [f"the output is zero everywhere: {listed(measured.dead)}"] if measured.dead else []
@@ -86,9 +87,15 @@ def power(exponent: float | None) -> str:
 
 
 def _extremes(layers: Sequence[Layer]) -> tuple[str, str, float]:
-    """The layers that receive least and most relative to their weights, and the powers of ten between them."""
+    """The layers that receive least and most relative to their weights, and the powers of ten between them.
+
+    A tenth at either end is left out: the first layer, the classifier and the projections of a network that has learnt
+    well receive up to a thousand times as much as the rest.
+    """
     sizes = sorted((one.relative, one.name) for one in layers if one.relative is not None)
-    return (sizes[0][1], sizes[-1][1], sizes[-1][0] - sizes[0][0]) if sizes else ("", "", 0.0)
+    aside = len(sizes) // 10
+    kept = sizes[aside : len(sizes) - aside]
+    return (kept[0][1], kept[-1][1], kept[-1][0] - kept[0][0]) if kept else ("", "", 0.0)
 
 
 def _of_kind(kind: str, depths: Sequence[int], outcomes: Sequence[Outcome]) -> str:
