@@ -132,6 +132,8 @@ def test_readings_say_no_more_than_the_seeds_show() -> None:
     assert plain.startswith("plain: 56 layers end with a training error of 24.0% (23.0% to 25.0%), 20 with 21.0%")
     assert "with every seed, deeper is harder to fit" in plain
     assert "the seeds overlap" in residual
-    better = [outcome(kind, depth, 0, 5 / depth) for kind in ("plain", "residual") for depth in (20, 56)]
-    assert all("deeper fits better" in reading for reading in readings.of_depths(better))
+    kinds = ("plain", "residual")
+    better = [outcome(kind, depth, seed, 5 / depth) for kind in kinds for depth in (20, 56) for seed in (0, 1)]
+    assert all("with every seed, deeper fits better" in reading for reading in readings.of_depths(better))
+    assert all("one seed does not show what is chance" in reading for reading in readings.of_depths(better[::2]))
     assert "give two or more" in readings.of_depths(worse[:2])[0]

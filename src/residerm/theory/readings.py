@@ -104,7 +104,9 @@ def _of_kind(kind: str, depths: Sequence[int], outcomes: Sequence[Outcome]) -> s
         for depth in (depths[0], depths[-1])
     )
     ended = f"{depths[-1]} layers end with a training error of {spread(deep)}, {depths[0]} with {spread(shallow)}"
-    if min(deep) > max(shallow):
+    if len(deep) == len(shallow) == 1:
+        meaning = "one seed does not show what is chance"
+    elif min(deep) > max(shallow):
         meaning = "with every seed, deeper is harder to fit: degradation"
     elif max(deep) < min(shallow):
         meaning = "with every seed, deeper fits better"
