@@ -1,4 +1,4 @@
-"""The whole way on the embedded archive, in a minute: draw → train → score → explain in a report → predict.
+"""The whole way on the embedded archive, in a minute or two: draw → train → score → explain in a report → predict.
 
     findings = demonstrate(Path("demo"))
 

@@ -26,7 +26,7 @@ app = App(
 )
 # Lazily imported, so that --help is immediate; the list of commands shows the first sentence, a command's help both.
 for verb, help_text in {
-    "demo": "Go the whole way on drawn lesions, in a minute.\n\nExample: residerm demo --out demo",
+    "demo": "Go the whole way on drawn lesions, in a minute or two.\n\nExample: residerm demo --out demo",
     "models": "List networks, ours and timm's, with what they cost.\n\nExample: residerm models resnext --size 64",
     "train": "Train a model on an archive and keep it in a run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",

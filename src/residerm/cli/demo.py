@@ -1,4 +1,4 @@
-"""`residerm demo`: the whole way on the embedded archive, in a minute."""
+"""`residerm demo`: the whole way on the embedded archive, in a minute or two."""
 
 from __future__ import annotations
 

@@ -57,19 +57,12 @@ def depth_(
     json
         Print everything as JSON.
     """
-    from residerm.theory.depth import PRESETS, run_depth
+    from residerm.theory.depth import PRESETS
     from residerm.theory.figures import write_depth
-    from residerm.training.train import Watch
 
     given = {"path": path and path.absolute(), "epochs": epochs, "width": width, "rate": rate}
     several = {"depths": tuple(dict.fromkeys(depths)), "seeds": tuple(dict.fromkeys(seeds))}
-    plan = _changed(PRESETS[preset], given | several)
-    with progress("decoding") as decoding, progress("training", "epochs") as show:
-        try:
-            outcomes = run_depth(plan, out_, tell=show, watch=Watch(decoding=decoding))
-        except KeyboardInterrupt:
-            remarks.print("the same command goes on where this stopped")
-            raise
+    outcomes = _run(_changed(PRESETS[preset], given | several), out_)
     figures = out_ / "figures"
     if not figures.exists():
         with new_folder(figures) as folder:
@@ -84,6 +77,19 @@ def depth_(
 def _changed(plan: Plan, given: dict[str, Any]) -> Plan:
     """A preset with what was given in place of its own."""
     return plan.model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
+
+
+def _run(plan: Plan, folder: Path) -> list[Outcome]:
+    """The outcomes, with progress on the terminal."""
+    from residerm.theory.depth import run_depth
+    from residerm.training.train import Watch
+
+    with progress("decoding") as decoding, progress("training", "epochs") as show:
+        try:
+            return run_depth(plan, folder, tell=show, watch=Watch(decoding=decoding))
+        except KeyboardInterrupt:
+            remarks.print("the same command goes on where this stopped")
+            raise
 
 
 def _show(outcomes: list[Outcome]) -> None:

@@ -32,12 +32,10 @@ class Model(nn.Module):
         classes: int,
         size: int,
         classifier: tuple[str, ...],
-        mean: Colour = IMAGENET_MEAN,
-        deviation: Colour = IMAGENET_DEVIATION,
     ) -> None:
-        """`classifier` names the network's last layer, or layers; all else is its backbone."""
+        """`classifier` names the network's last layer, or layers; all else is its backbone. Colours are ImageNet's."""
         super().__init__()
-        self.normalise = Normalise(mean, deviation)
+        self.normalise = Normalise(IMAGENET_MEAN, IMAGENET_DEVIATION)
         self.network = network
         self.name, self.classes, self.size, self.classifier = name, classes, size, classifier
         self.frozen = False

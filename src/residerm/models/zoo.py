@@ -53,13 +53,12 @@ def build(
     """The model of a name for square images of `size` pixels; random weights where there are no pretrained ones."""
     if measure(name, classes, size, resnet) is None:
         raise UsageError(_wrong_size(name, classes, size, resnet))
+    if pretrained is None:
+        return _model(network(name, classes, size, resnet), name, classes, size)
     own = is_own(name)
-    model = _model(
-        network(name, classes, size, resnet, pretrained.file if pretrained and not own else None), name, classes, size
-    )
-    if pretrained:
-        model.set_colours(pretrained.mean, pretrained.deviation)
-    if pretrained and own:
+    model = _model(network(name, classes, size, resnet, None if own else pretrained.file), name, classes, size)
+    model.set_colours(pretrained.mean, pretrained.deviation)
+    if own:
         load_weights(model, pretrained.file)
     return model
 

@@ -34,13 +34,13 @@ _TEST_METADATA = "ISIC2018_Task3_Test_GroundTruth"
 
 def rows(tree: Tree) -> Iterator[Row]:
     """A row for each line of the metadata, and of the test images' if they are here."""
-    test = test_table(tree)
+    test = table_of_test_images(tree)
     yield from _rows(isic.needed_table(tree, _METADATA), "train" if test else "")
     if test:
         yield from _rows(test, "test")
 
 
-def test_table(tree: Tree) -> Table | None:
+def table_of_test_images(tree: Tree) -> Table | None:
     """The table of the test images in the form that Dataverse serves, not the one-hot form of the challenge."""
     table = isic.table_of(tree, _TEST_METADATA)
     return table if table and "dx" in table.columns else None

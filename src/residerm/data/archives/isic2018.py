@@ -41,7 +41,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 def _recognises(tree: Tree) -> bool:
     """Any of the tables, but for HAM10000's own form of the test table."""
     return isic.has_table(tree, _TABLES["train"], _TABLES["validation"]) or (
-        isic.has_table(tree, _TABLES["test"]) and not ham10000.test_table(tree)
+        isic.has_table(tree, _TABLES["test"]) and not ham10000.table_of_test_images(tree)
     )
 
 
