@@ -94,6 +94,9 @@ def assert_same(one: Path, other: Path) -> None:
             assert all(torch.equal(left[name], right[name]) for name in left)  # type: ignore[call-overload,index]
 
 
+BEGUN = "[!.]*/config.yaml"  # of run folders; one that is still being made begins with a dot
+
+
 # Slowed down, so that it can be met in the middle; a checkpoint after every third step, and slowly written on demand.
 SLOWED = """
 import sys, time, torch
@@ -137,7 +140,7 @@ def test_three_kills_change_nothing(archive: Path, tmp_path: Path) -> None:
     whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
     runs = tmp_path / "killed"
     process = start([*options, "--runs", str(runs)])
-    wait_for(lambda: runs.is_dir() and any(runs.glob("*/config.yaml")), process)
+    wait_for(lambda: runs.is_dir() and any(runs.glob(BEGUN)), process)
     process.kill()
     process.wait()
     (run,) = runs.iterdir()
@@ -242,9 +245,9 @@ def test_twenty_kills_at_random_moments_change_nothing(archive: Path, tmp_path: 
     whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
     runs, random = tmp_path / "killed", np.random.default_rng(0)
     process, kills = slowed([*options, "--runs", str(runs)]), 0
-    while kills < 20 or not any(runs.glob("*/config.yaml")):
-        if any(runs.glob("*/config.yaml")):
-            (run,) = (path.parent for path in runs.glob("*/config.yaml"))
+    while kills < 20 or not any(runs.glob(BEGUN)):
+        if any(runs.glob(BEGUN)):
+            (run,) = (path.parent for path in runs.glob(BEGUN))
             time.sleep(random.uniform(0, 2) if kills % 4 == 0 else random.uniform(4, 7))
             assert process.poll() is None, "the run ended before it was killed often enough"
             process.kill()
