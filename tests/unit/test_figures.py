@@ -16,7 +16,7 @@ CLASSES = ("<b>&", "$x$ $y$", "a name that is much longer than there is room")
 
 
 def texts(figure: Figure) -> list[str]:
-    root = ElementTree.fromstring(figures.svg(figure))
+    root = ElementTree.fromstring(figures.inline(figures.svg(figure)))
     return ["".join(one.itertext()) for one in root.iter("{http://www.w3.org/2000/svg}text")]
 
 
@@ -44,7 +44,7 @@ def every() -> dict[str, Figure]:
 
 def test_every_figure_is_a_whole_element_without_fixed_colours_of_text(every: dict[str, Figure]) -> None:
     for figure in every.values():
-        source = figures.svg(figure)
+        source = figures.inline(figures.svg(figure))
         assert source.startswith("<svg")
         assert "var(--ink)" in source
         assert not re.search("#222222|#777777|#d9d9d9|<metadata", source)

@@ -245,10 +245,20 @@ def test_a_curve_keeps_its_ends_and_its_area_when_thinned() -> None:
 
 def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
     folder = reporting.evaluation(run)
-    draw_figures(folder)
-    assert sorted(path.name for path in (folder / "figures").iterdir()) == [
-        "confusion_counts.png", "confusion_shares.png", "precision_recall.png", "reliability.png", "roc.png"
-    ]  # fmt: skip
+    draw_figures(folder, json.loads((folder / "scores.json").read_text()))
+    names = ["confusion_counts", "confusion_shares", "precision_recall", "reliability", "roc"]
+    drawn = [path.name for path in sorted((folder / "figures").iterdir())]
+    assert drawn == [f"{name}.{suffix}" for name in names for suffix in ("png", "svg")]
+
+
+def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_gone(run: Run) -> None:
+    folder = reporting.evaluation(run)
+    anew = page_of(run).text
+    draw_figures(folder, json.loads((folder / "scores.json").read_text()))
+    assert page_of(run).text == anew
+    roc = folder / "figures" / "roc.svg"
+    roc.write_text(roc.read_text().replace("ROC, each class", "Another title of"))
+    assert "Another title of" in page_of(run).text
 
 
 def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:

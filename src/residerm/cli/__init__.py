@@ -6,10 +6,12 @@ a traceback: it is one line on stderr that names the flag or the file.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
@@ -59,7 +61,7 @@ def main() -> None:
         print(end="", flush=True)
     except OSError:  # `run` has said so; what is left has nowhere to go, and Python would complain at its exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(exit_code)
+    _leave(exit_code)
 
 
 def run(arguments: list[str]) -> int:
@@ -84,6 +86,13 @@ def run(arguments: list[str]) -> int:
             return 0
         raise
     return result if isinstance(result, int) else 0
+
+
+def _leave(exit_code: int) -> NoReturn:
+    """End as multiprocessing ends its processes: to take torch's modules apart first would take a second."""
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(exit_code)
 
 
 def _complain(text: str, exit_code: int) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,10 @@ from residerm.bundle import Predictor, load, read_description
 from residerm.config import EvaluateOptions
 from residerm.data.records import Records
 from residerm.errors import UsageError
+from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
 from residerm.evaluation.gallery import write_gallery
-from residerm.evaluation.predictions import Predictions
+from residerm.evaluation.predictions import Predictions, Progress
 from residerm.evaluation.subject import Subject, Watch, finished, other_archive, own_part
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Run
@@ -57,18 +59,18 @@ def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), watch: 
     other = Other(options.against, subject, options, watch) if options.against else None
     rows = other.unknown(subject.rows) if other else subject.rows
     predictions = subject.predictions(predictor, rows, options, watch.predicting)
-    scores = _scores(predictions, subject, predictor, options)
-    if subject.training is not None:
-        scores |= _gap(subject, subject.training, predictor, scores, options, watch)
     comparison = other.compared_with(predictions) if other else None
-    with new_folder(target, replace=options.again) as partial:
-        predictions.write(partial / "predictions.csv")
-        write_gallery(predictions, partial)
-        if comparison:
-            (partial / "comparison.json").write_text(json.dumps(comparison, indent=2) + "\n")
-        scores["seconds"] = round(time.perf_counter() - began, 1)
-        (partial / "scores.json").write_text(json.dumps(scores, indent=2, ensure_ascii=False) + "\n")
-        draw_figures(partial)
+    with in_background(partial(_of_training, subject, predictor, options), watch.predicting) as training:
+        scores = _scores(predictions, subject, predictor, options)
+        with new_folder(target, replace=options.again) as folder:
+            predictions.write(folder / "predictions.csv")
+            write_gallery(predictions, folder)
+            draw_figures(folder, scores)
+            if comparison:
+                _write_json(folder / "comparison.json", comparison)
+            scores |= _gap(training.result(), subject, scores)
+            scores["seconds"] = round(time.perf_counter() - began, 1)
+            _write_json(folder / "scores.json", scores)
     return _reported(run, Evaluation(target, scores, comparison))
 
 
@@ -77,6 +79,10 @@ def _reported(run: Run, evaluation: Evaluation) -> Evaluation:
     write_report(run)
     write_card(run)
     return evaluation
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _read(target: Path) -> Evaluation:
@@ -145,27 +151,29 @@ def _malignant(task: str, classes: tuple[str, ...]) -> list[str] | None:
     return [name for name in classes if mapping.target(name) == "malignant"]
 
 
-def _gap(
-    subject: Subject,
-    training: np.ndarray,
-    predictor: Predictor,
-    scores: dict[str, Any],
-    options: EvaluateOptions,
-    watch: Watch,
-) -> dict[str, Any]:
-    """The same scores on as many images of the training part, as they are, and how far they lie above."""
-    some = _some(subject.records, training, len(subject.rows))
-    predictions = subject.predictions(predictor, some, options, watch.predicting)
+def _of_training(
+    subject: Subject, predictor: Predictor, options: EvaluateOptions, progress: Progress
+) -> Predictions | None:
+    """What the model says of as many images of the training part, as they are."""
+    if subject.training is None:
+        return None
+    some = _some(subject.records, subject.training, len(subject.rows))
+    return subject.predictions(predictor, some, options, progress)
+
+
+def _gap(training: Predictions | None, subject: Subject, scores: dict[str, Any]) -> dict[str, Any]:
+    """The headline scores of images of the training part, and how far they lie above."""
+    if training is None or subject.training is None:
+        return {}
     headline = headline_scores(
-        predictions.labels, predictions.probabilities, predictions.classes, predictions.groups,
-        group_name=scores["group_name"],
-    )  # fmt: skip
+        training.labels, training.probabilities, training.classes, training.groups, group_name=scores["group_name"]
+    )
     gap = {
         name: one["value"] - scores["headline"][name]["value"]
         for name, one in headline.items()
         if "value" in one and "value" in scores["headline"][name]
     }
-    return {"training": {"images": len(some), "of": len(training), "headline": headline}, "gap": gap}
+    return {"training": {"images": len(training.rows), "of": len(subject.training), "headline": headline}, "gap": gap}
 
 
 def _some(records: Records, rows: np.ndarray, images: int) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Arrays → Figure, drawn without a display and without global state; `save` and `svg` make files and pages of them.
+"""Arrays → Figure, drawn without a display and without global state.
 
     figures.save(figures.roc({"mel": (rates, sensitivities)}, {"mel": "0.91"}), Path("roc.png"))
+    figures.inline(figures.svg(figure))      an element of a page
 
 | file | draws |
 |---|---|
@@ -12,7 +13,7 @@
 
 from residerm.figures.archive import class_distribution, image_rows
 from residerm.figures.evaluation import confusion, precision_recall, reliability, roc
-from residerm.figures.style import BLUE, FAINT, INK, PALE, RED, SERIES, new_figure, quiet, save, svg
+from residerm.figures.style import BLUE, FAINT, INK, PALE, RED, SERIES, inline, new_figure, quiet, save, svg
 from residerm.figures.training import learning_curves
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "class_distribution",
     "confusion",
     "image_rows",
+    "inline",
     "learning_curves",
     "new_figure",
     "precision_recall",

@@ -25,28 +25,37 @@ _LONGEST_NAME = 22
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure in the format of its suffix, never over an existing file."""
+    """Write a figure in the format of its suffix, never over an existing file; a second format is laid out alike."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         raise UsageError(f"{path}: a figure is written as {', '.join(_FORMATS)}; give it one of these suffixes")
     with new_file(path) as partial:
-        figure.savefig(partial, format=suffix.lstrip("."), dpi=150, bbox_inches="tight")
+        if suffix == ".svg":
+            partial.write_text(svg(figure), encoding="utf-8")
+        else:
+            figure.savefig(partial, format=suffix.lstrip("."), dpi=150, bbox_inches="tight")
+    figure.set_layout_engine("none")  # to lay it out takes as long as to draw it
     return path
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an SVG element for a page, whose variables --ink, --pale and --faint colour its texts and lines."""
+    """The text of a figure's SVG file, the same for the same figure; its letters stay letters."""
     import matplotlib
 
     stream = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "residerm"}):  # text stays text
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "residerm"}):
         figure.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.02, transparent=True,
                        metadata={"Date": None})  # fmt: skip
-    text = stream.getvalue()
-    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    return stream.getvalue()
+
+
+def inline(source: str) -> str:
+    """An SVG file as an element of a page, whose variables --ink, --pale and --faint colour its texts and lines."""
+    element = source[source.index("<svg") :] if "<svg" in source else ""
+    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
     for colour, variable in _NAMED.items():
-        text = text.replace(colour, variable)
-    return text
+        element = element.replace(colour, variable)
+    return element
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -1,8 +1,8 @@
 """The report and the model card of a run, from its files alone: no torch, no archive, no network.
 
-    write_report(run)        report.html       one page to hand on
-    write_card(run)          MODEL_CARD.md     for where the model is published
-    draw_figures(folder)     figures/*.png     of one evaluation
+    write_report(run)                report.html       one page to hand on
+    write_card(run)                  MODEL_CARD.md     for where the model is published
+    draw_figures(folder, scores)     figures/*         of one evaluation
 
 | file | what it is |
 |---|---|

@@ -1,6 +1,6 @@
 """The figures of a run: of one evaluation, from its predictions and scores, and of the training.
 
-    draw_figures(folder)      writes figures/*.png into an evaluation's folder
+    draw_figures(folder, scores)      writes figures/*.png and *.svg into an evaluation's folder
 
 Curves are thinned to what can be seen, so that a page does not grow with the test part.
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from residerm import figures
 from residerm.report.estimates import SCORES, Estimate
-from residerm.report.material import Evaluation, read_evaluation
+from residerm.report.material import Evaluation
 from residerm.runs import RunError
 from residerm.scores.curves import curve, rank
 
@@ -31,10 +31,19 @@ _RATES = ("macro_auc", "balanced_accuracy", "macro_f1")
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-def draw_figures(folder: Path) -> None:
-    """Write the figures of an evaluation as PNGs."""
-    for name, figure in evaluation_figures(read_evaluation(folder)).items():
-        figures.save(figure, folder / "figures" / f"{name}.png")
+def draw_figures(folder: Path, scores: Mapping[str, Any]) -> None:
+    """Write the figures of an evaluation, as PNGs to look at and as SVGs for pages and print."""
+    for name, figure in evaluation_figures(Evaluation(folder, scores)).items():
+        for suffix in (".png", ".svg"):
+            figures.save(figure, folder / "figures" / f"{name}{suffix}")
+
+
+def drawn_figures(evaluation: Evaluation) -> dict[str, str]:
+    """The SVGs of an evaluation's figures by their names, drawn anew where its folder has none."""
+    files = sorted((evaluation.folder / "figures").glob("*.svg"))
+    if files:
+        return {path.stem: path.read_text(encoding="utf-8") for path in files}
+    return {name: figures.svg(figure) for name, figure in evaluation_figures(evaluation).items()}
 
 
 def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:

@@ -19,7 +19,7 @@ from residerm.errors import listed
 from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
 from residerm.report.comparisons import read_comparison
-from residerm.report.drawing import MOST_CURVES, evaluation_figures, learning_figures
+from residerm.report.drawing import MOST_CURVES, drawn_figures, learning_figures
 from residerm.report.estimates import SCORES
 from residerm.report.gallery import pictures
 from residerm.report.licence import consequence
@@ -80,7 +80,7 @@ def _of_run(material: Material) -> dict[str, Any]:
         "distribution": tables.distribution(material),
         "split_told": origins.split(material.data),
         "training_told": origins.training(material),
-        "learning": [_inline(figure) for figure in learning_figures(material.metrics)],
+        "learning": [_inline(figures.svg(figure)) for figure in learning_figures(material.metrics)],
         "changed": changed,
         "unchanged": unchanged,
         "command": Markup.escape(tables.command(material.environment)),
@@ -110,7 +110,7 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
         "malignancy_found": sentences.malignancy(main.scores["malignancy"]["scores"]) if malignancy else "",
         "attributes": tables.by_attribute(main),
         "attribute_scores": [SCORES[name] for name in tables.BY_ATTRIBUTE],
-        "figures": {name: _inline(figure) for name, figure in evaluation_figures(main).items()},
+        "figures": {name: _inline(drawing) for name, drawing in drawn_figures(main).items()},
         "most_curves": MOST_CURVES,
         "calibration": sentences.calibration(reading),
         "pictures": pictures(main),
@@ -137,5 +137,5 @@ def _together(value: object) -> object:
     )
 
 
-def _inline(figure: Any) -> Markup:
-    return Markup(figures.svg(figure))  # drawn here; matplotlib escapes the names in it
+def _inline(drawing: str) -> Markup:
+    return Markup(figures.inline(drawing))  # drawn by us; matplotlib escapes the names in it
