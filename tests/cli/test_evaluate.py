@@ -76,7 +76,7 @@ def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.Capt
     assert "intervals by resampling lesions" in printed
     assert (run / "report.html").stat().st_size > 10_000
     assert "Not a medical device" in (run / "MODEL_CARD.md").read_text()
-    assert {path.suffix for path in (run / "evaluations" / "ham10000-test" / "figures").iterdir()} == {".png"}
+    assert {path.suffix for path in (run / "evaluations" / "ham10000-test" / "figures").iterdir()} == {".png", ".svg"}
 
 
 def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:

@@ -41,7 +41,7 @@ def draw_figures(folder: Path, scores: Mapping[str, Any]) -> None:
 def drawn_figures(evaluation: Evaluation) -> dict[str, str]:
     """The SVGs of an evaluation's figures by their names, drawn anew where its folder has none."""
     files = sorted((evaluation.folder / "figures").glob("*.svg"))
-    if files:
+    if files and evaluation.predictions:  # no page is made of an evaluation whose predictions are damaged
         return {path.stem: path.read_text(encoding="utf-8") for path in files}
     return {name: figures.svg(figure) for name, figure in evaluation_figures(evaluation).items()}
 
