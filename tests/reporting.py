@@ -40,7 +40,7 @@ def run(folder: Path, classes: Sequence[str] = CLASSES, *, images: int = 60, **c
     ])  # fmt: skip
     made.write_metrics([
         {"epoch": epoch, "train_loss": 1 / epoch, "train_accuracy": 0.7, "log_loss": 1.2 / epoch}
-        | {"accuracy": 0.5, "macro_auc": 0.6, "best_epoch": epoch, "seconds": 2.5}
+        | {"accuracy": 0.5, "macro_auc": 0.6, "kept_epoch": epoch, "seconds": 2.5}
         for epoch in (1, 2, 3)
     ])  # fmt: skip
     (path / "bundle").mkdir()

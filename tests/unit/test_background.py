@@ -38,8 +38,12 @@ def test_whoever_is_interrupted_does_not_wait_for_the_end_of_the_work() -> None:
             step(number, 1_000_000_000)
             steps.append(number)
 
-    with pytest.raises(KeyboardInterrupt), in_background(work, lambda *_: interrupted.wait(10)):
-        assert begun.wait(10)
-        threading.Timer(0.2, interrupted.set).start()
-        raise KeyboardInterrupt
+    def interrupt() -> None:
+        with in_background(work, lambda *_: None):
+            assert begun.wait(10)
+            threading.Timer(0.2, interrupted.set).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
     assert steps == []

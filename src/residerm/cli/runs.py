@@ -25,7 +25,7 @@ def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
 
     def line(run: Run) -> dict[str, object]:
         metrics, summary = run.metrics(), run.summary
-        chosen = metrics[int(metrics[-1]["best_epoch"]) - 1] if metrics else {}
+        chosen = metrics[int(metrics[-1].get("kept_epoch", len(metrics))) - 1] if metrics else {}
         scores = {name: round(float(chosen[name]), 3) for name in _SCORES if chosen.get(name)}
         state = summary["stopped"] if summary else "not finished"
         minutes = round(float(metrics[-1]["seconds"]) / 60, 1) if metrics else 0.0

@@ -160,6 +160,6 @@ def epoch_line(row: dict[str, Any], epochs: int) -> str:
     """One finished epoch in a line."""
     shown = ("macro_auc", "balanced_accuracy", "accuracy")
     scores = "  ".join(f"{name} {row[name]:.3f}" for name in shown if name in row)
-    chosen = "  *" if row["best_epoch"] == row["epoch"] else ""
+    chosen = "  *" if row["kept_epoch"] == row["epoch"] else ""
     minutes = row["seconds"] / 60
     return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.3f}  {scores}  {minutes:.1f} min{chosen}"

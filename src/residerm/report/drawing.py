@@ -79,7 +79,7 @@ def learning_figures(metrics: Sequence[Mapping[str, str]]) -> list[Figure]:
     """The losses and the validation scores of every epoch."""
     if not metrics:
         return []
-    chosen = metrics[-1].get("best_epoch")
+    chosen = metrics[-1].get("kept_epoch")
     drawn = []
     for heading, vertical, names in (
         ("Loss", "loss, in nats", _LOSSES),

@@ -18,7 +18,7 @@ with n the number of images that it rests on (the images of the class, for sensi
 over those that have images; where others have none, a "note" says so.
 """
 
-from residerm.scores.assess import age_bands, assess, by_attribute, headline_scores
+from residerm.scores.assess import age_bands, assess, by_attribute, headline_scores, standard_error
 from residerm.scores.compare import compare
 from residerm.scores.points import LOWER_IS_BETTER, POINT_SCORES, Scores, is_better, macro_auc, point_scores
 from residerm.scores.prior import divide_by_prior
@@ -36,4 +36,5 @@ __all__ = [
     "is_better",
     "macro_auc",
     "point_scores",
+    "standard_error",
 ]

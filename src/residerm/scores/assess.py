@@ -39,6 +39,8 @@ MALIGNANCY = (
 )
 BY_ATTRIBUTE = ("accuracy", "balanced_accuracy", "macro_auc")
 UNKNOWN = "unknown"
+_RESAMPLES_OF_ONE = 500
+_ERRORS_TO_95 = 1.96  # standard errors from a score to the ends of its 95 % interval
 AGE_BANDS = ("under 30", "30 to 49", "50 to 69", "70 and over")
 _AGE_BORDERS = (30, 50, 70)
 
@@ -91,6 +93,14 @@ def headline_scores(
     """The scores over all classes alone."""
     images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
     return _estimates(images, {name: headline_score(images, name) for name in HEADLINE}, bootstrap)
+
+
+def standard_error(labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, name: str) -> float:
+    """How far a headline score would vary with other lesions; 0 where that cannot be said."""
+    classes = [str(number) for number in range(probabilities.shape[1])]
+    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(_RESAMPLES_OF_ONE, "lesion", 0)
+    found = _estimates(images, {name: headline_score(images, name)}, bootstrap)[name]
+    return (found["high"] - found["low"]) / (2 * _ERRORS_TO_95) if "low" in found else 0.0
 
 
 def by_attribute(

@@ -18,7 +18,7 @@ from residerm.atomic import new_file
 from residerm.errors import ResidermError
 from residerm.training.recipe import MovingAverage
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class CheckpointError(ResidermError):
@@ -38,8 +38,10 @@ class State:
     loss_sum: float = 0.0  # over the steps of the epoch under way
     accuracy_sum: float = 0.0
     seconds: float = 0.0  # of training, over all sittings
-    best_score: float | None = None
+    best_score: float | None = None  # on the validation part
+    best_error: float = 0.0  # its standard error
     best_epoch: int = 0
+    kept_epoch: int = 0  # whose weights are kept
     rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.csv
 
     def next_epoch(self) -> None:
@@ -47,7 +49,8 @@ class State:
         self.epoch, self.step, self.loss_sum, self.accuracy_sum = self.epoch + 1, 0, 0.0, 0.0
 
     _COUNTS = (
-        "epoch", "step", "updates", "loss_sum", "accuracy_sum", "seconds", "best_score", "best_epoch", "rows",
+        "epoch", "step", "updates", "loss_sum", "accuracy_sum", "seconds", "best_score", "best_error", "best_epoch",
+        "kept_epoch", "rows",
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The loop: it reads like the method.
 
     for each epoch:  for each batch:  augment, mix → forward → loss → backward → clip → step → moving average
-                     validate the moving average; keep it if it is the best so far
+                     validate the moving average; keep it if none before is better
 
 A step depends on the state before it and on (seed, epoch, step) only. The test part is not known here.
 """
@@ -12,8 +12,8 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -25,9 +25,10 @@ from residerm.data.augment import augment
 from residerm.data.batches import Batch, Batches
 from residerm.errors import ResidermError
 from residerm.runs import Run
-from residerm.scores import is_better, point_scores
+from residerm.scores import point_scores, standard_error
 from residerm.training.checkpoint import State, save_state, save_weights
 from residerm.training.recipe import Labels, Loss, mix, rate_factor, set_rate, shrink, size_at
+from residerm.training.selection import select
 
 _SECONDS_BETWEEN_CHECKPOINTS = 240
 _STEPS_BETWEEN_LOOKS = 20  # at the loss: an accelerator has to be waited for
@@ -53,6 +54,14 @@ class Progress:
     images_per_second: float
 
 
+class Validated(NamedTuple):
+    """The validation part: true classes, probabilities, lesions."""
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    groups: np.ndarray
+
+
 @dataclass
 class Trainer:
     """One training: its parts, and the loop over them."""
@@ -63,6 +72,7 @@ class Trainer:
     loss: Loss
     training: Batches
     validation: Batches
+    groups: np.ndarray  # the lesion of each record
     options: TrainOptions
     augmentation: AugmentOptions
     run: Run
@@ -166,18 +176,16 @@ class Trainer:
     def _end_epoch(self) -> str | None:
         """Validate, keep what is better, write the row; why training is to stop, if it is."""
         state, options = self.state, self.options
-        scores = self._validate()
-        score = scores.get(options.select)
-        better = score is not None and is_better(options.select, score, state.best_score)
-        if better or score is None:
-            state.best_score, state.best_epoch = score, state.epoch + 1
+        found = self._validate()
+        scores = point_scores(found.labels, found.probabilities).values
+        select(state, options.select, scores.get(options.select), partial(standard_error, *found, options.select))
         steps = max(state.step, 1)
         learnt = {"train_loss": state.loss_sum / steps, "train_accuracy": state.accuracy_sum / steps}
-        about = {"best_epoch": state.best_epoch, "seconds": round(state.seconds, 1)}
+        about = {"kept_epoch": state.kept_epoch, "seconds": round(state.seconds, 1)}
         state.rows.append({"epoch": state.epoch + 1, **learnt, **scores, **about})
         state.next_epoch()
         if self.fabric.is_global_zero:
-            if state.best_epoch == state.epoch:
+            if state.kept_epoch == state.epoch:
                 save_weights(state.average.module, self.run.best)
             self.run.write_metrics(state.rows)
         self.tell(state.rows[-1])
@@ -187,8 +195,8 @@ class Trainer:
         return None
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, float]:
-        """The scores of the moving average on the validation part; empty where there is none."""
+    def _validate(self) -> Validated:
+        """What the moving average says of the validation part."""
         module, shares = self.state.average.module, []
         for batch in self.validation.epoch():
             with self.fabric.autocast():
@@ -196,10 +204,10 @@ class Trainer:
             shares.append((batch.rows, batch.labels.numpy(), logits.float().softmax(1).cpu().numpy()))
         gathered = _gather(shares, self.fabric)
         if not gathered:
-            return {}
+            return Validated(np.zeros(0, int), np.zeros((0, 0)), np.zeros(0, int))
         rows, labels, probabilities = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
         order = np.argsort(rows)  # the same sums in the same order, however many processes there are
-        return dict(point_scores(labels[order], probabilities[order]).values)
+        return Validated(labels[order], probabilities[order], self.groups[rows[order]])
 
     def _checkpoint(self) -> None:
         self._saved = time.monotonic()

@@ -187,6 +187,7 @@ def assemble(
         loss=loss_for(material.counts(experiment), options, fabric.device),
         training=shared(draw=lambda epoch: material.drawn(experiment, epoch), seed=options.seed, drop_last=True),
         validation=shared(draw=lambda _: material.validation_rows),
+        groups=material.records.groups,
         options=options,
         augmentation=experiment.augmentation,
         run=run,
@@ -202,7 +203,7 @@ def _finish(
     if interrupted or not state.rows:
         return
     load_weights(state.average.module, run.best, trainer.fabric.device)
-    chosen = state.rows[state.best_epoch - 1]
+    chosen = state.rows[state.kept_epoch - 1]
     description = _description(experiment, material, start, trainer.loss, chosen)
     write_bundle(state.average.module, description, run.bundle)  # type: ignore[arg-type]
     run.write_json(
@@ -210,7 +211,7 @@ def _finish(
         {
             "stopped": stopped,
             "epochs": state.epoch,
-            "chosen_epoch": state.best_epoch,
+            "chosen_epoch": state.kept_epoch,
             "selected_by": experiment.training.select,
             "validation": description.validation,
             "minutes": round(state.seconds / 60, 2),
@@ -249,7 +250,7 @@ def _colour(values: torch.Tensor) -> tuple[float, float, float]:
 
 
 def _validation_names(row: dict[str, Any]) -> set[str]:
-    return set(row) - {"epoch", "train_loss", "train_accuracy", "best_epoch", "seconds"}
+    return set(row) - {"epoch", "train_loss", "train_accuracy", "kept_epoch", "seconds"}
 
 
 def _name(experiment: Experiment, records: Records) -> str:

@@ -1,0 +1,61 @@
+"""Which epoch's weights are kept, and how far a score can be told from another."""
+
+import numpy as np
+import pytest
+from torch import nn
+
+from residerm.scores import headline_scores, standard_error
+from residerm.training.checkpoint import State
+from residerm.training.recipe import MovingAverage
+from residerm.training.selection import select
+
+
+def kept(name: str, scores: list[float | None], error: float) -> list[int]:
+    """The epoch that is kept after each one."""
+    state = State(nn.Identity(), MovingAverage(nn.Identity(), nn.Identity(), 0.0), optimizer=None)  # type: ignore[arg-type]
+    epochs = []
+    for score in scores:
+        select(state, name, score, lambda: error)
+        epochs.append(state.kept_epoch)
+        state.next_epoch()
+    return epochs
+
+
+@pytest.mark.parametrize(
+    ("name", "scores", "error", "epochs"),
+    [
+        ("macro_auc", [0.70, 0.90, 0.88, 0.91, 0.89], 0.0, [1, 2, 2, 4, 4]),
+        ("macro_auc", [0.70, 0.90, 0.895, 0.88, 0.893, 0.85], 0.01, [1, 2, 3, 3, 5, 5]),
+        ("macro_auc", [0.70, 0.90, 0.895, 0.92, 0.90], 0.01, [1, 2, 3, 4, 4]),
+        ("log_loss", [0.9, 0.7, 0.705, 0.72, 0.6, 0.609], 0.01, [1, 2, 3, 3, 5, 6]),
+        ("macro_auc", [None, None], 0.01, [1, 2]),
+    ],
+)
+def test_the_last_epoch_that_cannot_be_told_from_the_best(
+    name: str, scores: list[float | None], error: float, epochs: list[int]
+) -> None:
+    assert kept(name, scores, error) == epochs
+
+
+def test_the_standard_error_is_that_of_the_textbook() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, 2000)
+    right = random.random(2000) < 0.8
+    probabilities = np.eye(2)[np.where(right, labels, 1 - labels)] * 0.8 + 0.1
+    found = standard_error(labels, probabilities, np.arange(2000), "accuracy")
+    assert found == pytest.approx(np.sqrt(right.mean() * (1 - right.mean()) / 2000), rel=0.1)
+
+
+def test_images_of_one_lesion_count_as_one() -> None:
+    random = np.random.default_rng(0)
+    labels, probabilities = random.integers(0, 3, 300), random.dirichlet(np.ones(3), 300)
+    single = standard_error(labels, probabilities, np.arange(300), "macro_auc")
+    copies = [np.repeat(values, 4, axis=0) for values in (labels, probabilities, np.arange(300))]
+    assert standard_error(*copies, "macro_auc") == pytest.approx(single, rel=0.02)  # type: ignore[call-arg]
+
+
+def test_where_no_interval_can_be_had_the_error_is_nothing() -> None:
+    labels, probabilities = np.array([0, 0, 0, 1]), np.full((4, 2), 0.5)
+    estimate = headline_scores(labels, probabilities, ["a", "b"], np.arange(4))["macro_auc"]
+    assert "low" not in estimate
+    assert standard_error(labels, probabilities, np.arange(4), "macro_auc") == 0.0
