@@ -161,7 +161,8 @@ class TrainOptions(Options):
     ema: float = Field(0.998, ge=0, lt=1, description="Decay of the moving average of the weights; 0: none.")
     patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
     select: Literal["macro_auc", "balanced_accuracy", "accuracy", "macro_f1", "log_loss"] = Field(
-        "macro_auc", description="The validation score that chooses the checkpoint."
+        "macro_auc",
+        description="The validation score that chooses the checkpoint: of the epochs that chance may part, the last.",
     )
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="auto: bf16 where the hardware computes it, else float32."
@@ -227,6 +228,9 @@ class Experiment(Options):
             raise UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}") from error
 
 
+Decision = Literal["probable", "balanced"]
+
+
 class EvaluateOptions(Options):
     """On what, and how, a trained model is scored."""
 
@@ -235,6 +239,11 @@ class EvaluateOptions(Options):
     tta: bool = Field(False, description="Average the eight views of flips and quarter turns of each image.")
     prior: bool = Field(
         False, description="Divide by the share that each class had in training, as if all were equally frequent."
+    )
+    decide: Decision = Field(
+        "probable",
+        description="The class that is named: the most probable one, or, balanced, the one that is most probable "
+        "beside its share in training.",
     )
     against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
     precision: Literal["auto", "float32", "bf16"] = Field(

@@ -25,10 +25,12 @@ from residerm.atomic import new_file
 from residerm.bundle import Predictor, load
 from residerm.bundle.description import DISCLAIMER
 from residerm.bundle.predictor import Views
+from residerm.config import Decision
 from residerm.data.containers import PACKED
 from residerm.data.parallel import cores
 from residerm.data.tree import Tree
 from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
+from residerm.scores import divide_by_prior
 
 _FORMATS = (".csv", ".json")
 
@@ -63,6 +65,7 @@ def predict(
     images: Sequence[str | Path],
     *,
     views: Views = 1,
+    decide: Decision = "probable",
     batch_size: int = 64,
     progress: Progress = lambda *_: None,
 ) -> Iterator[Line]:
@@ -75,16 +78,16 @@ def predict(
         for start in range(0, len(sources), batch_size):
             some = sources[start : start + batch_size]
             pixels = list(pool.map(lambda source: _pixels(source, predictor), some))
-            yield from _lines(predictor, some, pixels, views)
+            yield from _lines(predictor, some, pixels, views, decide)
             progress(min(start + batch_size, len(sources)), len(sources))
 
 
-def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path) -> Path:
+def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
     """Write lines as CSV or JSON, by the suffix, never over an existing file."""
     require_format(path)
     with new_file(path) as temporary:
         if path.suffix.lower() == ".json":
-            temporary.write_text(json.dumps(as_document(lines, predictor), indent=2, ensure_ascii=False) + "\n")
+            temporary.write_text(json.dumps(as_document(lines, predictor, decide), indent=2, ensure_ascii=False) + "\n")
         else:
             _write_csv(lines, predictor.description.classes, temporary)
     return path
@@ -102,7 +105,7 @@ def require_format(path: Path) -> None:
         )
 
 
-def as_document(lines: Sequence[Line], predictor: Predictor) -> dict[str, Any]:
+def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, Any]:
     """Lines with the model that they come from."""
     description = predictor.description
     return {
@@ -111,6 +114,7 @@ def as_document(lines: Sequence[Line], predictor: Predictor) -> dict[str, Any]:
         "trained_on": description.archive,
         "synthetic": description.synthetic,
         "precision": predictor.precision,
+        "decide": decide,
         "classes": list(description.classes),
         "predictions": [line.to_dict(description.classes) for line in lines],
     }
@@ -169,13 +173,26 @@ def _pixels(source: _Source, predictor: Predictor) -> np.ndarray | str:
 
 
 def _lines(
-    predictor: Predictor, sources: Sequence[_Source], pixels: Sequence[np.ndarray | str], views: Views
+    predictor: Predictor,
+    sources: Sequence[_Source],
+    pixels: Sequence[np.ndarray | str],
+    views: Views,
+    decide: Decision,
 ) -> Iterator[Line]:
     readable = [found for found in pixels if isinstance(found, np.ndarray)]
-    answers = iter(predictor.predict_pixels(np.stack(readable), views) if readable else ())
+    answers = iter(_answers(predictor, np.stack(readable), views, decide) if readable else ())
     for source, found in zip(sources, pixels, strict=True):
         if isinstance(found, str):
             yield Line(source.name, error=found)
         else:
-            shares = next(answers)
-            yield Line(source.name, predictor.description.classes[int(shares.argmax())], tuple(map(float, shares)))
+            named, shares = next(answers)
+            yield Line(source.name, predictor.description.classes[named], tuple(map(float, shares)))
+
+
+def _answers(
+    predictor: Predictor, pixels: np.ndarray, views: Views, decide: Decision
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The class that is named for each image, by its number, and the probabilities."""
+    shares = predictor.predict_pixels(pixels, views)
+    weighed = divide_by_prior(shares, predictor.description.prior) if decide == "balanced" else shares
+    return zip(weighed.argmax(axis=1).tolist(), shares, strict=True)

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import balanced_accuracy_score
 
 import making
+import reporting
 from limits import folder_for_all, said_to_nobody
 from residerm import cli
 from residerm.scores import assess, point_scores
@@ -110,6 +112,34 @@ def test_eight_views_and_the_prior_are_kept_apart(run: Path) -> None:
         found = [float(other[f"p_{name}"]) for name in classes]
         np.testing.assert_allclose(found, divided / divided.sum(), atol=1e-4)
     assert predictions(run) != predictions(run, "ham10000-test-tta")
+
+
+def test_the_class_that_is_named_can_be_the_one_beside_its_prior(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prior = np.array([0.30, 0.05, 0.10, 0.15, 0.20, 0.10, 0.10])
+    reporting.change(run / "bundle" / "model.json", prior=prior.tolist())
+    plain, balanced = evaluated(run), evaluated(run, "--decide", "balanced", folder="ham10000-test-balanced")
+    rows, classes = predictions(run, "ham10000-test-balanced"), np.array(balanced["classes"])
+    shares = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
+    labels = np.array([row["label"] for row in rows])
+    named = classes[(shares / prior).argmax(axis=1)]
+    assert (named != classes[shares.argmax(axis=1)]).any()
+    assert [row["predicted"] for row in rows] == named.tolist()
+    found = balanced["headline"]
+    assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, named))
+    assert found["macro_auc"] == plain["headline"]["macro_auc"]
+    assert found["log_loss"] == plain["headline"]["log_loss"]
+    assert "beside their share in training" in (run / "report.html").read_text()
+    assert "--prior" in refused(capsys, str(run), "--prior", "--decide", "balanced", code=2)
+
+
+def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    reporting.change(run / "bundle" / "model.json", prior=[0.94, *[0.01] * 6])
+    reporting.change(other / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
+    assert cli.run(["evaluate", str(run), "--decide", "balanced", "--against", str(other)]) == 0
+    comparison = json.loads((run / "evaluations/ham10000-test-balanced-against-other/comparison.json").read_text())
+    assert comparison["differences"]["macro_auc"]["value"] == 0
+    assert comparison["differences"]["accuracy"]["value"] != 0
 
 
 def test_views_do_not_care_how_an_image_lies(run: Path) -> None:

@@ -99,6 +99,22 @@ def test_a_broken_zip_is_a_line_too(model: Path, images: Path, tmp_path: Path) -
     assert [bool(line.error) for line in lines] == [True] + [False] * 11
 
 
+def test_the_class_that_is_named_can_be_the_one_beside_its_prior(model: Path, images: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(model / "bundle", tmp_path / "bundle"))
+    description = json.loads((bundle / "model.json").read_text())
+    prior, classes = [0.4, *[0.1] * 6], description["classes"]
+    (bundle / "model.json").write_text(json.dumps(description | {"prior": prior}))
+    answers = tmp_path / "answers.json"
+    assert cli.run(["predict", str(bundle), str(images), "--decide", "balanced", "--out", str(answers)]) == 0
+    document = json.loads(answers.read_text())
+    assert document["decide"] == "balanced"
+    plain = list(predict(bundle, [images]))
+    for line, before in zip(document["predictions"], plain, strict=True):
+        shares = np.array(list(line["probabilities"].values()))
+        np.testing.assert_allclose(shares, before.probabilities, atol=1e-5)
+        assert line["predicted"] == classes[int((shares / prior).argmax())]
+
+
 def test_the_table_and_json_on_the_terminal(model: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["predict", str(model), str(images)]) == 0
     printed = capsys.readouterr().out

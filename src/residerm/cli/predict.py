@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter, validators
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.config import Decision
 
 if TYPE_CHECKING:
     from residerm.bundle import Predictor
     from residerm.prediction import Line
+
+_TITLES: dict[Decision, str] = {
+    "probable": "probabilities",
+    "balanced": "probabilities; predicted is the class that is most probable beside its share in training",
+}
 
 
 def predict_(
@@ -21,6 +27,7 @@ def predict_(
     *images: str,
     output: Annotated[Path | None, Parameter(name="--out")] = None,
     tta: bool = False,
+    decide: Decision = "probable",
     precision: Literal["auto", "float32", "bf16"] = "float32",
     batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 64,
     json: bool = False,
@@ -39,6 +46,9 @@ def predict_(
         File for all probabilities, .csv or .json.
     tta
         Average the eight views of flips and quarter turns.
+    decide
+        The class that is named: the most probable one, or, balanced, the one that is most probable beside its
+        share in training.
     precision
         bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those in float32.
         auto: bf16 where it is faster.
@@ -57,24 +67,26 @@ def predict_(
         require_format(output)
     predictor = load(model, precision=precision)
     with progress("predicting") as shown:
-        lines = list(predict(predictor, images, views=8 if tta else 1, batch_size=batch_size, progress=shown))
+        lines = list(
+            predict(predictor, images, views=8 if tta else 1, decide=decide, batch_size=batch_size, progress=shown)
+        )
     if output:
-        write_lines(lines, predictor, output)
-    _show(lines, predictor, output, json)
+        write_lines(lines, predictor, output, decide)
+    _show(lines, predictor, output, decide, json)
     return 1 if any(line.error for line in lines) else 0
 
 
-def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, json: bool) -> None:
+def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, decide: Decision, json: bool) -> None:
     from residerm.prediction import as_document
 
     description = predictor.description
     if json:
-        show_json(as_document(lines, predictor))
+        show_json(as_document(lines, predictor, decide))
     elif not output:
         good = [line for line in lines if not line.error]
         rows = [[line.name, line.predicted, *(f"{share:.3f}" for share in line.probabilities)] for line in good]
         if rows:
-            show_table("probabilities", ("image", "predicted", *description.classes), rows)
+            show_table(_TITLES[decide], ("image", "predicted", *description.classes), rows)
     for line in lines:
         if line.error:
             remarks.print(f"{line.name}: {line.error}")

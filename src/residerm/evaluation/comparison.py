@@ -52,6 +52,6 @@ class Other:
         group_name = predictions.records.layout.grouped_by or "image"
         differences = compare(
             predictions.labels, predictions.probabilities, own.probabilities, predictions.classes, predictions.groups,
-            group_name=group_name,
+            predicted=(predictions.predicted, own.predicted), group_name=group_name,
         )  # fmt: skip
         return {"against": self._run.folder.name, **differences}

@@ -46,6 +46,8 @@ class Evaluation:
 
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), watch: Watch = Watch()) -> Evaluation:
     """Score a run, and keep the result in its folder; what is there already is given back."""
+    if options.prior and options.decide == "balanced":
+        raise UsageError("--prior has classes named as if all were equally frequent already: leave out --decide")
     run = finished(folder)
     description = read_description(folder)
     subject = other_archive(run, description, options, watch) if options.data else own_part(run, description, watch)
@@ -96,7 +98,7 @@ def _name(subject: Subject, options: EvaluateOptions) -> str:
     parts = [subject.name, subject.part]
     if subject.meeting and subject.meeting.task != "diagnosis":
         parts.append(subject.meeting.task)
-    parts += ["tta"] * options.tta + ["prior"] * options.prior
+    parts += ["tta"] * options.tta + ["prior"] * options.prior + ["balanced"] * (options.decide == "balanced")
     if options.against:
         parts += ["against", options.against.resolve().name]
     return "-".join(parts)
@@ -122,10 +124,11 @@ def _scores(
         "task": task,
         "tta": options.tta,
         "prior": options.prior,
+        "decide": options.decide,
         "precision": predictor.precision,
         "mapping": subject.meeting.to_dict() if subject.meeting else None,
         **assess(
-            *given, predictions.classes, predictions.groups, group_name=group_name,
+            *given, predictions.classes, predictions.groups, predicted=predictions.predicted, group_name=group_name,
             malignant=_malignant(task, predictions.classes),
         ),
         "by_attribute": by_attribute(
@@ -133,6 +136,7 @@ def _scores(
             predictions.groups,
             {"sex": predictions.sexes, "age": age_bands(predictions.ages), "site": predictions.sites},
             classes=predictions.classes,
+            predicted=predictions.predicted,
             group_name=group_name,
         ),
         "training": None,
@@ -166,8 +170,9 @@ def _gap(training: Predictions | None, subject: Subject, scores: dict[str, Any])
     if training is None or subject.training is None:
         return {}
     headline = headline_scores(
-        training.labels, training.probabilities, training.classes, training.groups, group_name=scores["group_name"]
-    )
+        training.labels, training.probabilities, training.classes, training.groups,
+        predicted=training.predicted, group_name=scores["group_name"],
+    )  # fmt: skip
     gap = {
         name: one["value"] - scores["headline"][name]["value"]
         for name, one in headline.items()

@@ -28,18 +28,13 @@ class Predictions:
     classes: tuple[str, ...]
     labels: np.ndarray  # (n,) index into the classes
     probabilities: np.ndarray  # (n, classes)
+    predicted: np.ndarray  # (n,) index of the class that is named
 
     @property
     def groups(self) -> np.ndarray:
         """The lesion or patient of each image."""
         groups: np.ndarray = self.records.groups[self.rows]
         return groups
-
-    @property
-    def predicted(self) -> np.ndarray:
-        """The most probable class of each image."""
-        predicted: np.ndarray = self.probabilities.argmax(axis=1)
-        return predicted
 
     @property
     def sexes(self) -> list[str]:

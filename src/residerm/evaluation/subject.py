@@ -57,13 +57,15 @@ class Subject:
         self, predictor: Predictor, rows: np.ndarray, options: EvaluateOptions, progress: Progress
     ) -> Predictions:
         """What a model says of some of the images."""
-        classes = predictor.description.classes
+        classes, prior = predictor.description.classes, np.array([predictor.description.prior])
         shares = probabilities_of(predictor, self.cache, rows, views=8 if options.tta else 1, progress=progress)
         if options.prior:
-            shares = divide_by_prior(shares, np.array(predictor.description.prior))
+            shares = divide_by_prior(shares, prior[0])
         if self.meeting:
-            shares, classes = self.meeting.read(shares, classes), self.meeting.classes
-        return Predictions(self.records, rows, classes, self.labels(rows), shares)
+            shares, prior = self.meeting.read(shares, classes), self.meeting.read(prior, classes)
+            classes = self.meeting.classes
+        named = divide_by_prior(shares, prior[0]) if options.decide == "balanced" else shares
+        return Predictions(self.records, rows, classes, self.labels(rows), shares, named.argmax(axis=1))
 
 
 def finished(folder: Path) -> Run:

@@ -79,7 +79,7 @@ def reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
     title(axes, "Reliability")
     widths = [one["high"] - one["low"] for one in bins]
     below.bar([one["low"] for one in bins], [one["n"] for one in bins], widths, align="edge", color=BLUE, alpha=0.55)
-    label(below, "confidence: the highest probability", "images")
+    label(below, "confidence: the probability of the predicted class", "images")
     return figure
 
 

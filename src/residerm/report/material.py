@@ -60,8 +60,9 @@ class Evaluation:
 
     @property
     def plain(self) -> bool:
-        """Whether the probabilities are those of the model as it was trained, of each image once."""
-        return not (self.scores["tta"] or self.scores["prior"] or self.scores["mapping"])
+        """Whether the answers are those of the model as it was trained, to each image once."""
+        changed = self.scores["tta"] or self.scores["prior"] or self.scores.get("decide") == "balanced"
+        return not (changed or self.scores["mapping"])
 
     @cached_property
     def predictions(self) -> list[dict[str, str]]:

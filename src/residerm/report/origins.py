@@ -38,8 +38,8 @@ def training(material: Material) -> str:
         return f"{told}{kept}."
     score = SCORES[selected]
     return (
-        f"{told}{kept} for their {score.name} on the validation part, {score.write(value)}. They were chosen by it, so "
-        "that this figure flatters; the test part had no say."
+        f"{told}{kept}: the last whose {score.name} on the validation part, {score.write(value)}, is within a standard "
+        "error of the best. They were chosen by it, so that this figure flatters; the test part had no say."
     )
 
 

@@ -69,7 +69,7 @@ class Reading:
 
     @cached_property
     def confidence(self) -> float | None:
-        """The mean of the highest probability."""
+        """The mean probability of the predicted class."""
         bins = self.evaluation.scores["reliability"]
         images = sum(one["n"] for one in bins)
         return sum(one["n"] * one["confidence"] for one in bins) / images if images else None

@@ -134,6 +134,7 @@ def variant(evaluation: Evaluation) -> str:
     """What an evaluation did beyond asking the model once."""
     scores = evaluation.scores
     said = ["mean of eight views"] * bool(scores["tta"]) + ["divided by the training’s prior"] * bool(scores["prior"])
+    said += ["classes named beside their share in training"] * (scores.get("decide") == "balanced")
     if scores["mapping"]:
         said.append(f"in the classes {listed(evaluation.classes)}")
     if evaluation.comparison:

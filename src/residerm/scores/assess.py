@@ -53,13 +53,15 @@ def assess(
     classes: Sequence[str],
     groups: np.ndarray | Sequence[str],
     *,
+    predicted: np.ndarray | None = None,
     group_name: str = "lesion",
     malignant: Sequence[str] | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Every score of a model, over all classes, by class, and read as malignant or benign."""
-    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
+    images = check(labels, probabilities, classes, groups, predicted)
+    bootstrap = Bootstrap(resamples, group_name, seed)
     malignancy = images.malignancy(malignant) if malignant else None
     scores: dict[tuple[Question | None, str], Score] = {(None, name): headline_score(images, name) for name in HEADLINE}
     scores |= {(one, name): question_score(one, name) for one in images.questions for name in BY_CLASS}
@@ -86,12 +88,14 @@ def headline_scores(
     classes: Sequence[str],
     groups: np.ndarray | Sequence[str],
     *,
+    predicted: np.ndarray | None = None,
     group_name: str = "lesion",
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, dict[str, Any]]:
     """The scores over all classes alone."""
-    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
+    images = check(labels, probabilities, classes, groups, predicted)
+    bootstrap = Bootstrap(resamples, group_name, seed)
     return _estimates(images, {name: headline_score(images, name) for name in HEADLINE}, bootstrap)
 
 
@@ -110,12 +114,14 @@ def by_attribute(
     values: Mapping[str, Sequence[str]],
     *,
     classes: Sequence[str],
+    predicted: np.ndarray | None = None,
     group_name: str = "lesion",
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, list[dict[str, Any]]]:
     """The main scores for each value of each attribute, such as sex; an empty value is unknown, and comes last."""
-    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(resamples, group_name, seed)
+    images = check(labels, probabilities, classes, groups, predicted)
+    bootstrap = Bootstrap(resamples, group_name, seed)
     for attribute, said in values.items():
         if len(said) != len(images):
             raise UsageError(f"{attribute}: there are {len(said)} values for {len(images)} images")
@@ -167,7 +173,7 @@ def _confusion(images: Images) -> list[list[int]]:
 
 
 def _reliability(images: Images) -> list[dict[str, float]]:
-    """Confidence and accuracy in each bin of the highest probability; empty bins are left out."""
+    """Confidence and accuracy in each bin of the predicted class's probability; empty bins are left out."""
     return [
         {
             "low": number / BINS,

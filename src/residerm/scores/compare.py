@@ -30,13 +30,16 @@ def compare(
     classes: Sequence[str],
     groups: np.ndarray | Sequence[str],
     *,
+    predicted: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
     group_name: str = "lesion",
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Paired differences of the headline scores, first minus second, and McNemar's test of the accuracy."""
     bootstrap = Bootstrap(resamples, group_name, seed)
-    one, other = check(labels, first, classes, groups), check(labels, second, classes, groups)
+    one, other = (
+        check(labels, shares, classes, groups, named) for shares, named in zip((first, second), predicted, strict=True)
+    )
     return {
         "bootstrap": bootstrap.to_dict(),
         "images": len(one),

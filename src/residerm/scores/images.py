@@ -2,7 +2,7 @@
 
 `Images` holds labels, probabilities and groups, checked. A `Question` is a class against the rest, or malignant
 against benign: which images are positive, which were called so, and how probable that was. The predicted class is the
-one with the highest probability; of equal ones, the first.
+one that the model named: where nothing else is said, the one with the highest probability; of equal ones, the first.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Images:
 
     labels: np.ndarray
     probabilities: np.ndarray
+    predicted: np.ndarray
     classes: tuple[str, ...]
     groups: np.ndarray  # their numbers, from 0 on, none left out
 
@@ -35,13 +36,7 @@ class Images:
     def where(self, chosen: np.ndarray) -> Images:
         """Some of the images."""
         groups = np.unique(self.groups[chosen], return_inverse=True)[1]
-        return Images(self.labels[chosen], self.probabilities[chosen], self.classes, groups)
-
-    @cached_property
-    def predicted(self) -> np.ndarray:
-        """The class with the highest probability."""
-        predicted: np.ndarray = self.probabilities.argmax(axis=1)
-        return predicted
+        return Images(self.labels[chosen], self.probabilities[chosen], self.predicted[chosen], self.classes, groups)
 
     @cached_property
     def right(self) -> np.ndarray:
@@ -85,8 +80,8 @@ class Images:
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """The highest probability."""
-        confidence: np.ndarray = self.probabilities.max(axis=1)
+        """The probability of the predicted class."""
+        confidence: np.ndarray = self.probabilities[np.arange(len(self)), self.predicted]
         return confidence
 
     @cached_property
@@ -142,7 +137,11 @@ class Question:
 
 
 def check(
-    labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str], groups: np.ndarray | Sequence[str]
+    labels: np.ndarray,
+    probabilities: np.ndarray,
+    classes: Sequence[str],
+    groups: np.ndarray | Sequence[str],
+    predicted: np.ndarray | None = None,
 ) -> Images:
     """The images as arrays that fit together, or a message that says what does not."""
     labels, probabilities, groups = np.asarray(labels), np.asarray(probabilities, dtype=np.float64), np.asarray(groups)
@@ -155,9 +154,13 @@ def check(
         )
     if len(groups) != len(labels):
         raise UsageError(f"groups: there are {len(groups)} for {len(labels)} images")
-    if not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0 or labels.max() >= len(classes):
-        raise UsageError(f"labels are to be whole numbers from 0 to {len(classes) - 1}, one for each image")
+    predicted = probabilities.argmax(axis=1) if predicted is None else np.asarray(predicted)
+    if predicted.shape != labels.shape:
+        raise UsageError(f"predicted: there are {predicted.size} for {len(labels)} images")
+    for name, numbers in (("labels", labels), ("predicted", predicted)):
+        if not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0 or numbers.max() >= len(classes):
+            raise UsageError(f"{name} are to be whole numbers from 0 to {len(classes) - 1}, one for each image")
     bad = np.flatnonzero(~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1))
     if len(bad):
         raise UsageError(f"probabilities: negative ones or none at all in the row of image {listed(bad)}")
-    return Images(labels, probabilities, tuple(classes), np.unique(groups, return_inverse=True)[1])
+    return Images(labels, probabilities, predicted, tuple(classes), np.unique(groups, return_inverse=True)[1])

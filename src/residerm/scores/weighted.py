@@ -144,7 +144,7 @@ class Weighed:
     def calibration_error(self) -> np.ndarray:
         """The expected calibration error: the difference of mean confidence and accuracy in a bin, over all bins.
 
-        Of 15 bins of equal width of the highest probability, each as heavy as it has images.
+        Of 15 bins of equal width of the predicted class's probability, each as heavy as it has images.
         """
         return ratio(np.abs(self.weights @ self.images.excess_in_bins).sum(axis=1), self.total)
 
