@@ -129,7 +129,7 @@ class ResNetOptions(Options):
 class TrainOptions(Options):
     """How a network is trained."""
 
-    epochs: int = Field(20, ge=1, description="Times that the training rows are gone through.")
+    epochs: int = Field(28, ge=1, description="Times that the training rows are gone through.")
     batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     rate: float = Field(4e-4, gt=0, description="Highest learning rate.")
