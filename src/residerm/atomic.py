@@ -9,6 +9,7 @@ cut, after which what was written last can be made again. Failures come out as `
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -51,6 +52,18 @@ def reserve(file: IO[bytes], size: int) -> None:
         file.truncate(size)
     elif size:  # which it refuses to be nothing
         os.posix_fallocate(file.fileno(), 0, size)
+
+
+def require_writable(path: Path) -> None:
+    """Refuse a place that could not be written to, before the work whose result belongs there."""
+    try:
+        nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    except OSError as error:  # a folder above may not even be looked into
+        raise write_error(path, error) from error
+    if not nearest.is_dir():
+        raise write_error(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise write_error(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def write_error(path: Path, error: OSError) -> WriteError:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from residerm import preprocess
-from residerm.atomic import new_file
+from residerm.atomic import new_file, require_writable
 from residerm.bundle import Predictor, load
 from residerm.bundle.description import DISCLAIMER
 from residerm.bundle.predictor import Views
@@ -84,7 +84,7 @@ def predict(
 
 def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
     """Write lines as CSV or JSON, by the suffix, never over an existing file."""
-    require_format(path)
+    require_place(path)
     with new_file(path) as temporary:
         if path.suffix.lower() == ".json":
             temporary.write_text(json.dumps(as_document(lines, predictor, decide), indent=2, ensure_ascii=False) + "\n")
@@ -93,8 +93,8 @@ def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide:
     return path
 
 
-def require_format(path: Path) -> None:
-    """Refuse a file of a kind that cannot be written, or that is there already, before work starts."""
+def require_place(path: Path) -> None:
+    """Refuse a file of a kind or in a place that cannot be written, or that is there already, before work starts."""
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(
             f"--out {path}: predictions are written as {' or '.join(_FORMATS)}; give it one of these suffixes"
@@ -103,6 +103,7 @@ def require_format(path: Path) -> None:
         raise UsageError(
             f"--out {path} is already there and is not overwritten: choose another name, or remove it first"
         )
+    require_writable(path)
 
 
 def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from limits import folder_for_all, said_to_nobody, tiny_disk
-from residerm.atomic import new_file, new_folder, reserve, write_error
+from residerm.atomic import new_file, new_folder, require_writable, reserve, write_error
 from residerm.errors import WriteError
 
 
@@ -189,6 +189,19 @@ def test_a_folder_without_permission(write):
             reason = "permission denied; give this user permission, or choose another place"
             assert said == f"WriteError: cannot write {path}: {reason}"
         assert tree(folder) == {}
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    require_writable(tmp_path / "not" / "yet" / "there")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="file/place"):
+        require_writable(tmp_path / "file" / "place")
+    with folder_for_all() as folder:
+        (folder / "closed").mkdir(mode=0)
+        for path in (folder / "place", folder / "deep" / "place", folder / "closed" / "place", folder / "closed/a/b"):
+            said = said_to_nobody(lambda path=path: require_writable(path))
+            assert said.startswith(f"WriteError: cannot write {path}: permission denied")
+        assert tree(folder) == {"closed": None}
 
 
 @WRITERS

@@ -59,12 +59,12 @@ def predict_(
     """
     from residerm.bundle import load
     from residerm.errors import UsageError
-    from residerm.prediction import predict, require_format, write_lines
+    from residerm.prediction import predict, require_place, write_lines
 
     if not images:
         raise UsageError("IMAGE is missing: give image files, folders, zips, or a pattern such as '*.jpg'")
     if output:
-        require_format(output)
+        require_place(output)
     predictor = load(model, precision=precision)
     with progress("predicting") as shown:
         lines = list(

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from residerm.atomic import new_folder
+from residerm.atomic import new_folder, require_writable
 from residerm.bundle import Predictor, load, read_description
 from residerm.config import EvaluateOptions
 from residerm.data.records import Records
@@ -54,6 +54,7 @@ def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), watch: 
     target = run.folder / "evaluations" / _name(subject, options)
     if target.exists() and not options.again:
         return _reported(run, _read(target))
+    require_writable(target)
     for remark in subject.remarks:
         watch.remark(remark)
     began = time.perf_counter()
