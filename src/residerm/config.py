@@ -162,7 +162,7 @@ class TrainOptions(Options):
     patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
     select: Literal["macro_auc", "balanced_accuracy", "accuracy", "macro_f1", "log_loss"] = Field(
         "macro_auc",
-        description="The validation score that chooses the checkpoint: of the epochs that chance may part, the last.",
+        description="The validation score that chooses the checkpoint: the last epoch within its error of the best.",
     )
     precision: Literal["auto", "float32", "bf16"] = Field(
         "auto", description="auto: bf16 where the hardware computes it, else float32."

@@ -1,7 +1,7 @@
 """The loop: it reads like the method.
 
     for each epoch:  for each batch:  augment, mix → forward → loss → backward → clip → step → moving average
-                     validate the moving average; keep it if none before is better
+                     validate the moving average; keep it unless it is clearly behind the best
 
 A step depends on the state before it and on (seed, epoch, step) only. The test part is not known here.
 """
