@@ -30,7 +30,7 @@ from residerm.data.containers import PACKED
 from residerm.data.parallel import cores
 from residerm.data.tree import Tree
 from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
-from residerm.scores import divide_by_prior
+from residerm.scores import named
 
 _FORMATS = (".csv", ".json")
 
@@ -180,20 +180,16 @@ def _lines(
     views: Views,
     decide: Decision,
 ) -> Iterator[Line]:
+    description = predictor.description
     readable = [found for found in pixels if isinstance(found, np.ndarray)]
-    answers = iter(_answers(predictor, np.stack(readable), views, decide) if readable else ())
+    shares = (
+        predictor.predict_pixels(np.stack(readable), views) if readable else np.zeros((0, len(description.classes)))
+    )
+    predicted = named(shares, description.prior, balanced=decide == "balanced")
+    answers = zip(predicted.tolist(), shares.tolist(), strict=True)
     for source, found in zip(sources, pixels, strict=True):
         if isinstance(found, str):
             yield Line(source.name, error=found)
         else:
-            named, shares = next(answers)
-            yield Line(source.name, predictor.description.classes[named], tuple(map(float, shares)))
-
-
-def _answers(
-    predictor: Predictor, pixels: np.ndarray, views: Views, decide: Decision
-) -> Iterator[tuple[int, np.ndarray]]:
-    """The class that is named for each image, by its number, and the probabilities."""
-    shares = predictor.predict_pixels(pixels, views)
-    weighed = divide_by_prior(shares, predictor.description.prior) if decide == "balanced" else shares
-    return zip(weighed.argmax(axis=1).tolist(), shares, strict=True)
+            number, probabilities = next(answers)
+            yield Line(source.name, description.classes[number], tuple(probabilities))

@@ -259,6 +259,8 @@ def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_g
     roc = folder / "figures" / "roc.svg"
     roc.write_text(roc.read_text().replace("ROC, each class", "Another title of"))
     assert "Another title of" in page_of(run).text
+    roc.write_text(roc.read_text()[:1000])
+    assert page_of(run).text == anew
 
 
 def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:

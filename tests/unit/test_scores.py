@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from residerm.errors import UsageError
-from residerm.scores import POINT_SCORES, age_bands, assess, by_attribute, divide_by_prior, point_scores
+from residerm.scores import POINT_SCORES, age_bands, assess, by_attribute, divide_by_prior, named, point_scores
 from scoring import predictions
 
 CLASSES = ("akiec", "mel", "nv")
@@ -134,6 +134,13 @@ def test_divided_by_the_prior_all_classes_are_as_if_equally_frequent() -> None:
     prior, true = np.array([0.1, 0.2, 0.7]), LIKELY
     leaning = true * prior / (true * prior).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(divide_by_prior(leaning.astype(np.float32), prior), true, rtol=1e-5)
+
+
+def test_the_class_most_probable_beside_its_prior_is_named() -> None:
+    shares, prior = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8]]), [0.75, 0.25]
+    assert named(shares, prior, balanced=False).tolist() == [0, 0, 1]
+    assert named(shares, prior, balanced=True).tolist() == [1, 0, 1]
+    assert named(np.zeros((0, 2)), prior, balanced=True).tolist() == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ run knows are left out, and so are, in a comparison, those that the other run kn
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -57,24 +56,29 @@ def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), watch: 
     require_writable(target)
     for remark in subject.remarks:
         watch.remark(remark)
+    return _reported(run, _evaluate(run, target, subject, options, watch))
+
+
+def _evaluate(run: Run, target: Path, subject: Subject, options: EvaluateOptions, watch: Watch) -> Evaluation:
+    """Predict, score, draw, and keep it all in the target."""
     began = time.perf_counter()
-    predictor = load(folder, precision=options.precision)
+    predictor = load(run.folder, precision=options.precision)
     other = Other(options.against, subject, options, watch) if options.against else None
     rows = other.unknown(subject.rows) if other else subject.rows
     predictions = subject.predictions(predictor, rows, options, watch.predicting)
     comparison = other.compared_with(predictions) if other else None
     with in_background(partial(_of_training, subject, predictor, options), watch.predicting) as training:
         scores = _scores(predictions, subject, predictor, options)
-        with new_folder(target, replace=options.again) as folder:
-            predictions.write(folder / "predictions.csv")
-            write_gallery(predictions, folder)
-            draw_figures(folder, scores)
+        with new_folder(target, replace=options.again) as unfinished:
+            predictions.write(unfinished / "predictions.csv")
+            write_gallery(predictions, unfinished)
+            draw_figures(unfinished, scores)
             if comparison:
-                _write_json(folder / "comparison.json", comparison)
+                Run(unfinished).write_json("comparison.json", comparison)
             scores |= _gap(training.result(), subject, scores)
             scores["seconds"] = round(time.perf_counter() - began, 1)
-            _write_json(folder / "scores.json", scores)
-    return _reported(run, Evaluation(target, scores, comparison))
+            Run(unfinished).write_json("scores.json", scores)
+    return Evaluation(target, scores, comparison)
 
 
 def _reported(run: Run, evaluation: Evaluation) -> Evaluation:
@@ -82,10 +86,6 @@ def _reported(run: Run, evaluation: Evaluation) -> Evaluation:
     write_report(run)
     write_card(run)
     return evaluation
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _read(target: Path) -> Evaluation:

@@ -23,7 +23,7 @@ from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
 from residerm.evaluation.predictions import Predictions, Progress, probabilities_of
 from residerm.runs import Run, RunError, open_run, read_experiment
-from residerm.scores import divide_by_prior
+from residerm.scores import divide_by_prior, named
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ class Subject:
         if self.meeting:
             shares, prior = self.meeting.read(shares, classes), self.meeting.read(prior, classes)
             classes = self.meeting.classes
-        named = divide_by_prior(shares, prior[0]) if options.decide == "balanced" else shares
-        return Predictions(self.records, rows, classes, self.labels(rows), shares, named.argmax(axis=1))
+        predicted = named(shares, prior[0], balanced=options.decide == "balanced")
+        return Predictions(self.records, rows, classes, self.labels(rows), shares, predicted)
 
 
 def finished(folder: Path) -> Run:

@@ -51,8 +51,7 @@ def svg(figure: Figure) -> str:
 
 def inline(source: str) -> str:
     """An SVG file as an element of a page, whose variables --ink, --pale and --faint colour its texts and lines."""
-    element = source[source.index("<svg") :] if "<svg" in source else ""
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, flags=re.DOTALL)
+    element = re.sub(r"<metadata>.*?</metadata>", "", source[source.index("<svg") :], flags=re.DOTALL)
     for colour, variable in _NAMED.items():
         element = element.replace(colour, variable)
     return element

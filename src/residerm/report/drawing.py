@@ -39,10 +39,12 @@ def draw_figures(folder: Path, scores: Mapping[str, Any]) -> None:
 
 
 def drawn_figures(evaluation: Evaluation) -> dict[str, str]:
-    """The SVGs of an evaluation's figures by their names, drawn anew where its folder has none."""
+    """The SVGs of an evaluation's figures by their names, drawn anew where its folder has none or a damaged one."""
     files = sorted((evaluation.folder / "figures").glob("*.svg"))
-    if files and evaluation.predictions:  # no page is made of an evaluation whose predictions are damaged
-        return {path.stem: path.read_text(encoding="utf-8") for path in files}
+    drawn = {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in files}
+    whole = drawn and all("<svg" in text and text.rstrip().endswith("</svg>") for text in drawn.values())
+    if whole and evaluation.predictions:  # no page is made of an evaluation whose predictions are damaged
+        return drawn
     return {name: figures.svg(figure) for name, figure in evaluation_figures(evaluation).items()}
 
 

@@ -21,7 +21,7 @@ over those that have images; where others have none, a "note" says so.
 from residerm.scores.assess import age_bands, assess, by_attribute, headline_scores, standard_error
 from residerm.scores.compare import compare
 from residerm.scores.points import LOWER_IS_BETTER, POINT_SCORES, Scores, is_better, macro_auc, point_scores
-from residerm.scores.prior import divide_by_prior
+from residerm.scores.prior import divide_by_prior, named
 
 __all__ = [
     "LOWER_IS_BETTER",
@@ -35,6 +35,7 @@ __all__ = [
     "headline_scores",
     "is_better",
     "macro_auc",
+    "named",
     "point_scores",
     "standard_error",
 ]
