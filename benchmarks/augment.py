@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 
 from residerm.config import AugmentOptions
-from residerm.data.augment import augment
+from residerm.data.loading.augment import augment
 
 Job = Callable[[], object]
 

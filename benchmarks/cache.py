@@ -25,7 +25,7 @@ import sys, time
 from pathlib import Path
 from residerm.config import PixelSpec
 from residerm.data.archives import open_archive
-from residerm.data.cache import open_cache
+from residerm.data.loading.cache import open_cache
 start = time.perf_counter()
 records = open_archive(sys.argv[1])
 opened = time.perf_counter()

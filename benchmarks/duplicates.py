@@ -23,11 +23,11 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from residerm.data.archives import open_archive
-from residerm.data.duplicates import LIMIT, THUMBNAIL, Pair, find, thumbnail
-from residerm.data.parallel import in_chunks
-from residerm.data.records import Records
-from residerm.data.scratch import paged
-from residerm.preprocess import decode
+from residerm.data.archives.records import Records
+from residerm.data.inspect.duplicates import LIMIT, THUMBNAIL, Pair, find, thumbnail
+from residerm.imaging import decode
+from residerm.parallel import in_chunks
+from residerm.storage.scratch import paged
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 WIDEST = 0.6  # the largest distance that is looked at

@@ -18,9 +18,9 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from residerm.bundle.precision import choose_precision
 from residerm.config import ModelOptions, TrainOptions
 from residerm.errors import UsageError
+from residerm.inference.precision import choose_precision
 from residerm.models.complexity import measure
 from residerm.models.start import begin
 from residerm.training.hardware import wait_for

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from residerm.bundle import Predictor, load
 from residerm.data.archives import open_archive
-from residerm.data.cache import open_cache
+from residerm.data.loading.cache import open_cache
+from residerm.inference import Predictor, load
 
 BATCHES = (1, 7, 64)
 

@@ -13,19 +13,19 @@ __version__ = "0.1.0"
 _FUNCTIONS = {
     "Experiment": "residerm.config",
     "bench": "residerm.training.bench",
-    "demonstrate": "residerm.demonstration",
-    "describe": "residerm.data.stats",
+    "demonstrate": "residerm.demo",
+    "describe": "residerm.data.inspect.stats",
     "divide": "residerm.data.split",
     "evaluate": "residerm.evaluation",
     "draw_archive": "residerm.data.synthetic",
-    "draw_preview": "residerm.data.preview",
-    "fetch": "residerm.data.fetch",
-    "load": "residerm.bundle",
+    "draw_preview": "residerm.data.loading.preview",
+    "fetch": "residerm.data.download.fetch",
+    "load": "residerm.inference",
     "open_archive": "residerm.data.archives",
-    "open_cache": "residerm.data.cache",
-    "predict": "residerm.prediction",
-    "resume": "residerm.training.train",
-    "train": "residerm.training.train",
+    "open_cache": "residerm.data.loading.cache",
+    "predict": "residerm.inference.prediction",
+    "resume": "residerm.training.session",
+    "train": "residerm.training.session",
 }
 
 __all__ = ["__version__", *sorted(_FUNCTIONS)]

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+import making
 import pytest
 
-import making
 from residerm import cli
 
 QUICK = ("--model", "cnn", "--size", "32", "--batch-size", "8", "--rounds", "1", "--steps", "2")

@@ -7,12 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 import lesions
+import pytest
 from lesions import Line, encoded, picture
+
 from residerm import cli
-from residerm.data.check import Finding
+from residerm.data.inspect.check import Finding
 
 JPEG = encoded(picture(99))
 

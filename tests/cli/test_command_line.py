@@ -13,14 +13,14 @@ from typing import Annotated
 
 import pytest
 from cyclopts import Parameter
+from limits import tiny_disk
 from pydantic import model_validator
+from zipping import many
 
 import residerm
-from limits import tiny_disk
 from residerm import cli
 from residerm.config import AugmentOptions, Options, PixelSpec, SampleOptions
 from residerm.errors import ArchiveError, UsageError
-from zipping import many
 
 
 class Pair(Options):
@@ -203,7 +203,7 @@ ENDLESS = """
 import sys, time
 from pathlib import Path
 from residerm import cli
-from residerm.atomic import new_folder
+from residerm.files import new_folder
 
 def lines():
     for number in range(100_000):

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import making
 import numpy as np
 import pytest
 from PIL import Image
 
-import making
 from residerm import cli
 
 LESIONS = 42  # six of each class, half of them photographed twice
@@ -171,7 +171,7 @@ def test_preview_draws_originals_above_and_augmented_below(
 def test_preview_without_augmentation_shows_the_same_image_in_every_row(archive: Path) -> None:
     from residerm.config import AugmentOptions, PixelSpec
     from residerm.data.archives import open_archive
-    from residerm.data.preview import draw_preview
+    from residerm.data.loading.preview import draw_preview
 
     def rows(options: AugmentOptions) -> list[np.ndarray]:
         figure = draw_preview(open_archive(archive), PixelSpec(size=16), options, images=7)

@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import making
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score
-
-import making
 import reporting
 from limits import folder_for_all, said_to_nobody
+from sklearn.metrics import balanced_accuracy_score
+
 from residerm import cli
 from residerm.scores import assess, point_scores
 
@@ -143,7 +143,7 @@ def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path
 
 
 def test_views_do_not_care_how_an_image_lies(run: Path) -> None:
-    from residerm.bundle import load
+    from residerm.inference import load
 
     predictor = load(run)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)

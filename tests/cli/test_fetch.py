@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-
 from fetching import start_fetch
-from residerm import cli
-from residerm.data.archives import ham10000
-from residerm.data.catalogue import CATALOGUE, PublicArchive, RemoteFile
 from servers import file_server
+
+from residerm import cli
+from residerm.data.archives.layouts import ham10000
+from residerm.data.download.catalogue import CATALOGUE, PublicArchive, RemoteFile
 
 TABLE = b"image,dx\n1,mel\n" * 1_000
 
@@ -85,7 +85,7 @@ def test_an_unknown_name_is_wrong_usage(tmp_path, capsys, monkeypatch):
 
 
 def test_far_apart_lines_tell_how_far_it_is(server, offer, tmp_path, capsys, monkeypatch):
-    from residerm.cli import data_fetch
+    from residerm.cli.data import fetch as data_fetch
 
     monkeypatch.setattr(data_fetch, "SECONDS_BETWEEN_LINES", 1e-9)
     offer(server.put("/t", TABLE))

@@ -5,14 +5,14 @@ import json
 import shutil
 from pathlib import Path
 
+import making
 import numpy as np
 import pytest
 
-import making
 from residerm import cli
-from residerm.bundle import load
 from residerm.errors import UsageError
-from residerm.prediction import predict
+from residerm.inference import load
+from residerm.inference.prediction import predict
 
 SMALL = ("--model", "resnet20", "--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
 

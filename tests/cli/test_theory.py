@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+import making
 import pytest
 
-import making
 from residerm import cli
 from residerm.theory import backprop
 

@@ -8,16 +8,16 @@ import sys
 import time
 from pathlib import Path
 
+import making
 import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
-import making
 from residerm import cli
-from residerm.bundle import load
 from residerm.data.archives import open_archive
+from residerm.inference import load
 
 SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--precision", "float32")
 CLOCKS = {"seconds"}

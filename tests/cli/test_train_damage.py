@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 import making
+import pytest
 from limits import tiny_disk
+
 from residerm import cli
 from residerm.runs import Run
 

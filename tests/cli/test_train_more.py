@@ -6,18 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import making
 import numpy as np
 import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
 
-import making
 from residerm import cli
-from residerm.bundle import load
 from residerm.config import ModelOptions, ResNetOptions, SplitOptions
 from residerm.data.archives import open_archive
 from residerm.data.split import TRAIN, divide
+from residerm.inference import load
 from residerm.models.start import begin
 from residerm.runs import open_run
 from residerm.training.recipe import Labels

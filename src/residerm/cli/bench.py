@@ -57,7 +57,7 @@ def bench_(
     groups = (archive, pixels, augmentation, network, resnet, training)
     experiment = gather(path, groups, config=None, preset=None)
     from residerm.training.bench import bench
-    from residerm.training.train import Watch
+    from residerm.training.session import Watch
 
     with progress("decoding") as decoding, progress("measuring", "turns") as shown:
         watch = Watch(remark=lambda text: remarks.print(f"note: {text}"), decoding=decoding)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from residerm.cli.console import out, progress
 
 if TYPE_CHECKING:
-    from residerm.demonstration import Findings
+    from residerm.demo import Findings
 
 
 def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> None:
@@ -23,8 +23,8 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
     output
         New or empty folder for everything.
     """
-    from residerm.demonstration import demonstrate
-    from residerm.training.train import Watch
+    from residerm.demo import demonstrate
+    from residerm.training.session import Watch
 
     with progress("preparing") as preparing, progress("training", "steps") as shown:
 
@@ -38,7 +38,7 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
 
 
 def _show(findings: Findings) -> None:
-    from residerm.demonstration import LINEAR, NETWORK
+    from residerm.demo import LINEAR, NETWORK
 
     scores, difference = findings.scores["headline"], findings.differences["balanced_accuracy"]
     balanced, auc = scores["balanced_accuracy"], scores["macro_auc"]

@@ -12,8 +12,8 @@ from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.config import Decision
 
 if TYPE_CHECKING:
-    from residerm.bundle import Predictor
-    from residerm.prediction import Line
+    from residerm.inference import Predictor
+    from residerm.inference.prediction import Line
 
 _TITLES: dict[Decision, str] = {
     "probable": "probabilities",
@@ -57,9 +57,9 @@ def predict_(
     json
         Print everything as JSON.
     """
-    from residerm.bundle import load
     from residerm.errors import UsageError
-    from residerm.prediction import predict, require_place, write_lines
+    from residerm.inference import load
+    from residerm.inference.prediction import predict, require_place, write_lines
 
     if not images:
         raise UsageError("IMAGE is missing: give image files, folders, zips, or a pattern such as '*.jpg'")
@@ -77,7 +77,7 @@ def predict_(
 
 
 def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, decide: Decision, json: bool) -> None:
-    from residerm.prediction import as_document
+    from residerm.inference.prediction import as_document
 
     description = predictor.description
     if json:

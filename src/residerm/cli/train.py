@@ -26,7 +26,7 @@ from residerm.config import (
 from residerm.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from residerm.training.train import Watch
+    from residerm.training.session import Watch
 
 _FLAT = Parameter(name="*")
 
@@ -99,7 +99,7 @@ def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, 
 
 
 def _train(experiment: Experiment, runs: Path) -> int:
-    from residerm.training.train import train
+    from residerm.training.session import train
 
     with _watch(experiment.training.epochs) as watch:
         run = train(experiment, runs, watch)
@@ -108,7 +108,7 @@ def _train(experiment: Experiment, runs: Path) -> int:
 
 def _resume(folder: Path) -> int:
     from residerm.runs import open_run, read_experiment
-    from residerm.training.train import resume
+    from residerm.training.session import resume
 
     experiment = read_experiment(open_run(folder).folder / "config.yaml")
     with _watch(experiment.training.epochs) as watch:
@@ -132,7 +132,7 @@ def _ended(folder: Path) -> int:
 
 
 def _foresee(experiment: Experiment) -> int:
-    from residerm.training.foresee import foresee
+    from residerm.training.dry_run import foresee
 
     for line in foresee(experiment):
         out.print(line)
@@ -142,7 +142,7 @@ def _foresee(experiment: Experiment) -> int:
 @contextmanager
 def _watch(epochs: int) -> Iterator[Watch]:
     """Show remarks, decoding, and the training: a bar for an epoch and a line for each finished one."""
-    from residerm.training.train import Watch
+    from residerm.training.session import Watch
 
     with progress("decoding") as decoding, progress("training", "steps") as shown:
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from residerm.atomic import new_folder
 from residerm.config import SplitOptions
-from residerm.data.records import PARTS, Records
+from residerm.data.archives.records import PARTS, Records
 from residerm.errors import ArchiveError, UsageError, listed, nearest
+from residerm.files import new_folder
 
 TRAIN, VALIDATION, TEST = range(3)
 

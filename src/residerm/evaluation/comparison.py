@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from residerm.bundle import load
 from residerm.config import EvaluateOptions
-from residerm.data.cache import open_cache
+from residerm.data.loading.cache import open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import meet
 from residerm.evaluation.predictions import Predictions
 from residerm.evaluation.subject import Subject, Watch, finished, unknown_to
+from residerm.inference import load
 from residerm.scores import compare
 
 

@@ -17,16 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from residerm.atomic import new_folder, require_writable
-from residerm.bundle import Predictor, load, read_description
 from residerm.config import EvaluateOptions
-from residerm.data.records import Records
+from residerm.data.archives.records import Records
 from residerm.errors import UsageError
 from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
 from residerm.evaluation.gallery import write_gallery
 from residerm.evaluation.predictions import Predictions, Progress
 from residerm.evaluation.subject import Subject, Watch, finished, other_archive, own_part
+from residerm.files import new_folder, require_writable
+from residerm.inference import Predictor, load, read_description
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Run
 from residerm.scores import age_bands, assess, by_attribute, headline_scores

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from residerm import preprocess
+from residerm import imaging
 from residerm.config import PixelSpec
 from residerm.errors import ImageError
 from residerm.evaluation.predictions import Predictions
@@ -71,7 +71,7 @@ def _entries(predictions: Predictions, places: list[int], kind: str) -> list[dic
 
 def _write_picture(predictions: Predictions, place: int, path: Path) -> bool:
     try:
-        pixels = preprocess.read(predictions.records.read(int(predictions.rows[place])), _SPEC)
+        pixels = imaging.read(predictions.records.read(int(predictions.rows[place])), _SPEC)
     except ImageError:
         return False
     Image.fromarray(pixels).save(path, quality=85)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from residerm.config import Task
-from residerm.data.records import Records
+from residerm.data.archives.records import Records
 from residerm.errors import UsageError, listed
 from residerm.taxonomy import ClassMapping, mapping_for, unchanged
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from residerm.bundle import Predictor
-from residerm.bundle.predictor import Views
-from residerm.data.cache import Cache
-from residerm.data.records import Records
+from residerm.data.archives.records import Records
+from residerm.data.loading.cache import Cache
+from residerm.inference import Predictor
+from residerm.inference.predictor import Views
 
 _BATCH = 128
 

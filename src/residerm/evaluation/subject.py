@@ -12,16 +12,16 @@ from pathlib import Path
 
 import numpy as np
 
-from residerm.bundle import ModelDescription, Predictor
 from residerm.config import EvaluateOptions, SplitOptions
 from residerm.data.archives import open_archive, open_for
-from residerm.data.cache import Cache, open_cache
-from residerm.data.parallel import Progress as Decoded
-from residerm.data.records import Records
+from residerm.data.archives.records import Records
+from residerm.data.loading.cache import Cache, open_cache
 from residerm.data.split import TEST, TRAIN, divide
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
 from residerm.evaluation.predictions import Predictions, Progress, probabilities_of
+from residerm.inference import ModelDescription, Predictor
+from residerm.parallel import Progress as Decoded
 from residerm.runs import Run, RunError, open_run, read_experiment
 from residerm.scores import divide_by_prior, named
 

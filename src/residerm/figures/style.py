@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from residerm.atomic import new_file
 from residerm.errors import UsageError, printable
+from residerm.files import new_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

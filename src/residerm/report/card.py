@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from residerm.atomic import new_file
+from residerm.files import new_file
 from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
 from residerm.report.estimates import SCORES

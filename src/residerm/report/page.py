@@ -14,8 +14,8 @@ from typing import Any
 from markupsafe import Markup
 
 from residerm import figures
-from residerm.atomic import new_file
 from residerm.errors import listed
+from residerm.files import new_file
 from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
 from residerm.report.comparisons import read_comparison

@@ -17,7 +17,7 @@ from residerm.theory.check_inside import Inside, fresh_networks, look_inside
 from residerm.theory.depths import blocks_per_stage
 from residerm.theory.findings import Finding
 from residerm.theory.images import WATCH, images_of_run, name_of, random_images
-from residerm.training.train import Watch
+from residerm.training.session import Watch
 
 _IMAGES, _SIZE = 16, 32  # of noise
 _TRAINING_IMAGES = 32

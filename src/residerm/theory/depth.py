@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from residerm.atomic import new_file, new_folder
 from residerm.config import (
     AugmentOptions,
     Experiment,
@@ -38,15 +37,16 @@ from residerm.config import (
     TrainOptions,
 )
 from residerm.data.archives import open_archive
-from residerm.data.batches import Batches
+from residerm.data.loading.batches import Batches
 from residerm.data.synthetic import draw_archive
 from residerm.errors import UsageError
+from residerm.files import new_file, new_folder
 from residerm.models.resnet import PUBLISHED
 from residerm.runs import Run, list_runs
 from residerm.theory.depths import blocks_per_stage
 from residerm.training.checkpoint import load_state
 from residerm.training.hardware import launch
-from residerm.training.train import Watch, assemble, begin_with, prepare, resume, train
+from residerm.training.session import Watch, assemble, begin_with, prepare, resume, train
 
 Tell = Callable[[int, int, str], None]  # finished epochs, all of them, what goes on
 _EVALUATED_AT_ONCE = 256

@@ -23,7 +23,7 @@ from residerm.theory.depths import blocks_per_stage
 from residerm.theory.images import WATCH, Images, images_of_archive, images_of_run, name_of
 from residerm.theory.layers import Measured, measure
 from residerm.theory.plain import KINDS, Kind, Start, network
-from residerm.training.train import Watch
+from residerm.training.session import Watch
 
 DEPTHS = (8, 20, 56, 110)
 STARTS: tuple[Start, ...] = ("good", "poor")

@@ -13,16 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from residerm.bundle import ModelDescription
-from residerm.bundle.store import read_bundle
 from residerm.config import Experiment, PixelSpec, SplitOptions, SyntheticOptions
-from residerm.data.cache import Cache
-from residerm.data.records import Records
+from residerm.data.archives.records import Records
+from residerm.data.loading.cache import Cache
 from residerm.data.synthetic import draw_archive
 from residerm.errors import UsageError
+from residerm.inference import ModelDescription
+from residerm.inference.bundle import read_bundle
 from residerm.models.model import Model
 from residerm.runs import open_run, read_experiment
-from residerm.training.train import Watch, prepare
+from residerm.training.session import Watch, prepare
 
 _CLASSES = 7
 WATCH = Watch()

@@ -29,15 +29,15 @@ import torch.nn.functional as F
 import yaml
 from lightning_fabric import Fabric
 
-from residerm.bundle.precision import choose_precision
 from residerm.config import Experiment
 from residerm.errors import ResidermError
+from residerm.inference.precision import choose_precision
 from residerm.models.complexity import measure
 from residerm.runs import Run, environment
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
-from residerm.training.train import Material, Watch, assemble, begin_with, prepare
+from residerm.training.session import Material, Watch, assemble, begin_with, prepare
 
 Stretch = Callable[[int], float]  # a number of steps → images a second
 Told = Callable[[int, int, str], None]  # done, total, what is measured

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from residerm.atomic import new_file
 from residerm.errors import ResidermError
+from residerm.files import new_file
 from residerm.training.recipe import MovingAverage
 
 _FORMAT = 3

@@ -13,9 +13,9 @@ from lightning_fabric import Fabric
 from torch import nn
 from torch.nn import SyncBatchNorm
 
-from residerm.bundle.precision import choose_precision
 from residerm.config import TrainOptions
 from residerm.errors import UsageError
+from residerm.inference.precision import choose_precision
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -21,8 +21,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from residerm.config import AugmentOptions, TrainOptions
-from residerm.data.augment import augment
-from residerm.data.batches import Batch, Batches
+from residerm.data.loading.augment import augment
+from residerm.data.loading.batches import Batch, Batches
 from residerm.errors import ResidermError
 from residerm.runs import Run
 from residerm.scores import point_scores, standard_error

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from residerm.config import AugmentOptions, Experiment
-from residerm.data.records import Records
+from residerm.data.archives.records import Records
 from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Model
 from residerm.training.hardware import wait_for
 

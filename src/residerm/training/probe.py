@@ -36,7 +36,7 @@ def probe(options: dict[str, Any]) -> dict[str, float]:
     memory.start()
     began = time.perf_counter()
     from residerm.config import Experiment
-    from residerm.training.train import Watch, train
+    from residerm.training.session import Watch, train
 
     imported = time.perf_counter()
     first: list[float] = []

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from residerm.config import ArchiveOptions, Task
-from residerm.data.archives import (
+from residerm.data.archives.join import assemble
+from residerm.data.archives.layouts import (
     class_folders,
     csv_table,
     dermamnist,
@@ -20,10 +21,9 @@ from residerm.data.archives import (
     isic2019,
     isic2020,
 )
-from residerm.data.join import assemble
-from residerm.data.records import Layout, Records
-from residerm.data.tree import Tree
+from residerm.data.archives.records import Layout, Records
 from residerm.errors import ArchiveError, UsageError, listed, nearest
+from residerm.storage.tree import Tree
 
 PUBLISHED = (
     ham10000.LAYOUT,

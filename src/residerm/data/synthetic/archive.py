@@ -21,13 +21,13 @@ from pathlib import Path
 from zipfile import ZipFile, ZipInfo
 
 from residerm import __version__
-from residerm.atomic import new_folder
 from residerm.config import SyntheticOptions
-from residerm.data.archives.ham10000 import SYNTHETIC_MARKER
-from residerm.data.parallel import Progress, cores
+from residerm.data.archives.layouts.ham10000 import SYNTHETIC_MARKER
 from residerm.data.synthetic.photographs import encoded
 from residerm.data.synthetic.plan import Photograph, plan
 from residerm.data.synthetic.processes import mapped
+from residerm.files import new_folder
+from residerm.parallel import Progress, cores
 
 _COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset")
 _MASKS = "HAM10000_segmentations_lesion_tschandl"

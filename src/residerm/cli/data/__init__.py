@@ -1,0 +1,17 @@
+"""`residerm data`: the verbs that work on archives."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from residerm.cli.data.check import check_
+from residerm.cli.data.fetch import fetch_
+from residerm.cli.data.list import list_
+from residerm.cli.data.preview import preview_
+from residerm.cli.data.split import split_
+from residerm.cli.data.stats import stats_
+from residerm.cli.data.synth import synth_
+
+data = App(name="data", help="Archives: fetch, check, describe, divide, draw and preview them.")
+for verb in (list_, fetch_, check_, stats_, split_, preview_, synth_):
+    data.command(verb, name=verb.__name__.rstrip("_"))

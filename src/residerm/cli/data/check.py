@@ -1,0 +1,101 @@
+"""`residerm data check`: everything that is wrong with an archive."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.config import SplitOptions
+from residerm.files import new_file
+
+if TYPE_CHECKING:
+    from residerm.data.inspect.check import Finding, Report
+
+_MOST_PAIRS = 10
+
+
+def check_(
+    path: Path,
+    *,
+    layout: str | None = None,
+    split: Annotated[SplitOptions, Parameter(name="*")] = SplitOptions(),
+    csv: Path | None = None,
+    json: bool = False,
+) -> int:
+    """Look for everything that is wrong with an archive; exit code 1 if there are errors.
+
+    Images and masks that are missing, damaged or odd, rows that do not fit, and the same image under two ids: exactly,
+    or nearly (re-encoded, scaled, turned, cropped), and whether a split would have it on two sides. Errors are certain
+    and spoil a result, warnings are to be looked at, notes are normal.
+
+    Example: residerm data check HAM10000 --csv findings.csv
+
+    Parameters
+    ----------
+    path
+        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
+    layout
+        Name of the layout, where it is not recognised by itself.
+    csv
+        New file for all findings, a row each.
+    json
+        Print everything as JSON.
+    """
+    from residerm.data.archives import open_archive
+    from residerm.data.inspect.check import check, write_findings
+
+    with new_file(csv) if csv else nullcontext() as partial:  # an existing file is refused before the work
+        report = check(open_archive(path, layout=layout), split, watch=progress)
+        if partial:
+            write_findings(report, partial)
+    if json:
+        show_json(report.to_dict())
+    else:
+        _show(report)
+    if csv:
+        remarks.print(f"written: {csv}")
+    return 1 if report.count("error") else 0
+
+
+def _show(report: Report) -> None:
+    """A summary for people: what is wrong, the copies, and which of them to look at."""
+    out.print(f"{report.archive}: {report.images:,} images, {report.masks:,} masks")
+    kinds = report.kinds()
+    if kinds:
+        lines = [(kind, severity, len(found), _first(found)) for (severity, kind), found in kinds.items()]
+        show_table("Findings", ("finding", "severity", "number", "first"), lines)
+    copies = report.copies()
+    if copies:
+        counted = [(f"{kind}, {_across(same, report)}", *counts) for (kind, same), counts in copies.items()]
+        show_table("The same image under two ids", ("", "pairs", "labels differ", "on two sides"), counted)
+    suspects = [found for found in report.findings if found.other_id and found.severity != "note"]
+    if suspects:
+        shown = suspects[:_MOST_PAIRS]
+        rest = f" (the first {len(shown)} of {len(suspects):,})" if len(suspects) > len(shown) else ""
+        columns = ("image", "other", "distance", "labels", "parts")
+        show_table(f"Pairs to look at{rest}", columns, [_pair(found) for found in shown])
+    out.print(report.split)
+    counts = {severity: report.count(severity) for severity in ("error", "warning", "note")}
+    out.print(
+        ", ".join(f"{count:,} {severity}{'s' * (count != 1)}" for severity, count in counts.items()), style="bold"
+    )
+
+
+def _first(found: list[Finding]) -> str:
+    detail = f" ({found[0].detail})" if found[0].detail else ""
+    return f"{found[0].image_id}{detail}"
+
+
+def _across(same_group: str, report: Report) -> str:
+    group = report.grouped_by
+    return {"yes": f"same {group}", "no": f"different {group}s", "": "lesions not told"}[same_group]
+
+
+def _pair(found: Finding) -> tuple[str, ...]:
+    labels = " / ".join(dict.fromkeys((found.label, found.other_label)))
+    parts = " / ".join(dict.fromkeys((found.part, found.other_part)))
+    return found.image_id, found.other_id, f"{found.distance:.3f}", labels, parts

@@ -1,0 +1,43 @@
+"""`residerm data list`: the public archives that can be fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.filesize import decimal
+
+from residerm.cli.console import out, show_json, show_table
+
+if TYPE_CHECKING:
+    from residerm.data.download.catalogue import PublicArchive
+
+
+def list_(*, json: bool = False) -> None:
+    """List the public archives that can be fetched, with size, images, classes, licence and citation.
+
+    Example: residerm data list
+
+    Parameters
+    ----------
+    json
+        Print everything as JSON, with every file's addresses and hashes.
+    """
+    from residerm.data.download.catalogue import CATALOGUE
+
+    archives = CATALOGUE.values()
+    if json:
+        show_json([archive.to_dict() for archive in archives])
+        return
+    rows = [
+        (archive.name, archive.images, _size(archive), archive.layout.licence, " ".join(archive.classes))
+        for archive in archives
+    ]
+    show_table("Archives that can be fetched", ("name", "images", "size", "licence", "classes"), rows)
+    layouts = {archive.layout.name: archive.layout for archive in archives}
+    show_table("To be cited", ("name", "papers"), [(name, layout.citation) for name, layout in layouts.items()])
+    out.print("Sizes are rounded; where there is none, none is published, and fetch asks the server first.")
+    out.print("To fetch one: residerm data fetch NAME --out FOLDER")
+
+
+def _size(archive: PublicArchive) -> str:
+    return f"{decimal(archive.about):>8}" if archive.about else "       –"

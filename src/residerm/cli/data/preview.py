@@ -1,0 +1,45 @@
+"""`residerm data preview`: what training sees."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter, validators
+
+from residerm.cli.console import remarks
+from residerm.config import ArchiveOptions, AugmentOptions, PixelSpec
+
+
+def preview_(
+    path: Path,
+    *,
+    archive: Annotated[ArchiveOptions, Parameter(name="*")] = ArchiveOptions(),
+    pixels: Annotated[PixelSpec, Parameter(name="*")] = PixelSpec(),
+    augmentation: Annotated[AugmentOptions, Parameter(name="*")] = AugmentOptions(),
+    out: Path = Path("preview.png"),
+    images: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 8,
+    seed: int = 0,
+) -> None:
+    """Draw what training sees: originals above, augmented below.
+
+    Example: residerm data preview HAM10000 --size 128 --out preview.png
+
+    Parameters
+    ----------
+    path
+        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
+    out
+        The figure to write; a file that is there already is not overwritten.
+    images
+        How many images.
+    seed
+        Seed of the choice and of the augmentation.
+    """
+    from residerm.data.archives import open_for
+    from residerm.data.loading.preview import draw_preview
+    from residerm.figures import save
+
+    records = open_for(path, archive)
+    save(draw_preview(records, pixels, augmentation, images=images, seed=seed), out)
+    remarks.print(f"written: {out}")

@@ -1,0 +1,13 @@
+"""`residerm theory`: the verbs that show why residual networks train."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from residerm.cli.theory.check import check_
+from residerm.cli.theory.depth import depth_
+from residerm.cli.theory.flow import flow_
+
+theory = App(name="theory", help="The theory made visible: the equations checked, gradients followed, depth tried.")
+for verb in (check_, flow_, depth_):
+    theory.command(verb, name=verb.__name__.rstrip("_"))

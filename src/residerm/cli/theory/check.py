@@ -1,0 +1,96 @@
+"""`residerm theory check`: every equation held against an independent computation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich import box
+from rich.table import Table
+
+from residerm.cli.console import out, progress, remarks, show_json
+from residerm.cli.theory.out import NotNegative, figures_in
+
+if TYPE_CHECKING:
+    from residerm.theory.check import Report
+
+
+def check_(
+    run: Path | None = None,
+    *,
+    depth: int = 56,
+    seed: NotNegative = 0,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: bool = False,
+) -> int:
+    """Hold every equation of the paper and the talk against an independent computation, in float64.
+
+    Example: residerm theory check --out figures
+
+    Parameters
+    ----------
+    run
+        Run folder of a residual network: its blocks are checked too, on images that it was trained on.
+    depth
+        Layers of the fresh residual networks that are looked into, 6n + 2.
+    seed
+        Seed of the random networks and images.
+    out_
+        New folder for the figures.
+    json
+        Print everything as JSON.
+    """
+    from residerm.theory.check import check
+    from residerm.theory.figures import write_check
+    from residerm.training.session import Watch
+
+    with figures_in(out_) as folder:
+        with progress("decoding") as decoding, progress("checking", "parts") as parts:
+            report = check(run, depth=depth, seed=seed, tell=parts, watch=Watch(decoding=decoding))
+        if json:
+            show_json(report.to_dict())
+        else:
+            _show(report)
+        if folder:
+            remarks.print(f"figures in {out_}: {', '.join(write_check(report, folder))}")
+    return 0 if report.holds else 1
+
+
+def _show(report: Report) -> None:
+    _show_equations(report)
+    out.print("Misprinted, or claimed too strongly:")
+    for one in report.findings:
+        if one.correction:
+            printed = f" (as printed, the error is {one.printed:.2g})" if one.printed is not None else ""
+            out.print(f"- {one.equation}: {one.correction}{printed}")
+    out.print("\nTo be known:")
+    for one in report.findings:
+        if one.remark:
+            out.print(f"- {one.equation}: {one.remark}")
+    out.print("\nSize of the gradient after the sum, relative to the direct term, over blocks and images:")
+    for inside in report.inside:
+        out.print(f"- {inside.name}: " + ", ".join(f"{name} {size:.2f}" for name, size in inside.quantiles.items()))
+    failed = [one.equation for one in report.findings if not one.holds]
+    text = f"{len(failed)} do not hold: {'; '.join(failed)}" if failed else "All hold, as corrected."
+    out.print(f"\n{text}")
+
+
+def _show_equations(report: Report) -> None:
+    """A table in which both long columns may wrap."""
+    table = Table(
+        title="Equations against an independent computation, in float64",
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("equation", ratio=10)
+    table.add_column("where", width=10)
+    table.add_column("error", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("what was compared", ratio=11)
+    for one in report.findings:
+        table.add_row(one.equation, one.place, f"{one.error:.0e}", one.verdict, one.compared)
+    out.print(table)
+    out.print("error: the largest relative error over all layers, steps and random networks\n")

@@ -1,0 +1,104 @@
+"""`residerm theory flow`: the gradient at every layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.theory.out import NotNegative, Positive, figures_in
+from residerm.errors import UsageError
+
+if TYPE_CHECKING:
+    from residerm.theory.flow import FreshFlow, RunFlow
+
+_DEPTHS = (8, 20, 56, 110)
+
+
+def flow_(
+    run: Path | None = None,
+    *,
+    data: Path | None = None,
+    depths: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = _DEPTHS,
+    width: Positive = 8,
+    steps: NotNegative = 200,
+    training_depth: int = 32,
+    seed: NotNegative = 0,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: bool = False,
+) -> None:
+    """Follow the gradient back through every layer: of fresh networks, plain and residual, or of a trained one.
+
+    Example: residerm theory flow --out figures
+
+    Parameters
+    ----------
+    run
+        Run folder: is its network's gradient healthy? On images that it was trained on.
+    data
+        Archive for the fresh networks, at 32 px. Default: the synthetic archive.
+    depths
+        Numbers of layers of the fresh networks, each 6n + 2.
+    width
+        Channels of their first stage.
+    steps
+        Steps for which the fresh networks are trained and watched; 0: none.
+    training_depth
+        Number of layers of the networks that are trained.
+    seed
+        Seed of the weights and of the order of the images.
+    out_
+        New folder for the figures.
+    json
+        Print everything as JSON.
+    """
+    if run and data:
+        raise UsageError("--data is for fresh networks: a run is measured on the archive that it was trained on")
+    from residerm.theory.figures import write_flow
+    from residerm.theory.flow import RunFlow, flow_of_fresh, flow_of_run
+    from residerm.training.session import Watch
+
+    fresh = {"width": width, "steps": steps, "training_depth": training_depth, "seed": seed}
+    with figures_in(out_) as folder:
+        with progress("decoding") as decoding, progress("following", "networks and steps") as show:
+            watch = Watch(decoding=decoding)
+            found = flow_of_run(run, watch) if run else flow_of_fresh(data, depths, **fresh, tell=show, watch=watch)
+        if json:
+            show_json(found.to_dict())
+        elif isinstance(found, RunFlow):
+            _show_run(found)
+        else:
+            _show_fresh(found)
+        if folder:
+            remarks.print(f"figures in {out_}: {', '.join(write_flow(found, folder))}")
+
+
+def _show_run(found: RunFlow) -> None:
+    from residerm.theory.readings import of_run, power
+
+    lines = [
+        (layer.name, power(layer.gradient), power(layer.relative), f"{layer.activation:.2g}")
+        for layer in found.measured.layers
+    ]
+    columns = ("layer, from the image on", "gradient", "relative to weights", "output")
+    show_table(f"{found.model} on a batch of {found.images}, loss {found.measured.loss:.3g}", columns, lines)
+    out.print(of_run(found))
+
+
+def _show_fresh(found: FreshFlow) -> None:
+    from residerm.theory.plain import KINDS
+    from residerm.theory.readings import of_courses, of_training, power
+
+    lines = [
+        (KINDS[one.kind], one.start, one.depth, *(power(one.measured.layers[end].gradient) for end in (0, -1)),
+         len(one.measured.starved))
+        for one in found.courses
+    ]  # fmt: skip
+    columns = ("network", "start", "layers", "first", "last", "receive nothing")
+    show_table(f"Gradients of the first and the last layer before any training, on {found.images}", columns, lines)
+    for key in dict.fromkeys((one.kind, one.start) for one in found.courses):
+        out.print(f"- {of_courses([one for one in found.courses if (one.kind, one.start) == key])}")
+    for training in found.trainings:
+        out.print(f"- {of_training(training)}")

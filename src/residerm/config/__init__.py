@@ -1,0 +1,44 @@
+"""The one definition of every option: its name, type, default, limits and help.
+
+From these frozen models come the flags of the command line, their help, the YAML file and the refusal of unknown
+keys. Nothing here touches a disk: validating a configuration has no side effects.
+"""
+
+from residerm.config.base import Options
+from residerm.config.data import (
+    ArchiveOptions,
+    AugmentOptions,
+    OnBadImage,
+    PixelSpec,
+    SampleOptions,
+    SplitOptions,
+    SyntheticOptions,
+    Task,
+)
+from residerm.config.evaluation import Decision, EvaluateOptions
+from residerm.config.experiment import Experiment
+from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
+from residerm.config.presets import PRESETS
+from residerm.config.training import Precision, TrainOptions
+
+__all__ = [
+    "PRESETS",
+    "ArchiveOptions",
+    "AugmentOptions",
+    "Decision",
+    "EvaluateOptions",
+    "Experiment",
+    "ModelOptions",
+    "OnBadImage",
+    "Options",
+    "PixelSpec",
+    "Precision",
+    "ResNetOptions",
+    "SampleOptions",
+    "Shortcut",
+    "SplitOptions",
+    "Stem",
+    "SyntheticOptions",
+    "Task",
+    "TrainOptions",
+]

@@ -1,0 +1,33 @@
+"""Options of an evaluation: on which images, how they are viewed, and which class is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from residerm.config.base import Options
+from residerm.config.data import Task
+from residerm.config.training import Precision
+
+Decision = Literal["probable", "balanced"]
+
+
+class EvaluateOptions(Options):
+    """On what, and how, a trained model is scored."""
+
+    data: Path | None = Field(None, description="Another archive to score it on. Default: the run's own test part.")
+    task: Task | None = Field(None, description="With --data: classes to read both in. Default: what both can tell.")
+    tta: bool = Field(False, description="Average the eight views of flips and quarter turns of each image.")
+    prior: bool = Field(
+        False, description="Divide by the share that each class had in training, as if all were equally frequent."
+    )
+    decide: Decision = Field(
+        "probable",
+        description="The class that is named: the most probable one, or, balanced, the one that is most probable "
+        "beside its share in training.",
+    )
+    against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
+    precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")
+    again: bool = Field(False, description="Score anew, and replace what the same evaluation gave before.")

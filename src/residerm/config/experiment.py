@@ -1,0 +1,68 @@
+"""Everything that a training depends on, in one document: flat in YAML, with the names of the options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from residerm.config.base import Options
+from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
+from residerm.config.network import ModelOptions, ResNetOptions
+from residerm.config.training import TrainOptions
+from residerm.errors import UsageError, nearest
+
+_CLASS_WEIGHT_POWER = 0.5
+
+
+class Experiment(Options):
+    """Everything that a training depends on; flat in its YAML file, with the names of the flags."""
+
+    path: Path
+    archive: ArchiveOptions = ArchiveOptions()
+    pixels: PixelSpec = PixelSpec()
+    split: SplitOptions = SplitOptions()
+    sample: SampleOptions = SampleOptions()
+    augmentation: AugmentOptions = AugmentOptions()
+    network: ModelOptions = ModelOptions()
+    resnet: ResNetOptions = ResNetOptions()
+    training: TrainOptions = TrainOptions()
+
+    def in_effect(self) -> Experiment:
+        """The experiment with the options that depend on others filled in."""
+        if self.training.class_weight_power is not None:
+            return self
+        otherwise = self.sample.sampling != "none" or self.training.logit_adjustment > 0
+        power = 0.0 if otherwise else _CLASS_WEIGHT_POWER
+        training = self.training.model_copy(update={"class_weight_power": power})
+        return self.model_copy(update={"training": training})
+
+    def flat(self, *, given_only: bool = False) -> dict[str, Any]:
+        """Every option by its name; or those alone that were given, not left at their defaults."""
+        options: dict[str, Any] = {"path": str(self.path)}
+        for _, group in self:
+            if isinstance(group, Options):
+                options |= group.model_dump(mode="json", exclude_unset=given_only)
+        return options
+
+    @classmethod
+    def from_flat(cls, options: dict[str, Any], source: str) -> Experiment:
+        """The experiment of flat options; a key that no option has is refused with the nearest names."""
+        options = dict(options)
+        groups: dict[str, Any] = {"path": options.pop("path", None)}
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Options):
+                own = [key for key in type(field.default).model_fields if key in options]
+                groups[name] = {key: options.pop(key) for key in own}
+        if options:
+            unknown = next(iter(options))
+            known = [key for group in cls.model_fields.values() if isinstance(group.default, Options)
+                     for key in type(group.default).model_fields]  # fmt: skip
+            raise UsageError(f"{source}: there is no option {unknown!r}.{nearest(unknown, known)}")
+        try:
+            return cls.model_validate(groups)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            option, complaint = wrong["loc"][-1], wrong["msg"][0].lower() + wrong["msg"][1:]
+            raise UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}") from error

@@ -1,0 +1,1 @@
+"""What can be downloaded, one file over HTTP, a whole archive."""

@@ -1,0 +1,335 @@
+"""The same picture again: re-encoded, scaled, turned, mirrored, cropped, from nearer, brighter, of other contrast.
+
+Dermoscopic images are all alike, a dark blob on pink skin, so that a plain perceptual hash takes different lesions for
+one. Here pairs are found by what is coarse, and believed by what is fine:
+
+    candidates   Cosine frequencies c[v, u] of luma and chroma, as the magnitudes sqrt(c[v, u]² + c[u, v]²), do not
+                 change when an image is turned or mirrored. Each whole image is compared with every other one cropped
+                 in 99 ways, down to half of its sides, and keeps the few that are most like it.
+    aligned      Of a candidate the best orientations by signed frequencies, then the four edges of the crop by
+                 Gauss-Newton, on low frequencies and then on finer ones.
+    judged       By the correlation of the fine structure (hair, pores, network), with the local contrast evened out,
+                 over the whole and over the middle: a vignette or a ruler in both is not enough.
+                 distance = 1 - correlation.
+
+`LIMIT` was chosen by `benchmarks/duplicates.py` on one half of the lesions of HAM10000 and measured on the other half:
+see docs/duplicates.md. What is known of each image lies in paged tables: private memory does not grow with the archive.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from residerm.parallel import Progress, in_chunks
+from residerm.storage.scratch import paged
+
+SIDE = 48
+LIMIT = 0.3
+THUMBNAIL = np.dtype((np.uint8, (SIDE, SIDE, 3)))
+
+_COARSE_SIDE = 16
+_COARSE = np.dtype((np.float32, (3, _COARSE_SIDE, _COARSE_SIDE)))
+_LOW, _LOW_CHROMA, _FINE = 9, 5, 16  # cosine frequencies in each direction
+_CHROMA = 0.6  # weight of the colour differences: much tells lesions apart, little survives another white balance
+_SPANS = (  # of a side, as shares of it, that are combined down and across: crops, and then photographs from nearer
+    tuple((near, 1 - far) for near, far in product((0.0, 0.06, 0.13), repeat=2)),
+    ((0.09, 0.71), (0.19, 0.81), (0.29, 0.91)),
+    ((0.15, 0.65), (0.25, 0.75), (0.35, 0.85)),
+)
+_CROPS = np.array([(*down, *across) for spans in _SPANS for down, across in product(spans, repeat=2)], np.float32)
+_WHOLE, _LEAST, _MOST = np.array([[[0, 1, 0, 1]], [[0, 0.5, 0, 0.5]], [[0.5, 1, 0.5, 1]]], np.float32)
+_WAYS = range(8)  # to turn and mirror an image: bit 2 transposes, then bit 1 flips up-down and bit 0 left-right
+_KEPT = 8  # candidates of each image
+_BLOCK, _JUDGED = 512, 16  # images that are cropped, and whose candidates are judged, at a time
+_CROP_BITS = 127  # the last bits of a likeness carry the number of the crop, which is below 128
+_LIKELY_TURNED, _LIKELY_ALIGNED, _LIKELY_ROUGHLY = 0.8, 0.88, 0.3  # a candidate below these correlations is dropped
+_STEP = 0.003  # by which an edge is moved to find a slope; a share of the side, as all edges are
+_NOISE = 2.0  # grey levels of local contrast below which there is nothing to even out
+
+
+class Pair(NamedTuple):
+    """Two images, by row, that show the same picture; at distance 0 they agree in every detail."""
+
+    first: int
+    second: int
+    distance: float
+
+
+def thumbnail(image: Image.Image) -> np.ndarray:
+    """The few pixels by which an image is compared with others."""
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))  # SIDE × SIDE × 3
+
+
+def find(thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress | None = None) -> list[Pair]:
+    """The pairs of images whose distance is at most `limit`, nearest first."""
+    rows = len(thumbnails)
+    found: list[tuple[float, int, int]] = []
+
+    def report(done: int) -> None:
+        if progress:
+            progress(done // 2, rows)
+
+    def judge(start: int, stop: int) -> None:
+        for begin in range(start, stop, _JUDGED):
+            few = candidates[begin : min(begin + _JUDGED, stop)]
+            distances, first, second = _judged(thumbnails, coarse, few, begin)
+            near = distances <= limit
+            pairs = np.sort(np.stack([first[near], second[near]]), 0)
+            found.extend(zip(distances[near].tolist(), *pairs.tolist(), strict=True))
+
+    with threadpool_limits(1, user_api="blas"):  # the threads here are ours; more of them get in each other's way
+        coarse = paged(rows, _COARSE)
+        for start in range(0, rows, _BLOCK):
+            coarse[start : start + _BLOCK] = _shrunk(_planes(thumbnails[start : start + _BLOCK]))
+        candidates = _candidates(coarse, lambda done, _: report(done))
+        in_chunks(rows, judge, lambda done, _: report(rows + done))
+    nearest: dict[tuple[int, int], float] = {}  # a pair may be found from both sides
+    for distance, first, second in sorted(found):
+        nearest.setdefault((first, second), distance)
+    return [Pair(*pair, distance) for pair, distance in nearest.items()]
+
+
+def _candidates(coarse: np.ndarray, progress: Progress) -> np.ndarray:
+    """For each image the rows of those that are most like it once they are cropped, and the number of the crop."""
+    rows = len(coarse)
+    whole = _whole_invariants(coarse)
+    kept = paged(rows, np.dtype([("likeness", "i4", _KEPT), ("row", "i4", _KEPT)]))
+    for begin in range(0, rows, _BLOCK):
+        cropped = _cropped_invariants(coarse[begin : begin + _BLOCK])
+
+        def keep_best(start: int, stop: int, begin: int = begin, cropped: np.ndarray = cropped) -> None:
+            _merge(kept[start:stop], _likeness(whole[start:stop], cropped), start, begin)
+
+        in_chunks(rows, keep_best)
+        progress(min(begin + _BLOCK, rows), rows)
+    return kept
+
+
+def _whole_invariants(coarse: np.ndarray) -> np.ndarray:
+    length = len(_invariant(np.zeros((3, _LOW, _LOW), np.float32)))
+    whole = paged(len(coarse), np.dtype((np.float32, (length,))))
+    for start in range(0, len(coarse), _BLOCK):
+        whole[start : start + _BLOCK] = _invariant(_spectra(coarse[start : start + _BLOCK], _WHOLE, _LOW))
+    return whole
+
+
+def _cropped_invariants(coarse: np.ndarray) -> np.ndarray:
+    """The invariant vectors of these images in every crop: one product with the cosines of some spans gives many."""
+    by_crop = []
+    for spans in _SPANS:
+        cosines = _cosines(np.array(spans, np.float32), _LOW, _COARSE_SIDE).reshape(-1, _COARSE_SIDE)
+        spectra = (cosines @ coarse @ cosines.T).reshape(len(coarse), 3, len(spans), _LOW, len(spans), _LOW)
+        spectra *= _weights(_LOW)[:, None]
+        by_crop.append(_invariant(spectra.transpose(2, 4, 0, 1, 3, 5)).reshape(len(spans) ** 2, len(coarse), -1))
+    return np.concatenate(by_crop)  # crops × images × values
+
+
+def _invariant(spectra: np.ndarray) -> np.ndarray:
+    """Unit vectors of what does not change when an image is turned or mirrored."""
+    below = np.array([_LOW, _LOW_CHROMA, _LOW_CHROMA])[:, None, None]
+    v, u = np.indices((_LOW, _LOW))
+    plane, v, u = np.nonzero((v <= u) & (u > 0) & (v + u < below))
+    return _unit(np.hypot(spectra[..., plane, v, u], spectra[..., plane, u, v]), axes=-1)
+
+
+def _likeness(whole: np.ndarray, cropped: np.ndarray) -> np.ndarray:
+    """How like each whole image is to each other in its best crop: the bits of a correlation and the crop's number.
+
+    Floats that are not negative are in the order of their bits, so that the last bits can carry a number.
+    """
+    best = np.zeros((len(whole), cropped.shape[1]), np.int32)
+    correlation = np.empty(best.shape, np.float32)
+    bits = correlation.view(np.int32)
+    for crop, references in enumerate(cropped):
+        np.matmul(whole, references.T, out=correlation)
+        bits &= ~_CROP_BITS
+        bits |= crop
+        np.maximum(best, bits, out=best)
+    return best
+
+
+def _merge(kept: np.ndarray, likeness: np.ndarray, start: int, begin: int) -> None:
+    """Put the best of a block, rows from `start` against images from `begin`, among those that are kept."""
+    rows, images = np.ogrid[start : start + likeness.shape[0], begin : begin + likeness.shape[1]]
+    likeness[rows == images] = 0  # an image is no copy of itself
+    together = np.concatenate([kept["likeness"], likeness], 1)
+    numbers = np.concatenate([kept["row"], np.broadcast_to(images, likeness.shape)], 1)
+    best = np.argpartition(together, -_KEPT, axis=1)[:, -_KEPT:]
+    kept["likeness"], kept["row"] = (np.take_along_axis(values, best, 1) for values in (together, numbers))
+
+
+def _judged(
+    thumbnails: np.ndarray, coarse: np.ndarray, candidates: np.ndarray, start: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distances between the rows from `start` and those of their candidates that are likely, and both rows."""
+    place, column = np.nonzero(candidates["likeness"] > _CROP_BITS)
+    rows, others = place + start, candidates["row"][place, column]
+    edges = _CROPS[candidates["likeness"][place, column] & _CROP_BITS]
+    chosen, ways, edges = _oriented(coarse[rows], coarse[others], edges)
+    rows, others = rows[chosen], others[chosen]
+    edges, fit = _aligned(coarse[rows], _turned_all(coarse[others], ways), edges, _LOW, steps=2)
+    likely = fit > _LIKELY_ALIGNED
+    rows, others, ways, edges = rows[likely], others[likely], ways[likely], edges[likely]
+    whole, other = _luma(thumbnails[rows]), _turned_all(_luma(thumbnails[others]), ways)
+    likely = _agreement(whole, _cut_out(other, edges)) > _LIKELY_ROUGHLY
+    rows, others, whole, other = rows[likely], others[likely], whole[likely], other[likely]
+    edges, _ = _aligned(whole, other, edges[likely], _FINE, steps=2)
+    return 1 - _agreement(whole, _cut_out(other, edges)), rows, others
+
+
+def _oriented(whole: np.ndarray, other: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which pairs fit in some orientation; the ways to turn the other image that fit best; its crop's turned edges."""
+    target = _unit(_spectra(whole, _WHOLE, _LOW))
+    spectra = _unit(_spectra(other, edges, _LOW))
+    fit = np.stack([(target * _turned_spectra(spectra, way)).sum((1, 2, 3)) for way in _WAYS], 1)
+    best = np.argsort(fit, 1)[:, -2:]  # two, because a round lesion fits about as well the other way round
+    chosen, rank = np.nonzero(np.take_along_axis(fit, best, 1) > _LIKELY_TURNED)
+    ways = best[chosen, rank]
+    turned = np.stack([_turned_edges(edges, way) for way in _WAYS], 1)
+    return chosen, ways, turned[chosen, ways]
+
+
+def _aligned(
+    whole: np.ndarray, other: np.ndarray, edges: np.ndarray, frequencies: int, steps: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Move the edges by Gauss-Newton until the crop's frequencies fit best; the edges and the correlation."""
+    column = len(whole), whole.shape[1] * frequencies**2, 1
+    target = _unit(_spectra(whole, _WHOLE, frequencies)).reshape(column)
+    each_edge = np.eye(4, dtype=np.float32)
+
+    def spectra(edges: np.ndarray) -> np.ndarray:
+        return _unit(_spectra(other, edges, frequencies)).reshape(column)
+
+    for _ in range(steps):
+        here = spectra(edges)
+        slopes = np.concatenate([(spectra(edges + _STEP * edge) - here) / _STEP for edge in each_edge], -1)
+        transposed = slopes.swapaxes(1, 2)
+        change = np.linalg.solve(transposed @ slopes + 1e-4 * each_edge, transposed @ (target - here))[..., 0]
+        edges = np.clip(edges + np.clip(change, -0.05, 0.05), _LEAST, _MOST)
+    return edges, (target * spectra(edges)).sum((1, 2))
+
+
+def _agreement(whole: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The correlation of fine structure, over the whole image or over its middle, whichever is less."""
+    whole, other = _fine_structure(whole), _fine_structure(other)
+    middle = slice(SIDE // 5, SIDE - SIDE // 5)
+    in_the_middle = _correlation(whole[..., middle, middle], other[..., middle, middle])
+    agreement: np.ndarray = np.minimum(_correlation(whole, other), in_the_middle)
+    return agreement
+
+
+def _fine_structure(luma: np.ndarray) -> np.ndarray:
+    """What is left when the local mean is taken away and the local contrast is evened out."""
+    detail = luma - _blurred(luma, 2)
+    evened: np.ndarray = detail / np.sqrt(_blurred(detail**2, 4) + _NOISE**2)
+    return evened
+
+
+def _blurred(luma: np.ndarray, sigma: float) -> np.ndarray:
+    distance = np.subtract.outer(np.arange(SIDE), np.arange(SIDE))
+    kernel = np.exp(-(distance**2) / (2 * sigma**2))
+    kernel = (kernel / kernel.sum(1, keepdims=True)).astype(np.float32)
+    blurred: np.ndarray = kernel @ luma @ kernel.T
+    return blurred
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    one, other = (_unit(values - values.mean((-1, -2, -3), keepdims=True)) for values in (one, other))
+    correlation: np.ndarray = (one * other).sum((-1, -2, -3))
+    return correlation
+
+
+def _planes(thumbnails: np.ndarray) -> np.ndarray:
+    """Luma and the weighted colour differences."""
+    luma = _luma(thumbnails)
+    red_and_blue = np.moveaxis(thumbnails[..., [0, 2]].astype(np.float32), -1, 1)
+    return np.concatenate([luma, _CHROMA * (red_and_blue - luma)], 1)  # images × 3 × side × side
+
+
+def _luma(thumbnails: np.ndarray) -> np.ndarray:
+    luma: np.ndarray = thumbnails @ np.array([0.299, 0.587, 0.114], np.float32)
+    return luma[:, None]  # images × 1 × side × side
+
+
+def _shrunk(planes: np.ndarray) -> np.ndarray:
+    factor = SIDE // _COARSE_SIDE
+    pool = np.kron(np.eye(_COARSE_SIDE), np.full(factor, 1 / factor)).astype(np.float32)
+    shrunk: np.ndarray = pool @ planes @ pool.T
+    return shrunk
+
+
+def _spectra(planes: np.ndarray, edges: np.ndarray, frequencies: int) -> np.ndarray:
+    """The weighted cosine frequencies of what lies between the edges."""
+    side = planes.shape[-1]
+    down, across = _cosines(edges[:, :2], frequencies, side), _cosines(edges[:, 2:], frequencies, side)
+    spectra: np.ndarray = down[:, None] @ planes @ across[:, None].swapaxes(-1, -2) * _weights(frequencies)
+    return spectra  # images × planes × v × u
+
+
+def _weights(frequencies: int) -> np.ndarray:
+    """Weights of frequencies, against the 1/f of photographs; 0 for the mean, so that brightness does not count."""
+    u = np.arange(frequencies, dtype=np.float32)
+    return np.where(u[:, None] + u < frequencies, np.sqrt(np.hypot(u[:, None], u)), 0)
+
+
+def _cosines(spans: np.ndarray, frequencies: int, side: int) -> np.ndarray:
+    """What takes a side's pixels to the cosine frequencies of what lies between near and far."""
+    place = (np.arange(side, dtype=np.float32) + 0.5) / side
+    cosines = np.cos(np.pi * np.arange(frequencies, dtype=np.float32)[:, None] * place) / side
+    from_pixels: np.ndarray = cosines @ _interpolation(spans, side)
+    return from_pixels  # spans × frequencies × side
+
+
+def _cut_out(planes: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """What lies between the edges, enlarged to the whole side."""
+    side = planes.shape[-1]
+    down, across = _interpolation(edges[:, :2], side), _interpolation(edges[:, 2:], side)
+    cut_out: np.ndarray = down[:, None] @ planes @ across[:, None].swapaxes(-1, -2)
+    return cut_out
+
+
+def _interpolation(spans: np.ndarray, side: int) -> np.ndarray:
+    """What takes a side's pixels to as many between near and far, linearly."""
+    pixels = np.arange(side, dtype=np.float32)
+    near, far = spans[:, :1], spans[:, 1:]
+    place = np.clip(near * side + (far - near) * (pixels + 0.5) - 0.5, 0, side - 1)
+    from_pixels: np.ndarray = np.maximum(0, 1 - np.abs(place[..., None] - pixels))
+    return from_pixels  # spans × side × side
+
+
+def _turned(planes: np.ndarray, way: int) -> np.ndarray:
+    planes = planes.swapaxes(-1, -2) if way & 4 else planes
+    planes = planes[..., ::-1, :] if way & 2 else planes
+    return planes[..., ::-1] if way & 1 else planes
+
+
+def _turned_all(planes: np.ndarray, ways: np.ndarray) -> np.ndarray:
+    turned = np.empty_like(planes)
+    for way in _WAYS:
+        turned[ways == way] = _turned(planes[ways == way], way)
+    return turned
+
+
+def _turned_spectra(spectra: np.ndarray, way: int) -> np.ndarray:
+    sign = np.where(np.arange(spectra.shape[-1]) % 2, -1, 1).astype(np.float32)  # of a cosine that is mirrored
+    spectra = spectra.swapaxes(-1, -2) if way & 4 else spectra
+    spectra = spectra * sign[:, None] if way & 2 else spectra
+    return spectra * sign if way & 1 else spectra
+
+
+def _turned_edges(edges: np.ndarray, way: int) -> np.ndarray:
+    top, bottom, left, right = edges.T[[2, 3, 0, 1]] if way & 4 else edges.T
+    top, bottom = (1 - bottom, 1 - top) if way & 2 else (top, bottom)
+    left, right = (1 - right, 1 - left) if way & 1 else (left, right)
+    return np.stack([top, bottom, left, right], 1)
+
+
+def _unit(vectors: np.ndarray, axes: int | tuple[int, ...] = (-1, -2, -3)) -> np.ndarray:
+    length = np.sqrt((vectors**2).sum(axes, keepdims=True))
+    unit: np.ndarray = vectors / np.maximum(length, 0.01)  # what is shorter is rounding: an image of one colour
+    return unit

@@ -1,0 +1,1 @@
+"""From records to batches: decode once into a mapped cache, augment whole batches on the device, preview."""

@@ -1,0 +1,196 @@
+"""Every image decoded once, to a memory-mapped array of bytes.
+
+The key is the content (CRC-32 and size of each file, from the zip's directory or remembered by path, size and time of
+change) and the pixel spec, so that a changed image or another size is another cache, and the same archive packed or
+unpacked is the same one. One process builds, others wait for it; one that is killed leaves nothing that is ever
+opened. Private memory does not grow with the archive: threads write into the mapped file.
+
+An image that cannot be read is an error that names it, unless `on_bad_image` is "skip".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from residerm import imaging
+from residerm.config import OnBadImage, PixelSpec
+from residerm.data.archives.records import Records
+from residerm.errors import ArchiveError, ImageError, WriteError, listed
+from residerm.files import new_folder, reserve, write_error
+from residerm.parallel import Progress, in_chunks
+
+_PIXELS, _ABOUT = "pixels.raw", "cache.json"
+
+
+@dataclass(frozen=True)
+class Cache:
+    """The decoded images of some records, in their order."""
+
+    folder: Path
+    pixels: np.ndarray  # (rows, size, size, 3) uint8, mapped read-only
+    unreadable: dict[int, str]  # row → reason; their pixels are black
+
+
+def default_folder() -> Path:
+    """Where caches lie: RESIDERM_CACHE, or the user's cache folder."""
+    own = os.environ.get("RESIDERM_CACHE")
+    return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "residerm"
+
+
+def open_cache(
+    records: Records,
+    spec: PixelSpec,
+    *,
+    on_bad_image: OnBadImage = "error",
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Cache:
+    """The cache of these records at this spec; built now if there is none yet."""
+    folder = folder or default_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place = folder / _key(records, spec, folder)
+        with FileLock(folder / f"{place.name}.lock"):
+            if not _is_whole(place, records, spec):
+                _sweep(place)
+                _build(place, records, spec, on_bad_image, progress)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    cache = _open(place, len(records), spec)
+    _refuse_unreadable(records, cache.unreadable, on_bad_image)
+    return cache
+
+
+def _open(place: Path, rows: int, spec: PixelSpec) -> Cache:
+    about = json.loads((place / _ABOUT).read_text())
+    pixels = np.memmap(place / _PIXELS, np.uint8, mode="r", shape=(rows, spec.size, spec.size, 3))
+    return Cache(place, pixels, {int(row): reason for row, reason in about["unreadable"].items()})
+
+
+def _is_whole(place: Path, records: Records, spec: PixelSpec) -> bool:
+    """Whether there is a finished cache, undamaged, whose unreadable images, if any, are still unreadable."""
+    try:
+        cache = _open(place, len(records), spec)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there; or cut off, or overwritten
+        return False
+    return all(_reason(records, row) is not None for row in cache.unreadable)
+
+
+def _sweep(place: Path) -> None:
+    """Remove what a killed process, or one with mendable images, left under this key; the lock is held."""
+    for remains in (place, *place.parent.glob(f".{place.name}.*.partial")):
+        shutil.rmtree(remains, ignore_errors=True)
+
+
+def _build(place: Path, records: Records, spec: PixelSpec, on_bad_image: OnBadImage, progress: Progress | None) -> None:
+    with new_folder(place) as partial:
+        pixels = _reserve(partial / _PIXELS, (len(records), spec.size, spec.size, 3))
+        unreadable = _decode_all(records, spec, pixels, progress)
+        _refuse_unreadable(records, unreadable, on_bad_image)
+        pixels.flush()
+        about = {"images": len(records), "spec": spec.model_dump(), "unreadable": unreadable}
+        (partial / _ABOUT).write_text(json.dumps(about))
+
+
+def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A mapped array whose room on the disk is taken now: a full disk is an error here, not a fault while writing."""
+    size = int(np.prod(shape))
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise WriteError(
+            f"the cache needs {size / 1e6:,.0f} MB in {path.parent.parent}, where {free / 1e6:,.0f} MB are free: "
+            "make room, or set RESIDERM_CACHE to another folder"
+        )
+    with path.open("wb") as file:
+        reserve(file, size)
+    return np.memmap(path, np.uint8, mode="r+", shape=shape)
+
+
+def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress: Progress | None) -> dict[int, str]:
+    """Decode every record into its place."""
+    unreadable: dict[int, str] = {}
+
+    def decode(start: int, stop: int) -> None:
+        for row in range(start, stop):
+            try:
+                pixels[row] = imaging.read(records.read(row), spec)
+            except ImageError as error:
+                unreadable[row] = str(error)
+
+    in_chunks(len(records), decode, progress)
+    return dict(sorted(unreadable.items()))
+
+
+def _reason(records: Records, row: int) -> str | None:
+    """Why a record cannot be decoded, or None where it can."""
+    try:
+        imaging.decode(records.read(row))
+    except ImageError as error:
+        return str(error)
+    return None
+
+
+def _refuse_unreadable(records: Records, unreadable: dict[int, str], on_bad_image: OnBadImage) -> None:
+    if unreadable and on_bad_image == "error":
+        names = listed((f"{records.where(row)}: {reason}" for row, reason in unreadable.items()), most=3)
+        raise ArchiveError(
+            f"{len(unreadable)} of {len(records):,} images cannot be read: {names}. "
+            "Mend them, or leave them out with --on-bad-image skip"
+        )
+
+
+def _key(records: Records, spec: PixelSpec, folder: Path) -> str:
+    """The name of a cache: a hash of what is decoded and how."""
+    digest = hashlib.sha256(f"{imaging.VERSION} {spec.model_dump_json()} {len(records)}".encode())
+    for start in range(0, len(records), 4096):
+        files = records.tree.files[records.table["image"][start : start + 4096]]
+        crcs = files["crc"].copy()
+        unknown = np.flatnonzero(crcs == 0)
+        crcs[unknown] = _remembered(records, start + unknown, folder) if len(unknown) else 0
+        digest.update(crcs.tobytes() + files["size"].tobytes())
+    return digest.hexdigest()[:32]
+
+
+def _remembered(records: Records, rows: np.ndarray, folder: Path) -> list[int]:
+    """CRC-32 of files in a folder, computed once for each path, size and time of change."""
+    memory = folder / "files.sqlite"
+    try:
+        return list(_looked_up(records, rows, memory))
+    except sqlite3.OperationalError as error:
+        raise WriteError(f"cannot write {memory}: {error}") from error
+    except sqlite3.DatabaseError:  # damaged: all that it holds can be computed
+        memory.unlink(missing_ok=True)  # another process may have met the same
+        return list(_looked_up(records, rows, memory))
+
+
+def _looked_up(records: Records, rows: np.ndarray, path: Path) -> Iterator[int]:
+    with closing(sqlite3.connect(path, timeout=60)) as memory, memory:
+        memory.execute("CREATE TABLE IF NOT EXISTS file (path PRIMARY KEY, size, changed, crc) WITHOUT ROWID")
+        for row in rows.tolist():
+            number = int(records.table["image"][row])
+            file = records.tree.file(number)
+            name = os.fsencode(records.tree.containers[file.container].path.absolute() / os.fsdecode(file.name))
+            known = memory.execute("SELECT size, changed, crc FROM file WHERE path = ?", (name,)).fetchone()
+            if known is None or known[:2] != (file.size, file.position):
+                known = (file.size, file.position, _crc(records, row))
+                memory.execute("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", (name, *known))
+            yield known[2]
+
+
+def _crc(records: Records, row: int) -> int:
+    try:
+        return zlib.crc32(records.read(row))
+    except ImageError:
+        return 0

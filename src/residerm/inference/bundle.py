@@ -1,0 +1,76 @@
+"""A bundle on disk: `model.safetensors`, the weights, and `model.json`, the description, which is written last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from residerm.errors import ResidermError, UsageError
+from residerm.files import new_folder
+from residerm.inference.description import ModelDescription
+
+if TYPE_CHECKING:
+    from residerm.models.model import Model
+
+WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+
+
+class BundleError(ResidermError):
+    """A bundle is damaged or incomplete."""
+
+
+def write_bundle(model: Model, description: ModelDescription, folder: Path) -> Path:
+    """Write a bundle into a new folder."""
+    from safetensors.torch import save
+
+    weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
+    with new_folder(folder) as partial:
+        # Not by save_file, which hides what the disk complains of.
+        (partial / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
+        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+    return folder
+
+
+def find_bundle(path: Path) -> Path:
+    """The bundle at a path: the folder itself, or that of a run."""
+    for folder in (path, path / "bundle"):
+        if (folder / DESCRIPTION).is_file():
+            return folder
+    raise UsageError(f"{path} holds no model: MODEL is a finished run, or a folder with {WEIGHTS} and {DESCRIPTION}")
+
+
+def read_description(path: Path) -> ModelDescription:
+    """What the model of a bundle or a run says of itself, without its weights."""
+    folder = find_bundle(path)
+    try:
+        return ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
+    except (ValidationError, OSError) as error:
+        raise _damaged(folder, error) from error
+
+
+def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
+    """The model of a bundle or a run, in evaluation, and its description."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from residerm.models.zoo import build_for
+
+    folder, description = find_bundle(path), read_description(path)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(folder, error) from error
+    classes, size = len(description.classes), description.pixels.size
+    try:
+        model = build_for(weights, description.model, classes, size, resnet=description.resnet)
+    except RuntimeError as error:
+        raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
+    model.set_colours(description.mean, description.deviation)
+    return model.eval(), description
+
+
+def _damaged(folder: Path, error: Exception) -> BundleError:
+    reason = str(error).partition("\n")[0]
+    return BundleError(f"{folder} is damaged or of another version of residerm ({reason})")

@@ -1,0 +1,195 @@
+"""A model on image files: files, folders, zips and patterns → a line for each image, with every probability.
+
+    for line in predict("runs/20260101-120000-resnet50-ham10000-64px-s0", ["lesion.jpg", "folder", "more.zip"]):
+        print(line.name, line.predicted, line.error)
+
+What cannot be read is a line with the reason, and the rest is done. Not a medical device and not a diagnosis.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from residerm import imaging
+from residerm.config import Decision
+from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
+from residerm.files import new_file, require_writable
+from residerm.inference import Predictor, load
+from residerm.inference.description import DISCLAIMER
+from residerm.inference.predictor import Views
+from residerm.parallel import cores
+from residerm.scores import named
+from residerm.storage.containers import PACKED
+from residerm.storage.tree import Tree
+
+_FORMATS = (".csv", ".json")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What the model says of one image, or why it says nothing."""
+
+    name: str
+    predicted: str = ""
+    probabilities: tuple[float, ...] = ()
+    error: str = ""
+
+    def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
+        """As plain data."""
+        if self.error:
+            return {"image": self.name, "error": self.error}
+        shares = {name: round(share, 6) for name, share in zip(classes, self.probabilities, strict=True)}
+        return {"image": self.name, "predicted": self.predicted, "probabilities": shares}
+
+
+@dataclass(frozen=True)
+class _Source:
+    name: str
+    read: Callable[[], bytes]
+
+
+def predict(
+    model: str | Path | Predictor,
+    images: Sequence[str | Path],
+    *,
+    views: Views = 1,
+    decide: Decision = "probable",
+    batch_size: int = 64,
+    progress: Progress = lambda *_: None,
+) -> Iterator[Line]:
+    """What a model says of image files, in the order in which they are given."""
+    predictor = model if isinstance(model, Predictor) else load(model)
+    sources = [source for given in images for source in _sources(str(given))]
+    if not sources:
+        raise UsageError("no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'")
+    with ThreadPoolExecutor(cores()) as pool:
+        for start in range(0, len(sources), batch_size):
+            some = sources[start : start + batch_size]
+            pixels = list(pool.map(lambda source: _pixels(source, predictor), some))
+            yield from _lines(predictor, some, pixels, views, decide)
+            progress(min(start + batch_size, len(sources)), len(sources))
+
+
+def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
+    """Write lines as CSV or JSON, by the suffix, never over an existing file."""
+    require_place(path)
+    with new_file(path) as temporary:
+        if path.suffix.lower() == ".json":
+            temporary.write_text(json.dumps(as_document(lines, predictor, decide), indent=2, ensure_ascii=False) + "\n")
+        else:
+            _write_csv(lines, predictor.description.classes, temporary)
+    return path
+
+
+def require_place(path: Path) -> None:
+    """Refuse a file of a kind or in a place that cannot be written, or that is there already, before work starts."""
+    if path.suffix.lower() not in _FORMATS:
+        raise UsageError(
+            f"--out {path}: predictions are written as {' or '.join(_FORMATS)}; give it one of these suffixes"
+        )
+    if path.exists():
+        raise UsageError(
+            f"--out {path} is already there and is not overwritten: choose another name, or remove it first"
+        )
+    require_writable(path)
+
+
+def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, Any]:
+    """Lines with the model that they come from."""
+    description = predictor.description
+    return {
+        "notice": DISCLAIMER,
+        "model": description.model,
+        "trained_on": description.archive,
+        "synthetic": description.synthetic,
+        "precision": predictor.precision,
+        "decide": decide,
+        "classes": list(description.classes),
+        "predictions": [line.to_dict(description.classes) for line in lines],
+    }
+
+
+def _write_csv(lines: Sequence[Line], classes: Sequence[str], path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["image", "predicted", *(f"p_{name}" for name in classes), "error", "notice"])
+        for line in lines:
+            shares = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
+            writer.writerow([line.name, line.predicted, *shares, line.error, DISCLAIMER])
+
+
+def _sources(given: str) -> Iterator[_Source]:
+    """The images that an argument stands for; a file that is no image is found out when it is read."""
+    path = Path(given).expanduser()
+    if not path.exists() and glob.has_magic(given):
+        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            yield from _sources(match)
+    elif path.is_dir() or path.name.lower().endswith(PACKED):
+        yield from _inside(path)
+    else:
+        yield _Source(printable(given), partial(_read_file, path))
+
+
+def _inside(path: Path) -> Iterator[_Source]:
+    """The images in a folder or a zip."""
+    try:
+        tree = Tree(path)
+    except ArchiveError as error:
+        reason = str(error)
+
+        def fail() -> bytes:
+            raise ImageError(reason)
+
+        yield _Source(printable(str(path)), fail)
+        return
+    for number, _ in tree.images:
+        yield _Source(tree.where(number), partial(tree.read, number))
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(explain(error)) from error
+
+
+def _pixels(source: _Source, predictor: Predictor) -> np.ndarray | str:
+    """An image's pixels, or why there are none."""
+    try:
+        return imaging.read(source.read(), predictor.description.pixels)
+    except ImageError as error:
+        return str(error)
+
+
+def _lines(
+    predictor: Predictor,
+    sources: Sequence[_Source],
+    pixels: Sequence[np.ndarray | str],
+    views: Views,
+    decide: Decision,
+) -> Iterator[Line]:
+    description = predictor.description
+    readable = [found for found in pixels if isinstance(found, np.ndarray)]
+    shares = (
+        predictor.predict_pixels(np.stack(readable), views) if readable else np.zeros((0, len(description.classes)))
+    )
+    predicted = named(shares, description.prior, balanced=decide == "balanced")
+    answers = zip(predicted.tolist(), shares.tolist(), strict=True)
+    for source, found in zip(sources, pixels, strict=True):
+        if isinstance(found, str):
+            yield Line(source.name, error=found)
+        else:
+            number, probabilities = next(answers)
+            yield Line(source.name, description.classes[number], tuple(probabilities))

@@ -1,0 +1,189 @@
+"""The run folder: everything that one training leaves behind, readable without torch.
+
+    runs/<yyyymmdd-hhmmss>-<model>-<archive>-<size>px-s<seed>/
+        config.yaml        all options in effect; `--config` takes it back unchanged
+        environment.json   versions, hardware, command
+        data.json          counts in and out, hash of the split, class mapping, licence
+        splits.csv         the part of every image
+        metrics.csv        a row for each finished epoch
+        checkpoints/       last.ckpt, best.ckpt
+        bundle/            the model that was chosen, with its description
+        summary.json       how it ended; the last thing written
+
+A folder appears with its first five files or not at all, and one process at a time may write to it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import yaml
+from filelock import FileLock, Timeout
+
+from residerm.config import Experiment
+from residerm.errors import ResidermError, UsageError
+from residerm.files import new_file, new_folder
+
+_FIRST_FILES = ("config.yaml", "environment.json", "data.json", "splits.csv")
+
+
+class RunError(ResidermError):
+    """A run folder is in use, damaged, or not one."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder."""
+
+    folder: Path
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.folder / "checkpoints" / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that was chosen."""
+        return self.folder / "checkpoints" / "best.ckpt"
+
+    @property
+    def bundle(self) -> Path:
+        """The model that was chosen, to be used."""
+        return self.folder / "bundle"
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """How the run ended; None while it has not."""
+        return self.read_json("summary.json") if (self.folder / "summary.json").exists() else None
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """One of the run's JSON files."""
+        path = self.folder / name
+        try:
+            content: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read ({error}): the run is damaged; train it anew") from error
+        return content
+
+    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write or replace one of the run's JSON files."""
+        with new_file(self.folder / name, replace=True) as partial:
+            partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+    def metrics(self) -> list[dict[str, str]]:
+        """The rows of metrics.csv."""
+        path = self.folder / "metrics.csv"
+        return list(csv.DictReader(io.StringIO(path.read_text()))) if path.exists() else []
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write or replace metrics.csv, whole, so that it never shows an epoch that a resumed run will repeat."""
+        text = io.StringIO()
+        if rows:
+            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        with new_file(self.folder / "metrics.csv", replace=True) as partial:
+            partial.write_text(text.getvalue())
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep other processes from writing to this run."""
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RunError(f"{self.folder} is being trained by another process: wait for it, or stop it") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def create_run(parent: Path, name: str, files: Mapping[str, bytes]) -> Run:
+    """Make a run folder with its first files; of two runs in the same second the later one gets a number."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 100):
+        folder = parent / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
+        if folder.exists():
+            continue
+        with new_folder(folder) as partial:
+            for file, content in files.items():
+                (partial / file).write_bytes(content)
+            (partial / "checkpoints").mkdir()
+        return Run(folder)
+    raise RunError(f"{parent} holds a hundred runs of this second: choose another folder with --runs")
+
+
+def open_run(path: Path) -> Run:
+    """The run at a path, if it is one and whole."""
+    if not path.is_dir():
+        raise UsageError(f"{path} is no run folder: `residerm runs` lists them")
+    missing = [name for name in _FIRST_FILES if not (path / name).is_file()]
+    if missing:
+        raise RunError(f"{path} is no run, or damaged: {', '.join(missing)} missing; `residerm runs` lists the runs")
+    return Run(path)
+
+
+def list_runs(parent: Path) -> list[Run]:
+    """The runs in a folder, oldest first."""
+    if not parent.is_dir():
+        raise UsageError(f"{parent} is no folder: FOLDER is where `residerm train` keeps its runs")
+    return [Run(path) for path in sorted(parent.iterdir()) if (path / "config.yaml").is_file()]
+
+
+def read_experiment(path: Path) -> Experiment:
+    """The experiment in a YAML file."""
+    return Experiment.from_flat(read_options(path), f"--config {path}")
+
+
+def read_options(path: Path) -> dict[str, Any]:
+    """The options in a YAML file."""
+    try:
+        options = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"--config {path}: cannot be read as YAML ({error})") from error
+    if not isinstance(options, dict):
+        raise UsageError(f"--config {path}: it should hold a line 'option: value' for each option")
+    return options
+
+
+def environment() -> dict[str, Any]:
+    """What a run depends on besides its options: command, versions, machine."""
+    packages = ("residerm", "torch", "timm", "lightning-fabric", "numpy", "pillow", "scikit-learn", "imbalanced-learn")
+    return {
+        "command": ["residerm", *sys.argv[1:]],
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "versions": {name: found for name in packages if (found := _version(name))},
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -1,0 +1,80 @@
+"""Files without a name: for what must not lie in private memory, and is gone by itself when nobody needs it.
+
+They lie in the temporary folder (TMPDIR), and vanish with the process, also under kill -9; the kernel may drop their
+pages and read them again. A temporary folder that is full is a `WriteError` that says so.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import IO, Any, Literal
+
+import numpy as np
+
+from residerm.errors import WriteError, explain
+from residerm.files import reserve
+
+_ROWS_AT_ONCE = 256  # Python keeps the memory of more for good
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def scratch_file(pieces: Iterable[bytes]) -> IO[bytes]:
+    """A file of these pieces, at its start; the caller closes it."""
+    try:
+        stream = tempfile.TemporaryFile()  # noqa: SIM115
+        try:
+            stream.writelines(pieces)
+            stream.seek(0)
+        except BaseException:
+            with suppress(OSError):  # what is still buffered does not fit either
+                stream.close()
+            raise
+    except OSError as error:
+        raise _no_room(explain(error)) from error
+    return stream
+
+
+def paged(rows: int, dtype: np.dtype) -> np.ndarray:
+    """A table of zeros in a mapped file."""
+    if rows == 0:
+        return np.zeros(0, dtype)
+    try:
+        with tempfile.TemporaryFile() as file:
+            reserve(file, rows * dtype.itemsize)
+            return np.memmap(file, dtype, mode="r+", shape=(rows,))
+    except OSError as error:
+        raise _no_room(explain(error)) from error
+
+
+def scratch_database() -> sqlite3.Connection:
+    """An SQLite database with a page cache of a quarter of a megabyte; a `with` block closes it."""
+    database = sqlite3.connect("", isolation_level=None, factory=_ScratchDatabase)
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-256", "temp_store=FILE"):
+        database.execute(f"PRAGMA {pragma}")
+    return database
+
+
+def from_query(database: sqlite3.Connection, query: str, dtype: np.dtype, rows: int) -> np.ndarray:
+    """The rows of a query as a paged table."""
+    table = paged(rows, dtype)
+    cursor = database.execute(query)
+    for start in range(0, rows, _ROWS_AT_ONCE):
+        chunk = cursor.fetchmany(_ROWS_AT_ONCE)
+        table[start : start + len(chunk)] = chunk
+    return table
+
+
+class _ScratchDatabase(sqlite3.Connection):
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> Literal[False]:
+        self.close()
+        if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _NO_ROOM:
+            raise _no_room(str(error)) from error
+        return False
+
+
+def _no_room(reason: str) -> WriteError:
+    place = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
+    return WriteError(f"cannot write temporary files{place}: {reason}; TMPDIR names another folder for them")

@@ -1,0 +1,131 @@
+"""Every file under a path, packed or unpacked, as one table: readers of archives need not know which it is.
+
+The table is sorted by container and name, so that it is the same on every machine, and lies in a file without a name
+(see `scratch`), so that private memory does not grow with the archive.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from residerm.errors import ArchiveError, ImageError, explain, printable
+from residerm.imaging import SUFFIXES
+from residerm.storage.containers import PACKED, Container, File, Folder, walk
+from residerm.storage.npz import Npz
+from residerm.storage.scratch import from_query, scratch_database
+from residerm.storage.zips import Zip
+
+
+class Tree:
+    """The files under a path. `files` is a table with the fields of `File`; `read(number)` gives one file's bytes."""
+
+    def __init__(self, path: Path) -> None:
+        """List everything under the path; no image is read."""
+        self.path = path
+        self.containers = list(_containers(path))
+        with scratch_database() as database:
+            database.execute("CREATE TABLE file (container, name BLOB, position, packed, size, crc, method)")
+            for number, container in enumerate(self.containers):
+                database.executemany("INSERT INTO file VALUES (?,?,?,?,?,?,?)", container.files(number))
+            rows, width = database.execute("SELECT count(*), coalesce(max(length(name)), 1) FROM file").fetchone()
+            self.files = from_query(database, "SELECT * FROM file ORDER BY container, name", _file_type(width), rows)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def file(self, number: int) -> File:
+        """One line of the table."""
+        return File(*self.files[number].item())
+
+    def names(self) -> Iterator[tuple[int, str]]:
+        """Number and name of every file, as text; bytes that are not UTF-8 are kept as surrogates."""
+        for number, name in enumerate(self.files["name"]):
+            yield number, os.fsdecode(bytes(name))
+
+    @property
+    def images(self) -> Iterator[tuple[int, str]]:
+        """Number and name of every image."""
+        return ((number, name) for number, name in self.names() if is_image(name))
+
+    @cached_property
+    def documents(self) -> list[tuple[int, str]]:
+        """The files that are no images: tables, and whatever else there is."""
+        return [(number, name) for number, name in self.names() if not is_image(name)]
+
+    def find(self, *patterns: str) -> list[int]:
+        """Numbers of the documents whose base name matches one of the patterns (`*`, `?`), without regard to case."""
+        matches = re.compile("|".join(fnmatch.translate(pattern.lower()) for pattern in patterns)).match
+        return [number for number, name in self.documents if matches(name.rpartition("/")[2].lower())]
+
+    def read(self, number: int) -> bytes:
+        """The bytes of one file; an `ImageError` says why they cannot be read, `where` which file it is."""
+        file = self.file(number)
+        return self.containers[file.container].read(file)
+
+    def open(self, number: int) -> IO[bytes]:
+        """A stream of one document."""
+        file = self.file(number)
+        try:
+            return self.containers[file.container].open(file)
+        except ImageError as error:
+            raise ArchiveError(f"{self.where(number)}: {error}") from error
+
+    def where(self, number: int) -> str:
+        """Where a file lies, for messages: container and name."""
+        file = self.file(number)
+        return printable(f"{self.containers[file.container].path}/{os.fsdecode(file.name)}")
+
+
+def is_image(name: str) -> bool:
+    """Whether a file is an image, by its suffix."""
+    return name[name.rfind(".") :].lower() in SUFFIXES
+
+
+def _file_type(width: int) -> np.dtype:
+    kinds = {
+        "container": "i4",
+        "name": f"S{width}",
+        "position": "i8",
+        "packed": "i8",
+        "size": "i8",
+        "crc": "u4",
+        "method": "i4",
+    }
+    return np.dtype(list(kinds.items()))
+
+
+def _containers(path: Path) -> Iterator[Container]:
+    """The containers of a path, packed ones first: their CRCs are known without reading."""
+    if _is_folder(path):
+        yield from (_open_packed(found) for found in sorted(_packed_files(path)))
+        yield Folder(path)
+    elif path.name.lower().endswith(PACKED):
+        yield _open_packed(path)
+    else:
+        raise ArchiveError(f"{path} is a file of a kind that holds no archive: give its folder, a zip or an npz")
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except OSError as error:
+        raise ArchiveError(
+            f"cannot read {path}: {explain(error)}; PATH is the folder or the zip that holds the archive"
+        ) from error
+
+
+def _packed_files(path: Path) -> Iterator[Path]:
+    return (Path(entry.path) for entry in walk(path) if entry.name.lower().endswith(PACKED))
+
+
+def _open_packed(path: Path) -> Zip | Npz:
+    return Npz(path) if path.name.lower().endswith(".npz") else Zip(path)

@@ -1,0 +1,122 @@
+"""What holds for every layout: recognised packed and unpacked, told the same, with its licence and its paper."""
+
+from pathlib import Path
+
+import making
+import numpy as np
+import pytest
+from told import told
+
+from residerm.data.archives import LAYOUTS, PUBLISHED, open_archive
+from residerm.errors import ArchiveError, ResidermError, UsageError
+from residerm.imaging import decode
+from residerm.taxonomy import mapping_for
+
+PACKABLE = [name for name in making.ARCHIVES if name != "dermamnist"]
+
+
+@pytest.mark.parametrize("name", making.ARCHIVES)
+def test_recognised_by_itself_and_whole(name: str, tmp_path: Path) -> None:
+    records = open_archive(making.ARCHIVES[name](tmp_path / "archive")).require()
+    assert records.layout.name == name
+    assert not [fault for fault in records.faults if fault.kind != "image without row"]
+    assert len(records) > 1
+    assert all(decode(records.read(row)).size for row in range(len(records)))
+
+
+@pytest.mark.parametrize("name", PACKABLE)
+def test_unpacked_in_folders_below_and_in_one_zip_it_tells_the_same(name: str, tmp_path: Path) -> None:
+    packed = open_archive(making.ARCHIVES[name](tmp_path / "packed", packed=True))
+    unpacked = making.ARCHIVES[name](tmp_path / "deep" / "down", packed=False)
+    whole = making.zipped(tmp_path / "packed")
+    for path in (unpacked, unpacked.parent if name in {layout.name for layout in PUBLISHED} else unpacked, whole):
+        records = open_archive(path)
+        assert records.layout.name == name
+        assert told(records) == told(packed)
+        assert records.flow == packed.flow
+        assert records.classes == packed.classes
+
+
+@pytest.mark.parametrize("name", making.ARCHIVES)
+def test_named_by_layout_it_is_read_without_recognition(name: str, tmp_path: Path) -> None:
+    path = making.ARCHIVES[name](tmp_path / "archive")
+    assert told(open_archive(path, layout=name)) == told(open_archive(path))
+
+
+@pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "folders"])
+def test_the_wrong_layout_is_refused_in_one_line_that_names_the_path(name: str, tmp_path: Path) -> None:
+    path = (making.isic2016 if name == "isic2019" else making.isic2019)(tmp_path / "archive")
+    with pytest.raises(ResidermError) as failure:
+        open_archive(path, layout=name)
+    assert str(path) in str(failure.value)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "licence", "paper"),
+    [
+        ("ham10000", "CC BY-NC 4.0", "10.1038/sdata.2018.161"),
+        ("isic2016", "CC0 1.0", "arXiv:1605.01397"),
+        ("isic2017", "CC0 1.0", "arXiv:1710.05006"),
+        ("isic2018", "CC BY-NC 4.0", "arXiv:1902.03368"),
+        ("isic2019", "CC BY-NC 4.0", "arXiv:1908.02288"),
+        ("isic2020", "CC BY-NC 4.0", "10.1038/s41597-021-00815-z"),
+        ("dermamnist", "CC BY-NC 4.0", "10.1038/s41597-022-01721-8"),
+        ("synthetic", "CC0 1.0", "drawn by residerm"),
+    ],
+)
+def test_licence_and_paper(name: str, licence: str, paper: str) -> None:
+    assert LAYOUTS[name].licence == licence
+    assert paper in LAYOUTS[name].citation
+
+
+@pytest.mark.parametrize("name", ["isic2018", "isic2019", "dermamnist"])
+def test_what_contains_ham10000_cites_it_too(name: str) -> None:
+    assert "10.1038/sdata.2018.161" in LAYOUTS[name].citation
+
+
+@pytest.mark.parametrize("layout", PUBLISHED, ids=lambda layout: layout.name)
+@pytest.mark.parametrize("task", ["diagnosis", "malignancy", "melanoma"])
+def test_a_task_is_mapped_or_refused_in_words(layout, task: str) -> None:
+    classes = layout.classes
+    if "not_melanoma" in classes and task != "melanoma":
+        with pytest.raises(UsageError, match=f"--task {task}"):
+            mapping_for(task, classes)
+        return
+    mapping = mapping_for(task, classes)
+    assert np.array_equal(mapping.matrix(classes).sum(axis=1), np.ones(len(classes)))
+
+
+def test_two_years_in_one_folder_need_a_name(tmp_path: Path) -> None:
+    making.isic2016(tmp_path)
+    making.isic2020(tmp_path)
+    with pytest.raises(ArchiveError, match=r"more than one archive \(isic2016, isic2020\).* --layout"):
+        open_archive(tmp_path)
+    assert set(told(open_archive(tmp_path, layout="isic2020"))) == set(
+        told(open_archive(making.isic2020(tmp_path / "b")))
+    )
+
+
+def test_an_unknown_layout_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--layout ham1000.*Did you mean ham10000"):
+        open_archive(tmp_path, layout="ham1000")
+
+
+def test_an_empty_folder_and_a_wrong_path_say_what_path_is(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="holds no files: PATH is"):
+        open_archive(tmp_path)
+    with pytest.raises(ArchiveError, match="nowhere"):
+        open_archive(tmp_path / "nowhere")
+
+
+def test_images_without_any_table_or_folder_of_a_class_are_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "one.jpg").write_bytes(making.jpeg(1))
+    (tmp_path / "notes.txt").write_text("notes")
+    with pytest.raises(ArchiveError, match=r"no archive that is known \(2 files; notes.txt\).*give a CSV.*isic2018"):
+        open_archive(tmp_path)
+
+
+def test_zips_in_a_zip_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    making.write(tmp_path, {}, {"download": {"images.zip": b"PK", "HAM10000_metadata.csv": b"a,b\n"}}, packed=True)
+    with pytest.raises(ArchiveError, match=r"a zip within a zip.*unpack the outer one"):
+        open_archive(tmp_path / "download.zip")

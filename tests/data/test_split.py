@@ -1,0 +1,201 @@
+"""Splits: stratified, by lesion, seeded, written with their proof."""
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from residerm.config import SplitOptions
+from residerm.data.archives.layouts import ham10000
+from residerm.data.archives.records import PARTS, Records
+from residerm.data.split import TEST, TRAIN, VALIDATION, divide, table, write_split
+from residerm.errors import ArchiveError, ResidermError, UsageError, WriteError
+from residerm.storage.tree import Tree
+
+LESIONS = {"nv": 400, "mel": 60, "bkl": 50, "bcc": 30, "akiec": 20, "vasc": 9, "df": 7}
+
+
+def records_of(lesions: dict[str, int], folder: Path, *, seed: int = 0, parts: bool = False) -> Records:
+    """Records of a HAM10000 with so many lesions of each class, a third of them photographed two or three times."""
+    random = np.random.default_rng(seed)
+    classes = ham10000.LAYOUT.classes or ()
+    rows = [
+        (f"ISIC_{random.integers(10**7):07d}", f"HAM_{label}{lesion:05d}", classes.index(label), random.integers(3))
+        for label, count in lesions.items()
+        for lesion in range(count)
+        for _ in range(random.choice([1, 1, 2, 3]))
+    ]
+    types = [("image_id", "S12"), ("group", "S14"), ("label", "i2"), ("part", "i1"), ("image", "i4")]
+    own = np.array([(*row[:3], row[3] if parts else -1, number) for number, row in enumerate(rows)], dtype=types)
+    random.shuffle(own)
+    return Records(ham10000.LAYOUT, Tree(folder), own, classes, ("",), ("",), "diagnosis")
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Records:
+    return records_of(LESIONS, tmp_path)
+
+
+def lesion_shares(records: Records, parts: np.ndarray, part: int, label: int) -> tuple[int, int]:
+    mine = records.labels == label
+    return len(np.unique(records.groups[mine & (parts == part)])), len(np.unique(records.groups[mine]))
+
+
+def test_by_lesion_no_lesion_is_on_two_sides(records: Records) -> None:
+    parts = divide(records, SplitOptions()).parts
+    for lesion in np.unique(records.groups):
+        assert len(set(parts[records.groups == lesion])) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_by_lesion_the_shares_of_every_class_hold_to_one_lesion(records: Records, seed: int) -> None:
+    parts = divide(records, SplitOptions(split_seed=seed)).parts
+    for label in range(7):
+        for part, share in ((TEST, 0.2), (VALIDATION, 0.1), (TRAIN, 0.7)):
+            own, total = lesion_shares(records, parts, part, label)
+            assert abs(own - share * total) <= 1
+
+
+def test_by_lesion_the_shares_of_images_hold_too(records: Records) -> None:
+    parts = divide(records, SplitOptions()).parts
+    large = records.labels == records.classes.index("nv")
+    assert (parts[large] == TEST).mean() == pytest.approx(0.2, abs=0.01)
+    assert (parts[large] == VALIDATION).mean() == pytest.approx(0.1, abs=0.01)
+
+
+def test_folds_are_disjoint_cover_everything_and_hold_their_shares(records: Records) -> None:
+    splits = [divide(records, SplitOptions(folds=5, fold=fold)) for fold in range(5)]
+    assert (np.sum([split.parts == TEST for split in splits], axis=0) == 1).all()
+    for split in splits:
+        assert (split.folds == splits[0].folds).all()
+        assert not any(split.proof["shared_groups"].values())
+        for label in range(7):
+            own, total = lesion_shares(records, split.parts, TEST, label)
+            assert abs(own - total / 5) <= 1
+            own, total = lesion_shares(records, split.parts, VALIDATION, label)
+            assert abs(own - total / 10) <= 1
+
+
+def test_random_is_80_to_20_by_image_and_counts_what_leaks(records: Records) -> None:
+    split = divide(records, SplitOptions(split="random", validation=0))
+    assert (split.parts == TEST).mean() == pytest.approx(0.2, abs=0.005)
+    assert not (split.parts == VALIDATION).any()
+    training = set(records.groups[split.parts == TRAIN])
+    assert split.leaking == sum(group in training for group in records.groups[split.parts == TEST]) > 0
+    assert f"{split.leaking:,} of" in split.remarks[0]
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_others(records: Records) -> None:
+    def of(seed: int) -> bytes:
+        split = divide(records, SplitOptions(split_seed=seed))
+        return table(records, split.parts, split.folds)
+
+    assert of(0) == of(0) != of(1)
+
+
+def test_the_file_and_its_proof_are_written_and_read_again(records: Records, tmp_path: Path) -> None:
+    split = divide(records, SplitOptions(split_seed=4))
+    folder = write_split(split, records, tmp_path / "split")
+    written = (folder / "splits.csv").read_bytes()
+    proof = json.loads((folder / "splits.json").read_text())
+    assert proof["sha256"] == hashlib.sha256(written).hexdigest()
+    assert proof["shared_groups"] == {"train and validation": 0, "train and test": 0, "validation and test": 0}
+    rows = list(csv.DictReader(io.StringIO(written.decode())))
+    assert sum(row["part"] == "test" for row in rows) == proof["parts"]["test"]["images"]
+    again = divide(records, SplitOptions(split=str(folder / "splits.csv")))
+    assert (again.parts == split.parts).all()
+    with pytest.raises(WriteError, match="already there"):
+        write_split(split, records, folder)
+    assert (folder / "splits.csv").read_bytes() == written
+
+
+def test_the_archives_own_parts(tmp_path: Path) -> None:
+    records = records_of(LESIONS, tmp_path, parts=True)
+    split = divide(records, SplitOptions(split="archive"))
+    assert (split.parts == records.table["part"]).all()
+    assert split.leaking > 0  # drawn at random for each image, so that lesions are on both sides
+    assert "in the training part too" in split.remarks[0]
+
+
+def test_a_validation_part_is_carved_out_by_lesion_where_the_archive_has_none(tmp_path: Path) -> None:
+    records = records_of(LESIONS, tmp_path, parts=True)
+    records.table["part"][records.table["part"] == VALIDATION] = TRAIN
+    split = divide(records, SplitOptions(split="archive"))
+    assert (split.parts[records.table["part"] == TEST] == TEST).all()
+    assert split.proof["shared_groups"]["train and validation"] == 0
+    assert (split.parts == VALIDATION).mean() == pytest.approx(0.1, abs=0.02)
+
+
+def test_patients_with_several_classes_are_kept_whole(tmp_path: Path) -> None:
+    records = records_of({"nv": 300, "mel": 60}, tmp_path)
+    records.table["group"] = [f"IP_{row % 90:04d}".encode() for row in range(len(records))]
+    split = divide(records, SplitOptions())
+    assert not any(split.proof["shared_groups"].values())
+    for part in PARTS:
+        assert split.proof["parts"][part]["classes"]["mel"] > 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lesions=st.dictionaries(st.sampled_from(sorted(LESIONS)), st.integers(3, 60), min_size=2),
+    test=st.floats(0.05, 0.5),
+    validation=st.floats(0.05, 0.4),
+    seed=st.integers(0, 2**31),
+)
+def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
+    tmp_path_factory: pytest.TempPathFactory, lesions: dict[str, int], test: float, validation: float, seed: int
+) -> None:
+    records = records_of(lesions, tmp_path_factory.mktemp("empty"), seed=seed)
+    split = divide(records, SplitOptions(test=test, validation=validation, split_seed=seed))
+    assert not any(split.proof["shared_groups"].values())
+    for name in lesions:
+        for part in PARTS:
+            assert split.proof["parts"][part]["classes"][name] > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"split": "lesoin"}, UsageError, "--split lesoin: .* Did you mean lesion"),
+        ({"test": 0.6, "validation": 0.4}, UsageError, "--test and --validation"),
+        ({"folds": 5, "fold": 5}, UsageError, "folds are 0 to 4"),
+        ({"split": "archive"}, ArchiveError, "--split archive: .* use --split lesion"),
+        ({"split": "nowhere.csv"}, ArchiveError, "nowhere.csv: cannot be read"),
+    ],
+)
+def test_unusable_options_are_refused(
+    records: Records, options: dict[str, object], error: type[ResidermError], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        divide(records, SplitOptions.model_validate(options))
+
+
+def test_a_class_with_one_lesion_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"class df has 1 lesion, .* --without df"):
+        divide(records_of({"nv": 20, "df": 1}, tmp_path), SplitOptions())
+
+
+def test_one_class_only_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="one class only"):
+        divide(records_of({"nv": 20}, tmp_path), SplitOptions())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image_id,part\nISIC_1,train\n", "does not name .* another archive"),
+        ("image,part\nISIC_1,train\n", "columns image_id and part"),
+        ("image_id,part\nISIC_1,trian\n", "unknown part trian"),
+        ("", "columns image_id and part"),
+    ],
+)
+def test_a_splits_file_that_does_not_fit_is_refused(records: Records, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "splits.csv").write_text(text)
+    with pytest.raises(ArchiveError, match=message):
+        divide(records, SplitOptions(split=str(tmp_path / "splits.csv")))

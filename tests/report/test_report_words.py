@@ -1,0 +1,220 @@
+"""The words of report and card: right for whatever the scores are. And the card, as model hubs read it."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reporting
+import yaml
+
+from residerm.report import write_card
+from residerm.report.cautions import cautions
+from residerm.report.estimates import HEADLINE, SCORES, Estimate
+from residerm.report.licence import consequence
+from residerm.report.material import Evaluation, read_evaluation, read_material
+from residerm.report.sentences import Reading, calibration, malignancy, sentence
+from residerm.runs import Run, RunError
+from residerm.scores.weighted import HEADLINE as COMPUTED
+
+NEEDED = {"group_name": "lesion", "images": 100, "groups": 100, "gap": {}, "training": None, "reliability": []}
+
+
+def reading(counts: dict[str, int], **headline: Any) -> Reading:
+    """Scores of so many images of each class."""
+    scores = NEEDED | {
+        "classes": list(counts),
+        "counts": {name: {"images": count, "groups": count} for name, count in counts.items()},
+        "headline": headline,
+        "by_class": {
+            name: {"sensitivity": {"value": 0.5} if count else {"absent": "none"}} for name, count in counts.items()
+        },
+    }  # fmt: skip
+    return Reading(Evaluation(Path("x"), scores))
+
+
+def between(low: float, high: float) -> dict[str, Any]:
+    return {"value": (low + high) / 2, "low": low, "high": high, "n": 100}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return reporting.run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.71, 0.9, "is above that."), (0.6, 0.8, "no gain over it is shown"), (0.5, 0.69, "is below that")],
+)
+def test_accuracy_is_set_against_the_majority_class(low: float, high: float, words: str) -> None:
+    said = sentence("accuracy", reading({"mel": 30, "nv": 70}, accuracy=between(low, high)))
+    assert "Always answering nv, the most frequent one, would be right for 70.0 %" in said
+    assert words in said
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(0.4, 0.6, "the whole interval is above that"), (0.2, 0.4, "nothing better is shown"), (0.1, 0.2, "below that")],
+)
+def test_balanced_accuracy_is_set_against_guessing_among_the_classes_that_occur(
+    low: float, high: float, words: str
+) -> None:
+    said = sentence(
+        "balanced_accuracy", reading({"a": 1, "b": 5, "c": 2, "d": 0}, balanced_accuracy=between(low, high))
+    )
+    assert "Guessing gives 33.3 %" in said
+    assert words in said
+
+
+def test_losses_are_set_against_the_shares_of_the_classes() -> None:
+    read = reading({"a": 25, "b": 75}, log_loss=between(0.1, 0.2), brier_score=between(0.8, 0.9))
+    entropy = -(0.25 * math.log(0.25) + 0.75 * math.log(0.75))
+    assert f"gives {entropy:.3f}; the whole interval is below that, which is better" in sentence("log_loss", read)
+    assert "gives 0.375; the whole interval is above that, which is worse" in sentence("brier_score", read)
+
+
+def test_a_score_without_interval_claims_nothing() -> None:
+    read = reading({"a": 25, "b": 75}, accuracy={"value": 0.9, "no_interval": "too few lesions", "n": 100})
+    said = sentence("accuracy", read)
+    assert "nobody can say" in said
+    assert said.endswith("No interval: too few lesions.")
+    assert sentence("macro_auc", read) == "Absent: it was not computed."
+
+
+def test_one_class_alone_is_not_set_against_guessing() -> None:
+    said = sentence("balanced_accuracy", reading({"a": 9, "b": 0}, balanced_accuracy=between(0.4, 0.6)))
+    assert said == "Only a has images here: this is the sensitivity to it."
+
+
+@pytest.mark.parametrize(("confidence", "words"), [(0.9, "too sure"), (0.7, "too unsure"), (0.805, "neither")])
+def test_calibration_names_the_direction(confidence: float, words: str) -> None:
+    read = reading({"a": 50, "b": 50}, accuracy=between(0.7, 0.9))
+    bins = [{"n": 100, "confidence": confidence, "accuracy": 0.8, "low": 0.6, "high": 1.0}]
+    said = calibration(Reading(Evaluation(Path("x"), {**read.evaluation.scores, "reliability": bins})))
+    assert words in said
+
+
+def test_malignancy_counts_add_up() -> None:
+    said = malignancy({"sensitivity": {"value": 0.994, "n": 9}, "specificity": {"value": 0.333, "n": 9}})
+    assert said == (
+        "Of 100 images of a malignant class, 99 are predicted as one of these classes and 1 is missed. "
+        "Of 100 benign images, 67 raise a false alarm."
+    )
+    assert malignancy({"sensitivity": {"absent": "x"}, "specificity": {"absent": "x"}}) == ""
+
+
+def test_every_score_that_is_computed_has_a_name_and_a_sentence(run: Run) -> None:
+    assert set(HEADLINE) == set(COMPUTED)
+    read = Reading(read_evaluation(reporting.evaluation(run)))
+    assert len({sentence(name, read) for name in HEADLINE}) >= len(HEADLINE) - 1
+
+
+def test_estimates_are_written_with_their_unit() -> None:
+    share, plain = SCORES["accuracy"], SCORES["macro_auc"]
+    assert Estimate.read(between(0.6, 0.8)).text(share) == "70.0 % (60.0 to 80.0 %)"
+    assert Estimate.read(between(0.6, 0.8)).text(plain) == "0.700 (0.600 to 0.800)"
+    assert Estimate.read({"absent": "why", "n": 0}).text(share) == "– (why)"
+    assert Estimate.read({"value": 0.0, "no_interval": "why", "n": 3}).text(share) == "0.0 % (no interval: why)"
+
+
+def titles(run: Run, *, loud: bool) -> set[str]:
+    return {caution.title for caution in cautions(read_material(run)) if caution.loud == loud}
+
+
+def test_a_clean_run_has_no_loud_caution(run: Run) -> None:
+    reporting.evaluation(run)
+    assert titles(run, loud=True) == set()
+    assert titles(run, loud=False) >= {"What the intervals leave out", "Better in training than in the test"}
+
+
+def test_a_split_that_leaks_is_said_loudly(tmp_path: Path) -> None:
+    run = reporting.run(tmp_path, split={"test_images_with_lesion_in_training": 15, "grouped_by": "lesion"})
+    leak = next(caution for caution in cautions(read_material(run)) if caution.loud)
+    assert leak.title == "Test lesions were seen in training"
+    assert "15 of 60 test images (25.0 %)" in leak.text
+
+
+def test_an_archive_without_lesions_is_said_loudly(tmp_path: Path) -> None:
+    run = reporting.run(tmp_path, split={"grouped_by": None})
+    assert titles(run, loud=True) == {"Nobody can tell whether lesions are on two sides"}
+
+
+def test_synthetic_images_are_said_loudly_in_report_and_card(tmp_path: Path) -> None:
+    run = reporting.run(tmp_path, synthetic=True)
+    assert titles(run, loud=True) == {"Synthetic images"}
+    card = write_card(run).read_text()
+    assert "knows nothing of real skin" in card
+    assert "synthetic-data" in card.split("---")[1]
+
+
+def test_a_model_that_is_no_better_than_a_constant_answer_is_told_so(run: Run) -> None:
+    reporting.evaluation(run, strength=0.0)
+    assert "No gain in accuracy over the most frequent class" in titles(run, loud=False)
+
+
+def test_resampling_and_a_shifted_prior_are_told(run: Run) -> None:
+    config = run.folder / "config.yaml"
+    config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"sampling": "over"}))
+    reporting.change(run.folder / "bundle" / "model.json", prior=[1 / 3] * 3)
+    assert titles(run, loud=False) >= {"Training images were resampled", "Trained as if classes were shared otherwise"}
+
+
+@pytest.mark.parametrize(
+    ("licence", "identifier", "commercial"),
+    [
+        ("CC BY-NC 4.0", "cc-by-nc-4.0", False),
+        ("CC-BY-NC-SA-4.0", "cc-by-nc-sa-4.0", False),
+        ("CC BY 4.0", "cc-by-4.0", True),
+        ("CC0 1.0", "unknown", True),
+        ("not stated: see where the images come from", "unknown", True),
+    ],
+)
+def test_the_licence_of_the_images_has_its_consequence(licence: str, identifier: str, commercial: bool) -> None:
+    found = consequence(licence)
+    assert found.identifier == identifier
+    assert found.non_commercial is not commercial
+    assert licence in found.text
+
+
+def test_the_card_is_filled_in_and_asks_a_person_for_the_rest(run: Run) -> None:
+    reporting.evaluation(run)
+    card = write_card(run).read_text(encoding="utf-8")
+    front = yaml.safe_load(card.split("---\n")[1])
+    assert front["license"] == "cc-by-nc-4.0"
+    assert {"resnet20", "non-commercial"} <= set(front["tags"])
+    metrics = {one["type"]: one for one in front["model-index"][0]["results"][0]["metrics"]}
+    assert set(metrics) == {"accuracy", "balanced_accuracy", "roc_auc", "f1"}
+    low, high = metrics["accuracy"]["args"]["interval_95"]
+    assert low < metrics["accuracy"]["value"] < high
+    assert card.count("**[TO FILL IN]**") >= 6
+    for words in ("**Non-commercial:", "Tschandl et al. (2018)", "### Limits by class", "No lesion is on two sides"):
+        assert words in card
+    assert card.count("Not a medical device and not a diagnosis") == 2
+
+
+def test_the_tables_of_the_card_have_as_many_cells_in_every_row(tmp_path: Path) -> None:
+    run = reporting.run(tmp_path, ("<b>&", "a|b", "*c*_d_"))
+    reporting.evaluation(run)
+    card = write_card(run).read_text(encoding="utf-8")
+    for table in card.split("\n\n"):
+        rows = [line.replace(r"\|", "") for line in table.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1
+        assert len(rows) != 1
+    assert "| &lt;b&gt;&amp; |" in card
+    assert "<b>" not in card
+    assert r"\*c\*\_d\_" in card
+
+
+def test_a_card_of_an_unfinished_run_is_refused(run: Run) -> None:
+    (run.folder / "summary.json").unlink()
+    with pytest.raises(RunError, match="has not finished"):
+        write_card(run)
+    assert not (run.folder / "MODEL_CARD.md").exists()
+
+
+def test_the_share_of_each_class_is_that_of_its_images(run: Run) -> None:
+    read = Reading(read_evaluation(reporting.evaluation(run)))
+    assert sum(read.shares.values()) == pytest.approx(1)
+    assert read.baselines["accuracy"] == pytest.approx(read.score("majority_accuracy").value)
+    assert np.isclose(read.baselines["balanced_accuracy"], 1 / 3)

@@ -1,0 +1,172 @@
+"""An npz as MedMNIST publishes them, and others that look like one; `numpy.load` is the oracle."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from residerm import imaging
+from residerm.errors import ArchiveError
+from residerm.storage.npz import Npz
+
+RANDOM = np.random.default_rng(0)
+COLOUR = RANDOM.integers(0, 256, (5, 6, 8, 3), dtype=np.uint8)
+GREY = RANDOM.integers(0, 256, (4, 6, 8), dtype=np.uint8)
+LABELS = RANDOM.integers(0, 7, (5, 1), dtype=np.uint8)
+
+
+def saved(folder: Path, *, packed: bool = True, **arrays: np.ndarray) -> Npz:
+    path = folder / "some.npz"
+    (np.savez_compressed if packed else np.savez)(path, **arrays)
+    return Npz(path)
+
+
+def with_member(path: Path, name: str, data: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, data)
+    return path
+
+
+def npy(array: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_rows_come_out_as_images(tmp_path, packed):
+    npz = saved(tmp_path, packed=packed, train_images=COLOUR, val_images=GREY, train_labels=LABELS)
+    files = {os.fsdecode(file.name): file for file in npz.files(2)}
+    assert set(files) == {
+        *(f"train_images/{row:06d}.ppm" for row in range(5)),
+        *(f"val_images/{row:06d}.ppm" for row in range(4)),
+        "train_labels.npy",
+    }
+    for name, file in files.items():
+        assert file.container == 2
+        if name.endswith(".ppm"):
+            row = (COLOUR if name.startswith("train") else GREY)[file.position]
+            assert file.size == row.size
+            pixels = np.asarray(imaging.decode(npz.read(file)))
+            assert np.array_equal(pixels, row if row.ndim == 3 else np.stack([row] * 3, axis=-1))
+            assert npz.open(file).read() == npz.read(file)
+
+
+def test_labels_are_read_by_name(tmp_path):
+    npz = saved(tmp_path, train_images=COLOUR, train_labels=LABELS)
+    assert np.array_equal(npz.array("train_labels"), LABELS)
+    assert npz.array("train_labels").dtype == LABELS.dtype
+    (file,) = (file for file in npz.files(0) if file.name == b"train_labels.npy")
+    with npz.open(file) as stream:
+        assert stream.read() == npz.read(file) == npy(LABELS)
+
+
+def test_fortran_order_gives_the_right_pixels(tmp_path):
+    npz = saved(tmp_path, train_images=np.asfortranarray(COLOUR))
+    for file in npz.files(0):
+        assert np.array_equal(np.asarray(imaging.decode(npz.read(file))), COLOUR[file.position])
+
+
+def test_each_row_has_a_key_of_its_content(tmp_path):
+    """The same for the same array, another for another row or another array; nothing need be inflated for it."""
+    keys = [[file.crc for file in saved(tmp_path, train_images=images).files(0)] for images in (COLOUR, COLOUR, GREY)]
+    assert keys[0] == keys[1]
+    assert len({*keys[0], *keys[2]}) == 9
+
+
+def test_arrays_are_mapped_and_cannot_be_written(tmp_path):
+    array = saved(tmp_path, train_images=COLOUR).array("train_images")
+    assert isinstance(array, np.memmap)
+    with pytest.raises(ValueError, match="read-only"):
+        array[0] = 0
+
+
+def test_no_rows(tmp_path):
+    npz = saved(tmp_path, train_images=COLOUR[:0], train_labels=LABELS[:0])
+    assert [file.name for file in npz.files(0)] == [b"train_labels.npy"]
+    assert npz.array("train_images").shape == (0, 6, 8, 3)
+
+
+def test_threads_share_an_npz(tmp_path, monkeypatch):
+    npz = saved(tmp_path, train_images=np.repeat(COLOUR, 40, axis=0))
+    mapped = []
+    monkeypatch.setattr(npz, "_map", lambda name, old=npz._map: mapped.append(name) or old(name))
+    files = list(npz.files(0))
+    with ThreadPoolExecutor(8) as pool:
+        for file, data in zip(files, pool.map(npz.read, files), strict=True):
+            assert data.endswith(COLOUR[file.position // 40].tobytes())
+    assert mapped == ["train_images"]
+
+
+@pytest.mark.parametrize("name", ["train_label", "labels"])
+def test_an_array_that_is_not_there(tmp_path, name):
+    npz = saved(tmp_path, train_images=COLOUR, train_labels=LABELS)
+    with pytest.raises(ArchiveError, match=f"has no array '{name}'; it has train_images, train_labels. Did you mean"):
+        npz.array(name)
+
+
+class Harmful:
+    def __reduce__(self):
+        return os.mkdir, ("unpickled",)
+
+
+def test_objects_are_not_unpickled(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    npz = saved(tmp_path, train_images=np.array([Harmful()], dtype=object))
+    for read in (lambda: list(npz.files(0)), lambda: npz.array("train_images")):
+        with pytest.raises(
+            ArchiveError, match=r"some\.npz: train_images holds Python objects, which could run a program"
+        ):
+            read()
+    assert not (tmp_path / "unpickled").exists()
+
+
+@pytest.mark.parametrize(
+    "images",
+    [COLOUR / 255, COLOUR.astype(np.int8), COLOUR[..., :2], COLOUR[..., None], COLOUR[:, 0, 0, 0], np.uint8(3)],
+    ids=["fractions", "int8", "two channels", "five axes", "one axis", "no axis"],
+)
+def test_arrays_that_hold_no_images(tmp_path, images):
+    with pytest.raises(ArchiveError, match=r"train_images is \w+ of shape \(.*\); what is read are images as uint8"):
+        list(saved(tmp_path, train_images=images).files(0))
+
+
+@pytest.mark.parametrize("data", [b"", b"\x93NUMPY", b"garbage" * 100, npy(COLOUR)[:40], b"\x93NUMPY\1\0\4\0{'a'"])
+def test_garbage_in_place_of_an_array(tmp_path, data):
+    npz = Npz(with_member(tmp_path / "some.npz", "train_images.npy", data))
+    for read in (lambda: list(npz.files(0)), lambda: npz.array("train_images")):
+        with pytest.raises(ArchiveError, match=r"some\.npz: train_images is no NumPy array .*: download the npz again"):
+            read()
+
+
+def test_an_array_that_claims_more_rows_than_it_holds(tmp_path):
+    data = npy(COLOUR).replace(b"(5, 6, 8, 3)", b"(9, 6, 8, 3)")
+    npz = Npz(with_member(tmp_path / "some.npz", "train_images.npy", data))
+    for read in (lambda: list(npz.files(0)), lambda: npz.array("train_images")):
+        with pytest.raises(
+            ArchiveError, match=r"some\.npz: train_images is cut short or damaged: download the npz again"
+        ):
+            read()
+
+
+def test_damaged_bytes(tmp_path):
+    path = saved(tmp_path, packed=False, train_images=COLOUR).path
+    data = bytearray(path.read_bytes())
+    data[data.find(COLOUR[3].tobytes()) + 5] ^= 1
+    path.write_bytes(data)
+    npz = Npz(path)
+    assert len(list(npz.files(0))) == 5
+    with pytest.raises(ArchiveError, match=r"some\.npz: train_images: its bytes in the zip are damaged"):
+        npz.read(next(npz.files(0)))
+
+
+def test_no_zip_at_all(tmp_path):
+    (tmp_path / "some.npz").write_bytes(npy(COLOUR))
+    with pytest.raises(ArchiveError, match=r"some\.npz is cut short or no zip"):
+        Npz(tmp_path / "some.npz")

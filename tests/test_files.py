@@ -1,0 +1,299 @@
+"""Whole or not at all, and never over something else; whatever happens, nothing else is left in the folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from limits import folder_for_all, said_to_nobody, tiny_disk
+
+from residerm.errors import WriteError
+from residerm.files import new_file, new_folder, require_writable, reserve, write_error
+
+
+def tree(folder: Path) -> dict[str, str | None]:
+    """Everything below a folder: texts of files, None for folders."""
+    return {str(path.relative_to(folder)): path.read_text() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def write_file(path: Path, text: str = "whole", **options: bool) -> None:
+    with new_file(path, **options) as temporary:
+        temporary.write_text(text)
+
+
+def write_folder(path: Path) -> None:
+    with new_folder(path) as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner" / "file").write_text("whole")
+
+
+def write_half(new: Callable[[Path], AbstractContextManager[Path]], path: Path, then: Callable[[], object]) -> None:
+    """Stop in the middle of writing, for whatever reason."""
+    with new(path) as temporary:
+        (temporary / "file" if temporary.is_dir() else temporary).write_text("half")
+        then()
+
+
+def crash(error: type[BaseException]) -> Callable[[], None]:
+    def raise_it() -> None:
+        raise error
+
+    return raise_it
+
+
+NEW = pytest.mark.parametrize("new", [new_file, new_folder])
+WRITERS = pytest.mark.parametrize("write", [write_file, write_folder])
+
+
+# Whole
+
+
+def test_a_file_stands_under_its_name_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "er" / "file"
+    with new_file(path) as temporary:
+        temporary.write_text("half")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+        temporary.write_text("whole")
+    assert tree(tmp_path) == {"deep": None, "deep/er": None, "deep/er/file": "whole"}
+
+
+def test_a_folder_stands_under_its_name_only_when_it_is_whole(tmp_path):
+    path = tmp_path / "deep" / "folder"
+    with new_folder(path) as temporary:
+        (temporary / "file").write_text("whole")
+        assert not path.exists()
+    assert tree(tmp_path) == {"deep": None, "deep/folder": None, "deep/folder/file": "whole"}
+
+
+def test_an_empty_folder_may_be_in_the_place(tmp_path):
+    (tmp_path / "folder").mkdir()
+    write_folder(tmp_path / "folder")
+    assert tree(tmp_path)["folder/inner/file"] == "whole"
+
+
+def test_replace_is_for_files_of_our_own(tmp_path):
+    write_file(tmp_path / "file", "old")
+    write_file(tmp_path / "file", "new", replace=True)
+    write_file(tmp_path / "other", "new", replace=True)
+    assert tree(tmp_path) == {"file": "new", "other": "new"}
+
+
+def test_a_name_may_be_relative(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_file(Path("file"))
+    write_folder(Path("folder"))
+    assert set(tree(tmp_path)) == {"file", "folder", "folder/inner", "folder/inner/file"}
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_file(tmp_path / "file")
+        write_folder(tmp_path / "folder")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o750
+
+
+# Never over something else
+
+
+@WRITERS
+@pytest.mark.parametrize("there", ["file", "full folder", "link that leads nowhere"])
+def test_what_is_there_is_not_overwritten(tmp_path, write, there):
+    path = tmp_path / "place"
+    if there == "file":
+        path.write_text("precious")
+    elif there == "full folder":
+        path.mkdir()
+        (path / "file").write_text("precious")
+    else:
+        path.symlink_to("nowhere")
+    before = tree(tmp_path)
+    with pytest.raises(WriteError) as error:
+        write(path)
+    said = "is already there and is not overwritten: choose another name, or remove it first"
+    assert str(error.value) == f"{path} {said}"
+    assert tree(tmp_path) == before
+    assert path.is_symlink() == (there == "link that leads nowhere")
+
+
+def test_a_file_does_not_take_the_place_of_an_empty_folder(tmp_path):
+    (tmp_path / "place").mkdir()
+    for options in ({}, {"replace": True}):
+        with pytest.raises(WriteError, match="place"):
+            write_file(tmp_path / "place", **options)
+    assert tree(tmp_path) == {"place": None}
+
+
+@NEW
+def test_what_has_come_in_the_meantime_is_not_overwritten(tmp_path, new):
+    path = tmp_path / "place"
+    with pytest.raises(WriteError, match="is already there and is not overwritten"):
+        write_half(new, path, then=lambda: path.write_text("another's"))
+    assert tree(tmp_path) == {"place": "another's"}
+
+
+def test_the_folder_that_the_user_stands_in_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(WriteError, match=r"^\. is already there"):
+        write_folder(Path())
+    assert tree(tmp_path) == {}
+    write_folder(Path("new"))  # the shell's own folder is still the one it was
+
+
+# Or not at all
+
+
+@NEW
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_crash_leaves_nothing(tmp_path, new, error):
+    with pytest.raises(error):
+        write_half(new, tmp_path / "deep" / "er" / "place", then=crash(error))
+    assert tree(tmp_path) == {}
+
+
+def test_a_crash_leaves_what_was_there(tmp_path):
+    write_file(tmp_path / "file", "old")
+    with pytest.raises(ValueError):
+        write_half(partial(new_file, replace=True), tmp_path / "file", then=crash(ValueError))
+    assert tree(tmp_path) == {"file": "old"}
+
+
+@WRITERS
+def test_a_parent_that_is_a_file(tmp_path, write):
+    (tmp_path / "parent").write_text("precious")
+    for path in (tmp_path / "parent" / "place", tmp_path / "parent" / "deep" / "place"):
+        with pytest.raises(WriteError) as error:
+            write(path)
+        assert str(error.value) == f"cannot write {path}: a part of that path is a file, not a folder"
+    assert tree(tmp_path) == {"parent": "precious"}
+
+
+@WRITERS
+def test_a_folder_without_permission(write):
+    with folder_for_all() as folder:
+        for path in (folder / "place", folder / "deep" / "place"):
+            said = said_to_nobody(lambda path=path: write(path))
+            reason = "permission denied; give this user permission, or choose another place"
+            assert said == f"WriteError: cannot write {path}: {reason}"
+        assert tree(folder) == {}
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+    require_writable(tmp_path / "not" / "yet" / "there")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match="file/place"):
+        require_writable(tmp_path / "file" / "place")
+    with folder_for_all() as folder:
+        (folder / "closed").mkdir(mode=0)
+        for path in (folder / "place", folder / "deep" / "place", folder / "closed" / "place", folder / "closed/a/b"):
+            said = said_to_nobody(lambda path=path: require_writable(path))
+            assert said.startswith(f"WriteError: cannot write {path}: permission denied")
+        assert tree(folder) == {"closed": None}
+
+
+@WRITERS
+def test_a_folder_that_may_not_even_be_entered(write):
+    with folder_for_all() as folder:
+        (folder / "closed").mkdir(mode=0)
+        said = said_to_nobody(lambda: write(folder / "closed" / "place"))
+        assert said.startswith(f"WriteError: cannot write {folder}/closed/place: permission denied")
+
+
+@NEW
+def test_a_full_disk(new):
+    with tiny_disk(kilobytes=64) as folder:
+        path = folder / "deep" / "place"
+        with pytest.raises(WriteError) as error, new(path) as temporary:
+            (temporary / "file" if temporary.is_dir() else temporary).write_bytes(bytes(100_000))
+        said = "the disk is full; make room, or choose another place"
+        assert str(error.value) == f"cannot write {path}: {said}"
+        assert tree(folder) == {}
+
+
+def test_a_full_disk_is_found_when_room_is_reserved(tmp_path):
+    with (tmp_path / "file").open("wb") as file:
+        reserve(file, 100_000)
+        reserve(file, 0)
+    assert (tmp_path / "file").stat().st_size == 100_000
+    assert (tmp_path / "file").stat().st_blocks * 512 >= 100_000
+    with (
+        tiny_disk(kilobytes=64) as folder,
+        (folder / "file").open("wb") as file,
+        pytest.raises(OSError, match="No space left"),
+    ):
+        reserve(file, 100_000)
+
+
+def test_an_error_about_another_file_is_not_taken_for_one_of_writing(tmp_path):
+    with pytest.raises(FileNotFoundError, match="source"), new_file(tmp_path / "place"):
+        (tmp_path / "source").read_text()
+    assert tree(tmp_path) == {}
+
+
+WRITING = """
+import sys, time
+from pathlib import Path
+from residerm.files import new_file, new_folder
+with {new}(Path(sys.argv[1])) as temporary:
+    temporary = temporary / "file" if temporary.is_dir() else temporary
+    temporary.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("new", ["new_file", "new_folder"])
+def test_a_killed_process_leaves_nothing_under_the_name(tmp_path, new):
+    command = [sys.executable, "-c", WRITING.format(new=new), tmp_path / "place"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        process.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "place").exists()
+    assert [path.name[:7] + path.suffix for path in tmp_path.iterdir()] == [".place..partial"]
+    (write_file if new == "new_file" else write_folder)(tmp_path / "place")  # what it left is in nobody's way
+
+
+def test_a_folder_of_our_own_is_replaced_whole(tmp_path):
+    write_folder(tmp_path / "place")
+    with new_folder(tmp_path / "place", replace=True) as temporary:
+        (temporary / "new").write_text("new")
+    assert tree(tmp_path) == {"place": None, "place/new": "new"}
+
+
+def test_a_folder_that_was_to_be_replaced_stays_where_that_fails(tmp_path):
+    write_folder(tmp_path / "place")
+    before = tree(tmp_path)
+    with pytest.raises(WriteError), new_folder(tmp_path / "place", replace=True) as temporary:
+        temporary.write_text("a folder takes no text")
+    assert tree(tmp_path) == before
+
+
+def test_ctrl_c_leaves_nothing(tmp_path):
+    command = [sys.executable, "-c", WRITING.format(new="new_folder"), tmp_path / "deep" / "place"]
+    started = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout.readline() == "writing\n"
+        while process.poll() is None and time.monotonic() - started < 30:
+            process.send_signal(signal.SIGINT)  # again, since Python loses one that meets it in a callback
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(3)
+    assert time.monotonic() - started < 30
+    assert tree(tmp_path) == {}
+
+
+def test_the_message_names_path_and_way_out():
+    error = write_error(Path("out"), OSError(28, "No space left on device"))
+    assert str(error) == "cannot write out: the disk is full; make room, or choose another place"

@@ -1,0 +1,40 @@
+"""Work in threads: every row once, errors come out, progress ends at the total."""
+
+import threading
+
+import pytest
+
+from residerm.parallel import cores, in_chunks
+
+
+def test_every_row_is_done_once_and_progress_ends_at_the_total() -> None:
+    seen: list[int] = []
+    reports: list[tuple[int, int]] = []
+    lock = threading.Lock()
+
+    def work(start: int, stop: int) -> None:
+        with lock:
+            seen.extend(range(start, stop))
+
+    in_chunks(1000, work, lambda done, total: reports.append((done, total)))
+    assert sorted(seen) == list(range(1000))
+    assert reports[-1] == (1000, 1000)
+    assert [done for done, _ in reports] == sorted(done for done, _ in reports)
+
+
+def test_no_rows_are_no_work() -> None:
+    in_chunks(0, lambda start, stop: pytest.fail(f"called for {start} to {stop}"))
+    assert cores() >= 1
+
+
+def test_the_first_error_ends_the_work() -> None:
+    done: list[int] = []
+
+    def work(start: int, stop: int) -> None:
+        if start >= 128:
+            raise ValueError(f"rows from {start} to {stop}")
+        done.append(start)
+
+    with pytest.raises(ValueError, match="rows from"):
+        in_chunks(1_000_000, work)
+    assert len(done) < 100

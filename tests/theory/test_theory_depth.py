@@ -1,0 +1,139 @@
+"""The degradation experiment: alike for all, errors that others find too, and going on where it stopped."""
+
+import csv
+import dataclasses
+import json
+import os
+import signal
+from pathlib import Path
+
+import making
+import numpy as np
+import pytest
+
+from residerm.data.archives import open_archive
+from residerm.errors import UsageError
+from residerm.files import WriteError
+from residerm.inference import load
+from residerm.runs import list_runs
+from residerm.theory import readings
+from residerm.theory.depth import PRESETS, Cell, Outcome, Plan, experiment, run_depth
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    archive = making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    return Plan(
+        path=archive, depths=(8, 14), seeds=(0,), epochs=2, width=2, batch_size=32, rate=0.05, precision="float32"
+    )
+
+
+@pytest.fixture(scope="module")
+def done(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Outcome]]:
+    out = tmp_path_factory.mktemp("depth") / "out"
+    return out, run_depth(plan, out)
+
+
+def without_clocks(outcomes: list[Outcome]) -> list[Outcome]:
+    return [dataclasses.replace(one, minutes=0.0) for one in outcomes]
+
+
+def test_every_cell_is_trained_once_and_weighs_the_same_with_and_without_shortcuts(
+    done: tuple[Path, list[Outcome]],
+) -> None:
+    out, outcomes = done
+    assert [one.cell.name for one in outcomes] == ["plain-8-s0", "residual-8-s0", "plain-14-s0", "residual-14-s0"]
+    assert outcomes[0].parameters == outcomes[1].parameters < outcomes[2].parameters == outcomes[3].parameters
+    assert {path.name for path in out.iterdir()} == {"plan.json", *(one.cell.name for one in outcomes)}
+    assert all(len(one.training_errors) == len(one.validation_errors) == 2 for one in outcomes)
+
+
+def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
+    """Found again by the way on which users go: files, predictor, probabilities."""
+    out, outcomes = done
+    checked = 0
+    for one in outcomes:
+        (run,) = list_runs(out / one.cell.name)
+        if run.summary["chosen_epoch"] != plan.epochs:
+            continue  # the bundle then holds other weights than the last ones
+        predictor, records = load(run.folder), open_archive(plan.path)
+        parts = {row["image_id"]: row["part"] for row in csv.DictReader((run.folder / "splits.csv").open())}
+        for part, error in (("train", one.training_error), ("validation", one.validation_error)):
+            rows = [row for row in range(len(records)) if parts[records.image_id(row)] == part]
+            named = predictor.predict([records.read(row) for row in rows]).argmax(axis=1)
+            assert np.mean(named != records.labels[rows]) == pytest.approx(error, abs=1e-9)
+            checked += 1
+    assert checked, "at least one of four networks is best at its last epoch"
+
+
+def test_what_is_finished_is_not_trained_again(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
+    out, outcomes = done
+    told: list[object] = []
+    assert run_depth(plan, out, tell=lambda *news: told.append(news)) == outcomes
+    assert told == []
+
+
+def test_it_goes_on_where_it_was_stopped(plan: Plan, done: tuple[Path, list[Outcome]], tmp_path: Path) -> None:
+    def stop_after_the_third_epoch(finished: int, _total: int, _note: str) -> None:
+        if finished == 3:
+            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C
+
+    plan, out = plan.model_copy(update={"depths": (8,)}), tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run_depth(plan, out, tell=stop_after_the_third_epoch)
+    assert (out / "plain-8-s0" / "errors.json").exists()
+    assert not (out / "residual-8-s0" / "errors.json").exists()
+    told: list[int] = []
+    again = run_depth(plan, out, tell=lambda finished, *_: told.append(finished))
+    assert told == [4], "what was done before is not done again"
+    assert without_clocks(again) == without_clocks(done[1][:2])
+
+
+def test_trainings_differ_in_depth_shortcut_and_seed_alone() -> None:
+    full = PRESETS["full"]
+    assert len(full.cells) == 12
+    flat = [experiment(full, cell, Path("archive")).flat() for cell in full.cells]
+    differing = {name for name in flat[0] if len({json.dumps(one[name]) for one in flat}) > 1}
+    assert differing == {"model", "shortcut", "seed"}
+    assert not flat[0]["augment"]
+    assert experiment(full, Cell(0, 26, residual=True), Path("archive")).network.model == "resnet-basic-4-4-4"
+
+
+def test_another_plan_does_not_go_on_in_the_same_folder(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
+    with pytest.raises(UsageError, match="was begun with epochs 2, not 3"):
+        run_depth(plan.model_copy(update={"epochs": 3}), done[0])
+
+
+def test_a_damaged_plan_is_said_so(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "plan.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot be read"):
+        run_depth(plan, tmp_path)
+
+
+def test_what_cannot_be_trained_leaves_nothing_behind(plan: Plan, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="6n \\+ 2 layers, such as 20 or 26"):
+        run_depth(plan.model_copy(update={"depths": (20, 21)}), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(WriteError, match="already there"):
+        run_depth(plan, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def outcome(kind: str, depth: int, seed: int, error: float) -> Outcome:
+    return Outcome(Cell(seed, depth, kind == "residual"), error, error, 1.0, [0.3, 0.3], 10, 1.0, [1.0], [error])
+
+
+def test_readings_say_no_more_than_the_seeds_show() -> None:
+    worse = [outcome("plain", 20, 0, 0.20), outcome("plain", 20, 1, 0.22), outcome("plain", 56, 0, 0.25),
+             outcome("plain", 56, 1, 0.23)]  # fmt: skip
+    unclear = [outcome("residual", 20, 0, 0.2), outcome("residual", 20, 1, 0.3), outcome("residual", 56, 0, 0.25)]
+    plain, residual = readings.of_depths(worse + unclear)
+    assert plain.startswith("plain: 56 layers end with a training error of 24.0% (23.0% to 25.0%), 20 with 21.0%")
+    assert "with every seed, deeper is harder to fit" in plain
+    assert "the seeds overlap" in residual
+    kinds = ("plain", "residual")
+    better = [outcome(kind, depth, seed, 5 / depth) for kind in kinds for depth in (20, 56) for seed in (0, 1)]
+    assert all("with every seed, deeper fits better" in reading for reading in readings.of_depths(better))
+    assert all("one seed does not show what is chance" in reading for reading in readings.of_depths(better[::2]))
+    assert "give two or more" in readings.of_depths(worse[:2])[0]
