@@ -18,7 +18,9 @@ class ModelOptions(Options):
 
     model: str = Field("resnet50", description="Name of the network; `residerm models` lists them.")
     pretrained: bool = Field(
-        False, description="Start from weights trained on ImageNet, from the cache or else from the Hugging Face hub."
+        False,
+        description="Start from weights trained on ImageNet: of tf_efficientnet_lite0, 1 and 2 from the packages of "
+        "residerm[pretrained], of all others from the cache or else from the Hugging Face hub.",
     )
     revision: str | None = Field(
         None, description="Commit of those weights on the hub. Default: the one that residerm or the cache has pinned."

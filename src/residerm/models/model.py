@@ -49,6 +49,12 @@ class Model(nn.Module):
         logits: Tensor = self.network(self.normalise(images))
         return logits
 
+    def clear_classifier(self) -> None:
+        """Let the classifier begin at zero: all classes equally probable, and a loss of log(classes)."""
+        for name in self.classifier:
+            for parameter in self.network.get_submodule(name).parameters():
+                nn.init.zeros_(parameter)
+
     def freeze_backbone(self) -> None:
         """Keep all but the classifier as it is: no gradients, and BatchNorm's statistics are not renewed."""
         self.frozen = True

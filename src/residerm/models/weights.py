@@ -22,17 +22,22 @@ class WeightsError(ResidermError):
 
 def load_weights(model: Model, path: Path) -> str | None:
     """Put the weights in a file into the model; a remark where the classifier is not taken from there."""
-    weights, own = read_weights(path), model.network.state_dict()
+    return put_weights(model, read_weights(path), str(path))
+
+
+def put_weights(model: Model, weights: dict[str, Tensor], source: str) -> str | None:
+    """Put weights into the model; a remark where the classifier is not taken from `source`."""
+    own = model.network.state_dict()
     classifier = [key for key in own if model.is_classifier(key)]
     remark = None
     if any(key not in weights or weights[key].shape != own[key].shape for key in classifier):
-        remark = f"{_classifier_of(weights, classifier, path)}: the model keeps a new one for {model.classes} classes"
+        remark = f"{_classifier_of(weights, classifier, source)}: the model keeps a new one for {model.classes} classes"
         for key in classifier:
             weights.pop(key, None)
             own.pop(key)
     misfits = "; ".join(_misfits(weights, own))
     if misfits:
-        raise WeightsError(f"{path} does not fit {model.name}: {misfits}")
+        raise WeightsError(f"{source} does not fit {model.name}: {misfits}")
     model.network.load_state_dict(weights, strict=False)
     return remark
 
@@ -65,9 +70,9 @@ def unreadable(path: Path) -> WeightsError:
     )
 
 
-def _classifier_of(weights: Mapping[str, Tensor], classifier: list[str], path: Path) -> str:
+def _classifier_of(weights: Mapping[str, Tensor], classifier: list[str], source: str) -> str:
     classes = next((len(weights[key]) for key in classifier if key in weights and weights[key].ndim), None)
-    return f"{path} has no classifier" if classes is None else f"the classifier in {path} is for {classes} classes"
+    return f"{source} has no classifier" if classes is None else f"the classifier in {source} is for {classes} classes"
 
 
 def _misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[str]:
