@@ -25,7 +25,9 @@ class ModelOptions(Options):
     revision: str | None = Field(
         None, description="Commit of those weights on the hub. Default: the one that residerm or the cache has pinned."
     )
-    weights: Path | None = Field(None, description="Start from the weights in this safetensors or pth file.")
+    weights: Path | None = Field(
+        None, description="Start from the weights of this run or bundle, or in this safetensors or pth file."
+    )
     freeze_backbone: bool = Field(False, description="Train the classifier alone.")
     backbone_rate: float = Field(1.0, gt=0, le=1, description="Learning rate of all but the classifier, as a factor.")
 

@@ -33,7 +33,7 @@ from residerm.data.split import TEST, TRAIN, VALIDATION, Split, divide, table
 from residerm.errors import UsageError
 from residerm.inference import ModelDescription, write_bundle
 from residerm.models.complexity import measure
-from residerm.models.start import Start, begin
+from residerm.models.start import Start
 from residerm.parallel import Progress as Decoded
 from residerm.runs import Run, RunError, create_run, environment, open_run, read_experiment
 from residerm.training.checkpoint import State, load_state, load_weights
@@ -41,6 +41,7 @@ from residerm.training.curves import curves, require_tensorboard
 from residerm.training.hardware import launch, synchronised
 from residerm.training.loop import Trainer
 from residerm.training.recipe import Loss, MovingAverage, loss_for, optimizer_for, warnings_for
+from residerm.training.start import begin
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def prepare(experiment: Experiment, watch: Watch = Watch()) -> Material:
 def begin_with(experiment: Experiment, material: Material) -> Start:
     """The model with its first weights."""
     torch.manual_seed(experiment.training.seed)
-    start = begin(experiment.network, len(material.records.classes), experiment.pixels.size, experiment.resnet)
+    start = begin(experiment.network, material.records.classes, experiment.pixels.size, experiment.resnet)
     _refuse_single_images(start.model, experiment.training)
     return start
 
