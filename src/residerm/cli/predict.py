@@ -10,6 +10,7 @@ from cyclopts import Parameter, validators
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.config import Decision
+from residerm.disclaimer import DISCLAIMER
 
 if TYPE_CHECKING:
     from residerm.inference import Predictor
@@ -97,4 +98,4 @@ def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, deci
         )
         trained = " (synthetic images)" if description.synthetic else ""
         out.print(f"model: {description.model}, trained on {description.archive}{trained}")
-        out.print(description.disclaimer)
+        out.print(DISCLAIMER)

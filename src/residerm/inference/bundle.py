@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from residerm.errors import ResidermError, UsageError
+from residerm.errors import UsageError
 from residerm.files import new_folder
 from residerm.inference.description import ModelDescription
+from residerm.inference.validation import BundleError, read_small_file, require_sound_weights
 
 if TYPE_CHECKING:
     from residerm.models.model import Model
 
+__all__ = ["BundleError", "find_bundle", "read_bundle", "read_description", "write_bundle"]
+
 WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
-
-
-class BundleError(ResidermError):
-    """A bundle is damaged or incomplete."""
 
 
 def write_bundle(model: Model, description: ModelDescription, folder: Path) -> Path:
@@ -45,9 +44,9 @@ def read_description(path: Path) -> ModelDescription:
     """What the model of a bundle or a run says of itself, without its weights."""
     folder = find_bundle(path)
     try:
-        return ModelDescription.model_validate_json((folder / DESCRIPTION).read_bytes())
-    except (ValidationError, OSError) as error:
-        raise _damaged(folder, error) from error
+        return ModelDescription.model_validate_json(read_small_file(folder / DESCRIPTION))
+    except ValidationError as error:
+        raise _damaged(folder, _first_complaint(error)) from error
 
 
 def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
@@ -58,10 +57,13 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     from residerm.models.zoo import build_for
 
     folder, description = find_bundle(path), read_description(path)
+    if not (folder / WEIGHTS).is_file():  # a pipe would wait for ever
+        raise BundleError(f"{folder / WEIGHTS} is missing, or is not a regular file; the bundle is damaged")
     try:
         weights = load_file(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
-        raise _damaged(folder, error) from error
+        raise _damaged(folder, str(error)) from error
+    require_sound_weights(weights, folder / WEIGHTS)
     classes, size = len(description.classes), description.pixels.size
     try:
         model = build_for(weights, description.model, classes, size, resnet=description.resnet)
@@ -71,6 +73,13 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     return model.eval(), description
 
 
-def _damaged(folder: Path, error: Exception) -> BundleError:
-    reason = str(error).partition("\n")[0]
-    return BundleError(f"{folder} is damaged or of another version of residerm ({reason})")
+def _first_complaint(error: ValidationError) -> str:
+    """The first thing that is wrong with a description, after the name of its field."""
+    wrong = error.errors(include_url=False)[0]
+    where = ".".join(map(str, wrong["loc"]))
+    return f"{DESCRIPTION}: {where}{': ' * bool(where)}{wrong['msg'].removeprefix('Value error, ')}"
+
+
+def _damaged(folder: Path, reason: str) -> BundleError:
+    first_line = reason.partition("\n")[0]
+    return BundleError(f"{folder} is damaged or of another version of residerm ({first_line})")

@@ -1,39 +1,81 @@
 """What a model says of itself: nothing about it is guessed from a name.
 
 It travels with the weights as `model.json`. `prior` is the share of each class that training really had, after
-sampling, class weights and logit adjustment: dividing by it gives likelihoods.
+sampling, class weights and logit adjustment: dividing by it gives likelihoods. A description may come from anybody:
+numbers are finite and within limits, texts hold nothing that would steer a terminal, and the disclaimer is always
+residerm's own.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from residerm.config import Options, PixelSpec, ResNetOptions, Task
+from residerm.disclaimer import DISCLAIMER
+from residerm.errors import printable
 
-DISCLAIMER = "Not a medical device and not a diagnosis: for research and teaching only."
+__all__ = ["DISCLAIMER", "ModelDescription"]
+
+_Name = Annotated[str, Field(min_length=1)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Deviation = Annotated[float, Field(ge=1e-3, le=1)]  # of colours of 0 to 1; 1/255 leaves them as they are
 
 
 class ModelDescription(Options):
     """All that is needed to use a model and to judge what it may be used for."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     format: Literal[1] = 1
-    model: str
+    model: _Name
     resnet: ResNetOptions = ResNetOptions()
-    classes: tuple[str, ...]
+    classes: tuple[_Name, ...] = Field(min_length=1, max_length=10_000)
     task: Task
     pixels: PixelSpec
-    mean: tuple[float, float, float]
-    deviation: tuple[float, float, float]
+    mean: tuple[_Share, _Share, _Share]
+    deviation: tuple[_Deviation, _Deviation, _Deviation]
     activation: Literal["softmax"] = "softmax"
-    prior: tuple[float, ...]
+    prior: tuple[_Share, ...]
     archive: str
     synthetic: bool
     data_licence: str
     data_citation: str
-    trained_on: int = Field(description="Number of training images.")
+    trained_on: int = Field(ge=0, description="Number of training images.")
     selected_by: str
     validation: dict[str, float]
     residerm: str
     disclaimer: str = DISCLAIMER
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_control_characters(cls, value: Any) -> Any:
+        return _printable(value)
+
+    @field_validator("disclaimer", mode="before")
+    @classmethod
+    def _own_disclaimer(cls, _: Any) -> str:
+        return DISCLAIMER
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have the same name")
+        if len(self.prior) != len(self.classes):
+            raise ValueError(f"prior has {len(self.prior)} shares for {len(self.classes)} classes")
+        if not math.isclose(sum(self.prior), 1, abs_tol=1e-3):
+            raise ValueError(f"the shares of prior sum to {sum(self.prior):g}, not to 1")
+        return self
+
+
+def _printable(value: Any) -> Any:
+    """The same value with `printable` texts throughout."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list | tuple):
+        return [_printable(one) for one in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(one) for key, one in value.items()}
+    return value

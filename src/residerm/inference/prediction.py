@@ -22,10 +22,10 @@ import numpy as np
 
 from residerm import imaging
 from residerm.config import Decision
+from residerm.disclaimer import DISCLAIMER
 from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
 from residerm.files import new_file, require_writable
 from residerm.inference import Predictor, load
-from residerm.inference.description import DISCLAIMER
 from residerm.inference.predictor import Views
 from residerm.parallel import cores
 from residerm.scores import named

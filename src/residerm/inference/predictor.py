@@ -20,6 +20,7 @@ import numpy as np
 from residerm import imaging
 from residerm.inference.bundle import read_bundle
 from residerm.inference.description import ModelDescription
+from residerm.inference.validation import require_finite
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -65,6 +66,7 @@ class Predictor:
             batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
             seen = [self._model(view).float().softmax(1) for view in _views(batch, views)]
             probabilities: np.ndarray = torch.stack(seen).mean(0).cpu().numpy()
+        require_finite(probabilities, self.description.model)
         return probabilities
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from residerm.disclaimer import DISCLAIMER
+
 
 def environment(*, autoescape: bool, finalize: Callable[[Any], Any] | None = None) -> Environment:
     """The templates of the report, with counts written as 1,700 and shares as 71.2."""
@@ -19,6 +21,7 @@ def environment(*, autoescape: bool, finalize: Callable[[Any], Any] | None = Non
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    filled.globals["disclaimer"] = DISCLAIMER
     filled.filters["thousands"] = lambda value: f"{value:,}"
     filled.filters["percent"] = lambda value: f"{100 * value:.1f}"
     return filled
