@@ -20,6 +20,7 @@ from residerm.config.experiment import Experiment
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.presets import PRESETS
 from residerm.config.training import Precision, TrainOptions
+from residerm.config.trust import OutlierScore, TrustOptions
 
 __all__ = [
     "PRESETS",
@@ -31,6 +32,7 @@ __all__ = [
     "ModelOptions",
     "OnBadImage",
     "Options",
+    "OutlierScore",
     "PixelSpec",
     "Precision",
     "ResNetOptions",
@@ -41,4 +43,5 @@ __all__ = [
     "SyntheticOptions",
     "Task",
     "TrainOptions",
+    "TrustOptions",
 ]

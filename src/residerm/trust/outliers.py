@@ -1,0 +1,207 @@
+"""How unlike the training images an image is: a score, and the threshold that most validation lesions stay below.
+
+    mahalanobis   the least distance to a class's mean, in the covariance within classes; every class counts the same
+    nearest       the distance to the 10th nearest of the training images, the same number of each class
+    energy        −log Σ exp(logit): no features are needed
+
+The covariance is shrunk as Ledoit and Wolf (2004) do, and kept as its 128 widest axes with one variance for all
+others, so that it takes kilobytes where the features are thousands. The threshold accepts the chosen share of new
+lesions like those of the validation part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from residerm.config.trust import OutlierScore
+from residerm.errors import UsageError
+from residerm.outputs import Outputs
+
+AXES = 128
+NEIGHBOURS = 10
+IMAGES_OF_CLASS = 100  # of the training images, for `nearest`
+_SMALLEST = 1e-12  # a variance: features that never vary carry no distance
+_ROUNDS = 8
+_CHUNK = 4096
+
+
+class Score(Protocol):
+    """What gives each image a number that is higher the less it resembles the training images."""
+
+    def score(self, outputs: Outputs) -> np.ndarray:
+        """The number of each image."""
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What `trust.npz` keeps of it."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """The negative free energy of the logits."""
+
+    def score(self, outputs: Outputs) -> np.ndarray:
+        """−log Σ exp(logit)."""
+        energy: np.ndarray = -log_sum_exp(outputs.logits.astype(np.float64))
+        return energy
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Nothing: it has no parameters."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Mahalanobis:
+    """The classes' means, and the shrunk covariance within them as its widest axes and one variance for the rest."""
+
+    means: np.ndarray  # (classes, d)
+    axes: np.ndarray  # (d, k)
+    variances: np.ndarray  # (k,)
+    rest: float
+
+    def score(self, outputs: Outputs) -> np.ndarray:
+        """The squared distance to the nearest class, divided by the number of features."""
+        features = _features(outputs)
+        distances = [self._distance(features - mean) for mean in self.means]
+        nearest: np.ndarray = np.min(distances, axis=0) / features.shape[1]
+        return nearest
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its parameters, by name."""
+        return {
+            "means": self.means.astype(np.float32),
+            "axes": self.axes.astype(np.float32),
+            "variances": self.variances,
+            "rest": np.array(self.rest),
+        }
+
+    def _distance(self, away: np.ndarray) -> np.ndarray:
+        along = away @ self.axes
+        across = np.maximum((away**2).sum(axis=1) - (along**2).sum(axis=1), 0)
+        distance: np.ndarray = (along**2 / self.variances).sum(axis=1) + across / self.rest
+        return distance
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Some training images of each class, by the direction of their features."""
+
+    bank: np.ndarray  # (images, d), of length 1
+
+    def score(self, outputs: Outputs) -> np.ndarray:
+        """The distance to the 10th nearest direction."""
+        directions, bank = _directions(_features(outputs)), self.bank.astype(np.float64)
+        place = min(NEIGHBOURS, len(bank)) - 1
+        parts = [
+            np.partition(2 - 2 * directions[start : start + _CHUNK] @ bank.T, place, axis=1)[:, place]
+            for start in range(0, len(directions), _CHUNK)
+        ]
+        return np.sqrt(np.maximum(np.concatenate(parts), 0)) if parts else np.zeros(0)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its parameters, by name."""
+        return {"bank": self.bank.astype(np.float16)}
+
+
+@dataclass(frozen=True, eq=False)
+class Outliers:
+    """A score with the threshold above which an image counts as an outlier."""
+
+    name: OutlierScore
+    score: Score
+    accepted: float
+    threshold: float
+
+
+def fit_score(name: OutlierScore, features: np.ndarray | None, labels: np.ndarray | None) -> Score:
+    """The score of this name, from the features of training images as they are, without augmentation."""
+    if name == "energy":
+        return Energy()
+    if features is None or labels is None:
+        raise UsageError(f"outlier_score {name} needs the features of training images: this model gives none")
+    return fit_mahalanobis(features, labels) if name == "mahalanobis" else fit_nearest(features, labels)
+
+
+def read_score(name: OutlierScore, arrays: Mapping[str, np.ndarray]) -> Score:
+    """The score of this name, from what `trust.npz` has kept of it."""
+    if name == "energy":
+        return Energy()
+    if name == "nearest":
+        return Nearest(arrays["bank"])
+    means, axes, variances = (arrays[key].astype(np.float64) for key in ("means", "axes", "variances"))
+    if not (means.ndim == 2 and axes.shape == (means.shape[1], len(variances)) and variances.ndim == 1):
+        raise ValueError("the statistics of the training features do not fit together")
+    return Mahalanobis(means, axes, variances, float(arrays["rest"]))
+
+
+def fit_mahalanobis(features: np.ndarray, labels: np.ndarray) -> Mahalanobis:
+    """Means and shrunk covariance of the training features, each class counting the same."""
+    present, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    features, weights = features.astype(np.float64), 1 / (len(present) * counts[member])
+    means = np.stack([features[member == number].mean(axis=0) for number in range(len(present))])
+    covariance = shrunk_covariance(features - means[member], weights)
+    variances, axes = _widest(covariance, min(AXES, len(covariance)))
+    left = len(covariance) - len(variances)
+    rest = (np.trace(covariance) - variances.sum()) / left if left else 1.0
+    return Mahalanobis(means, axes, np.maximum(variances, _SMALLEST), max(float(rest), _SMALLEST))
+
+
+def fit_nearest(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> Nearest:
+    """As many training images of each class as there are, but at most 100, drawn at random."""
+    generator = np.random.default_rng(seed)
+    rows = [generator.permutation(np.flatnonzero(labels == number))[:IMAGES_OF_CLASS] for number in np.unique(labels)]
+    return Nearest(_directions(features[np.concatenate(rows)].astype(np.float64)))
+
+
+def shrunk_covariance(centred: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The covariance of centred rows, shrunk towards a sphere as far as Ledoit and Wolf's estimate says.
+
+    With equal weights this is their estimate; weights that sum to one take the place of 1/n.
+    """
+    covariance = (centred * weights[:, None]).T @ centred
+    width = len(covariance)
+    mean = np.trace(covariance) / width
+    size = (covariance**2).sum()
+    away = size - width * mean**2
+    square = (centred**2).sum(axis=1)
+    along = ((centred @ covariance) * centred).sum(axis=1)
+    noise = float((weights**2) @ (square**2 - 2 * along + size))
+    share = min(noise / away, 1.0) if away > 0 else 1.0
+    shrunk: np.ndarray = (1 - share) * covariance
+    shrunk[np.diag_indices(width)] += share * mean
+    return shrunk
+
+
+def log_sum_exp(logits: np.ndarray) -> np.ndarray:
+    """log Σ exp along the last axis, without overflow."""
+    highest = logits.max(axis=-1)
+    summed: np.ndarray = highest + np.log(np.exp(logits - highest[..., None]).sum(axis=-1))
+    return summed
+
+
+def _widest(covariance: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The largest eigenvalues with their eigenvectors: all at once, or by subspace iteration where that is faster."""
+    if len(covariance) <= 4 * AXES:
+        values, vectors = np.linalg.eigh(covariance)
+        return values[::-1][:count], vectors[:, ::-1][:, :count]
+    start = np.random.default_rng(0).standard_normal((len(covariance), count + count // 4))
+    subspace = np.linalg.qr(start)[0]
+    for _ in range(_ROUNDS):
+        subspace = np.linalg.qr(covariance @ subspace)[0]
+    values, vectors = np.linalg.eigh(subspace.T @ covariance @ subspace)
+    return values[::-1][:count], (subspace @ vectors)[:, ::-1][:, :count]
+
+
+def _features(outputs: Outputs) -> np.ndarray:
+    if outputs.features is None:
+        raise UsageError("these outputs have no features, on which this model's outlier score rests")
+    return outputs.features.astype(np.float64)
+
+
+def _directions(features: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    directions: np.ndarray = features / np.maximum(lengths, _SMALLEST)
+    return directions

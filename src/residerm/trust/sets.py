@@ -1,0 +1,51 @@
+"""Prediction sets: the classes that cannot be ruled out, so that the true one is among them for a chosen share.
+
+    score of a class = 1 − its probability, or 0 where it is the most probable one
+    set = { classes whose score is at most their threshold }
+
+Split conformal prediction, a lesion being the unit. A class with at least 1/α − 1 lesions in the validation part has a
+threshold of its own, so that the share holds for that class; the others share the threshold of all lesions, and nothing
+is promised for each of them alone. A set is never empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from residerm.trust.lesions import count_lesions, enough_lesions, upper_quantile
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionSets:
+    """The threshold of each class."""
+
+    coverage: float
+    thresholds: np.ndarray  # (classes,)
+    by_class: np.ndarray  # (classes,) of bool: whose threshold is their own
+
+    def of(self, probabilities: np.ndarray) -> np.ndarray:
+        """The classes in each image's set."""
+        sets: np.ndarray = set_scores(probabilities) <= self.thresholds
+        return sets
+
+
+def set_scores(probabilities: np.ndarray) -> np.ndarray:
+    """How much speaks against each class."""
+    scores: np.ndarray = 1 - probabilities
+    scores[np.arange(len(scores)), probabilities.argmax(axis=1)] = 0
+    return scores
+
+
+def fit_sets(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray, coverage: float) -> PredictionSets:
+    """The thresholds with which sets contain the true class of this share of new lesions."""
+    classes = probabilities.shape[1]
+    scores = set_scores(probabilities)[np.arange(len(labels)), labels]
+    thresholds = np.full(classes, upper_quantile(scores, groups, coverage))
+    own = np.zeros(classes, dtype=bool)
+    for number in range(classes):
+        some = labels == number
+        if some.any() and count_lesions(groups[some]) >= enough_lesions(coverage):
+            thresholds[number], own[number] = upper_quantile(scores[some], groups[some], coverage), True
+    return PredictionSets(coverage, thresholds, own)

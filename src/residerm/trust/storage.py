@@ -1,0 +1,144 @@
+"""`trust.npz`: all that was fitted, as arrays, with the summary as JSON among them. Nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from residerm.errors import ResidermError, explain
+from residerm.files import new_file
+from residerm.trust.abstention import Abstention
+from residerm.trust.calibration import Calibration
+from residerm.trust.decision import MalignancyRule
+from residerm.trust.judge import Judge
+from residerm.trust.outliers import Score, read_score
+from residerm.trust.sets import PredictionSets
+from residerm.trust.summary import TrustSummary
+
+_MOST_BYTES = 1 << 28
+_MAY_BE_INFINITE = ("thresholds", "abstention", "outlier_threshold")
+
+Arrays = Mapping[str, np.ndarray]
+
+
+class TrustError(ResidermError):
+    """A `trust.npz` is damaged, or of another version of residerm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What the file holds."""
+
+    summary: TrustSummary
+    classes: tuple[str, ...]
+    score: Score
+    one: Judge
+    eight: Judge | None
+
+
+def save(kept: Kept, path: Path) -> Path:
+    """Write everything, never over an existing file."""
+    arrays = {"summary": np.array(kept.summary.model_dump_json()), "classes": np.array(kept.classes)}
+    arrays |= {f"score/{name}": values for name, values in kept.score.arrays().items()}
+    arrays |= _of_judge(kept.one, "one")
+    if kept.eight:
+        arrays |= _of_judge(kept.eight, "eight")
+    with new_file(path) as partial, partial.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
+    return path
+
+
+def load(path: Path) -> Kept:
+    """Read everything; a file that is damaged, too large or not of this kind is refused."""
+    try:
+        return _read(_arrays(path))
+    except OSError as error:
+        raise TrustError(f"{path}: {explain(error)}") from error
+    except (ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, ValidationError) as error:
+        reason = str(error).partition("\n")[0]
+        raise TrustError(f"{path} is damaged or of another version of residerm ({reason})") from error
+
+
+def _of_judge(judge: Judge, prefix: str) -> dict[str, np.ndarray]:
+    abstention, decision = judge.abstention, judge.decision
+    wrong = np.nan if abstention.wrong is None else abstention.wrong
+    arrays = {
+        "kind": np.array(judge.calibration.kind),
+        "scale": judge.calibration.scale,
+        "shift": judge.calibration.shift,
+        "coverage": np.array(judge.sets.coverage),
+        "thresholds": judge.sets.thresholds,
+        "by_class": judge.sets.by_class,
+        "abstention": np.array([abstention.error_rate, abstention.threshold, abstention.answered, wrong]),
+        "outlier_threshold": np.array(judge.outlier_threshold),
+    }
+    if decision:
+        arrays |= {
+            "malignant": decision.malignant,
+            "malignancy": decision.probability,
+            "positive": decision.positive,
+            "lesion": decision.groups,
+        }
+    return {f"{prefix}/{name}": values for name, values in arrays.items()}
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as packed:
+        if sum(member.file_size for member in packed.infolist()) > _MOST_BYTES:
+            raise ValueError("it is larger than any that residerm writes")
+    with np.load(path, allow_pickle=False) as opened:
+        arrays = {name: opened[name] for name in opened.files}
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not name.endswith(_MAY_BE_INFINITE) and not np.isfinite(values).all():
+            raise ValueError(f"{name} is not finite")
+    return arrays
+
+
+def _read(arrays: Arrays) -> Kept:
+    summary = TrustSummary.model_validate_json(str(arrays["summary"]))
+    classes = tuple(str(name) for name in arrays["classes"])
+    score = read_score(summary.outliers.score, _part(arrays, "score"))
+    eight = _part(arrays, "eight")
+    return Kept(
+        summary,
+        classes,
+        score,
+        _read_judge(_part(arrays, "one"), len(classes)),
+        _read_judge(eight, len(classes)) if eight else None,
+    )
+
+
+def _part(arrays: Arrays, prefix: str) -> dict[str, np.ndarray]:
+    start = f"{prefix}/"
+    return {name.removeprefix(start): values for name, values in arrays.items() if name.startswith(start)}
+
+
+def _read_judge(arrays: Arrays, classes: int) -> Judge:
+    for name in ("scale", "shift", "thresholds", "by_class"):
+        if arrays[name].shape != (classes,):
+            raise ValueError(f"{name} is not of {classes} classes")
+    error_rate, threshold, answered, wrong = (float(value) for value in arrays["abstention"])
+    kind = str(arrays["kind"])
+    if kind not in ("none", "temperature", "vector"):
+        raise ValueError(f"calibration {kind!r} is not known")
+    return Judge(
+        Calibration(kind, arrays["scale"], arrays["shift"]),  # type: ignore[arg-type]
+        PredictionSets(float(arrays["coverage"]), arrays["thresholds"], arrays["by_class"].astype(bool)),
+        Abstention(error_rate, threshold, answered, None if np.isnan(wrong) else wrong),
+        _read_decision(arrays, classes) if "malignant" in arrays else None,
+        float(arrays["outlier_threshold"]),
+    )
+
+
+def _read_decision(arrays: Arrays, classes: int) -> MalignancyRule:
+    malignant, probability = arrays["malignant"].astype(bool), arrays["malignancy"]
+    positive, groups = arrays["positive"].astype(bool), arrays["lesion"]
+    if malignant.shape != (classes,) or not len(probability) == len(positive) == len(groups):
+        raise ValueError("the probabilities of malignancy do not fit together")
+    return MalignancyRule(malignant, probability, positive, groups)

@@ -1,0 +1,102 @@
+"""Calibration against scikit-learn and against minimisers that know nothing of its derivatives."""
+
+import judging
+import numpy as np
+import pytest
+from scipy.optimize import minimize, minimize_scalar
+from sklearn.calibration import _TemperatureScaling
+
+from residerm.outputs import softmax
+from residerm.trust.calibration import _RIDGE, fit_calibration, temperature_scaling, vector_scaling
+from residerm.trust.lesions import folds, lesion_weights, upper_quantile
+
+
+def _loss(logits: np.ndarray, said: judging.Said) -> float:
+    weights = lesion_weights(said.groups)
+    return float(-weights @ np.log(softmax(logits)[np.arange(len(said.labels)), said.labels]) / weights.sum())
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
+def test_temperature_is_that_of_a_search(sharpness):
+    said = judging.said(sharpness=sharpness)
+    logits = said.logits.astype(float)
+    found = minimize_scalar(
+        lambda t: _loss(logits / t, said), bounds=(0.05, 20), method="bounded", options={"xatol": 1e-9}
+    )
+    fitted = temperature_scaling(logits, said.labels, lesion_weights(said.groups))
+    assert fitted.temperature == pytest.approx(found.x, rel=1e-5)
+
+
+def test_temperature_is_that_of_scikit_learn():
+    said = judging.said(alone=True)
+    theirs = _TemperatureScaling().fit(said.logits, said.labels)
+    ours = temperature_scaling(said.logits.astype(float), said.labels, np.ones(len(said.labels)))
+    assert 1 / ours.temperature == pytest.approx(theirs.beta_, rel=1e-3)
+
+
+def test_vector_scaling_reaches_the_loss_of_a_search():
+    said = judging.said(300, sharpness=3.0)
+    logits = said.logits + np.array([0.0, 1, 0, 2, 0, -1, 0])
+    weights = lesion_weights(said.groups)
+    ours = vector_scaling(logits, said.labels, weights)
+    centre = np.concatenate([temperature_scaling(logits, said.labels, weights).scale, np.zeros(7)])
+
+    def loss(parameters):
+        scale, shift = np.split(parameters, 2)
+        return _loss(logits * scale + shift, said) + _RIDGE / 2 * ((parameters - centre) ** 2).sum()
+
+    found = minimize(loss, centre, method="BFGS", options={"gtol": 1e-8})
+    assert loss(np.concatenate([ours.scale, ours.shift])) == pytest.approx(found.fun, abs=1e-7)
+    np.testing.assert_allclose(np.concatenate([ours.scale, ours.shift]), found.x, atol=1e-3)
+
+
+def test_vector_scaling_is_taken_where_classes_are_out_of_balance_and_lesions_suffice():
+    said = judging.said(800)
+    balanced = said.logits + np.log(judging.SHARES)  # evidence without the classes' shares is out of balance
+    assert fit_calibration(balanced, said.labels, said.groups).calibration.kind == "temperature"
+    assert fit_calibration(said.logits, said.labels, said.groups).calibration.kind == "vector"
+    few = said.groups < 30
+    assert fit_calibration(said.logits[few], said.labels[few], said.groups[few]).calibration.kind == "temperature"
+
+
+def test_calibration_does_not_count_images_of_a_lesion_twice():
+    said = judging.said(100, alone=True)
+    twice = [np.concatenate([values, values]) for values in (said.logits.astype(float), said.labels, said.groups)]
+    once = temperature_scaling(said.logits.astype(float), said.labels, np.ones(len(said.labels)))
+    assert temperature_scaling(twice[0], twice[1], lesion_weights(twice[2])).scale == pytest.approx(once.scale)
+
+
+def test_where_all_is_right_the_temperature_stays_within_bounds():
+    labels = np.arange(30) % 3
+    calibration = fit_calibration(10 * np.eye(3)[labels], labels, np.arange(30)).calibration
+    assert 0.05 <= calibration.temperature <= 20
+
+
+def test_equal_logits_are_left_alone():
+    labels = np.arange(30) % 3
+    fitted = fit_calibration(np.zeros((30, 3)), labels, np.arange(30)).calibration
+    np.testing.assert_allclose(fitted.probabilities(np.zeros((2, 3))), 1 / 3)
+
+
+def test_too_few_lesions_are_not_calibrated():
+    said = judging.said(14, alone=True)
+    calibration = fit_calibration(said.logits, said.labels, said.groups).calibration
+    assert calibration.kind == "none"
+    np.testing.assert_array_equal(calibration.logits(said.logits), said.logits)
+
+
+def test_folds_keep_lesions_whole_and_classes_even():
+    said = judging.said(200)
+    fold = folds(said.labels, said.groups, 5)
+    assert all(len(np.unique(fold[said.groups == group])) == 1 for group in np.unique(said.groups))
+    for label in range(7):
+        lesions = [len(np.unique(said.groups[(said.labels == label) & (fold == number)])) for number in range(5)]
+        assert max(lesions) - min(lesions) <= 1
+
+
+def test_the_quantile_counts_lesions():
+    scores, groups = np.arange(19.0), np.arange(19)
+    assert upper_quantile(scores, groups, 0.95) == 18
+    assert upper_quantile(scores[:18], groups[:18], 0.95) == np.inf
+    doubled = np.append(scores, [18.0] * 50), np.append(groups, [18] * 50)
+    assert upper_quantile(*doubled, 0.9) == 17

@@ -1,0 +1,104 @@
+"""Outlier scores against scikit-learn and PyTorch-OOD."""
+
+import judging
+import numpy as np
+import pytest
+import torch
+from pytorch_ood.detector import KNN, EnergyBased, Mahalanobis
+from sklearn.covariance import ledoit_wolf
+
+from residerm.errors import UsageError
+from residerm.outputs import Outputs
+from residerm.trust.outliers import Energy, fit_mahalanobis, fit_nearest, fit_score, read_score, shrunk_covariance
+
+
+def test_the_covariance_is_that_of_ledoit_and_wolf():
+    rows = np.random.default_rng(0).normal(size=(80, 30)) * np.linspace(0.1, 3, 30)
+    expected, _ = ledoit_wolf(rows, assume_centered=True)
+    np.testing.assert_allclose(shrunk_covariance(rows, np.full(80, 1 / 80)), expected, rtol=1e-9, atol=1e-12)
+
+
+def _evenly(said: judging.Said, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.concatenate([np.flatnonzero(said.labels == label)[:count] for label in range(7)])
+    return said.features[rows], said.labels[rows]
+
+
+def test_the_distance_is_that_of_pytorch_ood_up_to_shrinkage():
+    training, given = judging.said(7000, alone=True), judging.said(100, seed=1)
+    features, labels = _evenly(training, 300)
+    theirs = Mahalanobis(None).fit_features(torch.from_numpy(features), torch.from_numpy(labels))
+    expected = theirs.predict_features(torch.from_numpy(given.features)).numpy() * 2 * len(labels)
+    ours = fit_mahalanobis(features, labels).score(given.outputs) * 12
+    np.testing.assert_allclose(ours, expected, rtol=0.1)
+    assert np.corrcoef(ours, expected)[0, 1] > 0.999
+
+
+def test_the_distance_is_that_of_the_shrunk_covariance():
+    features, labels = _evenly(judging.said(400), 10)
+    given = judging.said(50, seed=1)
+    means = np.stack([features[labels == label].mean(axis=0) for label in range(7)]).astype(float)
+    inverse = np.linalg.inv(ledoit_wolf(features - means[labels], assume_centered=True)[0])
+    away = given.features[:, None] - means
+    expected = np.einsum("ncd,de,nce->nc", away, inverse, away).min(axis=1)
+    np.testing.assert_allclose(fit_mahalanobis(features, labels).score(given.outputs) * 12, expected, rtol=1e-4)
+
+
+def test_every_class_counts_the_same():
+    said = judging.said(300)
+    rare = said.labels == 3
+    more = [np.concatenate([values, *[values[rare]] * 20]) for values in (said.features, said.labels)]
+    given = judging.said(50, seed=1).outputs
+    np.testing.assert_allclose(
+        fit_mahalanobis(*more).score(given), fit_mahalanobis(said.features, said.labels).score(given), rtol=0.1
+    )
+
+
+def test_the_nearest_are_those_of_pytorch_ood():
+    training, given = judging.said(100), judging.said(50, seed=1)
+    ours = fit_nearest(training.features, training.labels)
+    bank = torch.from_numpy(ours.bank)
+    theirs = KNN(None, k=10).fit_features(bank, torch.zeros(len(bank), dtype=torch.long))
+    expected = theirs.predict_features(torch.from_numpy(given.features.astype(float)))
+    np.testing.assert_allclose(ours.score(given.outputs), expected.numpy(), atol=1e-6)
+
+
+def test_the_energy_is_that_of_pytorch_ood():
+    given = judging.said(50)
+    expected = EnergyBased.score(torch.from_numpy(given.logits), t=1.0)
+    np.testing.assert_allclose(Energy().score(given.outputs), expected.numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("width", [12, 600])
+def test_few_axes_give_the_distances_of_all(width, monkeypatch):
+    training, given = judging.said(400, width=width), judging.said(50, seed=1, width=width)
+    few = fit_mahalanobis(training.features, training.labels)
+    monkeypatch.setattr("residerm.trust.outliers.AXES", 10_000)
+    everything = fit_mahalanobis(training.features, training.labels)
+    assert few.axes.shape[1] == min(width, 128)
+    far = Outputs(given.logits, given.features + 6)
+    assert everything.score(far).min() > everything.score(given.outputs).max()
+    assert few.score(far).min() > few.score(given.outputs).max()
+    if width == 12:
+        np.testing.assert_allclose(few.score(given.outputs), everything.score(given.outputs))
+
+
+@pytest.mark.parametrize("name", ["mahalanobis", "nearest", "energy"])
+def test_what_is_kept_gives_the_same_scores(name):
+    training, given = judging.said(100), judging.said(50, seed=1)
+    score = fit_score(name, training.features, training.labels)
+    np.testing.assert_allclose(
+        read_score(name, score.arrays()).score(given.outputs), score.score(given.outputs), rtol=2e-3, atol=2e-3
+    )
+
+
+def test_features_that_do_not_vary_are_no_obstacle():
+    features, labels = np.ones((40, 5)), np.arange(40) % 4
+    score = fit_mahalanobis(features, labels)
+    assert np.isfinite(score.score(Outputs(np.zeros((3, 4)), np.ones((3, 5))))).all()
+
+
+def test_without_features_only_the_energy_is_left():
+    with pytest.raises(UsageError, match="outlier_score nearest needs the features"):
+        fit_score("nearest", None, None)
+    with pytest.raises(UsageError, match="no features"):
+        fit_mahalanobis(np.eye(4), np.arange(4)).score(Outputs(np.zeros((1, 4))))

@@ -1,0 +1,187 @@
+"""Trust as a whole: fitted, judged, kept, read, and what it refuses."""
+
+import judging
+import numpy as np
+import pytest
+from judging import CLASSES
+from pydantic import ValidationError
+
+from residerm.config import TrustOptions
+from residerm.errors import UsageError, WriteError
+from residerm.outputs import Outputs
+from residerm.trust import Trust, TrustError
+from residerm.trust.lesions import lesion_weights
+
+
+def _mean(values, groups):
+    weights = lesion_weights(groups)
+    return weights @ values / weights.sum()
+
+
+def test_it_holds_on_new_lesions():
+    trust, new = judging.fitted(judging.said(900)), judging.said(3000, seed=5)
+    judged = trust.judge(new.outputs)
+    right = judged.probabilities.argmax(axis=1) == new.labels
+    assert _mean(judged.sets[np.arange(len(new.labels)), new.labels], new.groups) == pytest.approx(0.9, abs=0.03)
+    assert _mean(~judged.outlier, new.groups) == pytest.approx(0.95, abs=0.02)
+    assert 1 - _mean(right[~judged.abstain], new.groups[~judged.abstain]) == pytest.approx(0.1, abs=0.03)
+    assert abs(_mean(judged.confidence - right, new.groups)) < 0.03
+    assert trust.summary.calibration.log_loss_after < trust.summary.calibration.log_loss_before
+
+
+def test_it_marks_what_is_unlike_the_training_images():
+    new = judging.said(100, seed=5)
+    judged = judging.fitted().judge(Outputs(new.logits, new.features + 20))
+    assert judged.outlier.all()
+
+
+@pytest.mark.parametrize("score", ["mahalanobis", "nearest", "energy"])
+def test_what_is_kept_judges_alike(tmp_path, score):
+    trust, new = judging.fitted(options=TrustOptions(outlier_score=score)), judging.said(50, seed=5)
+    trust = trust.with_eight_views(new.outputs, new.labels, new.groups)
+    read = Trust.load(trust.save(tmp_path / "trust.npz"))
+    assert read.summary == trust.summary
+    assert read.options == TrustOptions(outlier_score=score)
+    for views in (1, 8):
+        ours, theirs = read.judge(new.outputs, views), trust.judge(new.outputs, views)
+        np.testing.assert_array_equal(ours.probabilities, theirs.probabilities)
+        np.testing.assert_array_equal(ours.sets, theirs.sets)
+        np.testing.assert_array_equal(ours.abstain, theirs.abstain)
+        assert read.malignancy_threshold(0.8, views) == trust.malignancy_threshold(0.8, views)
+    with pytest.raises(WriteError, match="already there"):
+        trust.save(tmp_path / "trust.npz")
+
+
+def test_a_threshold_for_a_sensitivity():
+    trust, new = judging.fitted(judging.said(900)), judging.said(3000, seed=5)
+    threshold = trust.malignancy_threshold(0.95)
+    assert trust.summary.malignant == ("akiec", "bcc", "mel")
+    named = trust.named(trust.judge(new.outputs).probabilities, threshold)
+    malignant = np.isin(CLASSES, trust.summary.malignant)
+    sick = malignant[new.labels]
+    assert _mean(malignant[named][sick], new.groups[sick]) == pytest.approx(0.95, abs=0.03)
+    assert _mean(~malignant[named][~sick], new.groups[~sick]) == pytest.approx(threshold.specificity, abs=0.05)
+    probabilities = trust.judge(new.outputs).probabilities
+    probable = probabilities.argmax(axis=1)
+    same_side = malignant[named] == malignant[probable]
+    np.testing.assert_array_equal(named == probable, same_side)
+
+
+def test_a_sensitivity_that_too_few_lesions_support_is_refused():
+    trust = judging.fitted(judging.said(14))
+    with pytest.raises(UsageError, match="takes 19 malignant validation lesions, and there are 6"):
+        trust.malignancy_threshold(0.95)
+    with pytest.raises(UsageError, match=r"sensitivity is 1\.0"):
+        trust.malignancy_threshold(1.0)
+
+
+def test_classes_that_do_not_say_what_is_malignant():
+    said = judging.said()
+    names = tuple(f"class{number}" for number in range(7))
+    trust = Trust.fit(said.logits, said.labels, said.groups, None, None, None, classes=names)
+    assert trust.summary.outliers.score == "energy"
+    with pytest.raises(UsageError, match="do not say which of them are malignant"):
+        trust.malignancy_threshold(0.9)
+
+
+def test_a_class_without_lesions_or_with_one():
+    said = judging.said()
+    some = (said.labels != 3) & ((said.labels != 6) | (said.groups == said.groups[said.labels == 6][0]))
+    few = judging.Said(said.logits[some], said.features[some], said.labels[some], said.groups[some])
+    trust = judging.fitted(few)
+    assert {"df", "vasc"} <= set(trust.summary.sets.pooled)
+    assert trust.summary.lesions_by_class["df"] == 0
+    assert trust.summary.lesions_by_class["vasc"] == 1
+    assert any("df (0), vasc (1)" in text for text in trust.summary.limits)
+    assert trust.judge(said.outputs).sets.any(axis=1).all()
+
+
+def test_all_predictions_equal():
+    said = judging.said()
+    same = judging.Said(np.ones_like(said.logits), np.ones_like(said.features), said.labels, said.groups)
+    trust = judging.fitted(same)
+    judged = trust.judge(same.outputs)
+    assert judged.abstain.all()
+    assert judged.sets.all()
+    assert any("every answer is withheld" in text for text in trust.summary.limits)
+    assert trust.summary.abstention.threshold is None
+
+
+def test_one_lesion_alone():
+    said = judging.said()
+    one = said.groups == 0
+    trust = judging.fitted(judging.Said(said.logits[one], said.features[one], said.labels[one], said.groups[one]))
+    judged = trust.judge(said.outputs)
+    assert judged.sets.all()
+    assert judged.abstain.all()
+    assert not judged.outlier.any()
+    assert any("too few lesions for a threshold" in text for text in trust.summary.limits)
+
+
+@pytest.mark.parametrize("name", ["logits", "features"])
+def test_outputs_that_are_no_numbers_are_refused(name):
+    said = judging.said(50)
+    getattr(said, name)[3, 1] = np.nan
+    with pytest.raises(UsageError, match=f"the {name} of image 3 are not finite"):
+        judging.fitted(said)
+    with pytest.raises(UsageError, match=f"the {name} of image 3 are not finite"):
+        judging.fitted().judge(said.outputs)
+
+
+def test_what_does_not_fit_together_is_refused():
+    said = judging.said(50)
+    none = np.zeros(0, dtype=int)
+    with pytest.raises(UsageError, match="no validation images"):
+        Trust.fit(said.logits[:0], none, none, None, None, None, classes=CLASSES)
+    with pytest.raises(UsageError, match="logits are of shape"):
+        Trust.fit(said.logits, said.labels, said.groups, None, None, None, classes=CLASSES[:6])
+    with pytest.raises(UsageError, match="groups: there are 2"):
+        Trust.fit(said.logits, said.labels, said.groups[:2], None, None, None, classes=CLASSES)
+    with pytest.raises(UsageError, match="labels are to be whole numbers from 0 to 6"):
+        Trust.fit(said.logits, said.labels + 1, said.groups, None, None, None, classes=CLASSES)
+
+
+@pytest.mark.parametrize("option", ["coverage", "error_rate", "accepted"])
+@pytest.mark.parametrize("level", [0, 1, -0.1, float("nan")])
+def test_levels_outside_0_to_1_are_refused(option, level):
+    with pytest.raises(ValidationError, match=option):
+        TrustOptions(**{option: level})
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    trust = judging.fitted()
+    whole = trust.save(tmp_path / "trust.npz").read_bytes()
+    with pytest.raises(TrustError, match="no such file"):
+        Trust.load(tmp_path / "missing.npz")
+    for number, content in enumerate((b"", b"PK", whole[: len(whole) // 2], whole[:900] + b"x" * 60 + whole[960:])):
+        path = tmp_path / f"{number}.npz"
+        path.write_bytes(content)
+        with pytest.raises(TrustError, match=r"damaged or of another version"):
+            Trust.load(path)
+
+
+def test_arrays_that_do_not_fit_are_refused(tmp_path):
+    with np.load(judging.fitted().save(tmp_path / "trust.npz")) as opened:
+        arrays = dict(opened)
+    wrong = {
+        "one/scale": arrays["one/scale"] * np.nan,
+        "one/shift": arrays["one/shift"][:3],
+        "one/kind": np.array("magic"),
+        "one/lesion": arrays["one/lesion"][:3],
+        "classes": np.array([object()]),
+        "score/means": arrays["score/means"][:, :3],
+    }
+    for name, values in wrong.items():
+        path = tmp_path / f"{name.replace('/', '-')}.npz"
+        np.savez(path, **(arrays | {name: values}))
+        with pytest.raises(TrustError, match="damaged"):
+            Trust.load(path)
+
+
+def test_another_site_keeps_the_training_features():
+    trust, site = judging.fitted(), judging.said(300, seed=8, sharpness=5.0)
+    anew = trust.refitted(site.outputs, site.labels, site.groups, fitted_on="Hospital B")
+    assert anew.summary.fitted_on == "Hospital B"
+    assert anew.score is trust.score
+    assert (anew.one.calibration.scale < trust.one.calibration.scale).all()
+    assert not any("chose the epoch" in text for text in anew.summary.limits)
