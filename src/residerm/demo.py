@@ -9,12 +9,12 @@ it is synthetic and says nothing of skin.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from residerm.config import (
     AugmentOptions,
@@ -33,8 +33,9 @@ from residerm.data.synthetic import draw_archive
 from residerm.errors import UsageError
 from residerm.evaluation import evaluate
 from residerm.inference.prediction import Line, predict
+from residerm.progress import SILENT, Progress, Relay, Row
 from residerm.runs import Run
-from residerm.training.session import Watch, train
+from residerm.training.session import train
 
 NETWORK, LINEAR = "resnet18", "logistic"
 _SHOWN = "mel"
@@ -64,20 +65,32 @@ class Findings:
     prediction: Line
 
 
-def demonstrate(folder: Path, tell: Callable[[str], None] = lambda _: None, watch: Watch = Watch()) -> Findings:
-    """Go the whole way in a new folder; `tell` hears what is done now."""
+class _Stages(Relay):
+    """Lets how far a training is be heard, without its remarks and epochs."""
+
+    @override
+    def remark(self, text: str) -> None:
+        pass
+
+    @override
+    def epoch(self, row: Row, epochs: int) -> None:
+        pass
+
+
+def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
+    """Go the whole way in a new folder."""
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: give --out another folder, or remove it first")
-    tell("drawing 2,000 synthetic images with their masks")
-    archive = draw_archive(folder / "archive", SyntheticOptions(), watch.decoding)
+    progress.remark("drawing 2,000 synthetic images with their masks")
+    archive = draw_archive(folder / "archive", SyntheticOptions(), progress)
     runs = {}
     for model, options in _EXPERIMENTS.items():
-        tell(f"training {model} for {options['training'].epochs} epochs")
-        runs[model] = train(_experiment(archive, model), folder / "runs", watch)
-    tell("scoring the test part in eight views, the prior divided out, beside the linear model")
+        progress.remark(f"training {model} for {options['training'].epochs} epochs")
+        runs[model] = train(_experiment(archive, model), folder / "runs", _Stages(progress))
+    progress.remark("scoring the test part in eight views, the prior divided out, beside the linear model")
     evaluation = evaluate(runs[NETWORK].folder, EvaluateOptions(tta=True, prior=True, against=runs[LINEAR].folder))
     assert evaluation.comparison is not None
-    tell("predicting one image of the test part")
+    progress.remark("predicting one image of the test part")
     truth, line = _one_image(archive, runs[NETWORK], folder / "lesion.jpg")
     return Findings(
         archive=archive,

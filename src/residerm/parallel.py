@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-Progress = Callable[[int, int], None]  # rows done, rows in all
+from residerm.progress import Count
+
 _CHUNK = 64
 
 
-def in_chunks(rows: int, work: Callable[[int, int], None], progress: Progress | None = None) -> None:
+def in_chunks(rows: int, work: Callable[[int, int], None], count: Count | None = None) -> None:
     """Call `work(start, stop)` until all rows are done; the first error ends it."""
     starts, lock, stopped, done = iter(range(0, rows, _CHUNK)), threading.Lock(), threading.Event(), 0
 
@@ -29,8 +30,8 @@ def in_chunks(rows: int, work: Callable[[int, int], None], progress: Progress | 
             work(start, stop)
             with lock:
                 done += stop - start
-                if progress:
-                    progress(done, rows)
+                if count:
+                    count(done, rows)
 
     with ThreadPoolExecutor(cores()) as pool:
         try:

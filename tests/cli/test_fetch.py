@@ -90,7 +90,9 @@ def test_far_apart_lines_tell_how_far_it_is(server, offer, tmp_path, capsys, mon
     monkeypatch.setattr(data_fetch, "SECONDS_BETWEEN_LINES", 1e-9)
     offer(server.put("/t", TABLE))
     assert cli.run(["data", "fetch", "tiny", "--out", str(tmp_path)]) == 0
-    assert re.search(r"^table\.csv: 15\.0 kB of 15\.0 kB, [\d.,]+ [kMG]?B/s$", capsys.readouterr().err, re.MULTILINE)
+    assert re.search(
+        r"^fetching table\.csv: 15\.0 kB of 15\.0 kB, [\d.,]+ [kMG]?B/s$", capsys.readouterr().err, re.MULTILINE
+    )
 
 
 def test_a_terminal_gets_a_bar(server, tmp_path):

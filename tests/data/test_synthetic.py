@@ -15,6 +15,7 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import pytest
+from hearing import Heard
 from limits import folder_for_all, said_to_nobody, tiny_disk
 from PIL import Image
 from pydantic import ValidationError
@@ -281,9 +282,9 @@ def looks(picture: Image.Image, mask: Image.Image) -> np.ndarray:
 
 
 def test_every_image_is_reported_once_as_it_is_drawn(tmp_path: Path) -> None:
-    calls: list[tuple[int, int]] = []
-    draw_archive(tmp_path / "archive", OPTIONS, lambda done, total: calls.append((done, total)), processes=1)
-    assert calls == [(done, 80) for done in range(1, 81)]
+    heard = Heard()
+    draw_archive(tmp_path / "archive", OPTIONS, heard, processes=1)
+    assert heard.steps == [(done, 80) for done in range(1, 81)]
 
 
 def test_an_empty_folder_may_be_there_already(tmp_path: Path) -> None:
@@ -294,7 +295,7 @@ def test_an_empty_folder_may_be_there_already(tmp_path: Path) -> None:
 def test_a_folder_with_something_in_it_is_refused_and_unharmed(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("dear")
     with pytest.raises(WriteError, match=f"{tmp_path} is already there") as error:
-        draw_archive(tmp_path, OPTIONS, lambda *_: pytest.fail("it drew"), processes=1)
+        draw_archive(tmp_path, OPTIONS, Heard(lambda *_: pytest.fail("it drew")), processes=1)
     assert "\n" not in str(error.value)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("diary.txt", "dear")]
 
@@ -314,12 +315,12 @@ def test_no_permission_is_one_message() -> None:
 
 
 def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
-    def interrupt(done: int, _: int) -> None:
+    def interrupt(done: int, _: int | None) -> None:
         if done == 20:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        draw_archive(tmp_path / "archive", OPTIONS, interrupt, processes=2)
+        draw_archive(tmp_path / "archive", OPTIONS, Heard(interrupt), processes=2)
     assert not list(tmp_path.iterdir())
 
 
@@ -328,7 +329,9 @@ def test_killing_the_program_ends_its_drawing_processes(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from residerm.config import SyntheticOptions\n"
         "from residerm.data.synthetic import draw_archive\n"
-        "draw_archive(Path(sys.argv[1]), SyntheticOptions(images=5000), lambda *_: print(flush=True), processes=2)\n"
+        "from residerm.progress import Progress\n"
+        "shown = Progress(); shown.advance = lambda *_: print(flush=True)\n"
+        "draw_archive(Path(sys.argv[1]), SyntheticOptions(images=5000), shown, processes=2)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "archive")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as program:

@@ -3,43 +3,46 @@
 import threading
 
 import pytest
+from hearing import Heard
 
 from residerm.evaluation.background import in_background
-from residerm.evaluation.predictions import Progress
+from residerm.progress import SILENT, Progress
 
 
 def test_the_result_and_the_steps_come_through() -> None:
-    steps: list[tuple[int, int]] = []
+    heard = Heard()
 
-    def work(step: Progress) -> str:
-        step(1, 1)
+    def work(progress: Progress) -> str:
+        progress.advance("working", 1, 1)
+        progress.remark("one was enough")
         return "done"
 
-    with in_background(work, lambda *step: steps.append(step)) as found:
+    with in_background(work, heard) as found:
         assert found.result() == "done"
-    assert steps == [(1, 1)]
+    assert heard.steps == [(1, 1)]
+    assert heard.remarks == ["one was enough"]
 
 
 def test_an_error_of_the_work_is_told_where_its_result_is_asked_for() -> None:
     def work(_: Progress) -> None:
         raise ValueError("a bad image")
 
-    with pytest.raises(ValueError, match="a bad image"), in_background(work, lambda *_: None) as found:
+    with pytest.raises(ValueError, match="a bad image"), in_background(work, SILENT) as found:
         found.result()
 
 
 def test_whoever_is_interrupted_does_not_wait_for_the_end_of_the_work() -> None:
     begun, interrupted, steps = threading.Event(), threading.Event(), []
 
-    def work(step: Progress) -> None:
+    def work(progress: Progress) -> None:
         begun.set()
         assert interrupted.wait(10)
         for number in range(1_000_000_000):
-            step(number, 1_000_000_000)
+            progress.advance("working", number, 1_000_000_000)
             steps.append(number)
 
     def interrupt() -> None:
-        with in_background(work, lambda *_: None):
+        with in_background(work, SILENT):
             assert begun.wait(10)
             threading.Timer(0.2, interrupted.set).start()
             raise KeyboardInterrupt

@@ -10,6 +10,7 @@ from pathlib import Path
 import making
 import numpy as np
 import pytest
+from hearing import Heard
 
 from residerm.data.archives import open_archive
 from residerm.errors import UsageError
@@ -68,24 +69,24 @@ def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path
 
 def test_what_is_finished_is_not_trained_again(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
     out, outcomes = done
-    told: list[object] = []
-    assert run_depth(plan, out, tell=lambda *news: told.append(news)) == outcomes
-    assert told == []
+    heard = Heard()
+    assert run_depth(plan, out, heard) == outcomes
+    assert heard.steps == []
 
 
 def test_it_goes_on_where_it_was_stopped(plan: Plan, done: tuple[Path, list[Outcome]], tmp_path: Path) -> None:
-    def stop_after_the_third_epoch(finished: int, _total: int, _note: str) -> None:
-        if finished == 3:
+    def stop_after_the_third_epoch(finished: int, total: int | None) -> None:
+        if (finished, total) == (3, 4):
             os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C
 
     plan, out = plan.model_copy(update={"depths": (8,)}), tmp_path / "out"
     with pytest.raises(KeyboardInterrupt):
-        run_depth(plan, out, tell=stop_after_the_third_epoch)
+        run_depth(plan, out, Heard(stop_after_the_third_epoch))
     assert (out / "plain-8-s0" / "errors.json").exists()
     assert not (out / "residual-8-s0" / "errors.json").exists()
-    told: list[int] = []
-    again = run_depth(plan, out, tell=lambda finished, *_: told.append(finished))
-    assert told == [4], "what was done before is not done again"
+    heard = Heard()
+    again = run_depth(plan, out, heard)
+    assert heard.steps == [(4, 4)], "what was done before is not done again"
     assert without_clocks(again) == without_clocks(done[1][:2])
 
 

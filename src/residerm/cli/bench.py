@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
-from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.console import out, progress, show_json, show_table
 from residerm.cli.train import gather
 from residerm.config import ArchiveOptions, AugmentOptions, ModelOptions, PixelSpec, ResNetOptions, TrainOptions
 
@@ -57,11 +57,9 @@ def bench_(
     groups = (archive, pixels, augmentation, network, resnet, training)
     experiment = gather(path, groups, config=None, preset=None)
     from residerm.training.bench import bench
-    from residerm.training.session import Watch
 
-    with progress("decoding") as decoding, progress("measuring", "turns") as shown:
-        watch = Watch(remark=lambda text: remarks.print(f"note: {text}"), decoding=decoding)
-        result = bench(experiment, rounds=rounds, steps=steps, plain=plain, probe=run, tell=shown, watch=watch)
+    with progress() as shown:
+        result = bench(experiment, rounds=rounds, steps=steps, plain=plain, probe=run, progress=shown)
     if json:
         show_json(result)
     else:

@@ -9,15 +9,23 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from typing_extensions import override
+
+from residerm.progress import Progress, Row
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10
 _NARROWEST = 24  # characters of a text that wraps
@@ -27,41 +35,74 @@ _NUMBER = re.compile(r"[-+\d.,]*")
 remarks = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
-class Show(Protocol):
-    """What `progress` gives: call it as work goes on."""
+class _Shown(Progress):
+    """What all progress on the command line has in common: remarks to stderr, finished epochs to stdout."""
 
-    def __call__(self, done: int, total: int, note: str = "") -> None:
-        """Show how far it is, and a note beside it."""
+    prefix = "note: "
+
+    @override
+    def remark(self, text: str) -> None:
+        remarks.print(f"{self.prefix}{text}")
+
+    @override
+    def epoch(self, row: Row, epochs: int) -> None:
+        out.print(epoch_line(row, epochs))
+
+
+class _Lines(_Shown):
+    """Without a terminal: a plain line for the stage under way, every ten seconds."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    @override
+    def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
+        if time.monotonic() - self._last > SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            of_total = "" if total is None else f" of {total:,}"
+            print(f"{stage}: {done:,}{of_total} {unit}  {note}".rstrip(), file=sys.stderr, flush=True)
+
+
+class _Bars(_Shown):
+    """On a terminal: a bar for each stage, from its first step to its last."""
+
+    def __init__(self, bars: Bars) -> None:
+        self._bars, self._lock = bars, threading.Lock()
+        self._numbers: dict[str, TaskID] = {}
+
+    @override
+    def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
+        with self._lock:
+            if stage not in self._numbers:
+                self._numbers[stage] = self._bars.add_task(f"{stage} {unit}", total=total, note=note)
+        self._bars.update(self._numbers[stage], completed=done, total=total, visible=done != total, note=note)
 
 
 @contextmanager
-def progress(task: str, unit: str = "images") -> Iterator[Show]:
-    """Show how far a task is, from the first call on."""
+def progress(prefix: str = "note: ") -> Iterator[Progress]:
+    """Show how far a long function is; the prefix stands before its remarks."""
+    shown: _Shown = _Lines()
     if not sys.stderr.isatty():
-        yield _lines(task, unit)
+        shown.prefix = prefix
+        yield shown
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=remarks, transient=True) as bars:
-        number = bars.add_task(f"{task} {unit}", total=None, visible=False, note="")
-
-        def show(done: int, total: int, note: str = "") -> None:
-            bars.update(number, completed=done, total=total, visible=True, note=note)
-
-        yield show
+    with Bars(*columns, TextColumn("{task.fields[note]}"), console=remarks, transient=True) as bars:
+        shown = _Bars(bars)
+        shown.prefix = prefix
+        yield shown
 
 
-def _lines(task: str, unit: str) -> Show:
-    last = time.monotonic()
-
-    def show(done: int, total: int, note: str = "") -> None:
-        nonlocal last
-        if time.monotonic() - last > SECONDS_BETWEEN_LINES:
-            last = time.monotonic()
-            print(f"{task}: {done:,} of {total:,} {unit}  {note}".rstrip(), file=sys.stderr, flush=True)
-
-    return show
+def epoch_line(row: Row, epochs: int) -> str:
+    """One finished epoch in a line."""
+    shown = ("macro_auc", "balanced_accuracy", "accuracy")
+    scores = "  ".join(f"{name} {row[name]:.3f}" for name in shown if name in row)
+    chosen = "  *" if row["kept_epoch"] == row["epoch"] else ""
+    minutes = (row["seconds"] or 0) / 60
+    return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.3f}  {scores}  {minutes:.1f} min{chosen}"
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -24,16 +24,9 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
         New or empty folder for everything.
     """
     from residerm.demo import demonstrate
-    from residerm.training.session import Watch
 
-    with progress("preparing") as preparing, progress("training", "steps") as shown:
-
-        def tell(news: Any) -> None:
-            if not isinstance(news, dict):
-                shown(news.epoch * news.steps + news.step, news.steps * news.epochs, f"loss {news.loss:.3f}")
-
-        watch = Watch(decoding=preparing, training=tell)
-        findings = demonstrate(output, lambda text: out.print(f"… {text}"), watch)
+    with progress("… ") as shown:
+        findings = demonstrate(output, shown)
     _show(findings)
 
 

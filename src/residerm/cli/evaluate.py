@@ -34,11 +34,10 @@ def evaluate_(
     json
         Print all scores as JSON.
     """
-    from residerm.evaluation import Watch, evaluate
+    from residerm.evaluation import evaluate
 
-    with progress("decoding") as decoding, progress("predicting") as predicting:
-        watch = Watch(lambda text: remarks.print(f"note: {text}"), decoding, predicting)
-        evaluation = evaluate(run, options, watch)
+    with progress() as shown:
+        evaluation = evaluate(run, options, shown)
     if not evaluation.new:
         remarks.print(f"note: {evaluation.folder.name} is there already and is shown again; --again scores anew")
     if json:

@@ -32,10 +32,10 @@ def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, jso
 
     names = find(pattern) if pattern else list(OWN)
     costs: dict[str, Complexity | None] = {}
-    with progress("counting", "models") as show:
+    with progress() as shown:
         for done, name in enumerate(names, start=1):
             costs[name] = measure(name, classes, size)
-            show(done, len(names))
+            shown.advance("counting", done, len(names), unit="models")
     if json:
         show_json([_entry(name, cost, size, classes) for name, cost in costs.items()])
         return

@@ -67,7 +67,7 @@ def predict_(
     if output:
         require_place(output)
     predictor = load(model, precision=precision)
-    with progress("predicting") as shown:
+    with progress() as shown:
         lines = list(
             predict(predictor, images, views=8 if tta else 1, decide=decide, batch_size=batch_size, progress=shown)
         )

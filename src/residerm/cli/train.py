@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -24,9 +22,6 @@ from residerm.config import (
     TrainOptions,
 )
 from residerm.errors import UsageError, nearest
-
-if TYPE_CHECKING:
-    from residerm.training.session import Watch
 
 _FLAT = Parameter(name="*")
 
@@ -101,18 +96,16 @@ def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, 
 def _train(experiment: Experiment, runs: Path) -> int:
     from residerm.training.session import train
 
-    with _watch(experiment.training.epochs) as watch:
-        run = train(experiment, runs, watch)
+    with progress() as shown:
+        run = train(experiment, runs, shown)
     return _ended(run.folder)
 
 
 def _resume(folder: Path) -> int:
-    from residerm.runs import open_run, read_experiment
     from residerm.training.session import resume
 
-    experiment = read_experiment(open_run(folder).folder / "config.yaml")
-    with _watch(experiment.training.epochs) as watch:
-        run = resume(folder, watch)
+    with progress() as shown:
+        run = resume(folder, shown)
     return _ended(run.folder)
 
 
@@ -137,29 +130,3 @@ def _foresee(experiment: Experiment) -> int:
     for line in foresee(experiment):
         out.print(line)
     return 0
-
-
-@contextmanager
-def _watch(epochs: int) -> Iterator[Watch]:
-    """Show remarks, decoding, and the training: a bar for an epoch and a line for each finished one."""
-    from residerm.training.session import Watch
-
-    with progress("decoding") as decoding, progress("training", "steps") as shown:
-
-        def tell(news: Any) -> None:
-            if isinstance(news, dict):
-                out.print(epoch_line(news, epochs))
-            else:
-                note = f"loss {news.loss:.3f}  rate {news.rate:.1e}  {news.images_per_second:,.0f} images/s"
-                shown(news.epoch * news.steps + news.step, epochs * news.steps, note)
-
-        yield Watch(remark=lambda text: remarks.print(f"note: {text}"), decoding=decoding, training=tell)
-
-
-def epoch_line(row: dict[str, Any], epochs: int) -> str:
-    """One finished epoch in a line."""
-    shown = ("macro_auc", "balanced_accuracy", "accuracy")
-    scores = "  ".join(f"{name} {row[name]:.3f}" for name in shown if name in row)
-    chosen = "  *" if row["kept_epoch"] == row["epoch"] else ""
-    minutes = row["seconds"] / 60
-    return f"epoch {row['epoch']:>3}/{epochs}  loss {row['train_loss']:.3f}  {scores}  {minutes:.1f} min{chosen}"

@@ -12,16 +12,17 @@ from residerm.data.loading.cache import open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import meet
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.subject import Subject, Watch, finished, unknown_to
+from residerm.evaluation.subject import Subject, finished, unknown_to
 from residerm.inference import load
+from residerm.progress import Progress
 from residerm.scores import compare
 
 
 class Other:
     """The run that is compared with, on the same images, each with its own preprocessing."""
 
-    def __init__(self, folder: Path, subject: Subject, options: EvaluateOptions, watch: Watch) -> None:
-        self._run, self._options, self._watch = finished(folder), options, watch
+    def __init__(self, folder: Path, subject: Subject, options: EvaluateOptions, progress: Progress) -> None:
+        self._run, self._options, self._progress = finished(folder), options, progress
         self._predictor = load(folder, precision=options.precision)
         classes, own = self._predictor.description.classes, subject.meeting
         if own is None and classes != subject.records.classes:
@@ -33,7 +34,7 @@ class Other:
 
     def _of(self, subject: Subject) -> Subject:
         description, records = self._predictor.description, subject.records
-        cache = open_cache(records, description.pixels, on_bad_image="skip", progress=self._watch.decoding)
+        cache = open_cache(records, description.pixels, on_bad_image="skip", progress=self._progress)
         meeting = subject.meeting and meet(description.classes, description.task, records, subject.meeting.task)
         return Subject(subject.name, subject.part, records, cache, subject.rows, meeting)
 
@@ -43,12 +44,14 @@ class Other:
         if not len(left):
             raise UsageError(f"--against {self._run.folder}: it was trained with every image that is to be scored")
         if len(left) < len(rows):
-            self._watch.remark(f"{len(rows) - len(left):,} images that {self._run.folder.name} has seen are left out")
+            self._progress.remark(
+                f"{len(rows) - len(left):,} images that {self._run.folder.name} has seen are left out"
+            )
         return left
 
     def compared_with(self, predictions: Predictions) -> dict[str, Any]:
         """The paired differences, the run's less this one's."""
-        own = self._subject.predictions(self._predictor, predictions.rows, self._options, self._watch.predicting)
+        own = self._subject.predictions(self._predictor, predictions.rows, self._options, self._progress)
         group_name = predictions.records.layout.grouped_by or "image"
         differences = compare(
             predictions.labels, predictions.probabilities, own.probabilities, predictions.classes, predictions.groups,

@@ -23,10 +23,11 @@ from residerm.errors import UsageError
 from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
 from residerm.evaluation.gallery import write_gallery
-from residerm.evaluation.predictions import Predictions, Progress
-from residerm.evaluation.subject import Subject, Watch, finished, other_archive, own_part
+from residerm.evaluation.predictions import Predictions
+from residerm.evaluation.subject import Subject, finished, other_archive, own_part
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load, read_description
+from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Run
 from residerm.scores import age_bands, assess, by_attribute, headline_scores
@@ -43,31 +44,33 @@ class Evaluation:
     new: bool = True
 
 
-def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), watch: Watch = Watch()) -> Evaluation:
+def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
     """Score a run, and keep the result in its folder; what is there already is given back."""
     if options.prior and options.decide == "balanced":
         raise UsageError("--prior has classes named as if all were equally frequent already: leave out --decide")
     run = finished(folder)
     description = read_description(folder)
-    subject = other_archive(run, description, options, watch) if options.data else own_part(run, description, watch)
+    subject = (
+        other_archive(run, description, options, progress) if options.data else own_part(run, description, progress)
+    )
     target = run.folder / "evaluations" / _name(subject, options)
     if target.exists() and not options.again:
         return _reported(run, _read(target))
     require_writable(target)
     for remark in subject.remarks:
-        watch.remark(remark)
-    return _reported(run, _evaluate(run, target, subject, options, watch))
+        progress.remark(remark)
+    return _reported(run, _evaluate(run, target, subject, options, progress))
 
 
-def _evaluate(run: Run, target: Path, subject: Subject, options: EvaluateOptions, watch: Watch) -> Evaluation:
+def _evaluate(run: Run, target: Path, subject: Subject, options: EvaluateOptions, progress: Progress) -> Evaluation:
     """Predict, score, draw, and keep it all in the target."""
     began = time.perf_counter()
     predictor = load(run.folder, precision=options.precision)
-    other = Other(options.against, subject, options, watch) if options.against else None
+    other = Other(options.against, subject, options, progress) if options.against else None
     rows = other.unknown(subject.rows) if other else subject.rows
-    predictions = subject.predictions(predictor, rows, options, watch.predicting)
+    predictions = subject.predictions(predictor, rows, options, progress)
     comparison = other.compared_with(predictions) if other else None
-    with in_background(partial(_of_training, subject, predictor, options), watch.predicting) as training:
+    with in_background(partial(_of_training, subject, predictor, options), progress) as training:
         scores = _scores(predictions, subject, predictor, options)
         with new_folder(target, replace=options.again) as unfinished:
             predictions.write(unfinished / "predictions.csv")

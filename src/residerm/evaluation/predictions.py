@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,9 @@ from residerm.data.archives.records import Records
 from residerm.data.loading.cache import Cache
 from residerm.inference import Predictor
 from residerm.inference.predictor import Views
+from residerm.progress import SILENT, Progress
 
 _BATCH = 128
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -67,13 +65,13 @@ class Predictions:
 
 
 def probabilities_of(
-    predictor: Predictor, cache: Cache, rows: np.ndarray, *, views: Views = 1, progress: Progress = lambda *_: None
+    predictor: Predictor, cache: Cache, rows: np.ndarray, *, views: Views = 1, progress: Progress = SILENT
 ) -> np.ndarray:
     """The model's probabilities of some images of a cache."""  # (rows, classes)
     found = [np.zeros((0, len(predictor.description.classes)), np.float32)]
     for start in range(0, len(rows), _BATCH):
         found.append(predictor.predict_pixels(cache.pixels[rows[start : start + _BATCH]], views))
-        progress(min(start + _BATCH, len(rows)), len(rows))
+        progress.advance("predicting", min(start + _BATCH, len(rows)), len(rows))
     return np.concatenate(found)
 
 

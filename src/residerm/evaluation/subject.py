@@ -6,7 +6,6 @@ Whatever a run was trained with or chosen by is never scored as if it were new.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,20 +18,11 @@ from residerm.data.loading.cache import Cache, open_cache
 from residerm.data.split import TEST, TRAIN, divide
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
-from residerm.evaluation.predictions import Predictions, Progress, probabilities_of
+from residerm.evaluation.predictions import Predictions, probabilities_of
 from residerm.inference import ModelDescription, Predictor
-from residerm.parallel import Progress as Decoded
+from residerm.progress import Progress
 from residerm.runs import Run, RunError, open_run, read_experiment
 from residerm.scores import divide_by_prior, named
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Where an evaluation tells how it goes."""
-
-    remark: Callable[[str], None] = lambda _: None
-    decoding: Decoded = lambda *_: None
-    predicting: Progress = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -76,15 +66,13 @@ def finished(folder: Path) -> Run:
     return run
 
 
-def own_part(run: Run, description: ModelDescription, watch: Watch) -> Subject:
+def own_part(run: Run, description: ModelDescription, progress: Progress) -> Subject:
     """The images that the run has set aside, with the labels that they had then."""
     experiment = read_experiment(run.folder / "config.yaml")
     records = open_for(experiment.path, experiment.archive)
     parts = divide(records, SplitOptions(split=str(run.folder / "splits.csv"))).parts
     _refuse_other_labels(run, records, description)
-    cache = open_cache(
-        records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=watch.decoding
-    )
+    cache = open_cache(records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=progress)
     rows = _readable(cache, np.flatnonzero(parts == TEST))
     if not len(rows):
         raise UsageError(f"{run.folder}: its split has no test part; score it on another archive with --data PATH")
@@ -92,12 +80,12 @@ def own_part(run: Run, description: ModelDescription, watch: Watch) -> Subject:
     return Subject(records.layout.name, "test", records, cache, rows, training=training)
 
 
-def other_archive(run: Run, description: ModelDescription, options: EvaluateOptions, watch: Watch) -> Subject:
+def other_archive(run: Run, description: ModelDescription, options: EvaluateOptions, progress: Progress) -> Subject:
     """Another archive, less the images that the run has seen and those of classes that it does not know."""
     assert options.data is not None
     records = open_archive(options.data).require()
     meeting = meet(description.classes, description.task, records, options.task)
-    cache = open_cache(records, description.pixels, progress=watch.decoding)
+    cache = open_cache(records, description.pixels, progress=progress)
     mapped = np.flatnonzero(meeting.labels(records) >= 0)
     rows = unknown_to(run, records, mapped)
     if not len(rows):

@@ -28,13 +28,12 @@ from residerm.files import new_file, require_writable
 from residerm.inference import Predictor, load
 from residerm.inference.predictor import Views
 from residerm.parallel import cores
+from residerm.progress import SILENT, Progress
 from residerm.scores import named
 from residerm.storage.containers import PACKED
 from residerm.storage.tree import Tree
 
 _FORMATS = (".csv", ".json")
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def predict(
     views: Views = 1,
     decide: Decision = "probable",
     batch_size: int = 64,
-    progress: Progress = lambda *_: None,
+    progress: Progress = SILENT,
 ) -> Iterator[Line]:
     """What a model says of image files, in the order in which they are given."""
     predictor = model if isinstance(model, Predictor) else load(model)
@@ -79,7 +78,7 @@ def predict(
             some = sources[start : start + batch_size]
             pixels = list(pool.map(lambda source: _pixels(source, predictor), some))
             yield from _lines(predictor, some, pixels, views, decide)
-            progress(min(start + batch_size, len(sources)), len(sources))
+            progress.advance("predicting", min(start + batch_size, len(sources)), len(sources))
 
 
 def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:

@@ -7,22 +7,19 @@ report.holds
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from residerm.progress import SILENT, Progress
 from residerm.theory.check_by_hand import check_by_hand, vanishing_example
 from residerm.theory.check_inside import Inside, fresh_networks, look_inside
 from residerm.theory.depths import blocks_per_stage
 from residerm.theory.findings import Finding
-from residerm.theory.images import WATCH, images_of_run, name_of, random_images
-from residerm.training.session import Watch
+from residerm.theory.images import images_of_run, name_of, random_images
 
 _IMAGES, _SIZE = 16, 32  # of noise
 _TRAINING_IMAGES = 32
-
-Tell = Callable[[int, int, str], None]  # done, total, what comes next
 
 
 @dataclass(frozen=True)
@@ -49,21 +46,19 @@ class Report:
         }  # fmt: skip
 
 
-def check(
-    run: Path | None = None, *, depth: int = 56, seed: int = 0, tell: Tell = lambda *_: None, watch: Watch = WATCH
-) -> Report:
+def check(run: Path | None = None, *, depth: int = 56, seed: int = 0, progress: Progress = SILENT) -> Report:
     """Hold every equation against its oracle; with a run, look into its network too."""
     blocks_per_stage(depth)  # refused before work starts
-    trained = [_trained(run, watch)] if run else []
-    tell(0, 2, "the equations by hand")
+    trained = [_trained(run, progress)] if run else []
+    progress.advance("checking", 0, 2, unit="parts", note="the equations by hand")
     by_hand = list(check_by_hand(seed))
-    tell(1, 2, "inside networks")
+    progress.advance("checking", 1, 2, unit="parts", note="inside networks")
     images = random_images(_IMAGES, _SIZE, seed)
     inside = [*fresh_networks(images.pixels / 128 - 1, images.labels, depth, seed), *trained]
     findings = by_hand + [finding for one in inside for finding in one.findings]
     return Report(tuple(findings), tuple(inside), vanishing_example(seed))
 
 
-def _trained(run: Path, watch: Watch) -> Inside:
-    model, description, images = images_of_run(run, _TRAINING_IMAGES, watch)
+def _trained(run: Path, progress: Progress) -> Inside:
+    model, description, images = images_of_run(run, _TRAINING_IMAGES, progress)
     return look_inside(f"trained {name_of(description)}", model.network, model.normalise(images.pixels), images.labels)

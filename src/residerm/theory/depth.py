@@ -15,7 +15,7 @@ of weights; only the shortcuts differ, which have none. What counts is whether t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from residerm.config import (
     AugmentOptions,
@@ -42,13 +43,13 @@ from residerm.data.synthetic import draw_archive
 from residerm.errors import UsageError
 from residerm.files import new_file, new_folder
 from residerm.models.resnet import PUBLISHED
+from residerm.progress import SILENT, Progress, Relay, Row
 from residerm.runs import Run, list_runs
 from residerm.theory.depths import blocks_per_stage
 from residerm.training.checkpoint import load_state
 from residerm.training.hardware import launch
-from residerm.training.session import Watch, assemble, begin_with, prepare, resume, train
+from residerm.training.session import assemble, begin_with, prepare, resume, train
 
-Tell = Callable[[int, int, str], None]  # finished epochs, all of them, what goes on
 _EVALUATED_AT_ONCE = 256
 
 
@@ -118,7 +119,25 @@ class Outcome:
         return {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed, **values}
 
 
-def run_depth(plan: Plan, out: Path, *, tell: Tell = lambda *_: None, watch: Watch = Watch()) -> list[Outcome]:
+class _Epochs(Relay):
+    """Counts the finished epochs of all trainings, in place of the steps of one."""
+
+    def __init__(self, heard_by: Progress, name: str, *, before: int, total: int) -> None:
+        super().__init__(heard_by)
+        self._name, self._before, self._total = name, before, total
+
+    @override
+    def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
+        if stage != "training":
+            super().advance(stage, done, total, unit=unit, note=note)
+
+    @override
+    def epoch(self, row: Row, epochs: int) -> None:
+        done, note = self._before + int(row["epoch"] or 0), f"{self._name}: loss {row['train_loss']:.3f}"
+        super().advance("training", done, self._total, unit="epochs", note=note)
+
+
+def run_depth(plan: Plan, out: Path, progress: Progress = SILENT) -> list[Outcome]:
     """Train what is not trained yet, and give all outcomes; KeyboardInterrupt where Ctrl-C stopped a training."""
     _begin(plan, out)
     path = plan.path or _drawn(plan, out / "archive")
@@ -126,8 +145,8 @@ def run_depth(plan: Plan, out: Path, *, tell: Tell = lambda *_: None, watch: Wat
     for number, cell in enumerate(cells):
         folder = out / cell.name
         if not (folder / "errors.json").exists():
-            show = _shown(cell, number * plan.epochs, len(cells) * plan.epochs, tell)
-            _train(experiment(plan, cell, path), folder, Watch(watch.remark, watch.decoding, show))
+            epochs = _Epochs(progress, cell.name, before=number * plan.epochs, total=len(cells) * plan.epochs)
+            _train(experiment(plan, cell, path), folder, epochs)
         outcomes.append(_read(cell, folder / "errors.json"))
     return outcomes
 
@@ -195,13 +214,13 @@ def _drawn(plan: Plan, folder: Path) -> Path:
     return folder
 
 
-def _train(experiment: Experiment, folder: Path, watch: Watch) -> None:
+def _train(experiment: Experiment, folder: Path, progress: Progress) -> None:
     """Begin, go on with, or only measure a training, whichever is left to do."""
     begun = list_runs(folder) if folder.exists() else []
     if not begun:
-        run = train(experiment, folder, watch)
+        run = train(experiment, folder, progress)
     elif begun[0].summary is None:
-        run = resume(begun[0].folder, watch)
+        run = resume(begun[0].folder, progress)
     else:
         run = begun[0]
     if run.summary is None:
@@ -249,13 +268,3 @@ def _errors(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
 def _read(cell: Cell, path: Path) -> Outcome:
     values: dict[str, Any] = json.loads(path.read_text())
     return Outcome(cell, **values)
-
-
-def _shown(cell: Cell, before: int, total: int, tell: Tell) -> Callable[[Any], None]:
-    """Tell of finished epochs."""
-
-    def show(news: Any) -> None:
-        if isinstance(news, dict):
-            tell(before + news["epoch"], total, f"{cell.name}: loss {news['train_loss']:.3f}")
-
-    return show

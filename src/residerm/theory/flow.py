@@ -6,7 +6,7 @@ trained = flow_of_run(Path("runs/…"))          is my network's gradient health
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
@@ -19,17 +19,16 @@ from torch import Tensor, nn
 
 from residerm.errors import UsageError
 from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Normalise
+from residerm.progress import SILENT, Progress
 from residerm.theory.depths import blocks_per_stage
-from residerm.theory.images import WATCH, Images, images_of_archive, images_of_run, name_of
+from residerm.theory.images import Images, images_of_archive, images_of_run, name_of
 from residerm.theory.layers import Measured, measure
 from residerm.theory.plain import KINDS, Kind, Start, network
-from residerm.training.session import Watch
 
 DEPTHS = (8, 20, 56, 110)
 STARTS: tuple[Start, ...] = ("good", "poor")
 _IMAGES, _SIZE, _BATCH = 256, 32, 32
 _LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which layers are measured
-Tell = Callable[[int, int, str], None]  # done, total, what goes on
 
 
 @dataclass(frozen=True)
@@ -109,36 +108,35 @@ def flow_of_fresh(
     steps: int = 200,
     training_depth: int = 32,
     seed: int = 0,
-    tell: Tell = lambda *_: None,
-    watch: Watch = WATCH,
+    progress: Progress = SILENT,
 ) -> FreshFlow:
     """Measure fresh networks on an archive, or on the synthetic one; then train some, and measure them again."""
     for depth in (*depths, training_depth):
         blocks_per_stage(depth)  # refused before work starts
     if not depths or width < 1 or steps < 0:
         raise UsageError("--depths needs a depth, --width at least one channel, and --steps cannot be negative")
-    images = images_of_archive(data, _IMAGES, _SIZE, watch)
-    courses = at_initialisation(images, depths, width=width, seed=seed, tell=tell)
-    learning = while_training(images, training_depth, steps, width=width, seed=seed, tell=tell) if steps else []
+    images = images_of_archive(data, _IMAGES, _SIZE, progress)
+    courses = at_initialisation(images, depths, width=width, seed=seed, progress=progress)
+    learning = while_training(images, training_depth, steps, width=width, seed=seed, progress=progress) if steps else []
     return FreshFlow(images.source, tuple(courses), tuple(learning))
 
 
 def at_initialisation(
-    images: Images, depths: Sequence[int], *, width: int = 8, seed: int = 0, tell: Tell = lambda *_: None
+    images: Images, depths: Sequence[int], *, width: int = 8, seed: int = 0, progress: Progress = SILENT
 ) -> list[Course]:
     """Measure every kind of network at every depth, from both initialisations, before any training."""
     plan = list(product(STARTS, KINDS, depths))
     pixels, labels, courses = normalised(images)[:_BATCH], images.labels[:_BATCH], []
     with _one_thread():
         for done, (start, kind, depth) in enumerate(plan):
-            tell(done, len(plan), f"{KINDS[kind]}, {depth} layers")
+            progress.advance("measuring", done, len(plan), unit="networks", note=f"{KINDS[kind]}, {depth} layers")
             fresh = network(kind, depth, images.classes, width=width, start=start, seed=seed)
             courses.append(Course(kind, start, depth, measure(fresh, pixels, labels)))
     return courses
 
 
 def while_training(
-    images: Images, depth: int, steps: int, *, width: int = 8, seed: int = 0, tell: Tell = lambda *_: None
+    images: Images, depth: int, steps: int, *, width: int = 8, seed: int = 0, progress: Progress = SILENT
 ) -> list[Training]:
     """Train every kind from its good initialisation for some steps of Adam; measure its layers now and then."""
     trainings = []
@@ -152,14 +150,14 @@ def while_training(
                     looks[step] = learning.look()
                 if step < steps:
                     learning.step()
-                tell(number * steps + step, len(KINDS) * steps, KINDS[kind])
+                progress.advance("training", number * steps + step, len(KINDS) * steps, unit="steps", note=KINDS[kind])
             trainings.append(Training(kind, depth, looks, tuple(learning.losses)))
     return trainings
 
 
-def flow_of_run(run: Path, watch: Watch = WATCH) -> RunFlow:
+def flow_of_run(run: Path, progress: Progress = SILENT) -> RunFlow:
     """Measure the network that a run kept, on a batch that it was trained on."""
-    model, description, images = images_of_run(run, 2 * _BATCH, watch)
+    model, description, images = images_of_run(run, 2 * _BATCH, progress)
     measured = measure(model.network, model.normalise(images.pixels), images.labels)
     return RunFlow(name_of(description), images.source, measured)
 

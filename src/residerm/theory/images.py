@@ -21,11 +21,11 @@ from residerm.errors import UsageError
 from residerm.inference import ModelDescription
 from residerm.inference.bundle import read_bundle
 from residerm.models.model import Model
+from residerm.progress import SILENT, Progress
 from residerm.runs import open_run, read_experiment
-from residerm.training.session import Watch, prepare
+from residerm.training.session import prepare
 
 _CLASSES = 7
-WATCH = Watch()
 
 
 @dataclass(frozen=True)
@@ -48,24 +48,24 @@ def random_images(count: int, size: int, seed: int) -> Images:
     return Images(pixels, torch.randint(_CLASSES, (count,), generator=random), _CLASSES, "random images")
 
 
-def images_of_archive(path: Path | None, count: int, size: int, watch: Watch = WATCH) -> Images:
+def images_of_archive(path: Path | None, count: int, size: int, progress: Progress = SILENT) -> Images:
     """Training images of an archive, or of the synthetic one where none is given."""
     if path is not None:
-        return _drawn(Experiment(path=path, pixels=PixelSpec(size=size)), count, watch)
+        return _drawn(Experiment(path=path, pixels=PixelSpec(size=size)), count, progress)
     with tempfile.TemporaryDirectory() as folder:
         drawn = draw_archive(Path(folder) / "archive", _just_enough(count))
         experiment = Experiment(path=drawn, pixels=PixelSpec(size=size), split=SplitOptions(validation=0))
-        return _drawn(experiment, count, watch)
+        return _drawn(experiment, count, progress)
 
 
-def images_of_run(folder: Path, count: int, watch: Watch = WATCH) -> tuple[Model, ModelDescription, Images]:
+def images_of_run(folder: Path, count: int, progress: Progress = SILENT) -> tuple[Model, ModelDescription, Images]:
     """The model that a run kept, in evaluation, and images that it was trained on."""
     run = open_run(folder)
     model, description = read_bundle(folder)
     experiment = read_experiment(run.folder / "config.yaml")
     if not experiment.path.exists():
         raise UsageError(f"{folder} was trained on {experiment.path}, which is no longer there: put it back")
-    return model, description, _drawn(experiment, count, watch)
+    return model, description, _drawn(experiment, count, progress)
 
 
 def name_of(description: ModelDescription) -> str:
@@ -80,8 +80,8 @@ def _just_enough(count: int) -> SyntheticOptions:
     return SyntheticOptions(images=max(3 * count // 2, 140), width=96, height=72)
 
 
-def _drawn(experiment: Experiment, count: int, watch: Watch) -> Images:
-    material = prepare(experiment, watch)
+def _drawn(experiment: Experiment, count: int, progress: Progress) -> Images:
+    material = prepare(experiment, progress)
     random = np.random.default_rng(experiment.training.seed)
     rows = random.permutation(material.training_rows)[:count]
     return _gathered(material.cache, material.records, np.sort(rows))

@@ -33,14 +33,14 @@ from residerm.config import Experiment
 from residerm.errors import ResidermError
 from residerm.inference.precision import choose_precision
 from residerm.models.complexity import measure
+from residerm.progress import SILENT, Progress
 from residerm.runs import Run, environment
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
-from residerm.training.session import Material, Watch, assemble, begin_with, prepare
+from residerm.training.session import Material, assemble, begin_with, prepare
 
 Stretch = Callable[[int], float]  # a number of steps → images a second
-Told = Callable[[int, int, str], None]  # done, total, what is measured
 
 _WARM_UP = 5  # steps of the plain loop: as many batches as its workers lay in store, and one
 
@@ -52,13 +52,12 @@ def bench(
     steps: int = 20,
     plain: bool = True,
     probe: bool = True,
-    tell: Told = lambda *_: None,
-    watch: Watch = Watch(),
+    progress: Progress = SILENT,
 ) -> dict[str, Any]:
     """Measure all; speeds of every round, their medians, and the medians of the ratios."""
     fabric = launch(experiment.training)
     experiment = experiment.in_effect()
-    material = prepare(experiment, watch)
+    material = prepare(experiment, progress)
     with ExitStack() as stack:
         contenders: dict[str, Stretch] = {
             "loop": _loop(experiment, material, fabric),
@@ -71,7 +70,7 @@ def bench(
                 contenders["plain"] = _plain(experiment, material, fabric, folder)
             except (ImportError, RuntimeError) as error:  # a torchvision that was built for another torch
                 absent["plain"] = f"torchvision cannot be imported here ({error})"
-        speeds = _take_turns(contenders, rounds, steps, tell)
+        speeds = _take_turns(contenders, rounds, steps, progress)
     result = {
         "model": experiment.network.model,
         "size": experiment.pixels.size,
@@ -89,17 +88,18 @@ def bench(
         },
     }
     if probe:
-        tell(0, 1, "an epoch in a process of its own")
+        progress.advance("measuring", 0, 1, unit="runs", note="an epoch in a process of its own")
         result["run"] = _probe(experiment)
     return {**result, "environment": environment()}
 
 
-def _take_turns(contenders: dict[str, Stretch], rounds: int, steps: int, tell: Told) -> dict[str, list[float]]:
+def _take_turns(contenders: dict[str, Stretch], rounds: int, steps: int, progress: Progress) -> dict[str, list[float]]:
     """Images a second of each contender in each round; the first stretch, not counted, warms up."""
     speeds: dict[str, list[float]] = {name: [] for name in contenders}
     for turn in range(rounds + 1):
         for place, (name, stretch) in enumerate(contenders.items()):
-            tell(turn * len(contenders) + place, (rounds + 1) * len(contenders), name)
+            done, total = turn * len(contenders) + place, (rounds + 1) * len(contenders)
+            progress.advance("measuring", done, total, unit="turns", note=name)
             speed = stretch(steps if turn else min(steps, _WARM_UP))
             if turn:
                 speeds[name].append(speed)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Any
+
+from typing_extensions import override
 
 from residerm.errors import UsageError
-from residerm.runs import Run
+from residerm.progress import Progress, Relay, Row
+from residerm.training.loop import Trainer
 
 
 def require_tensorboard() -> None:
@@ -17,18 +19,34 @@ def require_tensorboard() -> None:
         raise UsageError("--tensorboard needs a package that is not installed: pip install tensorboard")
 
 
+class _Curves(Relay):
+    """Draws a row of each finished epoch, and passes everything on."""
+
+    def __init__(self, heard_by: Progress, draw: Callable[[dict[str, float], int], None]) -> None:
+        super().__init__(heard_by)
+        self._draw = draw
+
+    @override
+    def epoch(self, row: Row, epochs: int) -> None:
+        values = {name: value for name, value in row.items() if name != "epoch" and value is not None}
+        self._draw(values, int(row["epoch"] or 0))
+        super().epoch(row, epochs)
+
+
 @contextmanager
-def curves(run: Run, finished_epochs: int) -> Iterator[Callable[[Any], None]]:
-    """What draws each finished epoch; what an earlier sitting drew of later epochs is withdrawn."""
+def drawing_curves(trainer: Trainer, wanted: bool) -> Iterator[None]:
+    """Let the first process draw each finished epoch; what an earlier sitting drew of later epochs is withdrawn."""
+    if not (wanted and trainer.fabric.is_global_zero):
+        yield
+        return
     from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
-    logger = TensorBoardLogger(run.folder, name="tensorboard", version="", purge_step=finished_epochs + 1)
-
-    def draw(news: Any) -> None:
-        if isinstance(news, dict):
-            logger.log_metrics({name: value for name, value in news.items() if name != "epoch"}, step=news["epoch"])
-
+    folder, first = trainer.run.folder, trainer.state.epoch + 1
+    logger = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=first)
+    heard_by = trainer.progress
+    trainer.progress = _Curves(heard_by, logger.log_metrics)
     try:
-        yield draw
+        yield
     finally:
+        trainer.progress = heard_by
         logger.finalize("finished")

@@ -24,6 +24,7 @@ from residerm.config import AugmentOptions, TrainOptions
 from residerm.data.loading.augment import augment
 from residerm.data.loading.batches import Batch, Batches
 from residerm.errors import ResidermError
+from residerm.progress import SILENT, Progress
 from residerm.runs import Run
 from residerm.scores import point_scores, standard_error
 from residerm.training.checkpoint import State, save_state, save_weights
@@ -39,19 +40,6 @@ T = TypeVar("T")
 
 class LossError(ResidermError):
     """The loss is no longer a number."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What is told while an epoch goes on."""
-
-    epoch: int
-    epochs: int
-    step: int
-    steps: int
-    loss: float
-    rate: float
-    images_per_second: float
 
 
 class Validated(NamedTuple):
@@ -76,7 +64,7 @@ class Trainer:
     options: TrainOptions
     augmentation: AugmentOptions
     run: Run
-    tell: Callable[[Progress | dict[str, Any]], None] = lambda _: None
+    progress: Progress = SILENT
     stopping: Callable[[], str | None] = lambda: None  # why to stop now, such as Ctrl-C
     _saved: float = field(default_factory=time.monotonic, init=False)
 
@@ -115,14 +103,18 @@ class Trainer:
             speed, since = len(found) * batch.total / (now - since), now
             state.seconds += len(found) * batch.total / speed
             found.clear()
-            self.tell(
-                Progress(state.epoch, self.options.epochs, state.step, steps, state.loss_sum / state.step, rate, speed)
-            )
+            self._advance(steps, rate, speed)
             if reason := self._agreed(self.stopping() or self._out_of_time()):
                 return reason
             if self._agreed(now - self._saved > _SECONDS_BETWEEN_CHECKPOINTS):
                 self._checkpoint()
         return None
+
+    def _advance(self, steps: int, rate: float, speed: float) -> None:
+        state = self.state
+        done, total = state.epoch * steps + state.step, self.options.epochs * steps
+        note = f"loss {state.loss_sum / state.step:.3f}  rate {rate:.1e}  {speed:,.0f} images/s"
+        self.progress.advance("training", done, total, unit="steps", note=note)
 
     def _agreed(self, decision: T) -> T:
         """The decision of the first process, which all follow: their clocks differ."""
@@ -188,7 +180,7 @@ class Trainer:
             if state.kept_epoch == state.epoch:
                 save_weights(state.average.module, self.run.best)
             self.run.write_metrics(state.rows)
-        self.tell(state.rows[-1])
+        self.progress.epoch(state.rows[-1], options.epochs)
         waited = state.epoch - state.best_epoch
         if options.patience and waited >= options.patience:
             return f"{waited} epochs brought no better {options.select} (--patience {options.patience})"

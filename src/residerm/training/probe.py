@@ -36,17 +36,19 @@ def probe(options: dict[str, Any]) -> dict[str, float]:
     memory.start()
     began = time.perf_counter()
     from residerm.config import Experiment
-    from residerm.training.session import Watch, train
+    from residerm.progress import Progress
+    from residerm.training.session import train
 
     imported = time.perf_counter()
     first: list[float] = []
 
-    def note(_: object) -> None:
-        if not first:
-            first.append(time.perf_counter())
+    class FirstStep(Progress):
+        def advance(self, stage: str, *_: object, **__: object) -> None:
+            if stage == "training" and not first:
+                first.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory() as folder:
-        train(Experiment.from_flat(options, "the probe"), Path(folder), Watch(training=note))
+        train(Experiment.from_flat(options, "the probe"), Path(folder), FirstStep())
     ended = time.perf_counter()
     return {
         "imports_seconds": imported - began,

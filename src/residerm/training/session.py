@@ -34,10 +34,10 @@ from residerm.errors import UsageError
 from residerm.inference import ModelDescription, write_bundle
 from residerm.models.complexity import measure
 from residerm.models.start import Start
-from residerm.parallel import Progress as Decoded
+from residerm.progress import SILENT, Progress
 from residerm.runs import Run, RunError, create_run, environment, open_run, read_experiment
 from residerm.training.checkpoint import State, load_state, load_weights
-from residerm.training.curves import curves, require_tensorboard
+from residerm.training.curves import drawing_curves, require_tensorboard
 from residerm.training.hardware import launch, synchronised
 from residerm.training.loop import Trainer
 from residerm.training.recipe import Loss, MovingAverage, loss_for, optimizer_for, warnings_for
@@ -66,50 +66,39 @@ class Material:
         return np.bincount(self.records.labels[self.drawn(experiment)], minlength=len(self.records.classes))
 
 
-@dataclass(frozen=True)
-class Watch:
-    """Where a training tells how it goes; each is called in the first process only."""
-
-    remark: Callable[[str], None] = lambda _: None
-    decoding: Decoded = lambda *_: None
-    training: Callable[[Any], None] = lambda _: None
-
-
-def train(experiment: Experiment, runs: Path = Path("runs"), watch: Watch = Watch()) -> Run:
+def train(experiment: Experiment, runs: Path = Path("runs"), progress: Progress = SILENT) -> Run:
     """Train from the beginning, in a new run folder."""
     if experiment.training.tensorboard:
         require_tensorboard()
     fabric = launch(experiment.training)
     experiment = experiment.in_effect()
-    material = prepare(experiment, watch)
+    material = prepare(experiment, progress)
     start = begin_with(experiment, material)
     experiment = experiment.model_copy(update={"network": start.options, "resnet": start.resnet})  # as they began
     folder = Path()
     if fabric.is_global_zero:
         folder = create_run(runs, _name(experiment, material.records), _first_files(experiment, material)).folder
-    return _train(experiment, material, start, Run(fabric.broadcast(folder)), fabric, watch)
+    return _train(experiment, material, start, Run(fabric.broadcast(folder)), fabric, progress)
 
 
-def resume(folder: Path, watch: Watch = Watch()) -> Run:
+def resume(folder: Path, progress: Progress = SILENT) -> Run:
     """Go on with a run from its last checkpoint, or from the beginning where there is none yet."""
     run = open_run(folder)
     if run.summary is not None and run.bundle.is_dir():
         raise UsageError(f"{folder} is finished ({run.summary['stopped']}): there is nothing to resume")
     experiment = read_experiment(run.folder / "config.yaml")
     fabric = launch(experiment.training)
-    material = prepare(experiment, watch)
+    material = prepare(experiment, progress)
     if table(material.records, material.split.parts, material.split.folds) != (run.folder / "splits.csv").read_bytes():
         raise RunError(f"{experiment.path} is no longer the archive that {folder} was started with: its split differs")
-    return _train(experiment, material, begin_with(experiment, material), run, fabric, watch)
+    return _train(experiment, material, begin_with(experiment, material), run, fabric, progress)
 
 
-def prepare(experiment: Experiment, watch: Watch = Watch()) -> Material:
+def prepare(experiment: Experiment, progress: Progress = SILENT) -> Material:
     """Open the archive, divide it, decode it, and refuse what cannot be trained on."""
     records = open_for(experiment.path, experiment.archive)
     split = divide(records, experiment.split)
-    cache = open_cache(
-        records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=watch.decoding
-    )
+    cache = open_cache(records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=progress)
     readable = np.ones(len(records), dtype=bool)
     readable[list(cache.unreadable)] = False
     training, validation = (np.flatnonzero((split.parts == part) & readable) for part in (TRAIN, VALIDATION))
@@ -130,15 +119,17 @@ def begin_with(experiment: Experiment, material: Material) -> Start:
     return start
 
 
-def _train(experiment: Experiment, material: Material, start: Start, run: Run, fabric: Fabric, watch: Watch) -> Run:
+def _train(
+    experiment: Experiment, material: Material, start: Start, run: Run, fabric: Fabric, progress: Progress
+) -> Run:
     if fabric.is_global_zero:
         for remark in (*material.remarks, *start.remarks):
-            watch.remark(remark)
+            progress.remark(remark)
     with run.in_use() if fabric.is_global_zero else nullcontext():
-        trainer = assemble(experiment, material, start, run, fabric, watch)
+        trainer = assemble(experiment, material, start, run, fabric, progress)
         if run.last.exists():
             load_state(trainer.state, run.last, fabric.device)
-        with _interruptible() as stopping, _told(experiment, trainer):
+        with _interruptible() as stopping, drawing_curves(trainer, experiment.training.tensorboard):
             trainer.stopping = stopping
             stopped = trainer.fit()
         if fabric.is_global_zero:
@@ -147,25 +138,8 @@ def _train(experiment: Experiment, material: Material, start: Start, run: Run, f
     return run
 
 
-@contextmanager
-def _told(experiment: Experiment, trainer: Trainer) -> Iterator[None]:
-    """Let the first process draw curves too, where they are asked for."""
-    if not (experiment.training.tensorboard and trainer.fabric.is_global_zero):
-        yield
-        return
-    show = trainer.tell
-    with curves(trainer.run, trainer.state.epoch) as draw:
-
-        def tell(news: Any) -> None:
-            draw(news)
-            show(news)
-
-        trainer.tell = tell
-        yield
-
-
 def assemble(
-    experiment: Experiment, material: Material, start: Start, run: Run, fabric: Fabric, watch: Watch = Watch()
+    experiment: Experiment, material: Material, start: Start, run: Run, fabric: Fabric, progress: Progress = SILENT
 ) -> Trainer:
     """Put the parts of a training together."""
     options, labels = experiment.training, material.records.labels
@@ -192,7 +166,7 @@ def assemble(
         options=options,
         augmentation=experiment.augmentation,
         run=run,
-        tell=watch.training if fabric.is_global_zero else lambda _: None,
+        progress=progress if fabric.is_global_zero else SILENT,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import lesions
 import numpy as np
 import pytest
+from hearing import Heard
 from PIL import Image, ImageDraw, ImageEnhance
 from scipy.fft import dctn
 
@@ -148,10 +149,10 @@ def test_two_images_may_be_a_pair(originals: list[Image.Image]) -> None:
 
 
 def test_progress_reaches_all_rows(originals: list[Image.Image]) -> None:
-    told: list[tuple[int, int]] = []
-    find(thumbnails(*originals), progress=lambda done, rows: told.append((done, rows)))
-    assert told == sorted(told)
-    assert told[-1] == (ORIGINALS, ORIGINALS)
+    heard = Heard()
+    find(thumbnails(*originals), progress=heard)
+    assert heard.steps == sorted(heard.steps)
+    assert heard.steps[-1] == (ORIGINALS, ORIGINALS)
 
 
 def test_spectra_are_scipys_cosine_transform() -> None:

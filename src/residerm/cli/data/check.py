@@ -49,7 +49,8 @@ def check_(
     from residerm.data.inspect.check import check, write_findings
 
     with new_file(csv) if csv else nullcontext() as partial:  # an existing file is refused before the work
-        report = check(open_archive(path, layout=layout), split, watch=progress)
+        with progress() as shown:
+            report = check(open_archive(path, layout=layout), split, shown)
         if partial:
             write_findings(report, partial)
     if json:

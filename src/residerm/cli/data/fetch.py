@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 from rich.filesize import decimal
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import Progress as Bars
 from rich.table import Column
+from typing_extensions import override
 
 from residerm.cli.console import SECONDS_BETWEEN_LINES, out, remarks
+from residerm.progress import Progress
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
-
     from residerm.data.download.catalogue import PublicArchive
 
 
@@ -42,8 +43,8 @@ def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")
     archive = find(name)
     folder = out_ or Path(archive.name)
     try:
-        with _Bars() if sys.stderr.isatty() else _Lines() as watch:
-            fetch(archive, folder, watch=watch)
+        with _Bars() if sys.stderr.isatty() else _Lines() as shown:
+            fetch(archive, folder, shown)
     except KeyboardInterrupt:
         again = shlex.join(["residerm", "data", "fetch", archive.name, "--out", str(folder)])
         remarks.print(f"residerm: stopped; what has arrived is kept in {folder}. To go on: {again}")
@@ -61,12 +62,11 @@ def _say_what_next(archive: PublicArchive, folder: Path) -> None:
     out.print(f"Next: {check}")
 
 
-class _Bars:
+class _Bars(Progress):
     """On a terminal: a bar for the file at hand, below a line for each that is complete."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            TextColumn("{task.fields[what]}"),
+        self._bars = Bars(
             TextColumn("{task.description}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             BarColumn(bar_width=12),
             DownloadColumn(),
@@ -76,42 +76,34 @@ class _Bars:
             expand=True,
             transient=True,
         )
-        self._bar: TaskID | None = None
+        self._stage, self._bar = "", TaskID(0)
 
     def __enter__(self) -> _Bars:
-        self._progress.start()
+        self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._bars.stop()
 
-    def begins(self, what: str, name: str, done: int, total: int | None) -> None:
-        """Draw a bar in place of the last."""
-        self._remove()
-        self._bar = self._progress.add_task(name, completed=done, total=total, what=what)
-
-    def at(self, done: int) -> None:
-        """Move the bar."""
-        if self._bar is not None:
-            self._progress.update(self._bar, completed=done)
-
-    def says(self, text: str) -> None:
+    @override
+    def remark(self, text: str) -> None:
         """Print above the bar."""
         remarks.print(text)
 
-    def ends(self, name: str) -> None:
-        """Print a line in place of the bar."""
-        self._remove()
-        self.says(f"{name} is complete")
+    @override
+    def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
+        """Move the bar, or draw one in place of the last stage's."""
+        if stage != self._stage:
+            if self._stage:
+                self._bars.remove_task(self._bar)
+            self._stage, self._bar = stage, self._bars.add_task(stage, completed=done, total=total)
+        self._bars.update(self._bar, completed=done)
 
-    def _remove(self) -> None:
-        if self._bar is not None:
-            self._progress.remove_task(self._bar)
-        self._bar = None
 
-
-class _Lines:
+class _Lines(Progress):
     """Without a terminal: plain lines."""
+
+    _stage = ""
 
     def __enter__(self) -> _Lines:
         return self
@@ -119,28 +111,21 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         """Nothing is left open."""
 
-    def begins(self, what: str, name: str, done: int, total: int | None) -> None:
-        """Remember the file, and say that it comes."""
-        self._name, self._total, self._first, self._began = name, total, done, time.monotonic()
-        self._last = self._began
-        if what == "fetching":
-            size = f", {decimal(total)}" if total else ""
-            self.says(f"fetching {name}{size}{f', from {decimal(done)} on' if done else ''}")
-
-    def at(self, done: int) -> None:
-        """Say how far it is, now and then."""
-        now = time.monotonic()
-        if now - self._last < SECONDS_BETWEEN_LINES:
-            return
-        self._last = now
-        speed = decimal(round(max(done - self._first, 0) / (now - self._began)))
-        of_total = f" of {decimal(self._total)}" if self._total else ""
-        self.says(f"{self._name}: {decimal(done)}{of_total}, {speed}/s")
-
-    def says(self, text: str) -> None:
+    @override
+    def remark(self, text: str) -> None:
         """Print it."""
         print(text, file=sys.stderr, flush=True)
 
-    def ends(self, name: str) -> None:
-        """Say that the file is whole."""
-        self.says(f"{name} is complete")
+    @override
+    def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
+        """Say that a file comes, and how far it is, now and then."""
+        now, of_total = time.monotonic(), f" of {decimal(total)}" if total else ""
+        if stage != self._stage:
+            self._stage, self._first, self._began, self._last = stage, done, now, now
+            if stage.startswith("fetching"):
+                size = f", {decimal(total)}" if total else ""
+                self.remark(f"{stage}{size}{f', from {decimal(done)} on' if done else ''}")
+        elif now - self._last >= SECONDS_BETWEEN_LINES:
+            self._last = now
+            speed = decimal(round(max(done - self._first, 0) / (now - self._began)))
+            self.remark(f"{stage}: {decimal(done)}{of_total}, {speed}/s")

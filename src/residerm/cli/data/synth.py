@@ -26,8 +26,8 @@ def synth_(out: Path, *, options: Annotated[SyntheticOptions, Parameter(name="*"
     from residerm.data.archives.layouts.ham10000 import SYNTHETIC_MARKER
     from residerm.data.synthetic import draw_archive
 
-    with console.progress("drawing") as show:
-        draw_archive(out, options, show)
+    with console.progress() as shown:
+        draw_archive(out, options, shown)
     drawn = json.loads((out / SYNTHETIC_MARKER).read_text(encoding="utf-8"))
     classes = ", ".join(f"{name} {count:,}" for name, count in drawn["lesions_by_class"].items())
     counts = f"{drawn['images']:,} synthetic images of {drawn['lesions']:,} lesions"

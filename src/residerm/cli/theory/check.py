@@ -43,11 +43,10 @@ def check_(
     """
     from residerm.theory.check import check
     from residerm.theory.figures import write_check
-    from residerm.training.session import Watch
 
     with figures_in(out_) as folder:
-        with progress("decoding") as decoding, progress("checking", "parts") as parts:
-            report = check(run, depth=depth, seed=seed, tell=parts, watch=Watch(decoding=decoding))
+        with progress() as shown:
+            report = check(run, depth=depth, seed=seed, progress=shown)
         if json:
             show_json(report.to_dict())
         else:

@@ -82,11 +82,10 @@ def _changed(plan: Plan, given: dict[str, Any]) -> Plan:
 def _run(plan: Plan, folder: Path) -> list[Outcome]:
     """The outcomes, with progress on the terminal."""
     from residerm.theory.depth import run_depth
-    from residerm.training.session import Watch
 
-    with progress("decoding") as decoding, progress("training", "epochs") as show:
+    with progress() as shown:
         try:
-            return run_depth(plan, folder, tell=show, watch=Watch(decoding=decoding))
+            return run_depth(plan, folder, shown)
         except KeyboardInterrupt:
             remarks.print("the same command goes on where this stopped")
             raise

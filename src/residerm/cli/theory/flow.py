@@ -58,13 +58,11 @@ def flow_(
         raise UsageError("--data is for fresh networks: a run is measured on the archive that it was trained on")
     from residerm.theory.figures import write_flow
     from residerm.theory.flow import RunFlow, flow_of_fresh, flow_of_run
-    from residerm.training.session import Watch
 
     fresh = {"width": width, "steps": steps, "training_depth": training_depth, "seed": seed}
     with figures_in(out_) as folder:
-        with progress("decoding") as decoding, progress("following", "networks and steps") as show:
-            watch = Watch(decoding=decoding)
-            found = flow_of_run(run, watch) if run else flow_of_fresh(data, depths, **fresh, tell=show, watch=watch)
+        with progress() as shown:
+            found = flow_of_run(run, shown) if run else flow_of_fresh(data, depths, **fresh, progress=shown)
         if json:
             show_json(found.to_dict())
         elif isinstance(found, RunFlow):

@@ -25,13 +25,13 @@ from residerm.data.download.transfer import (
     FetchError,
     Partial,
     UnreachableError,
-    Watch,
     ask_length,
     open_client,
     transfer,
 )
 from residerm.errors import WriteError, explain
 from residerm.files import new_file, write_error
+from residerm.progress import SILENT, Count, Progress
 
 if TYPE_CHECKING:
     import httpx
@@ -46,8 +46,8 @@ _GO_ON = "what has arrived is kept, and the same command goes on from there"
 def fetch(
     archive: str | PublicArchive,
     folder: str | Path | None = None,
+    progress: Progress = SILENT,
     *,
-    watch: Watch | None = None,
     attempts: int = 4,
     pause: float = 1.0,
 ) -> Path:
@@ -62,7 +62,7 @@ def fetch(
         archive = find(archive)
     folder = Path(folder or archive.name).expanduser()
     with _alone_in(folder), open_client() as client:
-        _Fetcher(client, folder, watch or _Silent(), attempts, pause).bring(archive.files)
+        _Fetcher(client, folder, progress, attempts, pause).bring(archive.files)
     return folder
 
 
@@ -90,27 +90,11 @@ def _alone_in(folder: Path) -> Iterator[None]:
         raise write_error(folder, error) from error
 
 
-class _Silent:
-    """A watch that shows nothing."""
-
-    def begins(self, what: str, name: str, done: int, total: int | None) -> None:
-        """Show nothing."""
-
-    def at(self, done: int) -> None:
-        """Show nothing."""
-
-    def says(self, text: str) -> None:
-        """Show nothing."""
-
-    def ends(self, name: str) -> None:
-        """Show nothing."""
-
-
 class _Fetcher:
     """One run over the files of an archive."""
 
-    def __init__(self, client: httpx.Client, folder: Path, watch: Watch, attempts: int, pause: float) -> None:
-        self.client, self.folder, self.watch = client, folder, watch
+    def __init__(self, client: httpx.Client, folder: Path, progress: Progress, attempts: int, pause: float) -> None:
+        self.client, self.folder, self.progress = client, folder, progress
         self.attempts, self.pause = attempts, pause
         self.checksums = _Checksums(folder / CHECKSUMS)
         self.lengths: dict[str, int] = {}
@@ -131,7 +115,7 @@ class _Fetcher:
         path = self.folder / file.name
         try:
             self.checksums.note(file.name, self._check(path, file))
-            self.watch.ends(file.name)
+            self.progress.remark(f"{file.name} is complete")
         except FetchError as error:
             raise FetchError(f"{path} is there, but {error}; remove it, and it is fetched again") from error
         except OSError as error:
@@ -159,7 +143,7 @@ class _Fetcher:
         errors: list[FetchError] = []
         for address in sorted(file.addresses, key=lambda address: address != begun_at):
             if errors:
-                self.watch.says(f"{errors[-1]}; trying the next address")
+                self.progress.remark(f"{errors[-1]}; trying the next address")
             try:
                 return self._fetch_from(address, file, partial)
             except FetchError as error:
@@ -172,9 +156,16 @@ class _Fetcher:
     def _fetch_from(self, address: str, file: RemoteFile, partial: Partial) -> None:
         """Bring one file from one address, check it, and give it its name."""
         if not partial.is_complete:
-            self.watch.begins("fetching", file.name, partial.size, self.lengths[file.name] or None)
             try:
-                transfer(self.client, address, partial, self.watch, self.attempts, self.pause)
+                transfer(
+                    self.client,
+                    address,
+                    partial,
+                    self.progress,
+                    length=self.lengths[file.name] or None,
+                    attempts=self.attempts,
+                    pause=self.pause,
+                )
             except OSError as error:
                 raise WriteError(f"{write_error(partial.path, error)}; {_GO_ON}") from error
         try:
@@ -183,15 +174,14 @@ class _Fetcher:
             partial.discard()
             raise FetchError(f"{address}: {error}; what came was removed") from error
         partial.become(self.folder / file.name)
-        self.watch.ends(file.name)
+        self.progress.remark(f"{file.name} is complete")
 
     def _check(self, path: Path, file: RemoteFile) -> str:
         """The file's SHA-256, if everything that is known of the file holds."""
         size = path.stat().st_size
         if file.size is not None and size != file.size:
             raise FetchError(f"it has {size:,} bytes, where {file.size:,} are published")
-        self.watch.begins("checking", file.name, 0, size)
-        digests = _digests(path, {"sha256", *file.published}, self.watch)
+        digests = _digests(path, {"sha256", *file.published}, self.progress.count(f"checking {file.name}", "bytes"))
         for algorithm, published in file.published.items():
             if digests[algorithm] != published:
                 raise FetchError(f"its {algorithm.upper()} is {digests[algorithm]}, where {published} is published")
@@ -241,14 +231,16 @@ def _failures(action: Callable[[RemoteFile], None], files: Iterable[RemoteFile])
     return failures
 
 
-def _digests(path: Path, algorithms: Iterable[str], watch: Watch) -> dict[str, str]:
+def _digests(path: Path, algorithms: Iterable[str], count: Count) -> dict[str, str]:
     """Several hashes in one reading of the file."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
+    size = path.stat().st_size
+    count(0, size)
     with path.open("rb") as file:
         while block := file.read(2**20):
             for found in hashes.values():
                 found.update(block)
-            watch.at(file.tell())
+            count(file.tell(), size)
     return {name: found.hexdigest() for name, found in hashes.items()}
 
 

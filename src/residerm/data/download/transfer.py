@@ -17,11 +17,10 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
 
 import httpx
 from rich.filesize import decimal
@@ -29,6 +28,7 @@ from rich.filesize import decimal
 import residerm
 from residerm.errors import ResidermError
 from residerm.files import new_file
+from residerm.progress import SILENT, Progress
 
 _PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that may be another one in a moment
 _PROGRESS = 2**20  # an attempt that brings as many new bytes as this was not in vain
@@ -44,22 +44,6 @@ class UnreachableError(FetchError):
 
 class _BrokenOffError(Exception):
     """This attempt failed; the next may not."""
-
-
-class Watch(Protocol):
-    """Whoever is told how the work goes on."""
-
-    def begins(self, what: str, name: str, done: int, total: int | None) -> None:
-        """Work on a file begins: what is done, how many bytes are done already, and of how many, where known."""
-
-    def at(self, done: int) -> None:
-        """So many bytes of that file are done."""
-
-    def says(self, text: str) -> None:
-        """Something worth a line happened."""
-
-    def ends(self, name: str) -> None:
-        """The file is whole, checked, and in its place."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +74,7 @@ class Partial:
     """A file on its way, with its origin beside it."""
 
     def __init__(self, final: Path) -> None:
-        self.path = final.with_name(f"{final.name}.partial")
+        self.name, self.path = final.name, final.with_name(f"{final.name}.partial")
         self._sidecar = final.with_name(f"{final.name}.partial.json")
 
     @property
@@ -117,12 +101,12 @@ class Partial:
         with new_file(self._sidecar, replace=True) as temporary:
             temporary.write_text(json.dumps(asdict(origin), indent=2), encoding="utf-8")
 
-    def append(self, chunks: Iterator[bytes], watch: Watch) -> None:
+    def append(self, chunks: Iterator[bytes], at: Callable[[int], None]) -> None:
         """Write what arrives; whatever ends it, what has arrived is kept."""
         with self.path.open("ab") as file:
             for chunk in chunks:
                 file.write(chunk)
-                watch.at(file.tell())
+                at(file.tell())
 
     def discard(self) -> None:
         """Remove it."""
@@ -154,17 +138,29 @@ def ask_length(client: httpx.Client, address: str) -> int | None:
 
 
 def transfer(
-    client: httpx.Client, address: str, partial: Partial, watch: Watch, attempts: int = 4, pause: float = 1.0
+    client: httpx.Client,
+    address: str,
+    partial: Partial,
+    progress: Progress = SILENT,
+    *,
+    length: int | None = None,
+    attempts: int = 4,
+    pause: float = 1.0,
 ) -> None:
     """Bring the partial file to its full length from one address.
 
     `attempts` is how many may fail one after another without bringing anything new; the pause after each is twice
-    the one before.
+    the one before. `length` is the whole file's, where it is known.
     """
     failed, furthest = 0, partial.size
+
+    def at(done: int) -> None:
+        progress.advance(f"fetching {partial.name}", done, length, unit="bytes")
+
+    at(partial.size)
     while True:
         try:
-            return _attempt(client, address, partial, watch)
+            return _attempt(client, address, partial, at)
         except (httpx.TransportError, _BrokenOffError) as error:
             failed = 0 if partial.size >= furthest + _PROGRESS else failed + 1
             furthest = max(furthest, partial.size)
@@ -172,13 +168,13 @@ def transfer(
             if failed >= attempts:
                 raise failure from error
             seconds = pause * 2 ** max(failed - 1, 0)
-            watch.says(f"{failure}; trying again in {seconds:g} s")
+            progress.remark(f"{failure}; trying again in {seconds:g} s")
             time.sleep(seconds)
         except httpx.RequestError as error:
             raise FetchError(f"{address}: {error}") from error
 
 
-def _attempt(client: httpx.Client, address: str, partial: Partial, watch: Watch) -> None:
+def _attempt(client: httpx.Client, address: str, partial: Partial, at: Callable[[int], None]) -> None:
     """Ask for what is missing, and take what comes."""
     origin = partial.origin
     begun = origin if origin is not None and partial.size and origin.allows_resuming(address) else None
@@ -192,7 +188,7 @@ def _attempt(client: httpx.Client, address: str, partial: Partial, watch: Watch)
             partial.discard()
             raise _BrokenOffError("the file there is not the one whose first part came (another length or version)")
         if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            partial.append(response.iter_raw(), watch)
+            partial.append(response.iter_raw(), at)
     _require_all(partial, offered.total)
 
 

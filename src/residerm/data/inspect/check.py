@@ -16,8 +16,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +30,8 @@ from residerm.data.inspect.duplicates import SIDE, THUMBNAIL, Pair, find, thumbn
 from residerm.data.split import divide
 from residerm.errors import ArchiveError, ImageError
 from residerm.imaging import decode
-from residerm.parallel import Progress, in_chunks
+from residerm.parallel import in_chunks
+from residerm.progress import SILENT, Progress
 from residerm.storage.scratch import paged
 
 SEVERITIES = ("error", "warning", "note")
@@ -42,8 +42,6 @@ _VERY_SMALL = 16  # pixels of the shorter side
 _COMMON = 0.9  # of the images have one size, so that another is odd
 _MAY_BE_EXACT = 0.02  # distance below which two files may hold the same pixels
 _SEEN = np.dtype([("digest", "u8"), ("width", "i4"), ("height", "i4")])
-
-Watch = Callable[[str], AbstractContextManager[Progress | None]]  # the name of a task → what shows how far it is
 
 
 class Finding(NamedTuple):
@@ -108,13 +106,11 @@ class Report:
         }
 
 
-def check(records: Records, options: SplitOptions, watch: Watch = lambda _: nullcontext()) -> Report:
+def check(records: Records, options: SplitOptions, progress: Progress = SILENT) -> Report:
     """Look at every file of an archive, and for the same image under two ids."""
     seen, thumbnails = paged(len(records), _SEEN), paged(len(records), THUMBNAIL)
-    with watch("reading") as progress:
-        findings = _read_all(records, seen, thumbnails, progress)
-    with watch("comparing") as progress:
-        near = find(thumbnails, progress=progress)
+    findings = _read_all(records, seen, thumbnails, progress)
+    near = find(thumbnails, progress=progress)
     findings += _faults(records)
     findings += _odd_sizes(records, seen)
     parts, split = _divided(records, options)
@@ -136,7 +132,7 @@ def write_findings(report: Report, path: Path) -> None:
         csv.writer(stream, lineterminator="\n").writerows([Finding._fields, *report.findings])
 
 
-def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progress: Progress | None) -> list[Finding]:
+def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progress: Progress) -> list[Finding]:
     """Read every image and mask; what is wrong with them, in the order of the records."""
     found: list[tuple[int, Finding]] = []
 
@@ -147,7 +143,7 @@ def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progre
                 file = records.tree.where(int(records.table["mask"][row]))
                 found.extend((row, finding._replace(file=file)) for finding in _mask(records, row, seen[row]))
 
-    in_chunks(len(records), read, progress)
+    in_chunks(len(records), read, progress.count("reading"))
     return [finding for _, finding in sorted(found, key=lambda each: each[0])]
 
 

@@ -25,7 +25,8 @@ import numpy as np
 from PIL import Image
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from residerm.parallel import Progress, in_chunks
+from residerm.parallel import in_chunks
+from residerm.progress import SILENT, Count, Progress
 from residerm.storage.scratch import paged
 
 SIDE = 48
@@ -65,14 +66,13 @@ def thumbnail(image: Image.Image) -> np.ndarray:
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))  # SIDE × SIDE × 3
 
 
-def find(thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress | None = None) -> list[Pair]:
+def find(thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress = SILENT) -> list[Pair]:
     """The pairs of images whose distance is at most `limit`, nearest first."""
     rows = len(thumbnails)
     found: list[tuple[float, int, int]] = []
 
     def report(done: int) -> None:
-        if progress:
-            progress(done // 2, rows)
+        progress.advance("comparing", done // 2, rows)
 
     def judge(start: int, stop: int) -> None:
         for begin in range(start, stop, _JUDGED):
@@ -94,7 +94,7 @@ def find(thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress | None
     return [Pair(*pair, distance) for pair, distance in nearest.items()]
 
 
-def _candidates(coarse: np.ndarray, progress: Progress) -> np.ndarray:
+def _candidates(coarse: np.ndarray, count: Count) -> np.ndarray:
     """For each image the rows of those that are most like it once they are cropped, and the number of the crop."""
     rows = len(coarse)
     whole = _whole_invariants(coarse)
@@ -106,7 +106,7 @@ def _candidates(coarse: np.ndarray, progress: Progress) -> np.ndarray:
             _merge(kept[start:stop], _likeness(whole[start:stop], cropped), start, begin)
 
         in_chunks(rows, keep_best)
-        progress(min(begin + _BLOCK, rows), rows)
+        count(min(begin + _BLOCK, rows), rows)
     return kept
 
 

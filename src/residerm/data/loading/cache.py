@@ -29,7 +29,8 @@ from residerm.config import OnBadImage, PixelSpec
 from residerm.data.archives.records import Records
 from residerm.errors import ArchiveError, ImageError, WriteError, listed
 from residerm.files import new_folder, reserve, write_error
-from residerm.parallel import Progress, in_chunks
+from residerm.parallel import in_chunks
+from residerm.progress import SILENT, Progress
 
 _PIXELS, _ABOUT = "pixels.raw", "cache.json"
 
@@ -55,7 +56,7 @@ def open_cache(
     *,
     on_bad_image: OnBadImage = "error",
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = SILENT,
 ) -> Cache:
     """The cache of these records at this spec; built now if there is none yet."""
     folder = folder or default_folder()
@@ -94,7 +95,7 @@ def _sweep(place: Path) -> None:
         shutil.rmtree(remains, ignore_errors=True)
 
 
-def _build(place: Path, records: Records, spec: PixelSpec, on_bad_image: OnBadImage, progress: Progress | None) -> None:
+def _build(place: Path, records: Records, spec: PixelSpec, on_bad_image: OnBadImage, progress: Progress) -> None:
     with new_folder(place) as partial:
         pixels = _reserve(partial / _PIXELS, (len(records), spec.size, spec.size, 3))
         unreadable = _decode_all(records, spec, pixels, progress)
@@ -118,7 +119,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:
     return np.memmap(path, np.uint8, mode="r+", shape=shape)
 
 
-def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress: Progress | None) -> dict[int, str]:
+def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress: Progress) -> dict[int, str]:
     """Decode every record into its place."""
     unreadable: dict[int, str] = {}
 
@@ -129,7 +130,7 @@ def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress:
             except ImageError as error:
                 unreadable[row] = str(error)
 
-    in_chunks(len(records), decode, progress)
+    in_chunks(len(records), decode, progress.count("decoding"))
     return dict(sorted(unreadable.items()))
 
 

@@ -27,7 +27,8 @@ from residerm.data.synthetic.photographs import encoded
 from residerm.data.synthetic.plan import Photograph, plan
 from residerm.data.synthetic.processes import mapped
 from residerm.files import new_folder
-from residerm.parallel import Progress, cores
+from residerm.parallel import cores
+from residerm.progress import SILENT, Progress
 
 _COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset")
 _MASKS = "HAM10000_segmentations_lesion_tschandl"
@@ -35,7 +36,7 @@ _WORTH_A_PROCESS = 150  # drawing fewer images takes less time than starting ano
 
 
 def draw_archive(
-    out: Path, options: SyntheticOptions, progress: Progress | None = None, *, processes: int | None = None
+    out: Path, options: SyntheticOptions, progress: Progress = SILENT, *, processes: int | None = None
 ) -> Path:
     """Draw the embedded archive into a new or empty folder, in as many processes as there are cores."""
     photographs = plan(options)
@@ -64,7 +65,7 @@ def _write_zips(
     folder: Path,
     photographs: Sequence[Photograph],
     drawn: Iterator[tuple[bytes, bytes]],
-    progress: Progress | None,
+    progress: Progress,
 ) -> None:
     """Two zips of images and one of masks, in the order of the images' numbers."""
     half, total = (len(photographs) + 1) // 2, len(photographs)
@@ -76,8 +77,7 @@ def _write_zips(
         for done, (photograph, (picture, mask)) in enumerate(zip(photographs, drawn, strict=True), start=1):
             _add(first if done <= half else second, f"{photograph.image_id}.jpg", picture)
             _add(masks, f"{_MASKS}/{photograph.image_id}_segmentation.png", mask)
-            if progress:
-                progress(done, total)
+            progress.advance("drawing", done, total)
 
 
 def _add(archive: ZipFile, name: str, data: bytes) -> None:
