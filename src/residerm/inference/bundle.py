@@ -21,9 +21,10 @@ WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
 
 
 def write_bundle(model: Model, description: ModelDescription, folder: Path) -> Path:
-    """Write a bundle into a new folder."""
+    """Write a bundle into a new folder; what the model gives besides logits is written into its description."""
     from safetensors.torch import save
 
+    description = _completed(description, model)
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     with new_folder(folder) as partial:
         # Not by save_file, which hides what the disk complains of.
@@ -70,7 +71,16 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     except RuntimeError as error:
         raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
     model.set_colours(description.mean, description.deviation)
-    return model.eval(), description
+    return model.eval(), _completed(description, model)  # of format 1, which did not say what the model gives
+
+
+def _completed(description: ModelDescription, model: Model) -> ModelDescription:
+    """The description with what the model gives besides logits."""
+    head = model.head
+    linear = head.linear(model.network) is not None
+    return description.model_copy(
+        update={"format": 2, "features": head.features, "maps": head.maps is not None, "linear_classifier": linear}
+    )
 
 
 def _first_complaint(error: ValidationError) -> str:

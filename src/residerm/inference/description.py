@@ -29,7 +29,7 @@ class ModelDescription(Options):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2  # since 2: `features`, `maps`, `linear_classifier`
     model: _Name
     resnet: ResNetOptions = ResNetOptions()
     classes: tuple[_Name, ...] = Field(min_length=1, max_length=10_000)
@@ -38,6 +38,9 @@ class ModelDescription(Options):
     mean: tuple[_Share, _Share, _Share]
     deviation: tuple[_Deviation, _Deviation, _Deviation]
     activation: Literal["softmax"] = "softmax"
+    features: int = Field(0, ge=0, description="Number of features; 0 where the model gives none.")
+    maps: bool = Field(False, description="Whether the features are the mean of maps.")
+    linear_classifier: bool = Field(False, description="Whether one linear layer behind that mean makes the logits.")
     prior: tuple[_Share, ...]
     archive: str
     synthetic: bool

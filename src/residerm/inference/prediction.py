@@ -26,7 +26,7 @@ from residerm.disclaimer import DISCLAIMER
 from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
 from residerm.files import new_file, require_writable
 from residerm.inference import Predictor, load
-from residerm.inference.predictor import Views
+from residerm.outputs import Views
 from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
 from residerm.scores import named

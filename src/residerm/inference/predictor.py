@@ -1,98 +1,138 @@
-"""Images → probabilities, with the preprocessing that the model's description names.
+"""Images → outputs, with the preprocessing that the model's description names, whatever runs the network.
 
     predictor = load("runs/20260101-120000-resnet50-ham10000-64px-s0")
-    probabilities = predictor.predict([Path("lesion.jpg").read_bytes()])
+    probabilities = predictor.predict(["lesion.jpg"])
+    outputs = predictor.outputs(pixels, views=8)          logits, features; with maps=True also maps
 
 The result for an image does not depend on its batch: to 1e-5 in float32; bf16, which is faster, rounds each image by
-itself, and a ResNet-50's probabilities were within 0.01 of those in float32 (benchmarks/prediction.py). With `views`,
+itself, and a ResNet-50's probabilities were within 0.01 of those in float32 (benchmarks/prediction.py). With 8 views,
 probabilities are the mean over the image turned by quarters and mirrored, which lesions have no preference for. Not a
 medical device and not a diagnosis.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from residerm import imaging
+from residerm.errors import ImageError, UsageError, explain
 from residerm.inference.bundle import read_bundle
 from residerm.inference.description import ModelDescription
+from residerm.inference.runtimes import Classifier, Runtime
 from residerm.inference.validation import require_finite
+from residerm.outputs import Outputs, Views, averaged, concatenated, view
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from PIL.Image import Image
 
-    from residerm.models.model import Model
+__all__ = ["Picture", "Precision", "Predictor", "RuntimeName", "Views", "load"]
 
 Precision = Literal["auto", "float32", "bf16"]
-Views = Literal[1, 8]
+RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
+Picture: TypeAlias = "bytes | str | Path | Image | np.ndarray"
+
+_BATCH = 64
+_IN_PNG = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # modes that a PNG keeps as they are
 
 
 class Predictor:
     """A model that is ready to be used."""
 
-    def __init__(
-        self, model: Model, description: ModelDescription, device: str | None = None, precision: Precision = "float32"
-    ) -> None:
-        """Take a model as `read_bundle` gives it; a CUDA device is used where there is one."""
-        import torch
-
-        from residerm.inference.precision import choose_precision
-
+    def __init__(self, description: ModelDescription, runtime: Runtime) -> None:
         self.description = description
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.precision = choose_precision(precision, self._device.type)
-        model.network = _folded(model.network.eval())
-        self._model = model.to(self._device).to(memory_format=torch.channels_last).eval()
+        self._runtime = runtime
 
-    def predict(self, images: Sequence[bytes], batch_size: int = 64) -> np.ndarray:
-        """Probabilities of image files, in the order of the description's classes."""  # (n, classes) float32
-        spec = self.description.pixels
+    @property
+    def runtime(self) -> str:
+        """The library that runs the network."""
+        return self._runtime.name
+
+    @property
+    def precision(self) -> str:
+        """The precision of its arithmetic."""
+        return self._runtime.precision
+
+    @property
+    def classifier(self) -> Classifier | None:
+        """Weight (classes, d) and bias (classes,) of the linear layer behind the mean of the maps; None without it."""
+        return self._runtime.classifier
+
+    def outputs(self, pixels: np.ndarray, views: Views = 1, maps: bool = False, batch_size: int = _BATCH) -> Outputs:
+        """Logits, features and, if asked for, maps of images (n, size, size, 3) uint8, as `imaging.read` gives them."""
+        self._require(pixels)
+        if not len(pixels):
+            return Outputs(np.zeros((0, len(self.description.classes)), np.float32))
+        batches = (pixels[start : start + batch_size] for start in range(0, len(pixels), batch_size))
+        return concatenated([self._run(some, views, maps) for some in batches])
+
+    def predict(self, images: Sequence[Picture], views: Views = 1, batch_size: int = _BATCH) -> np.ndarray:
+        """Probabilities (n, classes) of images: paths, bytes of image files, PIL images or arrays of RGB."""
         batches = [
-            self.predict_pixels(np.stack([imaging.read(image, spec) for image in images[start : start + batch_size]]))
+            self.outputs(np.stack([self.pixels(image) for image in images[start : start + batch_size]]), views)
             for start in range(0, len(images), batch_size)
         ]
-        return np.concatenate(batches) if batches else np.zeros((0, len(self.description.classes)), np.float32)
+        if not batches:
+            return np.zeros((0, len(self.description.classes)), np.float32)
+        return concatenated(batches).probabilities
 
     def predict_pixels(self, pixels: np.ndarray, views: Views = 1) -> np.ndarray:
         """Probabilities of images that `imaging.read` has read."""  # (n, size, size, 3) uint8 → (n, classes)
-        import torch
+        return self.outputs(pixels, views).probabilities
 
-        low = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with torch.inference_mode(), low:
-            batch = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
-            seen = [self._model(view).float().softmax(1) for view in _views(batch, views)]
-            probabilities: np.ndarray = torch.stack(seen).mean(0).cpu().numpy()
-        require_finite(probabilities, self.description.model)
-        return probabilities
+    def pixels(self, image: Picture) -> np.ndarray:
+        """An image as the network takes it: (size, size, 3) uint8."""
+        return imaging.read(_bytes(image), self.description.pixels)
+
+    def _run(self, pixels: np.ndarray, views: Views, maps: bool) -> Outputs:
+        outputs = averaged([self._runtime.run(view(pixels, number), maps) for number in range(views)])
+        require_finite(outputs.logits, self.description.model)
+        return outputs
+
+    def _require(self, pixels: np.ndarray) -> None:
+        size = self.description.pixels.size
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
+            found = f"{pixels.dtype} of shape {pixels.shape}"
+            raise UsageError(f"pixels: {found} are not images (n, {size}, {size}, 3) of uint8; use `pixels(image)`")
 
 
-def load(path: str | Path, device: str | None = None, precision: Precision = "float32") -> Predictor:
+def load(
+    path: str | Path,
+    *,
+    runtime: RuntimeName = "auto",
+    precision: Precision = "float32",
+    threads: int | None = None,
+    device: str | None = None,
+) -> Predictor:
     """The predictor of a run or a bundle."""
-    return Predictor(*read_bundle(Path(path)), device, precision)
+    from residerm.inference.runtimes.torch import TorchRuntime
+
+    if runtime not in ("auto", "torch"):
+        raise UsageError(f"runtime {runtime!r}: {path} runs with 'torch' alone; export it first")
+    model, description = read_bundle(Path(path))
+    return Predictor(description, TorchRuntime(model, precision=precision, device=device, threads=threads))
 
 
-def _folded(network: nn.Module) -> nn.Module:
-    """The network with its normalisations inside the convolutions before them, which is a sixth faster."""
-    from torch.fx.experimental.optimization import fuse
+def _bytes(image: Picture) -> bytes:
+    """The bytes of an image file; of pixels those of a file that keeps each of them."""
+    from PIL import Image
 
-    try:
-        folded: nn.Module = fuse(network)
-    except Exception:  # networks have no common way to say that they cannot be traced
-        return network
-    return folded
-
-
-def _views(batch: Tensor, views: Views) -> Iterator[Tensor]:
-    """The images as they are; of eight views also their quarter turns, and the mirror images of all four."""
-    import torch
-
-    if views == 1:
-        yield batch
-        return
-    for image in (batch, batch.flip(3)):
-        for quarters in range(4):
-            yield torch.rot90(image, quarters, (2, 3)).contiguous(memory_format=torch.channels_last)
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | Path):
+        try:
+            return Path(image).read_bytes()
+        except OSError as error:
+            raise ImageError(f"{image}: {explain(error)}") from error
+    if isinstance(image, np.ndarray):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ImageError(f"an array of {image.dtype} and shape {image.shape} is no RGB image (h, w, 3) of uint8")
+        image = Image.fromarray(image)
+    stream = io.BytesIO()
+    image = image.convert("RGB") if image.mode not in _IN_PNG else image
+    image.save(stream, "PNG", compress_level=0)
+    return stream.getvalue()

@@ -45,11 +45,11 @@ class ConvolutionalNetwork(nn.Module):
         maps: Tensor = self.pool3(F.relu(self.conv3(x)))
         return maps
 
-    def forward_head(self, maps: Tensor) -> Tensor:
-        """Logits of the maps."""
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of the maps; with `pre_logits` the features, which the last layer sees."""
         x = F.relu(self.dense1(maps.flatten(1)))
-        logits: Tensor = self.dense3(F.relu(self.dense2(x)))
-        return logits
+        features = F.relu(self.dense2(x))
+        return features if pre_logits else self.dense3(features)
 
     def _initialise(self) -> None:
         """He et al. 2015, as in the ResNet; the paper does not say."""

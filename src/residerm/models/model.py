@@ -15,6 +15,8 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from residerm.models.head import Head, head_of
+
 Colour = tuple[float, float, float]  # red, green, blue, of 0 to 1
 
 IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
@@ -39,6 +41,7 @@ class Model(nn.Module):
         self.network = network
         self.name, self.classes, self.size, self.classifier = name, classes, size, classifier
         self.frozen = False
+        self._head: Head | None = None
 
     def set_colours(self, mean: Colour, deviation: Colour) -> None:
         """Normalise by these from now on."""
@@ -54,6 +57,19 @@ class Model(nn.Module):
         for name in self.classifier:
             for parameter in self.network.get_submodule(name).parameters():
                 nn.init.zeros_(parameter)
+
+    @property
+    def head(self) -> Head:
+        """What the network gives besides logits; found out when it is first asked for."""
+        if self._head is None:
+            training = self.training
+            self._head = head_of(self.network, self.classifier, self.size)
+            self.train(training)
+        return self._head
+
+    def outputs(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Logits (n, classes), features (n, d) and maps (n, h, w, d) of images (n, 3, size, size)."""
+        return self.head.outputs(self.network, self.normalise(images))
 
     def freeze_backbone(self) -> None:
         """Keep all but the classifier as it is: no gradients, and BatchNorm's statistics are not renewed."""

@@ -116,10 +116,10 @@ class ResNet(nn.Module):
         x = self.layer4(x)  # (n, 2048, 7, 7)
         return _relu(self.norm(x)) if self.preactivation else x
 
-    def forward_head(self, maps: Tensor) -> Tensor:
-        """Logits of the maps."""
-        logits: Tensor = self.fc(maps.mean((2, 3)))
-        return logits
+    def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of the maps; with `pre_logits` the features, which are the maps' mean."""
+        features = maps.mean((2, 3))
+        return features if pre_logits else self.fc(features)
 
     def begin_as_identity(self) -> None:
         """Let every block pass on its shortcut alone: the network is shallow at first, and deepens as it learns."""

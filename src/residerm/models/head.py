@@ -1,0 +1,96 @@
+"""What a network gives besides its logits: the features that its classifier sees, and the maps whose mean they are.
+
+    head = head_of(network, ("fc",), size=64)
+    logits, features, maps = head.outputs(network, images)          maps (n, h, w, d), or None
+
+Nothing is taken from a network's name: one random image passes through it, and what is compared are the numbers. The
+features of a ResNet are the mean of its maps over the image, and one linear layer makes the logits of them. VGG19 and
+the paper's convolutional network have features, but no such maps; logistic regression sees the pixels themselves, and
+gives logits alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Head:
+    """What can be had of a network; `classifier` is the linear layer that makes the logits of the features."""
+
+    features: int = 0  # their number; 0: there are none
+    classifier: str | None = None
+    maps: Literal["channels first", "channels last"] | None = None
+
+    def outputs(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Logits (n, classes), features (n, d) and maps (n, h, w, d) of normalised images (n, 3, size, size)."""
+        if not self.features:
+            return network(images), None, None
+        body: Any = network
+        found = body.forward_features(images)
+        features = body.forward_head(found, pre_logits=True)
+        if self.classifier is None:
+            logits = body.forward_head(found)
+        else:
+            logits = network.get_submodule(self.classifier)(features)
+        return logits, features, self._last(found)
+
+    def linear(self, network: nn.Module) -> nn.Linear | None:
+        """The linear layer behind the mean of the maps; None where there is no such pair."""
+        if self.classifier is None or self.maps is None:
+            return None
+        layer = network.get_submodule(self.classifier)
+        assert isinstance(layer, nn.Linear)
+        return layer
+
+    def _last(self, maps: Tensor) -> Tensor | None:
+        """The maps with their channels last; None where they are not what is averaged."""
+        return maps.permute(0, 2, 3, 1) if self.maps == "channels first" else maps if self.maps else None
+
+
+def head_of(network: nn.Module, classifier: Sequence[str], size: int) -> Head:
+    """Find out what a network gives, by one random image; it is left in evaluation."""
+    network.eval()
+    parameter = next(network.parameters())
+    draw = torch.Generator().manual_seed(0)
+    image = torch.randn(1, 3, size, size, generator=draw).to(parameter.device, parameter.dtype)
+    with torch.no_grad(), torch.autocast(parameter.device.type, enabled=False):
+        expected = network(image)
+        try:
+            body: Any = network
+            found = body.forward_features(image)
+            features = body.forward_head(found, pre_logits=True)
+        except (AttributeError, TypeError):  # a network without this pair of functions, or without `pre_logits`
+            return Head()
+        if features.ndim != 2:
+            return Head()
+        return Head(features.shape[1], _linear(network, classifier, features, expected), _averaged(found, features))
+
+
+def _linear(network: nn.Module, classifier: Sequence[str], features: Tensor, logits: Tensor) -> str | None:
+    """The name of the one linear layer that makes the logits of the features."""
+    for name in classifier:
+        layer = network.get_submodule(name)
+        if isinstance(layer, nn.Linear) and layer.in_features == features.shape[1]:
+            return name if _close(layer(features), logits) else None
+    return None
+
+
+def _averaged(maps: Any, features: Tensor) -> Literal["channels first", "channels last"] | None:
+    """How the channels of maps lie whose mean the features are."""
+    if not isinstance(maps, Tensor) or maps.ndim != 4:
+        return None
+    if maps.shape[1] == features.shape[1] and _close(maps.mean((2, 3)), features):
+        return "channels first"
+    if maps.shape[3] == features.shape[1] and _close(maps.mean((1, 2)), features):
+        return "channels last"
+    return None
+
+
+def _close(one: Tensor, other: Tensor) -> bool:
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,122 @@
+"""A predictor: three outputs of images in any form, whatever their batch, and the model that is given is left alone."""
+
+import copy
+import io
+from pathlib import Path
+
+import making
+import numpy as np
+import pytest
+import torch
+from modelling import NETWORKS, description, images, trained
+from PIL import Image
+
+from residerm.config import ResNetOptions
+from residerm.errors import ImageError, UsageError
+from residerm.inference import Predictor, load, write_bundle
+from residerm.inference.runtimes.torch import TorchRuntime
+
+SMALL = ResNetOptions(width=8)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    saved = trained("resnet18", SMALL)
+    return write_bundle(saved, description(saved, SMALL), tmp_path_factory.mktemp("model") / "bundle")
+
+
+@pytest.mark.parametrize(("name", "resnet"), NETWORKS)
+def test_outputs_are_those_of_the_model(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
+    saved = trained(name, resnet)
+    predictor = load(write_bundle(saved, description(saved, resnet), tmp_path / "bundle"))
+    pixels = images()
+    with torch.inference_mode():
+        expected = saved.outputs(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+    found = predictor.outputs(pixels, maps=True)
+    for one, other in zip((found.logits, found.features, found.maps), expected, strict=True):
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            np.testing.assert_allclose(one, other.numpy(), atol=1e-4)
+    told = predictor.description
+    assert (told.features, told.maps) == (
+        0 if found.features is None else found.features.shape[1],
+        found.maps is not None,
+    )
+    assert told.linear_classifier == (predictor.classifier is not None)
+
+
+def test_mean_of_the_maps_and_the_classifier_make_the_logits(bundle: Path) -> None:
+    predictor = load(bundle)
+    assert predictor.runtime == "torch"
+    assert predictor.classifier is not None
+    weight, bias = predictor.classifier
+    found = predictor.outputs(images(), maps=True)
+    assert found.maps is not None
+    np.testing.assert_allclose(found.maps.mean((1, 2)) @ weight.T + bias, found.logits, atol=1e-4)
+
+
+def test_maps_are_left_out_unless_asked_for(bundle: Path) -> None:
+    assert load(bundle).outputs(images()).maps is None
+
+
+def test_views_are_averaged_and_maps_turned_back(bundle: Path) -> None:
+    predictor, pixels = load(bundle), images()
+    turned = np.rot90(pixels, 1, axes=(1, 2))
+    one, other = predictor.outputs(pixels, views=8, maps=True), predictor.outputs(turned, views=8, maps=True)
+    np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+    assert one.maps is not None
+    assert other.maps is not None
+    np.testing.assert_allclose(np.rot90(one.maps, 1, axes=(1, 2)), other.maps, atol=1e-4)
+
+
+def test_batches_do_not_matter(bundle: Path) -> None:
+    predictor, pixels = load(bundle), images(19)
+    whole = predictor.outputs(pixels).probabilities
+    for size in (1, 3, 17):
+        np.testing.assert_allclose(predictor.outputs(pixels, batch_size=size).probabilities, whole, atol=1e-5)
+    np.testing.assert_allclose(predictor.outputs(pixels[::-1]).probabilities[::-1], whole, atol=1e-5)
+    assert predictor.outputs(pixels[:0]).probabilities.shape == (0, 3)
+
+
+def test_one_image_in_every_form(bundle: Path, tmp_path: Path) -> None:
+    predictor, stream = load(bundle), io.BytesIO()
+    picture = Image.open(io.BytesIO(making.jpeg(1, (60, 40))))
+    picture.save(stream, "PNG")
+    file = tmp_path / "one.png"
+    file.write_bytes(stream.getvalue())
+    forms = [file, str(file), stream.getvalue(), picture, np.asarray(picture)]
+    found = predictor.predict(forms)
+    np.testing.assert_allclose(found, np.repeat(found[:1], len(forms), axis=0), atol=1e-6)
+    assert predictor.predict([]).shape == (0, 3)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (Path("none.jpg"), "none.jpg: there is no such file"),
+        (b"", "the file is empty"),
+        (np.zeros((4, 4), np.uint8), r"an array of uint8 and shape \(4, 4\) is no RGB image"),
+        (np.zeros((4, 4, 3), np.float32), "an array of float32"),
+    ],
+)
+def test_what_is_no_image_is_refused(bundle: Path, image: object, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        load(bundle).predict([image])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.zeros((1, 32, 32, 3)), np.zeros((1, 16, 16, 3), np.uint8), np.zeros(3, np.uint8)]
+)
+def test_pixels_of_another_kind_are_refused(bundle: Path, pixels: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="are not images"):
+        load(bundle).outputs(pixels)
+
+
+def test_the_model_that_is_given_stays_as_it_is() -> None:
+    model = trained("resnet18", SMALL)
+    before = copy.deepcopy(model)
+    predictor = Predictor(description(model, SMALL), TorchRuntime(model))
+    predictor.outputs(images())
+    assert [type(one) for one in model.modules()] == [type(one) for one in before.modules()]
+    for (key, value), other in zip(model.state_dict().items(), before.state_dict().values(), strict=True):
+        assert torch.equal(value, other), key
