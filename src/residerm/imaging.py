@@ -44,9 +44,9 @@ Image.MAX_IMAGE_PIXELS = None  # our own limit is checked before any pixel is de
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata; the pixels are what counts
 
 
-def read(data: bytes, spec: PixelSpec) -> np.ndarray:
+def read(data: bytes, spec: PixelSpec, most_pixels: int | None = None) -> np.ndarray:
     """Decode an image file to the pixels that the spec asks for: uint8, RGB."""
-    image = decode(data, (2 * spec.size, 2 * spec.size) if spec.reduced else None)
+    image = decode(data, (2 * spec.size, 2 * spec.size) if spec.reduced else None, most_pixels)
     side, resampling = (spec.size, spec.size), _FILTERS[spec.filter]
     if spec.aspect == "crop":
         image = ImageOps.fit(image, side, resampling)
@@ -57,12 +57,12 @@ def read(data: bytes, spec: PixelSpec) -> np.ndarray:
     return np.asarray(image)  # (size, size, 3)
 
 
-def decode(data: bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
+def decode(data: bytes, at_least: tuple[int, int] | None = None, most_pixels: int | None = None) -> Image.Image:
     """Decode an image file to upright 8-bit RGB; a JPEG at 1/2, 1/4 or 1/8 if that is still `at_least` so large."""
     if not data:
         raise ImageError("the file is empty")
     try:
-        image = _open(data, at_least)
+        image = _open(data, at_least, most_pixels or MAXIMUM_PIXELS)
         image.load()
         ImageOps.exif_transpose(image, in_place=True)
         return _to_rgb(image)
@@ -72,7 +72,7 @@ def decode(data: bytes, at_least: tuple[int, int] | None = None) -> Image.Image:
         raise ImageError(_reason(error)) from error
 
 
-def _open(data: bytes, at_least: tuple[int, int] | None) -> Image.Image:
+def _open(data: bytes, at_least: tuple[int, int] | None, most_pixels: int) -> Image.Image:
     """The image with its size known and no pixel decoded; refuses what would take too much memory."""
     stream = io.BytesIO(data)
     image: Image.Image = Image.open(stream, formats=_FORMATS)
@@ -82,11 +82,11 @@ def _open(data: bytes, at_least: tuple[int, int] | None) -> Image.Image:
         _require_whole(data, first_scan, width, height)
     if at_least is not None:
         image.draft("RGB", at_least)  # only a JPEG takes heed of it
-    if width * height > MAXIMUM_PIXELS and data.find(_START_OF_SCAN, first_scan) < 0:
+    if width * height > most_pixels and data.find(_START_OF_SCAN, first_scan) < 0:
         width, height = image.size
-    if width * height > MAXIMUM_PIXELS:
+    if width * height > most_pixels:
         raise ImageError(
-            f"{width}x{height} pixels are more than the {MAXIMUM_PIXELS // 10**6} megapixels that are read; "
+            f"{width}x{height} pixels are more than the {most_pixels / 1e6:g} megapixels that are read; "
             "scale the image down, or leave it out"
         )
     return image

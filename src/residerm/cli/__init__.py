@@ -36,6 +36,7 @@ for verb, help_text in {
     "Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0",
     "predict": "Say what a model makes of images. Not a diagnosis.\n\n"
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
+    "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",
     "runs": "List and compare what was trained.\n\nExample: residerm runs",
     "bench": "Measure training against the machine's own limit.\n\nExample: residerm bench HAM10000 --model resnet50",
 }.items():

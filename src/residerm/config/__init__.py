@@ -19,6 +19,7 @@ from residerm.config.evaluation import Decision, EvaluateOptions
 from residerm.config.experiment import Experiment
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.presets import PRESETS
+from residerm.config.serving import LogFormat, ServeOptions
 from residerm.config.training import Precision, TrainOptions
 from residerm.config.trust import OutlierScore, TrustOptions
 
@@ -29,6 +30,7 @@ __all__ = [
     "Decision",
     "EvaluateOptions",
     "Experiment",
+    "LogFormat",
     "ModelOptions",
     "OnBadImage",
     "Options",
@@ -37,6 +39,7 @@ __all__ = [
     "Precision",
     "ResNetOptions",
     "SampleOptions",
+    "ServeOptions",
     "Shortcut",
     "SplitOptions",
     "Stem",

@@ -1,0 +1,40 @@
+"""`residerm serve`: a model behind an API and a page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from residerm.cli.console import remarks
+from residerm.config import ServeOptions
+from residerm.errors import UsageError
+
+if TYPE_CHECKING:
+    from residerm.serve import Listening
+
+
+def serve_(
+    model: str = "starter",
+    /,
+    *,
+    options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions(),
+) -> None:
+    """Serve a model: a page at /, an API under /v1. Not a diagnosis.
+
+    Example: residerm serve starter --port 8000
+
+    Parameters
+    ----------
+    model
+        starter, an exported bundle, or a run.
+    """
+    try:
+        from residerm.serve import serve
+    except ModuleNotFoundError as error:
+        raise UsageError(f"serving needs {error.name}: pip install 'residerm[serve]'") from None
+    serve(model, options, announce=_announce)
+
+
+def _announce(listening: Listening) -> None:
+    remarks.print(f"residerm serves at {listening.url} (Ctrl-C ends it)")

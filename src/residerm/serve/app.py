@@ -1,0 +1,181 @@
+"""The application: routes, and what they promise in OpenAPI.
+
+    app = create_app(Served(...), ServeOptions())        # to be run by any ASGI server, in one process
+
+Everything it knows of images is in `service`; everything around a request is in `front`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+import residerm
+from residerm.config import ServeOptions
+from residerm.inference.description import DISCLAIMER
+from residerm.serve.answers import Answers, Health, ModelAnswer
+from residerm.serve.front import Front
+from residerm.serve.identity import Served
+from residerm.serve.metrics import CONTENT_TYPE, Metrics
+from residerm.serve.openapi import ANSWER_PROBLEMS, IMAGES_BODY, PROTECTED, describe_problems, problem_responses
+from residerm.serve.problems import Problem, of_status
+from residerm.serve.security import Guard, is_loopback
+from residerm.serve.service import Explain, Service
+
+_PAGE: Mapping[str, tuple[str, str]] = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+}
+_CLASS = "Class to explain. Default: the predicted one."
+_DESCRIPTION = f"Skin-lesion images in, calibrated probabilities out. {DISCLAIMER}"
+
+
+def create_app(model: Served, options: ServeOptions, token: str | None = None) -> FastAPI:
+    """The application of one worker."""
+    metrics = Metrics(model.identity.name, model.identity.sha256, residerm.__version__)
+    service = Service(model, options, metrics)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await service.start()
+        yield
+        await service.end()
+
+    app = FastAPI(
+        title="residerm",
+        version=residerm.__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,  # their pages load scripts from a foreign host
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.add_middleware(Front, guard=Guard(token, is_loopback(options.host)), metrics=metrics)
+    _handle_errors(app, metrics)
+    _add_model_routes(app, service)
+    _add_operations(app, service)
+    _add_page(app)
+    describe_problems(app)
+    return app
+
+
+def _add_model_routes(app: FastAPI, service: Service) -> None:
+    limits = service.options
+
+    @app.post(
+        "/v1/predict",
+        response_model=Answers,
+        responses=problem_responses(*ANSWER_PROBLEMS),
+        openapi_extra={**IMAGES_BODY, **PROTECTED},
+        operation_id="predict",
+    )
+    async def predict(request: Request) -> Response:
+        """Probabilities, prediction set, abstention and outlier score of images: one as the body, or many as a form."""
+        return _json(await service.answer(request))
+
+    @app.post(
+        "/v1/explain",
+        response_model=Answers,
+        responses=problem_responses(*ANSWER_PROBLEMS, 409),
+        openapi_extra={**IMAGES_BODY, **PROTECTED},
+        operation_id="explain",
+    )
+    async def explain(
+        request: Request,
+        label: Annotated[str | None, Query(alias="class", max_length=100, description=_CLASS)] = None,
+    ) -> Response:
+        """The same, and for each image which parts of it speak for or against a class."""
+        return _json(await service.answer(request, Explain(label)))
+
+    @app.get(
+        "/v1/model",
+        response_model=ModelAnswer,
+        responses=problem_responses(401, 403),
+        openapi_extra=PROTECTED,
+        operation_id="model",
+    )
+    async def model() -> Response:
+        """The model that is served: description, card, hash, parity, trust; and the limits of a request."""
+        bounds = {"files": limits.max_files, "megabytes": limits.max_megabytes, "megapixels": limits.max_megapixels}
+        return _json(service.model.document(bounds))
+
+
+def _add_operations(app: FastAPI, service: Service) -> None:
+    @app.get("/healthz", response_model=Health, responses=problem_responses(503), operation_id="healthz")
+    async def healthz() -> Response:
+        """Whether the process lives: where it does not, it is to be started anew."""
+        return _health(service.is_alive(), "alive", "the model's thread is stuck or has died")
+
+    @app.get("/readyz", response_model=Health, responses=problem_responses(503), operation_id="readyz")
+    async def readyz() -> Response:
+        """Whether requests are taken on: where they are not, they are to be sent elsewhere."""
+        return _health(service.is_ready(), "ready", "the service is not ready")
+
+    @app.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_responses(401, 403)},
+        openapi_extra=PROTECTED,
+        operation_id="metrics",
+    )
+    async def metrics() -> Response:
+        """Metrics of this worker, for Prometheus."""
+        return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
+
+
+def _add_page(app: FastAPI) -> None:
+    for path, (name, kind) in _PAGE.items():
+        app.add_route(path, _file_route(name, kind), methods=["GET"], include_in_schema=False)
+
+
+def _handle_errors(app: FastAPI, metrics: Metrics) -> None:
+    def refuse(request: Request, problem: Problem) -> Response:
+        metrics.problem(problem.kind)
+        return problem.response(request.scope["state"]["request_id"])
+
+    @app.exception_handler(Problem)
+    async def problem_found(request: Request, error: Problem) -> Response:
+        return refuse(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def parameter_wrong(request: Request, error: RequestValidationError) -> Response:
+        wrong = "; ".join(f"{finding['loc'][-1]}: {finding['msg']}" for finding in error.errors())
+        return refuse(request, Problem("invalid", wrong))
+
+    @app.exception_handler(HTTPException)
+    async def framework_refused(request: Request, error: HTTPException) -> Response:
+        answer = refuse(request, of_status(error.status_code, "see /openapi.json for what is offered"))
+        answer.headers.update(error.headers or {})
+        return answer
+
+
+def _health(well: bool, status: str, otherwise: str) -> Response:
+    if not well:
+        raise Problem("ending", otherwise, retry_after=5)
+    return _json(Health(status=status))
+
+
+def _json(document: BaseModel) -> Response:
+    return Response(document.model_dump_json(), media_type="application/json")
+
+
+def _file_route(name: str, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def page(_: Request) -> Response:
+        return Response(_page_file(name), media_type=kind)
+
+    return page
+
+
+@cache
+def _page_file(name: str) -> bytes:
+    return files("residerm.serve").joinpath("page", name).read_bytes()

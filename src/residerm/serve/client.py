@@ -1,0 +1,61 @@
+"""A client for the service: image files in, answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import httpx
+
+from residerm.errors import ResidermError, UsageError, explain
+from residerm.serve.answers import Answers
+
+
+class ServiceError(ResidermError):
+    """The service could not be reached, or refused the request."""
+
+
+def ask(
+    images: Sequence[str | Path],
+    url: str = "http://127.0.0.1:8000",
+    *,
+    token: str | None = None,
+    explain_class: str | None = None,
+    explained: bool = False,
+    timeout: float = 60.0,
+) -> Answers:
+    """What a service says of image files; with `explained`, or for `explain_class`, also where its evidence lies."""
+    if not images:
+        raise UsageError("images: give at least one file")
+    route = "explain" if explained or explain_class else "predict"
+    with ExitStack() as stack:
+        parts = [("images", (Path(path).name, stack.enter_context(_open(Path(path))))) for path in images]
+        try:
+            reply = httpx.post(
+                f"{url.rstrip('/')}/v1/{route}",
+                params={"class": explain_class} if explain_class else None,
+                files=parts,
+                headers={"authorization": f"Bearer {token}"} if token else None,
+                timeout=timeout,
+            )
+        except httpx.HTTPError as error:
+            raise ServiceError(f"url: {url} does not answer ({error})") from error
+    if reply.status_code != 200:
+        raise ServiceError(f"{url} refused the request: {_detail(reply)}")
+    return Answers.model_validate_json(reply.content)
+
+
+def _open(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UsageError(f"images: {path}: {explain(error)}") from error
+
+
+def _detail(reply: httpx.Response) -> str:
+    try:
+        return str(reply.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{reply.status_code} {reply.reason_phrase}"

@@ -1,0 +1,88 @@
+"""Batches of pixels → what the model and its trust say of each image: the work behind the queue.
+
+Knows nothing of HTTP. One batch goes through the model once, whatever its images were asked for; maps are computed
+where at least one image of the batch is to be explained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from residerm.inference.description import ModelDescription
+from residerm.outputs import Outputs, Views
+
+
+class Judged(Protocol):
+    """What trust says of some images, a row for each."""
+
+    probabilities: np.ndarray
+    sets: np.ndarray
+    abstain: np.ndarray
+    outlier_score: np.ndarray
+    outlier: np.ndarray
+
+
+class Judging(Protocol):
+    """What judges outputs: calibration, sets, abstention, outliers."""
+
+    def judge(self, outputs: Outputs) -> Judged:
+        """What is said of images."""
+
+
+class Serving(Protocol):
+    """What is served: a predictor of any runtime."""
+
+    description: ModelDescription
+    runtime: str
+    trust: Judging | None
+    classifier: tuple[np.ndarray, np.ndarray] | None
+
+    def outputs(self, pixels: np.ndarray, views: Views = 1, maps: bool = False) -> Outputs:
+        """The outputs of pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """The pixels of an image, and whether it is to be explained."""
+
+    pixels: np.ndarray  # (s, s, 3) uint8
+    explain: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Finding:
+    """What is said of one image. Without trust there are probabilities alone."""
+
+    probabilities: np.ndarray  # (classes,)
+    prediction_set: np.ndarray | None  # (classes,) of bool
+    abstained: bool
+    outlier: bool | None
+    outlier_score: float | None
+    maps: np.ndarray | None  # (h, w, d)
+
+
+def find(predictor: Serving, questions: Sequence[Question]) -> list[Finding]:
+    """What the model says of a batch of images."""
+    pixels = np.stack([question.pixels for question in questions])
+    outputs = predictor.outputs(pixels, maps=any(question.explain for question in questions))
+    maps = [outputs.maps[row] if outputs.maps is not None and q.explain else None for row, q in enumerate(questions)]
+    if predictor.trust is None:
+        return [
+            Finding(row, None, False, None, None, one) for row, one in zip(outputs.probabilities, maps, strict=True)
+        ]
+    judged = predictor.trust.judge(outputs)
+    return [
+        Finding(
+            judged.probabilities[row],
+            judged.sets[row],
+            bool(judged.abstain[row]),
+            bool(judged.outlier[row]),
+            float(judged.outlier_score[row]),
+            maps[row],
+        )
+        for row in range(len(pixels))
+    ]

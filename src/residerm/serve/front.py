@@ -1,0 +1,104 @@
+"""What surrounds every request: its id, the guard, the headers of its answer, its line in the log, its metrics.
+
+Plain ASGI, so that it costs little and sees every answer, the framework's own included. Nothing that a request can
+cause leaves here as an exception.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from residerm.serve.logs import log, logger
+from residerm.serve.metrics import Metrics
+from residerm.serve.problems import Problem
+from residerm.serve.security import HEADERS, Guard
+from residerm.serve.service import Gone
+
+ROUTES = frozenset(
+    {"/", "/v1/predict", "/v1/explain", "/v1/model", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js"}
+    | {"/style.css"}
+)
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_GONE = 499  # as nginx logs a client that closed the connection; never sent
+
+
+class Front:
+    """The outermost layer of the application."""
+
+    def __init__(self, app: ASGIApp, *, guard: Guard, metrics: Metrics) -> None:
+        """Wrap an application."""
+        self._app, self._guard, self._metrics = app, guard, metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers, started = Headers(scope=scope), time.monotonic()
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        answer = _Answer(send, request_id)
+        try:
+            self._guard.check(scope["path"], headers)
+            await self._app(scope, receive, answer.send)
+        except Gone:
+            answer.status = _GONE
+        except Exception as error:
+            await self._refuse(error, scope, receive, answer)
+        self._tell(scope, answer, request_id, time.monotonic() - started)
+
+    async def _refuse(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
+        """Answer what failed; a defect is logged with its traceback and told without it."""
+        if isinstance(error, Problem):
+            problem = error
+        else:
+            logger.error("failed", exc_info=error, extra={"fields": {"request_id": answer.request_id}})
+            problem = Problem("internal", "this is a defect of the service; the log has it under the request's id")
+        if answer.status:  # the answer has begun, and cannot become another
+            return
+        self._metrics.problem(problem.kind)
+        await problem.response(answer.request_id)(scope, receive, answer.send)
+
+    def _tell(self, scope: Scope, answer: _Answer, request_id: str, seconds: float) -> None:
+        route = scope["path"] if scope["path"] in ROUTES else "other"
+        self._metrics.request(route, answer.status, seconds)
+        if route not in _QUIET:
+            level = logging.WARNING if answer.status >= 500 else logging.INFO
+            log(
+                "request",
+                level,
+                request_id=request_id,
+                method=scope["method"],
+                route=route,
+                status=answer.status,
+                ms=round(seconds * 1000, 1),
+            )
+
+
+class _Answer:
+    """An answer on its way out, which gets the headers that every answer has."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send, self.request_id, self.status = send, request_id, 0
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            present = {name.lower() for name, _ in message["headers"]}
+            extra = [(name, value) for name, value in HEADERS.items() if name not in present]
+            message["headers"] = [*message["headers"], *extra, (b"x-request-id", self.request_id.encode())]
+        await self._send(message)
+
+
+def _request_id(headers: Headers) -> str:
+    """The id that a client or proxy gave, where it is a plain one, or a new one."""
+    given = headers.get("x-request-id", "")
+    return given if _ID.fullmatch(given) else secrets.token_hex(8)

@@ -1,0 +1,105 @@
+"""What is served, read once from the model's files: its hash, its card, its record of parity, and its warnings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import residerm
+from residerm import taxonomy
+from residerm.serve.answers import ModelAnswer, ModelIdentity
+from residerm.serve.findings import Serving
+
+_CARD = "MODEL_CARD.md"
+
+
+@dataclass(frozen=True)
+class Served:
+    """A predictor, and what its files say of it."""
+
+    predictor: Serving
+    identity: ModelIdentity
+    warnings: tuple[str, ...]
+    card: str | None = None
+    parity: dict[str, Any] | None = None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Labels of the classes, in the model's order."""
+        return self.predictor.description.classes
+
+    def document(self, limits: dict[str, float]) -> ModelAnswer:
+        """All of it, as an answer."""
+        summary = getattr(self.predictor.trust, "summary", None)
+        return ModelAnswer(
+            model=self.identity,
+            disclaimer=self.predictor.description.disclaimer,
+            warnings=list(self.warnings),
+            classes=[{"label": label, "name": name_of(label)} for label in self.classes],
+            explains=self.predictor.classifier is not None,
+            limits=limits,
+            description=self.predictor.description.model_dump(mode="json"),
+            card=self.card,
+            parity=self.parity,
+            trust=summary.model_dump(mode="json") if summary is not None else None,
+        )
+
+
+def served(predictor: Serving, folder: Path | None = None) -> Served:
+    """A predictor with its identity, from the folder of its bundle."""
+    description = predictor.description
+    identity = ModelIdentity(
+        name=description.model,
+        trained_on=description.archive,
+        synthetic=description.synthetic,
+        sha256=_hash(folder),
+        runtime=predictor.runtime,
+        version=residerm.__version__,
+    )
+    return Served(predictor, identity, _warnings(predictor), _text(folder, _CARD), _parity(folder))
+
+
+def name_of(label: str) -> str:
+    """A class in words."""
+    return taxonomy.NAMES.get(label, label)
+
+
+def _warnings(predictor: Serving) -> tuple[str, ...]:
+    description, found = predictor.description, []
+    if description.synthetic:
+        found.append("The model was trained on drawn images: its answers on photographs mean nothing.")
+    if predictor.trust is None:
+        found.append(
+            "Trust has not been fitted: probabilities are not calibrated, and nothing says when not to believe them."
+        )
+    return tuple(found)
+
+
+def _hash(folder: Path | None) -> str:
+    """SHA-256 over the names and contents of the bundle's files, in the order of their names."""
+    whole = hashlib.sha256()
+    for path in _files(folder):
+        whole.update(f"{path.name}\0".encode())
+        with path.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
+
+
+def _files(folder: Path | None) -> Sequence[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file()) if folder else ()
+
+
+def _text(folder: Path | None, name: str) -> str | None:
+    for place in (folder, folder.parent) if folder else ():
+        if (place / name).is_file():
+            return (place / name).read_text(encoding="utf-8")
+    return None
+
+
+def _parity(folder: Path | None) -> dict[str, Any] | None:
+    text = _text(folder, "parity.json")
+    return json.loads(text) if text else None

@@ -1,0 +1,70 @@
+"""What OpenAPI says of bodies with images, problems and the token, with an example that runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from residerm.serve.problems import MEDIA_TYPE, ProblemDetails
+
+ANSWER_PROBLEMS = (400, 401, 403, 408, 413, 415, 422, 429, 503)
+
+EXAMPLE_IMAGE = (  # a PNG of one grey pixel: the smallest image that gets an answer
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
+)
+_BINARY = {"type": "string", "format": "binary"}
+_FORM = {"type": "object", "properties": {"images": {"type": "array", "items": _BINARY, "minItems": 1}}}
+IMAGES_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "One image as the body, or many as parts of a form. The content decides what it is. "
+        f"`echo {EXAMPLE_IMAGE} | base64 -d | curl --data-binary @- -H 'Content-Type: image/png' ADDRESS/v1/predict`",
+        "content": {
+            "multipart/form-data": {"schema": {**_FORM, "required": ["images"]}},
+            "application/octet-stream": {"schema": _BINARY},
+            "image/png": {"schema": _BINARY},
+            "image/jpeg": {"schema": _BINARY},
+            "application/dicom": {"schema": _BINARY},
+        },
+    }
+}
+PROTECTED: dict[str, Any] = {"security": [{}, {"token": []}]}
+_MEANINGS = {
+    400: "The request is malformed.",
+    401: "A token is needed.",
+    403: "The request comes from another site.",
+    408: "The upload took too long.",
+    409: "This model cannot be explained.",
+    413: "The request is too large.",
+    415: "This kind of content is not read.",
+    422: "An image cannot be read, or a parameter is not valid.",
+    429: "Too many requests of one client.",
+    503: "The service is busy or shutting down.",
+}
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documents of problems, by status."""
+    schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
+    answers: dict[int | str, dict[str, Any]] = {}
+    for status in statuses:
+        answers[status] = {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
+        if status in (429, 503):
+            seconds = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+            answers[status]["headers"] = {"Retry-After": seconds}
+    return answers
+
+
+def describe_problems(app: FastAPI) -> None:
+    """Add to the application's OpenAPI what its routes refer to: problem details, and the token."""
+    framework = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = framework()
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {})[ProblemDetails.__name__] = ProblemDetails.model_json_schema()
+        components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]

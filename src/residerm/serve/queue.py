@@ -1,0 +1,154 @@
+"""The queue before the model: one thread that takes what waits, as a batch, and gives each asker its own result.
+
+    queue = BatchQueue(work, batch_size=16, wait=0.004)
+    queue.start()
+    result = await queue.submit(item, deadline=time.monotonic() + 10)
+    await queue.drain()
+
+What holds: a batch never waits for images that nobody has announced, so that a client alone never waits; what was
+cancelled, or is past its deadline, is dropped before it costs anything; every accepted item ends in a result, an
+error or a cancellation; an error of one batch leaves the thread alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Late(Exception):
+    """The deadline of an item passed while it waited."""
+
+
+class Ended(Exception):
+    """The queue takes nothing any more."""
+
+
+@dataclass(frozen=True)
+class _Job(Generic[Item, Result]):
+    item: Item
+    deadline: float
+    future: asyncio.Future[Result]
+
+
+class BatchQueue(Generic[Item, Result]):
+    """Batches for one function, in one thread. Bounded by whoever submits."""
+
+    def __init__(
+        self,
+        work: Callable[[Sequence[Item]], Sequence[Result]],
+        *,
+        batch_size: int,
+        wait: float,
+        observe: Callable[[int, float], None] = lambda *_: None,
+    ) -> None:
+        """Take the function on batches; `observe` is called with each batch's size and seconds, on the event loop."""
+        self._work, self._batch_size, self._wait, self._observe = work, batch_size, wait, observe
+        self._jobs: deque[_Job[Item, Result]] = deque()
+        self._changed = threading.Condition()
+        self._announced = 0
+        self._ending = False
+        self._busy_since: float | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; results come back on the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._thread.start()
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def is_well(self, longest: float) -> bool:
+        """Whether the thread lives and its batch has not lasted longer than this."""
+        since = self._busy_since
+        return self._thread.is_alive() and (since is None or time.monotonic() - since < longest)
+
+    @contextmanager
+    def announced(self, items: int) -> Iterator[None]:
+        """Say that some items are about to come, for which a batch may wait a little."""
+        self._announced += items
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._announced -= items
+                self._changed.notify()
+
+    def submit(self, item: Item, deadline: float) -> asyncio.Future[Result]:
+        """Put an item into the queue; its result is the future's."""
+        if self._ending:
+            raise Ended
+        job = _Job(item, deadline, self._loop.create_future())
+        with self._changed:
+            self._jobs.append(job)
+            self._changed.notify()
+        return job.future
+
+    async def drain(self) -> None:
+        """Take nothing more, finish what waits, and end the thread."""
+        with self._changed:
+            self._ending = True
+            self._changed.notify()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        while jobs := self._next():
+            started = self._busy_since = time.monotonic()
+            try:
+                results: Sequence[Result | Exception] = self._work([job.item for job in jobs])
+            except Exception as error:  # whatever a model raises is an answer to these jobs and to no others
+                results = [error] * len(jobs)
+            self._busy_since = None
+            self._call(self._deliver, jobs, results, time.monotonic() - started)
+
+    def _next(self) -> list[_Job[Item, Result]]:
+        """The jobs of the next batch; none when all is done."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._jobs or self._ending)
+                until = time.monotonic() + self._wait
+                while self._announced and len(self._jobs) < self._batch_size:
+                    if not self._changed.wait(until - time.monotonic()) or time.monotonic() >= until:
+                        break
+                jobs = [self._jobs.popleft() for _ in range(min(self._batch_size, len(self._jobs)))]
+                wanted = [job for job in jobs if self._is_wanted(job)]
+                if wanted or (self._ending and not self._jobs):
+                    return wanted
+
+    def _is_wanted(self, job: _Job[Item, Result]) -> bool:
+        late = time.monotonic() > job.deadline
+        if late:
+            self._call(_settle, job.future, Late())
+        return not late and not job.future.cancelled()
+
+    def _deliver(
+        self, jobs: Sequence[_Job[Item, Result]], results: Sequence[Result | Exception], seconds: float
+    ) -> None:
+        for job, result in zip(jobs, results, strict=True):
+            _settle(job.future, result)
+        self._observe(len(jobs), seconds)
+
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+
+def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:
+    """Give a future its result or error, unless whoever asked has gone."""
+    if future.done():
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

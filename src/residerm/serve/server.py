@@ -1,0 +1,131 @@
+"""`serve`: a model behind HTTP, until it is told to end.
+
+Everything that can be wrong with the options, the port or the model is found out before the first client can connect,
+and is one error. Several workers are processes that share the listening socket and nothing else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from residerm.config import ServeOptions
+from residerm.errors import UsageError, explain
+from residerm.parallel import cores
+from residerm.serve import logs
+from residerm.serve.security import is_loopback, read_token
+
+_CONNECTIONS_WAITING = 256  # in the kernel, until a worker takes them
+
+
+@dataclass(frozen=True)
+class Listening:
+    """Where a service listens."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """The address of its page."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+
+def serve(
+    model: str | Path = "starter",
+    options: ServeOptions = ServeOptions(),
+    *,
+    announce: Callable[[Listening], None] = lambda _: None,
+) -> None:
+    """Serve a model until SIGTERM or Ctrl-C; `announce` is called when the port is taken."""
+    token = _token(options)
+    with _bind(options) as listener:
+        app = build_app(model, options, token)
+        announce(Listening(options.host, listener.getsockname()[1]))
+        _run(app if options.workers == 1 else partial(build_app, model, options, token), options, listener)
+
+
+def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
+    """Load a model and give the application that serves it."""
+    from residerm.serve.app import create_app
+    from residerm.serve.loading import load_served
+
+    logs.configure(options.log)
+    threads = options.threads or max(1, cores() // options.workers)
+    return create_app(load_served(model, threads), options, token)
+
+
+def _run(app: FastAPI | Callable[[], FastAPI], options: ServeOptions, listener: socket.socket) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from residerm.serve.protocol import PatientProtocol
+
+    config = uvicorn.Config(
+        app,
+        factory=options.workers > 1,
+        workers=options.workers,
+        http=PatientProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=options.proxy is not None,
+        forwarded_allow_ips=options.proxy,
+        limit_concurrency=options.connections,
+        timeout_graceful_shutdown=int(options.grace),
+        backlog=_CONNECTIONS_WAITING,
+    )
+    if options.workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
+
+
+def _token(options: ServeOptions) -> str | None:
+    if options.token_file is not None:
+        return read_token(options.token_file)
+    if not is_loopback(options.host) and not options.insecure:
+        raise UsageError(
+            f"host: {options.host} can be reached from other machines; give token_file, or insecure if everyone may ask"
+        )
+    return None
+
+
+def _bind(options: ServeOptions) -> socket.socket:
+    """A socket that listens."""
+    try:
+        found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        listener = socket.socket(family, kind, protocol)
+    except socket.gaierror:
+        raise UsageError(f"host: {options.host} is no address of this machine") from None
+    try:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_CONNECTIONS_WAITING)
+    except OSError as error:
+        listener.close()
+        raise UsageError(_cannot_listen(error, options)) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+def _cannot_listen(error: OSError, options: ServeOptions) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port: {options.port} on {options.host} is in use by another program; choose another one, or 0"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"host: {options.host} is no address of this machine"
+    if error.errno == errno.EACCES:
+        return f"port: {options.port} is only for the administrator; choose one from 1024 on"
+    return f"host: cannot listen on {options.host}, port {options.port}: {explain(error)}"

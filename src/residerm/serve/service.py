@@ -1,0 +1,184 @@
+"""From a request to its answer: read the upload, decode it, queue it, and say what was found.
+
+Every step is bounded (`limits`), late work is dropped (deadlines), and so is the work of a client that has gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from starlette.requests import ClientDisconnect, Request
+
+from residerm import imaging
+from residerm.config import ServeOptions
+from residerm.errors import ImageError, nearest
+from residerm.parallel import cores
+from residerm.serve import replies
+from residerm.serve.answers import Answers, ImageAnswer, Refusal
+from residerm.serve.findings import Finding, Question, find
+from residerm.serve.identity import Served
+from residerm.serve.limits import Limits
+from residerm.serve.metrics import Metrics
+from residerm.serve.problems import Problem
+from residerm.serve.queue import BatchQueue, Ended, Late
+from residerm.serve.uploads import Upload, UploadLimits, read_uploads, require_readable
+
+_STUCK_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Explain:
+    """That images are to be explained, and for which class: the predicted one where none is named."""
+
+    label: str | None = None
+
+
+class Service:
+    """A model behind a queue, with its limits and metrics: everything that one worker holds."""
+
+    def __init__(self, model: Served, options: ServeOptions, metrics: Metrics) -> None:
+        """Take the model and the options; nothing runs before `start`."""
+        self.model, self.options, self.metrics = model, options, metrics
+        max_bytes = int(options.max_megabytes * 1e6)
+        self.limits = Limits(queue=options.queue, client_requests=options.client_requests, max_bytes=max_bytes)
+        self._upload = UploadLimits(max_bytes, options.max_files, options.upload_seconds)
+        self._queue: BatchQueue[Question, Finding] = BatchQueue(
+            lambda questions: find(model.predictor, questions),
+            batch_size=options.batch_size,
+            wait=options.batch_wait / 1000,
+            observe=self._observe,
+        )
+        self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
+        self._ending = False
+        metrics.watch(queue=lambda: self.limits.images, ready=self.is_ready)
+
+    async def start(self) -> None:
+        """Start the queue, and let the model answer once, so that the first client need not wait for it to warm up."""
+        self._queue.start()
+        size = self.model.predictor.description.pixels.size
+        blank = Question(np.full((size, size, 3), 128, np.uint8))
+        await self._queue.submit(blank, time.monotonic() + _STUCK_SECONDS)
+
+    async def end(self) -> None:
+        """Finish what was accepted, and stop."""
+        self._ending = True
+        await self._queue.drain()
+        self._decoders.shutdown(cancel_futures=True)
+
+    def is_alive(self) -> bool:
+        """Whether the model's thread runs and is not stuck."""
+        return self._queue.is_well(_STUCK_SECONDS)
+
+    def is_ready(self) -> bool:
+        """Whether a request would be taken on now."""
+        return not self._ending and self.is_alive()
+
+    async def answer(self, request: Request, explain: Explain | None = None) -> Answers:
+        """The answer to a request with images."""
+        if explain:
+            self._require_explainable(explain)
+        client = request.client.host if request.client else ""
+        with self.limits.client(client), self.limits.body() as body:
+            require_readable(request.headers, self._upload.max_bytes)
+            self.limits.require_room()
+            try:
+                uploads = await read_uploads(request.stream(), request.headers, self._upload, body)
+            except ClientDisconnect:
+                raise Gone from None
+            with self.limits.room(len(uploads)):
+                found = await _unless_gone(request, self._find(uploads, explain))
+        return self._reply(request, uploads, found, explain)
+
+    async def _find(self, uploads: Sequence[Upload], explain: Explain | None) -> list[Finding | Problem]:
+        if len(uploads) == 1:
+            return [await self._find_one(uploads[0], explain)]
+        return await asyncio.gather(*(self._find_one(upload, explain) for upload in uploads))
+
+    async def _find_one(self, upload: Upload, explain: Explain | None) -> Finding | Problem:
+        """What is found of an image; a problem where it cannot be read."""
+        deadline = time.monotonic() + self.options.deadline
+        try:
+            with self._queue.announced(1):
+                pixels = await self._decode(upload)
+                started = time.monotonic()
+                future = self._queue.submit(Question(pixels, explain is not None), deadline)
+            finding = await future
+        except ImageError as error:
+            return Problem("unreadable", f"{upload.name}: {error}")
+        except Late:
+            raise Problem("busy", "the answer would come too late; try again later", retry_after=1) from None
+        except Ended:
+            raise Problem("ending", "the service is shutting down; try again later", retry_after=5) from None
+        self.metrics.stage("wait", time.monotonic() - started)
+        self.metrics.found(finding)
+        return finding
+
+    async def _decode(self, upload: Upload) -> np.ndarray:
+        started, spec = time.monotonic(), self.model.predictor.description.pixels
+        largest = int(self.options.max_megapixels * 1e6)
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(self._decoders, imaging.read, bytes(upload.data), spec, largest)
+        self.metrics.stage("decode", time.monotonic() - started)
+        return pixels
+
+    def _reply(
+        self, request: Request, uploads: Sequence[Upload], found: Sequence[Finding | Problem], explain: Explain | None
+    ) -> Answers:
+        problems = [one for one in found if isinstance(one, Problem)]
+        if len(problems) == len(found):
+            raise problems[0]
+        request_id = request.scope["state"]["request_id"]
+        images: list[ImageAnswer | Refusal] = [
+            Refusal(name=upload.name, problem=one.details(request_id))
+            if isinstance(one, Problem)
+            else replies.image_answer(self.model, upload.name, one, explain.label if explain else None)
+            for upload, one in zip(uploads, found, strict=True)
+        ]
+        return Answers(
+            request_id=request_id,
+            model=self.model.identity,
+            disclaimer=self.model.predictor.description.disclaimer,
+            warnings=list(self.model.warnings),
+            images=images,
+        )
+
+    def _require_explainable(self, explain: Explain) -> None:
+        if self.model.predictor.classifier is None:
+            raise Problem("not-explainable", "this model has no linear layer behind a mean of maps; ask /v1/predict")
+        classes = self.model.classes
+        if explain.label is not None and explain.label not in classes:
+            hint = nearest(explain.label, classes)
+            raise Problem("invalid", f"class: this model's classes are {', '.join(classes)}.{hint}")
+
+    def _observe(self, images: int, seconds: float) -> None:
+        self.metrics.batch(images, seconds)
+        self.limits.seconds_per_image += 0.1 * (seconds / images - self.limits.seconds_per_image)
+
+
+class Gone(Exception):
+    """The client has gone; nobody waits for an answer."""
+
+
+async def _unless_gone(request: Request, work: Awaitable[Any]) -> Any:
+    """The result of work, which is cancelled when the client goes away before it is done."""
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_disconnected(request.receive))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Gone
+        return task.result()
+    finally:
+        watch.cancel()
+        task.cancel()
+
+
+async def _disconnected(receive: Callable[[], Awaitable[Any]]) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

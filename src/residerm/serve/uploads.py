@@ -1,0 +1,154 @@
+"""The images of a request: parts of a multipart form, or the body itself. Bytes in memory; no file is ever written.
+
+What the content is, is decided by the content: neither a file's name nor the type that a client claims for it matter.
+Sizes and counts are checked while bytes come in, not afterwards.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from residerm.errors import printable
+from residerm.serve.limits import Body, too_large
+from residerm.serve.problems import Problem
+
+_HEADER_BYTES = 2000  # of a part
+_NAME_LENGTH = 120
+_TEXTS = ("text/", "application/json", "application/x-www-form-urlencoded", "application/xml", "video/", "audio/")
+
+
+@dataclass
+class Upload:
+    """An image as it was sent, and what it is called in the answer."""
+
+    name: str
+    data: bytearray = field(default_factory=bytearray)
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """How much a request may hold, and how long it may take to come in."""
+
+    max_bytes: int
+    max_files: int
+    seconds: float
+
+
+async def read_uploads(
+    stream: AsyncIterator[bytes], headers: Mapping[str, str], limits: UploadLimits, body: Body
+) -> list[Upload]:
+    """The images of a request; a `Problem` where there are none, too many, too large, or too slow ones."""
+    require_readable(headers, limits.max_bytes)
+    try:
+        async with asyncio.timeout(limits.seconds):
+            uploads = await _read(stream, headers.get("content-type", ""), limits, body)
+    except TimeoutError:
+        raise Problem("slow", f"the request did not arrive within {limits.seconds:g} seconds") from None
+    if not uploads or not any(upload.data for upload in uploads):
+        raise Problem("malformed", "there is no image in the request, or it is empty")
+    return uploads
+
+
+def require_readable(headers: Mapping[str, str], max_bytes: int) -> None:
+    """Refuse by its headers what will not be read, before any of it is."""
+    kind = headers.get("content-type", "").lower()
+    if kind.startswith(_TEXTS) or (kind.startswith("multipart/") and not kind.startswith("multipart/form-data")):
+        raise Problem("media-type", "send images as multipart/form-data, or one image as the body itself")
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("media-type", "compressed bodies are not read; send the image as it is")
+    length = headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise too_large(max_bytes)
+
+
+def safe_name(sent: str, number: int) -> str:
+    """What an image is called in answers: the last part of its path, printable and short."""
+    name = printable(re.split(r"[/\\]", sent.replace("\0", ""))[-1]).strip()
+    return name[:_NAME_LENGTH] if name.strip(".") else f"image {number}"
+
+
+async def _read(stream: AsyncIterator[bytes], kind: str, limits: UploadLimits, body: Body) -> list[Upload]:
+    if not kind.lower().startswith("multipart/"):
+        whole = Upload("image 1")
+        async for chunk in stream:
+            body.grow(len(chunk))
+            whole.data += chunk
+        return [whole]
+    form = _Form(limits.max_files)
+    try:
+        parser = MultipartParser(_boundary(kind), form.callbacks())
+        async for chunk in stream:
+            body.grow(len(chunk))
+            parser.write(chunk)
+        parser.finalize()
+    except FormParserError:
+        raise Problem("malformed", "the multipart form is damaged") from None
+    if not form.ended:
+        raise Problem("malformed", "the multipart form is cut short")
+    return form.uploads
+
+
+def _boundary(kind: str) -> bytes:
+    _, parameters = parse_options_header(kind)
+    boundary = parameters.get(b"boundary", b"")
+    if not boundary or len(boundary) > 200:
+        raise Problem("malformed", "the multipart form names no boundary")
+    return boundary
+
+
+class _Form:
+    """What the parser finds: every part is an image, whatever its field is called."""
+
+    def __init__(self, max_files: int) -> None:
+        self.uploads: list[Upload] = []
+        self.ended = False
+        self._max_files = max_files
+        self._field, self._value, self._disposition = b"", b"", b""
+        self._header_bytes = 0
+
+    def callbacks(self) -> Any:
+        """The functions that the parser calls."""
+        names = ("part_begin", "part_data", "header_field", "header_value", "header_end", "headers_finished", "end")
+        return {f"on_{name}": getattr(self, f"_{name}") for name in names}
+
+    def _part_begin(self) -> None:
+        if len(self.uploads) >= self._max_files:
+            raise Problem("too-large", f"a request may have {self._max_files} images; send several requests")
+        self.uploads.append(Upload(""))
+        self._header_bytes, self._disposition = 0, b""
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        self.uploads[-1].data += memoryview(data)[start:end]
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        self._field += data[start:end]
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        self._count_header(end - start)
+        self._value += data[start:end]
+
+    def _header_end(self) -> None:
+        if self._field.lower() == b"content-disposition":
+            self._disposition = self._value
+        self._field, self._value = b"", b""
+
+    def _headers_finished(self) -> None:
+        _, parameters = parse_options_header(self._disposition)
+        sent = parameters.get(b"filename", b"").decode("utf-8", "replace")
+        self.uploads[-1].name = safe_name(sent, len(self.uploads))
+
+    def _end(self) -> None:
+        self.ended = True
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > _HEADER_BYTES:
+            raise Problem("malformed", "the headers of a part of the form are too long")

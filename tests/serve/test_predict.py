@@ -1,0 +1,158 @@
+"""The API's answers: what is sent comes back as probabilities, sets, abstentions, outliers and explanations."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+
+import httpx
+import numpy as np
+import pytest
+import serving
+from pictures import encode
+from PIL import Image
+
+RED, GREEN, BLUE, GREY = (200, 60, 60), (60, 200, 60), (60, 60, 200), (90, 90, 90)
+FOREIGN = (0, 250, 0)
+
+
+def photo(colour: tuple[int, int, int] = RED, form: str = "PNG") -> bytes:
+    return encode(np.full((48, 64, 3), colour, np.uint8), form)
+
+
+def ask(path: str = "/v1/predict", app=None, **request) -> httpx.Response:
+    async def run() -> httpx.Response:
+        async with serving.client(app or serving.app()) as client:
+            return await client.post(path, **request)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
+@pytest.mark.parametrize(("colour", "label"), [(RED, "mel"), (GREEN, "nv"), (BLUE, "bkl")])
+def test_predict_names_the_class_of_an_image(form: str, colour: tuple[int, int, int], label: str) -> None:
+    reply = ask(content=photo(colour, form))
+    assert reply.status_code == 200, reply.text
+    (image,) = reply.json()["images"]
+    assert image["predicted"] == label
+    assert image["confidence"] == image["classes"][0]["probability"] > 0.99
+    assert [one["label"] for one in image["classes"] if one["in_set"]] == image["prediction_set"] == [label]
+    assert (image["abstained"], image["outlier"]) == (False, False)
+    assert sum(one["probability"] for one in image["classes"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_every_answer_names_the_model_and_says_what_it_is_not() -> None:
+    answer = ask(content=photo()).json()
+    assert "not a diagnosis" in answer["disclaimer"]
+    assert answer["model"]["name"] == "resnet18"
+    assert len(answer["model"]["sha256"]) == 64
+
+
+def test_an_unsure_answer_is_an_abstention_with_its_reason() -> None:
+    image = ask(content=photo(GREY)).json()["images"][0]
+    assert image["abstained"] is True
+    assert "33%" in image["abstention_reason"]
+    assert len(image["prediction_set"]) == 3
+
+
+def test_an_image_unlike_the_training_images_is_an_outlier() -> None:
+    image = ask(content=photo(FOREIGN)).json()["images"][0]
+    assert image["outlier"] is True
+    assert image["outlier_score"] == pytest.approx(250, abs=1)
+
+
+def test_a_model_without_trust_says_so_and_has_no_set() -> None:
+    answer = ask(app=serving.app(serving.ColourPredictor(trust=None)), content=photo()).json()
+    assert "not calibrated" in answer["warnings"][0]
+    image = answer["images"][0]
+    assert (image["prediction_set"], image["outlier"], image["outlier_score"]) == (None, None, None)
+    assert image["classes"][0]["in_set"] is None
+
+
+def test_a_model_of_drawn_images_says_that_its_answers_mean_nothing() -> None:
+    predictor = serving.ColourPredictor(serving.description(synthetic=True))
+    assert "drawn images" in ask(app=serving.app(predictor), content=photo()).json()["warnings"][0]
+
+
+def test_several_images_are_answered_in_their_order_and_in_few_batches() -> None:
+    predictor = serving.ColourPredictor()
+    colours = [RED, GREEN, BLUE, GREEN, RED]
+    files = [("images", (f"{number}.png", photo(colour))) for number, colour in enumerate(colours)]
+    images = ask(app=serving.app(predictor), files=files).json()["images"]
+    assert [one["predicted"] for one in images] == ["mel", "nv", "bkl", "nv", "mel"]
+    assert [one["name"] for one in images] == [f"{number}.png" for number in range(5)]
+    assert len(predictor.batches) <= 4, "the first batch is the one that warms up"
+
+
+def test_one_unreadable_image_of_several_leaves_the_others_their_answers() -> None:
+    files = [("images", ("good.png", photo())), ("images", ("bad.png", b"no image"))]
+    good, bad = ask(files=files).json()["images"]
+    assert good["predicted"] == "mel"
+    assert bad["problem"]["status"] == 422
+    assert bad["problem"]["detail"].startswith("bad.png: ")
+
+
+def test_explain_gives_a_picture_whose_opacity_is_the_evidence() -> None:
+    halves = np.zeros((64, 64, 3), np.uint8)
+    halves[:, :32, 0] = 150
+    image = ask("/v1/explain?class=mel", content=encode(halves, "PNG")).json()["images"][0]
+    explanation = image["explanation"]
+    assert explanation["label"] == "mel"
+    head, _, data = explanation["png"].partition(",")
+    assert head == "data:image/png;base64"
+    alpha = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))[..., 3]
+    assert alpha[:, :100].min() > 100
+    assert alpha[:, 160:].max() < 10, "where there is no evidence, nothing glows"
+
+
+def test_explain_without_a_class_explains_the_predicted_one() -> None:
+    image = ask("/v1/explain", content=photo(BLUE)).json()["images"][0]
+    assert image["explanation"]["label"] == image["predicted"] == "bkl"
+
+
+def test_the_model_document_has_what_is_known_of_the_model() -> None:
+    async def run() -> dict:
+        async with serving.client(serving.app(max_files=3)) as client:
+            return (await client.get("/v1/model")).json()
+
+    document = asyncio.run(run())
+    assert document["description"]["classes"] == ["mel", "nv", "bkl"]
+    assert document["classes"][0] == {"label": "mel", "name": "melanoma"}
+    assert document["limits"]["files"] == 3
+    assert document["explains"] is True
+
+
+def test_metrics_count_abstentions_outliers_and_problems() -> None:
+    async def run() -> str:
+        async with serving.client(serving.app()) as client:
+            for body in (photo(), photo(GREY), photo(FOREIGN), b"no image"):
+                await client.post("/v1/predict", content=body)
+            return (await client.get("/metrics")).text
+
+    text = asyncio.run(run())
+    for line in ("residerm_images_total 3.0", "residerm_abstentions_total 1.0", "residerm_outliers_total 1.0"):
+        assert line in text
+    assert 'residerm_problems_total{kind="unreadable"} 1.0' in text
+    assert "residerm_ready 1.0" in text
+
+
+def test_openapi_names_every_route_and_its_examples_are_valid() -> None:
+    from residerm.serve.answers import Answers
+
+    async def run() -> dict:
+        async with serving.client(serving.app()) as client:
+            return (await client.get("/openapi.json")).json()
+
+    document = asyncio.run(run())
+    assert set(document["paths"]) == {"/v1/predict", "/v1/explain", "/v1/model", "/healthz", "/readyz", "/metrics"}
+    assert "HTTPValidationError" not in json.dumps(document)
+    for example in document["components"]["schemas"]["Answers"]["examples"]:
+        Answers.model_validate(example)
+
+
+def test_the_example_in_openapi_is_an_image_that_gets_an_answer() -> None:
+    from residerm.serve.openapi import EXAMPLE_IMAGE
+
+    assert ask(content=base64.b64decode(EXAMPLE_IMAGE)).status_code == 200

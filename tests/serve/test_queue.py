@@ -1,0 +1,169 @@
+"""The queue, and what stands before it: batches, deadlines, cancellation, drain; 503 and 429."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+import httpx
+import numpy as np
+import pytest
+import serving
+from pictures import encode
+
+from residerm.serve.limits import Limits
+from residerm.serve.problems import Problem
+from residerm.serve.queue import BatchQueue, Ended, Late
+
+PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
+FAR = 1e9
+
+
+def run_queue(test: Callable[[BatchQueue[int, int], list[list[int]]], Awaitable[None]], **options) -> None:
+    batches: list[list[int]] = []
+
+    def work(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        time.sleep(0.02)
+        if 13 in items:
+            raise ValueError("13")
+        return [item * 2 for item in items]
+
+    async def run() -> None:
+        queue: BatchQueue[int, int] = BatchQueue(work, **{"batch_size": 4, "wait": 0.05} | options)
+        queue.start()
+        await test(queue, batches)
+        await queue.drain()
+
+    asyncio.run(run())
+
+
+def test_what_waits_becomes_a_batch_and_everyone_gets_their_own() -> None:
+    async def test(queue: BatchQueue[int, int], batches: list[list[int]]) -> None:
+        assert await asyncio.gather(*(queue.submit(item, FAR) for item in range(10))) == [i * 2 for i in range(10)]
+        assert sum(map(len, batches)) == 10
+        assert max(map(len, batches)) == 4
+
+    run_queue(test)
+
+
+def test_an_item_alone_does_not_wait() -> None:
+    async def test(queue: BatchQueue[int, int], _: list[list[int]]) -> None:
+        started = time.monotonic()
+        await queue.submit(1, FAR)
+        assert time.monotonic() - started < 1
+
+    run_queue(test, wait=5)
+
+
+def test_a_batch_waits_for_what_is_announced() -> None:
+    async def test(queue: BatchQueue[int, int], batches: list[list[int]]) -> None:
+        with queue.announced(1):
+            first = queue.submit(1, FAR)
+            await asyncio.sleep(0.1)
+            second = queue.submit(2, FAR)
+        assert [await first, await second] == [2, 4]
+        assert batches == [[1, 2]]
+
+    run_queue(test, wait=5)
+
+
+def test_an_error_is_the_batch_s_own() -> None:
+    async def test(queue: BatchQueue[int, int], _: list[list[int]]) -> None:
+        with pytest.raises(ValueError, match="13"):
+            await queue.submit(13, FAR)
+        assert await queue.submit(1, FAR) == 2
+        assert queue.is_well(1)
+
+    run_queue(test)
+
+
+def test_cancelled_and_late_items_never_reach_the_model() -> None:
+    async def test(queue: BatchQueue[int, int], batches: list[list[int]]) -> None:
+        first = queue.submit(1, FAR)
+        await asyncio.sleep(0.005)
+        gone, late = queue.submit(2, FAR), queue.submit(3, time.monotonic())
+        gone.cancel()
+        with pytest.raises(Late):
+            await late
+        assert await first == 2
+        assert [2] not in batches
+        assert [3] not in batches
+
+    run_queue(test)
+
+
+def test_drain_finishes_what_was_taken_on_and_takes_nothing_more() -> None:
+    async def test(queue: BatchQueue[int, int], _: list[list[int]]) -> None:
+        futures = [queue.submit(item, FAR) for item in range(9)]
+        await queue.drain()
+        assert await asyncio.gather(*futures) == [item * 2 for item in range(9)]
+        with pytest.raises(Ended):
+            queue.submit(1, FAR)
+
+    run_queue(test)
+
+
+def statuses(requests: int, predictor: serving.ColourPredictor, **options) -> list[httpx.Response]:
+    async def run() -> list[httpx.Response]:
+        async with serving.client(serving.app(predictor, **options)) as client:
+            return await asyncio.gather(*(client.post("/v1/predict", content=PHOTO) for _ in range(requests)))
+
+    return asyncio.run(run())
+
+
+def test_over_the_queue_the_answer_is_503_with_retry_after() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(0.1))
+    replies = statuses(12, predictor, queue=4, client_requests=100)
+    assert sorted({reply.status_code for reply in replies}) == [200, 503]
+    assert sum(reply.status_code == 200 for reply in replies) == 4
+    busy = next(reply for reply in replies if reply.status_code == 503)
+    assert int(busy.headers["retry-after"]) >= 1
+    assert busy.json()["type"] == "urn:residerm:problem:busy"
+
+
+def test_over_a_client_s_share_the_answer_is_429() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(0.1))
+    replies = statuses(8, predictor, client_requests=2)
+    assert sorted(reply.status_code for reply in replies) == [200] * 2 + [429] * 6
+    assert "retry-after" in replies[-1].headers
+
+
+def test_past_the_deadline_the_answer_is_503() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(0.2))
+    replies = statuses(4, predictor, batch_size=1, deadline=0.25, batch_wait=0)
+    assert {reply.status_code for reply in replies} == {200, 503}
+    assert any("too late" in reply.text for reply in replies)
+
+
+def test_a_slow_client_is_told_so() -> None:
+    async def drip():
+        for byte in PHOTO[:20]:
+            yield bytes([byte])
+            await asyncio.sleep(0.05)
+
+    async def run() -> httpx.Response:
+        async with serving.client(serving.app(upload_seconds=0.2)) as client:
+            return await client.post("/v1/predict", content=drip())
+
+    reply = asyncio.run(run())
+    assert reply.status_code == 408
+    assert "0.2 seconds" in reply.json()["detail"]
+
+
+def test_all_bodies_together_are_bounded() -> None:
+    limits = Limits(queue=1, client_requests=1, max_bytes=50_000_000)
+    with limits.body() as one, limits.body() as other, limits.body() as third:
+        one.grow(50_000_000)
+        other.grow(50_000_000)
+        with pytest.raises(Problem, match="too many uploads"):
+            third.grow(1)
+    assert limits.bytes == 0
+
+
+def test_counts_return_to_nothing_whatever_happens() -> None:
+    limits = Limits(queue=2, client_requests=1, max_bytes=10)
+    with pytest.raises(Problem), limits.client("a"), limits.body() as body, limits.room(2):
+        body.grow(11)
+    assert (limits.images, limits.bytes, dict(limits._requests)) == (0, 0, {})

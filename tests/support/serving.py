@@ -1,0 +1,110 @@
+"""A predictor without a model: its answers follow from the colour of an image, so that tests know them.
+
+red → mel, green → nv, blue → bkl; grey is too unsure; a saturated green is unlike anything
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import numpy as np
+from fastapi import FastAPI
+
+from residerm.config import PixelSpec, ServeOptions
+from residerm.inference import ModelDescription
+from residerm.outputs import Outputs, softmax
+from residerm.serve.app import create_app
+from residerm.serve.identity import served
+
+CLASSES = ("mel", "nv", "bkl")
+SIZE = 32
+ABSTAIN_BELOW = 0.6
+OUTLIER_ABOVE = 200.0
+
+
+def description(**changes: Any) -> ModelDescription:
+    """A description of a model that is not there."""
+    fields = {
+        "model": "resnet18",
+        "classes": CLASSES,
+        "task": "diagnosis",
+        "pixels": PixelSpec(size=SIZE),
+        "mean": (0.5, 0.5, 0.5),
+        "deviation": (0.2, 0.2, 0.2),
+        "prior": (0.3, 0.4, 0.3),
+        "archive": "colours",
+        "synthetic": False,
+        "data_licence": "CC0",
+        "data_citation": "none",
+        "trained_on": 0,
+        "selected_by": "macro_auc",
+        "validation": {},
+        "residerm": "0.1.0",
+    }
+    return ModelDescription.model_validate(fields | changes)
+
+
+class ColourTrust:
+    """Calibrates nothing, abstains below 0.6, and finds saturated green unlike everything."""
+
+    summary = None
+
+    def judge(self, outputs: Outputs) -> Any:
+        """As trust does it."""
+        shares = softmax(outputs.logits)
+        score = outputs.features[:, 1] - outputs.features[:, 0] if outputs.features is not None else shares[:, 0]
+        return SimpleNamespace(
+            probabilities=shares,
+            sets=shares > 0.1,
+            confidence=shares.max(1),
+            abstain=shares.max(1) < ABSTAIN_BELOW,
+            outlier_score=score,
+            outlier=score > OUTLIER_ABOVE,
+        )
+
+
+@dataclass
+class ColourPredictor:
+    """Logits are the mean colours; maps are the colours themselves."""
+
+    description: ModelDescription = field(default_factory=description)
+    runtime: str = "colours"
+    trust: Any = field(default_factory=ColourTrust)
+    classifier: tuple[np.ndarray, np.ndarray] | None = field(
+        default_factory=lambda: (np.eye(3, dtype=np.float32) / 20, np.zeros(3, np.float32))
+    )
+    before: Callable[[int], None] = lambda _: None
+    batches: list[int] = field(default_factory=list)
+
+    def outputs(self, pixels: np.ndarray, views: int = 1, maps: bool = False) -> Outputs:  # noqa: ARG002
+        """Outputs of pixels."""
+        self.batches.append(len(pixels))
+        self.before(len(pixels))
+        cells = pixels.reshape(len(pixels), 4, SIZE // 4, 4, SIZE // 4, 3).mean((2, 4), dtype=np.float32)
+        features = cells.mean((1, 2))
+        return Outputs(features / 20, features, cells if maps else None)
+
+
+def slow(seconds: float) -> Callable[[int], None]:
+    """What makes every batch take so long."""
+    return lambda _: time.sleep(seconds)
+
+
+def app(predictor: ColourPredictor | None = None, token: str | None = None, **options: Any) -> FastAPI:
+    """An application around a predictor."""
+    return create_app(served(predictor or ColourPredictor()), ServeOptions(**options), token)
+
+
+@contextlib.asynccontextmanager
+async def client(application: FastAPI, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application that has been started; no network."""
+    async with application.router.lifespan_context(application):
+        transport = httpx.ASGITransport(application, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as one:
+            yield one
