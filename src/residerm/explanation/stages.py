@@ -1,0 +1,57 @@
+"""The stages of a network: for each side of its maps the last of the outermost modules that give maps of that side.
+
+    stages(model)      {"bn1": 32, "layer1": 16, "layer2": 8, "layer3": 4, "layer4": 2}      of a ResNet-50 for 64 px
+
+Found by running the network once, so that any network of timm's has them by the names of its own modules. Maps of a
+single place show nothing and are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import partial
+
+import torch
+from torch import nn
+
+from residerm.errors import UsageError, listed
+from residerm.models import Model
+
+
+def stages(model: Model) -> dict[str, int]:
+    """Name and side of each stage, from the first to the last."""
+    found: list[tuple[str, int]] = []
+    handles = [
+        module.register_forward_hook(partial(_note, found, name))
+        for name, module in model.network.named_modules()
+        if name and not isinstance(module, nn.Identity)
+    ]
+    device = next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            model(torch.zeros(1, 3, model.size, model.size, device=device))
+    finally:
+        for handle in handles:
+            handle.remove()
+    times = Counter(name for name, _ in found)  # a module that runs twice is no stage
+    ordered = sorted(found, key=lambda one: -one[0].count("."))  # outermost last, and else as they ran
+    last = {side: name for name, side in ordered if side and times[name] == 1}
+    return {name: side for side, name in sorted(last.items(), reverse=True)}
+
+
+def require_stage(model: Model, stage: str | None) -> str:
+    """The stage of a name; None is the last one."""
+    known = stages(model)
+    if not known:
+        raise UsageError(f"{model.name} has no maps to read at any stage: use the method occlusion or integrated")
+    if stage is not None and stage not in known:
+        sides = listed((f"{name} ({side}x{side})" for name, side in known.items()), most=8)
+        raise UsageError(f"stage {stage!r}: {model.name} has the stages {sides}")
+    return stage or list(known)[-1]
+
+
+def _note(found: list[tuple[str, int]], name: str, _: nn.Module, __: object, output: object) -> None:
+    if not isinstance(output, torch.Tensor):
+        return
+    maps = output.dim() == 4 and output.shape[2] == output.shape[3] > 1
+    found.append((name, int(output.shape[2]) if maps else 0))
