@@ -97,15 +97,15 @@ def test_a_task_of_a_task_is_itself(classes: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("task", "classes", "says"),
     [
-        ("malignancy", ("not_melanoma", "melanoma"), "class not_melanoma does not say.*use --task melanoma"),
-        ("melanoma", ("benign", "malignant"), "class malignant does not say.*use --task malignancy"),
+        ("malignancy", ("not_melanoma", "melanoma"), "class not_melanoma does not say.*use `task=melanoma`"),
+        ("melanoma", ("benign", "malignant"), "class malignant does not say.*use `task=malignancy`"),
         ("malignancy", ("cat", "nv"), "class cat does not say which side it is on: .*akiec"),
         ("diagnosis", ("benign", "malignant"), "classes benign, malignant tell two sides apart"),
         ("diagnosis", ("not_melanoma", "melanoma"), "name no diagnosis"),
     ],
 )
 def test_classes_that_do_not_say_enough_are_refused(task: str, classes: tuple[str, ...], says: str) -> None:
-    with pytest.raises(UsageError, match=f"--task {task}: {says}" if says.startswith("class") else says):
+    with pytest.raises(UsageError, match=f"`task={task}`: {says}" if says.startswith("class") else says):
         mapping_for(task, classes)
 
 
@@ -117,7 +117,7 @@ def test_unknown_is_left_out_of_every_task() -> None:
 
 
 def test_without_a_class_that_is_not_there() -> None:
-    with pytest.raises(UsageError, match=r"--without vacs.*Did you mean vasc"):
+    with pytest.raises(UsageError, match=r"`without=vacs`.*Did you mean vasc"):
         without(mapping_for("diagnosis", SEVEN), ["vacs"])
 
 

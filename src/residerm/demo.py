@@ -80,7 +80,7 @@ class _Stages(Relay):
 def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
     """Go the whole way in a new folder."""
     if folder.exists() and any(folder.iterdir()):
-        raise UsageError(f"{folder} is not empty: give --out another folder, or remove it first")
+        raise UsageError(f"{folder} is not empty: give `out` another folder, or remove it first")
     progress.remark("drawing 2,000 synthetic images with their masks")
     archive = draw_archive(folder / "archive", SyntheticOptions(), progress)
     runs = {}

@@ -2,6 +2,10 @@
 
 Every error a user can cause is a `ResidermError`; the command line prints its text without a traceback and
 leaves with its exit code. Anything else that escapes is a defect of residerm.
+
+Library code does not know how it was called, from Python, a YAML file, HTTP or a shell. A message therefore names an
+option as Python does, between backticks: `batch_size`, or `batch_size=64` with its value. The command line shows these
+as flags (`cli/flags.py`).
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ def without(mapping: ClassMapping, left_out: Iterable[str]) -> ClassMapping:
     for name in left_out:
         if name not in mapping.targets:
             raise UsageError(
-                f"--without {name}: the archive has no such class; its classes are {', '.join(mapping.targets)}."
+                f"`without={name}`: the archive has no such class; its classes are {', '.join(mapping.targets)}."
                 + nearest(name, mapping.targets)
             )
     targets = {source: None if source in left_out else target for source, target in mapping.targets.items()}
@@ -153,7 +153,7 @@ def _diagnosis(classes: tuple[str, ...]) -> ClassMapping:
     """Every class to itself, without the unknown."""
     kept = tuple(name for name in classes if name not in _UNKNOWN)
     if _SIDES.issuperset(kept):
-        raise UsageError(f"--task diagnosis: classes {listed(kept)} tell two sides apart and name no diagnosis")
+        raise UsageError(f"`task=diagnosis`: classes {listed(kept)} tell two sides apart and name no diagnosis")
     return ClassMapping("diagnosis", kept, {name: name if name in kept else None for name in classes})
 
 
@@ -163,14 +163,14 @@ def _two_way(
     """Positive classes to the second target, negative ones to the first; classes that tell neither are refused."""
     silent = [name for name in classes if name not in positive | negative | _UNKNOWN]
     if silent:
-        raise UsageError(f"--task {task}: class {listed(silent)} does not say which side it is on: {_way_out(silent)}")
+        raise UsageError(f"`task={task}`: class {listed(silent)} does not say which side it is on: {_way_out(silent)}")
     mapped = {name: targets[name in positive] if name not in _UNKNOWN else None for name in classes}
     return ClassMapping(task, targets, mapped)
 
 
 def _way_out(silent: list[str]) -> str:
     if "not_melanoma" in silent:
-        return "it can hold other malignant diagnoses; use --task melanoma"
+        return "it can hold other malignant diagnoses; use `task=melanoma`"
     if "malignant" in silent:
-        return "it can hold other diagnoses than melanoma; use --task malignancy"
+        return "it can hold other diagnoses than melanoma; use `task=malignancy`"
     return f"the diagnoses that are known are {', '.join(NAMES)}"

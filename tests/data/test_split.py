@@ -162,11 +162,11 @@ def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"split": "lesoin"}, UsageError, "--split lesoin: .* Did you mean lesion"),
-        ({"test": 0.6, "validation": 0.4}, UsageError, "--test and --validation"),
+        ({"split": "lesoin"}, UsageError, "`split=lesoin`: .* Did you mean lesion"),
+        ({"test": 0.6, "validation": 0.4}, UsageError, "`test` and `validation`"),
         ({"folds": 5, "fold": 5}, UsageError, "folds are 0 to 4"),
-        ({"split": "archive"}, ArchiveError, "--split archive: .* use --split lesion"),
-        ({"split": "nowhere.csv"}, ArchiveError, "nowhere.csv: cannot be read"),
+        ({"split": "archive"}, ArchiveError, "`split=archive`: .* use `split=lesion`"),
+        ({"split": "nowhere.csv"}, ArchiveError, "nowhere.csv`: cannot be read"),
     ],
 )
 def test_unusable_options_are_refused(
@@ -177,7 +177,7 @@ def test_unusable_options_are_refused(
 
 
 def test_a_class_with_one_lesion_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match=r"class df has 1 lesion, .* --without df"):
+    with pytest.raises(ArchiveError, match=r"class df has 1 lesion, .* `without=df`"):
         divide(records_of({"nv": 20, "df": 1}, tmp_path), SplitOptions())
 
 

@@ -181,7 +181,7 @@ def test_a_file_of_something_else_is_refused(model, tmp_path, content, complaint
 
 @pytest.mark.parametrize("name", ["none.pth", "."])
 def test_a_path_without_file_is_refused(model, tmp_path, name):
-    with pytest.raises(UsageError, match=r"--weights .*: there is no such file"):
+    with pytest.raises(UsageError, match=r"`weights=.*`: there is no such file"):
         load_weights(model, tmp_path / name)
 
 
@@ -233,9 +233,9 @@ def test_offline_and_not_in_the_cache_the_message_says_how(hub, tmp_path):
     with pytest.raises(ResidermError) as caught:
         begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
     assert str(caught.value) == (
-        "--pretrained: the weights of timm/test_resnet.r160_in1k are not in the cache, and cannot be fetched: "
+        "`pretrained`: the weights of timm/test_resnet.r160_in1k are not in the cache, and cannot be fetched: "
         "HF_HUB_OFFLINE is set. Where there is a network, `hf download timm/test_resnet.r160_in1k model.safetensors` "
-        f"puts them into the cache, which can be copied to {tmp_path}/cache here; or give a file with --weights"
+        f"puts them into the cache, which can be copied to {tmp_path}/cache here; or give a file with `weights`"
     )
 
 
@@ -265,9 +265,9 @@ def test_a_name_without_pretrained_weights_is_refused(hub, name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pretrained": True, "weights": "w.pth"}, "--pretrained and --weights both say"),
-        ({"revision": COMMIT}, "--revision .* needs --pretrained"),
-        ({"freeze_backbone": True}, "--freeze-backbone would keep random weights"),
+        ({"pretrained": True, "weights": "w.pth"}, "`pretrained` and `weights` both say"),
+        ({"revision": COMMIT}, "`revision` .* needs `pretrained`"),
+        ({"freeze_backbone": True}, "`freeze_backbone` would keep random weights"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, message):

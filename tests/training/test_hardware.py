@@ -61,7 +61,7 @@ def test_torchrun_over_two_machines_is_taken_over(asked: dict[str, Any], monkeyp
 
 @pytest.mark.usefixtures("two_gpus")
 def test_more_processes_than_gpus() -> None:
-    with pytest.raises(UsageError, match="--devices 3: this machine has 2 CUDA devices"):
+    with pytest.raises(UsageError, match="`devices=3`: this machine has 2 CUDA devices"):
         hardware.choose_accelerator(3)
 
 

@@ -16,6 +16,7 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError
 
 import residerm
+from residerm.cli.flags import with_flags
 from residerm.errors import ResidermError, explain, printable
 
 app = App(
@@ -97,7 +98,7 @@ def _leave(exit_code: int) -> NoReturn:
 
 
 def _complain(text: str, exit_code: int) -> int:
-    print(f"residerm: {printable(text)}", file=sys.stderr)
+    print(f"residerm: {printable(with_flags(text))}", file=sys.stderr)
     return exit_code
 
 

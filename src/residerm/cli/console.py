@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from typing_extensions import override
 
+from residerm.cli.flags import with_flags
 from residerm.progress import Progress, Row
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class _Shown(Progress):
 
     @override
     def remark(self, text: str) -> None:
-        remarks.print(f"{self.prefix}{text}")
+        remarks.print(f"{self.prefix}{with_flags(text)}")
 
     @override
     def epoch(self, row: Row, epochs: int) -> None:

@@ -65,7 +65,7 @@ def train_(
     groups = (archive, pixels, split, sample, augmentation, network, resnet, training)
     if resume:
         if path or config or preset or any(group.model_fields_set for group in groups):
-            raise UsageError("--resume takes every option from the run: give nothing beside it")
+            raise UsageError("`resume` takes every option from the run: give nothing beside it")
         return _resume(resume)
     experiment = gather(path, groups, config, preset)
     return _foresee(experiment) if dry_run else _train(experiment, runs)
@@ -77,7 +77,7 @@ def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, 
     if preset:
         if preset not in PRESETS:
             raise UsageError(
-                f"--preset {preset}: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
+                f"`preset={preset}`: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
             )
         options |= PRESETS[preset]
     if config:
@@ -90,7 +90,7 @@ def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, 
         options["path"] = path
     if options.get("path") is None:
         raise UsageError("PATH is missing: which archive is to be trained on?")
-    return Experiment.from_flat(options, f"--config {config}")
+    return Experiment.from_flat(options, f"`config={config}`" if config else "the options")
 
 
 def _train(experiment: Experiment, runs: Path) -> int:

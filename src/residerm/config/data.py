@@ -64,7 +64,7 @@ class SampleOptions(Options):
 class AugmentOptions(Options):
     """What training does to a batch of images; a strength of 0 switches its part off."""
 
-    augment: bool = Field(True, description="Augment the training images; --no-augment switches everything off.")
+    augment: bool = Field(True, description="Augment the training images; `augment=False` switches everything off.")
     rotation: float = Field(180.0, ge=0, le=180, description="Rotate by up to this many degrees either way.")
     flip: float = Field(0.5, ge=0, le=1, description="Chance of each flip, left-right and up-down.")
     scale: float = Field(0.15, ge=0, lt=1, description="Enlarge or shrink by a factor of up to 1 plus this.")

@@ -18,7 +18,7 @@ class EvaluateOptions(Options):
     """On what, and how, a trained model is scored."""
 
     data: Path | None = Field(None, description="Another archive to score it on. Default: the run's own test part.")
-    task: Task | None = Field(None, description="With --data: classes to read both in. Default: what both can tell.")
+    task: Task | None = Field(None, description="With `data`: classes to read both in. Default: what both can tell.")
     tta: bool = Field(False, description="Average the eight views of flips and quarter turns of each image.")
     prior: bool = Field(
         False, description="Divide by the share that each class had in training, as if all were equally frequent."

@@ -30,14 +30,14 @@ class TrainOptions(Options):
         ge=0,
         le=1,
         description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same. Default: 0.5, or 0 "
-        "where --sampling or --logit-adjustment see to the imbalance.",
+        "where `sampling` or `logit_adjustment` see to the imbalance.",
     )
     logit_adjustment: float = Field(
         0.0, ge=0, description="Add this times the log share of each class to its logit while training."
     )
     mixup: float = Field(0.0, ge=0, description="Mix pairs of images by shares drawn from Beta(this, this).")
     grow_from: int | None = Field(
-        None, ge=8, description="Begin with images shrunk to this size and let them grow to --size; faster at first."
+        None, ge=8, description="Begin with images shrunk to this size and let them grow to `size`; faster at first."
     )
     accumulate: int = Field(
         1, ge=1, description="Parts in which a batch goes through the network one after another, to save memory."

@@ -104,16 +104,16 @@ def table(records: Records, parts: np.ndarray, folds: np.ndarray | None) -> byte
 def _refuse_unusable(records: Records, options: SplitOptions) -> None:
     if options.split not in ("lesion", "random", "archive") and not options.split.endswith(".csv"):
         hint = nearest(options.split, ("lesion", "random", "archive"))
-        raise UsageError(f"--split {options.split}: say lesion, random, archive, or the path of a splits.csv.{hint}")
+        raise UsageError(f"`split={options.split}`: say lesion, random, archive, or the path of a splits.csv.{hint}")
     if options.test + options.validation >= 1:
-        raise UsageError("--test and --validation together leave nothing to train on: their sum must be below 1")
+        raise UsageError("`test` and `validation` together leave nothing to train on: their sum must be below 1")
     if options.folds is not None and options.fold >= options.folds:
-        raise UsageError(f"--fold {options.fold}: with --folds {options.folds} the folds are 0 to {options.folds - 1}")
+        raise UsageError(f"`fold={options.fold}`: with `folds={options.folds}` the folds are 0 to {options.folds - 1}")
     present = [name for name, count in records.class_counts().items() if count]
     if len(present) < 2:
         raise ArchiveError(
             f"{records.tree.path} holds one class only ({listed(present)}): there is nothing to tell apart; "
-            "add images of another class, or choose another --task"
+            "add images of another class, or choose another `task`"
         )
 
 
@@ -195,8 +195,8 @@ def _too_few(records: Records, label: int, groups: int, hands: int, options: Spl
     thing = "image" if options.split == "random" else records.layout.grouped_by or "image"
     return (
         f"class {records.classes[label]} has {groups} {thing}{'s' * (groups != 1)}, too few to be on all {hands} sides "
-        f"of the split: leave it out with --without {records.classes[label]}"
-        + ("" if options.folds or options.validation == 0 else ", or do without a validation part (--validation 0)")
+        f"of the split: leave it out with `without={records.classes[label]}`"
+        + ("" if options.folds or options.validation == 0 else ", or do without a validation part (`validation=0`)")
     )
 
 
@@ -205,8 +205,8 @@ def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
     parts = np.array(records.table["part"])
     if (parts < 0).any() or not (parts == TRAIN).any() or not (parts == TEST).any():
         raise ArchiveError(
-            f"--split archive: {records.layout.title} at {records.tree.path} does not come with a training and a test "
-            "part for every image; use --split lesion"
+            f"`split=archive`: {records.layout.title} at {records.tree.path} does not come with a training and a test "
+            "part for every image; use `split=lesion`"
         )
     if (parts == VALIDATION).any() or options.validation == 0:
         return parts
@@ -219,17 +219,17 @@ def _read_parts(path: Path, records: Records) -> np.ndarray:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             lines = csv.DictReader(stream)
             if not {"image_id", "part"} <= set(lines.fieldnames or ()):
-                raise ArchiveError(f"--split {path}: it needs the columns image_id and part")
+                raise ArchiveError(f"`split={path}`: it needs the columns image_id and part")
             given = {line["image_id"]: line["part"] for line in lines}
     except (OSError, UnicodeDecodeError) as error:
-        raise ArchiveError(f"--split {path}: cannot be read ({error})") from error
+        raise ArchiveError(f"`split={path}`: cannot be read ({error})") from error
     unknown = sorted(set(given.values()) - set(PARTS))
     if unknown:
-        raise ArchiveError(f"--split {path}: unknown part {listed(unknown)}; the parts are {', '.join(PARTS)}")
+        raise ArchiveError(f"`split={path}`: unknown part {listed(unknown)}; the parts are {', '.join(PARTS)}")
     missing = [name for row in range(len(records)) if (name := records.image_id(row)) not in given]
     if missing:
         raise ArchiveError(
-            f"--split {path} does not name {len(missing):,} of the {len(records):,} images ({listed(missing)}): "
+            f"`split={path}` does not name {len(missing):,} of the {len(records):,} images ({listed(missing)}): "
             "it was made for another archive or task"
         )
     return np.array([PARTS.index(given[records.image_id(row)]) for row in range(len(records))], dtype=np.int8)

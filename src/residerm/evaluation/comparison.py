@@ -27,8 +27,8 @@ class Other:
         classes, own = self._predictor.description.classes, subject.meeting
         if own is None and classes != subject.records.classes:
             raise UsageError(
-                f"--against {folder}: it tells {', '.join(classes)}, not {', '.join(subject.records.classes)}; "
-                "compare on an archive that both can be read on, with --data"
+                f"`against={folder}`: it tells {', '.join(classes)}, not {', '.join(subject.records.classes)}; "
+                "compare on an archive that both can be read on, with `data`"
             )
         self._subject = self._of(subject)
 
@@ -42,7 +42,7 @@ class Other:
         """The rows that this run has not seen either."""
         left = unknown_to(self._run, self._subject.records, rows)
         if not len(left):
-            raise UsageError(f"--against {self._run.folder}: it was trained with every image that is to be scored")
+            raise UsageError(f"`against={self._run.folder}`: it was trained with every image that is to be scored")
         if len(left) < len(rows):
             self._progress.remark(
                 f"{len(rows) - len(left):,} images that {self._run.folder.name} has seen are left out"

@@ -47,7 +47,7 @@ class Evaluation:
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
     """Score a run, and keep the result in its folder; what is there already is given back."""
     if options.prior and options.decide == "balanced":
-        raise UsageError("--prior has classes named as if all were equally frequent already: leave out --decide")
+        raise UsageError("`prior` has classes named as if all were equally frequent already: leave out `decide`")
     run = finished(folder)
     description = read_description(folder)
     subject = (

@@ -79,8 +79,8 @@ def meet(classes: tuple[str, ...], task: Task, records: Records, asked: Task | N
     unmapped = {name: counts[name] for name in records.classes if of_archive.target(name) is None and counts[name]}
     if sum(unmapped.values()) == len(records):
         raise UsageError(
-            f"--data {records.tree.path}: none of its classes ({listed(records.classes)}) is one of the model's "
-            f"({listed(classes)}); try --task malignancy or --task melanoma"
+            f"`data={records.tree.path}`: none of its classes ({listed(records.classes)}) is one of the model's "
+            f"({listed(classes)}); try `task=malignancy` or `task=melanoma`"
         )
     return Meeting(common, of_archive, of_model, unmapped)
 
@@ -89,9 +89,9 @@ def _refuse_strangers(task: Task, records: Records, asked: Task | None) -> None:
     sides = {kind for kind in (task, records.task, asked or task) if kind != "diagnosis"}
     if len(sides) > 1:
         raise UsageError(
-            f"--data {records.tree.path}: the model tells {_MEANING[task]}, the archive {_MEANING[records.task]}"
-            + (f", and --task {asked} asks for {_MEANING[asked]}" if asked else "")
+            f"`data={records.tree.path}`: the model tells {_MEANING[task]}, the archive {_MEANING[records.task]}"
+            + (f", and `task={asked}` asks for {_MEANING[asked]}" if asked else "")
             + ": these are never compared, since a basal cell carcinoma is malignant and no melanoma"
         )
     if asked == "diagnosis" and sides:
-        raise UsageError(f"--task diagnosis: only diagnoses can be read so, and there are {_MEANING[min(sides)]} here")
+        raise UsageError(f"`task=diagnosis`: only diagnoses can be read so, and there are {_MEANING[min(sides)]} here")

@@ -75,7 +75,7 @@ def own_part(run: Run, description: ModelDescription, progress: Progress) -> Sub
     cache = open_cache(records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=progress)
     rows = _readable(cache, np.flatnonzero(parts == TEST))
     if not len(rows):
-        raise UsageError(f"{run.folder}: its split has no test part; score it on another archive with --data PATH")
+        raise UsageError(f"{run.folder}: its split has no test part; score it on another archive with `data`")
     training = _readable(cache, np.flatnonzero(parts == TRAIN))
     return Subject(records.layout.name, "test", records, cache, rows, training=training)
 
@@ -89,7 +89,7 @@ def other_archive(run: Run, description: ModelDescription, options: EvaluateOpti
     mapped = np.flatnonzero(meeting.labels(records) >= 0)
     rows = unknown_to(run, records, mapped)
     if not len(rows):
-        raise UsageError(f"--data {options.data}: the run was trained on all of its images; none is left to score")
+        raise UsageError(f"`data={options.data}`: the run was trained on all of its images; none is left to score")
     remarks = [
         f"{count:,} images of class {name}: the model has none for it" for name, count in meeting.unmapped.items()
     ]

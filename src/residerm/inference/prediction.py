@@ -96,11 +96,11 @@ def require_place(path: Path) -> None:
     """Refuse a file of a kind or in a place that cannot be written, or that is there already, before work starts."""
     if path.suffix.lower() not in _FORMATS:
         raise UsageError(
-            f"--out {path}: predictions are written as {' or '.join(_FORMATS)}; give it one of these suffixes"
+            f"`out={path}`: predictions are written as {' or '.join(_FORMATS)}; give it one of these suffixes"
         )
     if path.exists():
         raise UsageError(
-            f"--out {path} is already there and is not overwritten: choose another name, or remove it first"
+            f"`out={path}` is already there and is not overwritten: choose another name, or remove it first"
         )
     require_writable(path)
 

@@ -50,10 +50,10 @@ def network(
     architecture, _, tag = name.partition(".")
     if blocks := _blocks(architecture):
         if tag and about(name) is None:
-            raise UsageError(f"--model {name}: there are no weights for {architecture}, so it has no {tag!r}")
+            raise UsageError(f"`model={name}`: there are no weights for {architecture}, so it has no {tag!r}")
         return ResNet(*blocks, classes, **resnet.model_dump())
     if changed := [field for field, value in resnet if value != getattr(AS_PUBLISHED, field)]:
-        flags = listed(f"--{field.replace('_', '-')}" for field in changed)
+        flags = listed(f"`{field}`" for field in changed)
         raise UsageError(f"{flags}: only residerm's own ResNets have this, and {name} is none of them")
     return _BY_SIZE[name](classes, size) if name in _BY_SIZE else _from_timm(name, classes, size, file)
 
@@ -80,7 +80,7 @@ def require(name: str) -> None:
     import timm
 
     if not timm.is_model(name):
-        raise UsageError(f"--model {name}: there is no such model.{nearest(name, known_names())}")
+        raise UsageError(f"`model={name}`: there is no such model.{nearest(name, known_names())}")
 
 
 def known_names() -> list[str]:

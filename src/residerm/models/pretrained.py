@@ -46,7 +46,7 @@ def find_pretrained(name: str, commit: str | None = None) -> Pretrained:
     """The weights for a name in timm's list, from the cache or else from the hub."""
     known = about(name)
     if known is None or not known.hf_hub_id:
-        raise UsageError(f"--pretrained: there are no weights for {name} on the hub; leave it out, or give --weights")
+        raise UsageError(f"`pretrained`: there are no weights for {name} on the hub; leave it out, or give `weights`")
     repository = known.hf_hub_id
     file = _file(repository, known.hf_hub_filename or "model.safetensors", commit or _COMMITS.get(repository))
     return Pretrained(
@@ -94,9 +94,9 @@ def _way_out(repository: str, name: str, commit: str | None, error: Exception) -
         reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
     command = f"hf download {repository} {name}" + (f" --revision {commit}" if commit else "")
     return (
-        f"--pretrained: the weights of {repository} are not in the cache, and cannot be fetched: {reason}. Where there "
+        f"`pretrained`: the weights of {repository} are not in the cache, and cannot be fetched: {reason}. Where there "
         f"is a network, `{command}` puts them into the cache, which can be copied to {constants.HF_HUB_CACHE} here; "
-        "or give a file with --weights"
+        "or give a file with `weights`"
     )
 
 

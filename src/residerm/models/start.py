@@ -83,8 +83,8 @@ def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetO
 
 def _check(options: ModelOptions) -> None:
     if options.pretrained and options.weights:
-        raise UsageError("--pretrained and --weights both say which weights to start from: give one of them")
+        raise UsageError("`pretrained` and `weights` both say which weights to start from: give one of them")
     if options.revision and not options.pretrained:
-        raise UsageError("--revision is a commit of the pretrained weights: it needs --pretrained")
+        raise UsageError("`revision` is a commit of the pretrained weights: it needs `pretrained`")
     if options.freeze_backbone and not (options.pretrained or options.weights):
-        raise UsageError("--freeze-backbone would keep random weights: it needs --pretrained or --weights FILE")
+        raise UsageError("`freeze_backbone` would keep random weights: it needs `pretrained` or `weights`")

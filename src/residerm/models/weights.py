@@ -47,7 +47,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     from timm.models import load_state_dict
 
     if not path.is_file():
-        raise UsageError(f"--weights {path}: there is no such file")
+        raise UsageError(f"`weights={path}`: there is no such file")
     try:
         weights = load_state_dict(str(path), weights_only=True)
     except OSError as error:

@@ -86,7 +86,7 @@ def _wrong_size(name: str, classes: int, size: int, resnet: ResNetOptions) -> st
     steps = range(size - size % _STEP + _STEP, _LARGEST + 1, _STEP)
     step = next((step for step in steps if measure(name, classes, step, resnet)), None)
     if step is None:
-        return f"--size {size}: {name} does not run on such images, nor on any larger ones up to {_LARGEST} px"
+        return f"`size={size}`: {name} does not run on such images, nor on any larger ones up to {_LARGEST} px"
     between = range(max(size, step - _STEP) + 1, step)
     smallest = next((side for side in between if measure(name, classes, side, resnet)), step)
-    return f"{name} does not run on images of {size} px: give --size {smallest}, the smallest found that works"
+    return f"{name} does not run on images of {size} px: give `size={smallest}`, the smallest found that works"

@@ -124,7 +124,7 @@ def create_run(parent: Path, name: str, files: Mapping[str, bytes]) -> Run:
                 (partial / file).write_bytes(content)
             (partial / "checkpoints").mkdir()
         return Run(folder)
-    raise RunError(f"{parent} holds a hundred runs of this second: choose another folder with --runs")
+    raise RunError(f"{parent} holds a hundred runs of this second: choose another folder with `runs`")
 
 
 def open_run(path: Path) -> Run:
@@ -146,7 +146,7 @@ def list_runs(parent: Path) -> list[Run]:
 
 def read_experiment(path: Path) -> Experiment:
     """The experiment in a YAML file."""
-    return Experiment.from_flat(read_options(path), f"--config {path}")
+    return Experiment.from_flat(read_options(path), f"`config={path}`")
 
 
 def read_options(path: Path) -> dict[str, Any]:
@@ -154,9 +154,9 @@ def read_options(path: Path) -> dict[str, Any]:
     try:
         options = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"--config {path}: cannot be read as YAML ({error})") from error
+        raise UsageError(f"`config={path}`: cannot be read as YAML ({error})") from error
     if not isinstance(options, dict):
-        raise UsageError(f"--config {path}: it should hold a line 'option: value' for each option")
+        raise UsageError(f"`config={path}`: it should hold a line 'option: value' for each option")
     return options
 
 

@@ -75,7 +75,7 @@ def watched_blocks(network: nn.Module, called: str) -> Iterator[list[Watched]]:
     if not with_shortcut:
         raise UsageError(
             f"{called} has no residual blocks to look into: give a run of one of residerm's own ResNets with its "
-            "shortcuts, such as --model resnet20"
+            "shortcuts, such as `model=resnet20`"
         )
     watched, handles = [], []
     try:

@@ -196,14 +196,14 @@ def _begin(plan: Plan, out: Path) -> None:
     before, now = _read_plan(out / "plan.json"), json.loads(written)
     differing = [f"{name} {before.get(name)}, not {value}" for name, value in now.items() if before.get(name) != value]
     if differing:
-        raise UsageError(f"{out} was begun with {'; '.join(differing)}: give the same options, or another --out")
+        raise UsageError(f"{out} was begun with {'; '.join(differing)}: give the same options, or another `out`")
 
 
 def _read_plan(path: Path) -> dict[str, Any]:
     try:
         plan: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read ({error}): give another --out") from error
+        raise UsageError(f"{path} cannot be read ({error}): give another `out`") from error
     return plan
 
 

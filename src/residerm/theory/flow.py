@@ -114,7 +114,7 @@ def flow_of_fresh(
     for depth in (*depths, training_depth):
         blocks_per_stage(depth)  # refused before work starts
     if not depths or width < 1 or steps < 0:
-        raise UsageError("--depths needs a depth, --width at least one channel, and --steps cannot be negative")
+        raise UsageError("`depths` needs a depth, `width` at least one channel, and `steps` cannot be negative")
     images = images_of_archive(data, _IMAGES, _SIZE, progress)
     courses = at_initialisation(images, depths, width=width, seed=seed, progress=progress)
     learning = while_training(images, training_depth, steps, width=width, seed=seed, progress=progress) if steps else []

@@ -68,7 +68,7 @@ def of_depths(outcomes: Sequence[Outcome]) -> list[str]:
     """What the deepest networks of each kind end with, beside the shallowest."""
     depths = sorted({one.cell.depth for one in outcomes})
     if len(depths) < 2:
-        return ["one depth alone says nothing of what depth does: give two or more with --depths"]
+        return ["one depth alone says nothing of what depth does: give two or more with `depths`"]
     return [_of_kind(kind, depths, outcomes) for kind in ("plain", "residual")]
 
 

@@ -107,7 +107,7 @@ def _read(path: Path, device: torch.device) -> dict[str, Any]:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
         raise CheckpointError(
-            f"{path} is cut short or no checkpoint: remove it, and --resume starts from the beginning"
+            f"{path} is cut short or no checkpoint: remove it, and `resume` starts from the beginning"
         ) from error
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of this version of residerm")

@@ -16,7 +16,7 @@ from residerm.training.loop import Trainer
 def require_tensorboard() -> None:
     """Refuse before anything is trained."""
     if find_spec("tensorboard") is None:
-        raise UsageError("--tensorboard needs a package that is not installed: pip install tensorboard")
+        raise UsageError("`tensorboard` needs a package that is not installed: pip install tensorboard")
 
 
 class _Curves(Relay):

@@ -53,7 +53,7 @@ def _data_flow(experiment: Experiment, material: Material) -> Iterator[str]:
     if experiment.sample.sampling != "none":
         drawn = material.counts(experiment).tolist()
         classes = "  ".join(f"{name} {count:,}" for name, count in zip(material.records.classes, drawn, strict=True))
-        yield f"{sum(drawn):>9,}  in an epoch after --sampling {experiment.sample.sampling}: {classes}"
+        yield f"{sum(drawn):>9,}  in an epoch after sampling={experiment.sample.sampling}: {classes}"
 
 
 def _try_steps(experiment: Experiment, material: Material) -> tuple[float, float]:

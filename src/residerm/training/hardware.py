@@ -73,9 +73,9 @@ def choose_accelerator(processes: int) -> str:
     """CUDA where there is a device for each process; never more processes than devices or cores."""
     if torch.cuda.is_available():
         if processes > torch.cuda.device_count():
-            raise UsageError(f"--devices {processes}: this machine has {torch.cuda.device_count()} CUDA devices")
+            raise UsageError(f"`devices={processes}`: this machine has {torch.cuda.device_count()} CUDA devices")
         return "cuda"
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if processes > cores:
-        raise UsageError(f"--devices {processes}: this machine has no CUDA device and {cores} cores")
+        raise UsageError(f"`devices={processes}`: this machine has no CUDA device and {cores} cores")
     return "cpu"

@@ -155,7 +155,7 @@ class Trainer:
         if not math.isfinite(loss):
             raise LossError(
                 f"the loss became {loss} at step {self.state.step} of epoch {self.state.epoch + 1}; the last good "
-                f"state is kept in {self.run.last.parent}: try a lower --rate, --clip 1, or --precision float32"
+                f"state is kept in {self.run.last.parent}: try a lower `rate`, `clip=1`, or `precision=float32`"
             )
         self.state.loss_sum += loss
         self.state.accuracy_sum += accuracy
@@ -183,7 +183,7 @@ class Trainer:
         self.progress.epoch(state.rows[-1], options.epochs)
         waited = state.epoch - state.best_epoch
         if options.patience and waited >= options.patience:
-            return f"{waited} epochs brought no better {options.select} (--patience {options.patience})"
+            return f"{waited} epochs brought no better {options.select} (patience {options.patience})"
         return None
 
     @torch.no_grad()
@@ -209,7 +209,7 @@ class Trainer:
 
     def _out_of_time(self) -> str | None:
         limit = self.options.max_minutes
-        return f"{limit:g} minutes are over (--max-minutes)" if limit and self.state.seconds > 60 * limit else None
+        return f"{limit:g} minutes are over (max_minutes)" if limit and self.state.seconds > 60 * limit else None
 
 
 def _gather(shares: list[Any], fabric: Fabric) -> list[Any]:

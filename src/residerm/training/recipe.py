@@ -151,9 +151,9 @@ def warnings_for(options: TrainOptions, sampling: SampleOptions) -> list[str]:
     corrections = [
         name
         for name, used in (
-            ("--sampling", sampling.sampling != "none"),
-            ("--class-weight-power", bool(options.class_weight_power)),
-            ("--logit-adjustment", options.logit_adjustment > 0),
+            ("`sampling`", sampling.sampling != "none"),
+            ("`class_weight_power`", bool(options.class_weight_power)),
+            ("`logit_adjustment`", options.logit_adjustment > 0),
         )
         if used
     ]

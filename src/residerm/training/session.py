@@ -259,11 +259,11 @@ def _first_files(experiment: Experiment, material: Material) -> dict[str, bytes]
 def _refuse_too_few(material: Material, experiment: Experiment) -> None:
     options, images = experiment.training, len(material.drawn(experiment))
     if options.batch_size > images:
-        raise UsageError(f"--batch-size {options.batch_size} is larger than the {images} training images: choose less")
+        raise UsageError(f"`batch_size={options.batch_size}` is larger than the {images} training images: choose less")
     if options.batch_size % options.devices:
-        raise UsageError(f"--batch-size {options.batch_size} cannot be shared by --devices {options.devices} evenly")
+        raise UsageError(f"`batch_size={options.batch_size}` cannot be shared by `devices={options.devices}` evenly")
     if options.accumulate > options.batch_size // options.devices:
-        raise UsageError(f"--accumulate {options.accumulate}: there are not so many images in a process's batch")
+        raise UsageError(f"`accumulate={options.accumulate}`: there are not so many images in a process's batch")
     if options.grow_from is not None:
         _refuse_what_cannot_grow(options.grow_from, experiment)
 
@@ -272,19 +272,19 @@ def _refuse_single_images(model: nn.Module, options: TrainOptions) -> None:
     normalised = any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in model.modules())
     if normalised and options.batch_size // options.devices // options.accumulate < 2:
         raise UsageError(
-            "--batch-size: a batch of one image has no statistics for BatchNorm; give each process, and each part of "
-            "--accumulate, two or more"
+            "`batch_size`: a batch of one image has no statistics for BatchNorm; give each process, and each part of "
+            "`accumulate`, two or more"
         )
 
 
 def _refuse_what_cannot_grow(smallest: int, experiment: Experiment) -> None:
     name, size = experiment.network.model, experiment.pixels.size
     if smallest >= size:
-        raise UsageError(f"--grow-from {smallest}: images of --size {size} cannot grow from there; give less")
+        raise UsageError(f"`grow_from={smallest}`: images of `size={size}` cannot grow from there; give less")
     costs = [measure(name, 2, pixels, experiment.resnet) for pixels in (smallest, size)]
     if costs[0] is None or costs[1] is None or costs[0].parameters != costs[1].parameters:
         raise UsageError(
-            f"--grow-from {smallest}: {name} has weights for one size of image, or cannot see so small ones"
+            f"`grow_from={smallest}`: {name} has weights for one size of image, or cannot see so small ones"
         )
 
 

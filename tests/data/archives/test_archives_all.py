@@ -80,7 +80,7 @@ def test_what_contains_ham10000_cites_it_too(name: str) -> None:
 def test_a_task_is_mapped_or_refused_in_words(layout, task: str) -> None:
     classes = layout.classes
     if "not_melanoma" in classes and task != "melanoma":
-        with pytest.raises(UsageError, match=f"--task {task}"):
+        with pytest.raises(UsageError, match=f"`task={task}`"):
             mapping_for(task, classes)
         return
     mapping = mapping_for(task, classes)
@@ -90,7 +90,7 @@ def test_a_task_is_mapped_or_refused_in_words(layout, task: str) -> None:
 def test_two_years_in_one_folder_need_a_name(tmp_path: Path) -> None:
     making.isic2016(tmp_path)
     making.isic2020(tmp_path)
-    with pytest.raises(ArchiveError, match=r"more than one archive \(isic2016, isic2020\).* --layout"):
+    with pytest.raises(ArchiveError, match=r"more than one archive \(isic2016, isic2020\).* `layout`"):
         open_archive(tmp_path)
     assert set(told(open_archive(tmp_path, layout="isic2020"))) == set(
         told(open_archive(making.isic2020(tmp_path / "b")))
@@ -98,7 +98,7 @@ def test_two_years_in_one_folder_need_a_name(tmp_path: Path) -> None:
 
 
 def test_an_unknown_layout_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"--layout ham1000.*Did you mean ham10000"):
+    with pytest.raises(UsageError, match=r"`layout=ham1000`.*Did you mean ham10000"):
         open_archive(tmp_path, layout="ham1000")
 
 

@@ -139,7 +139,7 @@ def test_without_part_2_rows_lack_their_images(tmp_path: Path) -> None:
     records = open_archive(path)
     assert kinds(records) == {"row without image": 11}
     with pytest.raises(
-        ArchiveError, match=r"11 × row without image: ISIC_.* and 8 more.*--on-bad-image skip"
+        ArchiveError, match=r"11 × row without image: ISIC_.* and 8 more.*`on_bad_image=skip`"
     ) as failure:
         records.require()
     assert "\n" not in str(failure.value)

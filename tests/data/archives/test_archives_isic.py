@@ -40,9 +40,9 @@ def test_2016_words_and_numbers_mean_melanoma_or_not(packed: bool, tmp_path: Pat
 
 def test_2016_is_never_taken_for_malignancy_or_diagnosis(tmp_path: Path) -> None:
     path = making.isic2016(tmp_path)
-    with pytest.raises(UsageError, match=r"--task malignancy: class not_melanoma.*use --task melanoma"):
+    with pytest.raises(UsageError, match=r"`task=malignancy`: class not_melanoma.*use `task=melanoma`"):
         open_archive(path, task="malignancy")
-    with pytest.raises(UsageError, match="--task diagnosis: classes not_melanoma, melanoma"):
+    with pytest.raises(UsageError, match="`task=diagnosis`: classes not_melanoma, melanoma"):
         open_archive(path, task="diagnosis")
     assert told(open_archive(path, task="melanoma")) == told(open_archive(path))
 

@@ -42,7 +42,7 @@ def test_dermamnist_in_two_sizes_needs_a_path(tmp_path: Path) -> None:
 def test_dermamnist_renamed_is_read_by_name_of_its_layout(tmp_path: Path) -> None:
     path = making.dermamnist(tmp_path).rename(tmp_path / "data.npz")
     assert len(open_archive(path, layout="dermamnist")) == 28
-    with pytest.raises(ArchiveError, match=r"no archive that is known.*--layout names one of .*dermamnist"):
+    with pytest.raises(ArchiveError, match=r"no archive that is known.*`layout` names one of .*dermamnist"):
         open_archive(path)
 
 
@@ -350,7 +350,7 @@ def test_none_of_the_images_is_named(tmp_path: Path) -> None:
 
 def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
     path = making.csv_table(tmp_path) / "labels.csv"
-    with pytest.raises(UsageError, match=r"--layout ham10000: PATH is the folder that holds labels\.csv"):
+    with pytest.raises(UsageError, match=r"`layout=ham10000`: PATH is the folder that holds labels\.csv"):
         open_archive(path, layout="ham10000")
     with pytest.raises(ArchiveError, match=r"nowhere\.csv"):
         open_archive(tmp_path / "nowhere.csv")

@@ -125,7 +125,7 @@ def test_what_is_asked_for_stops_or_is_left_out(tree: Tree, rows: list[Row]) -> 
     records = assemble(tree, layout_of(rows))
     assert records.require("skip") is records
     if kinds & set(BLOCKING):
-        with pytest.raises(ArchiveError, match="--on-bad-image skip"):
+        with pytest.raises(ArchiveError, match="`on_bad_image=skip`"):
             records.require()
     else:
         assert records.require() is records
@@ -176,7 +176,7 @@ def test_left_out_classes_are_counted_and_gone(records: Records) -> None:
     fewer = records.for_task(None, ("nv", "vasc"))
     assert fewer.classes == ("akiec", "bcc", "bkl", "df", "mel")
     assert fewer.class_counts() == dict.fromkeys(fewer.classes, 3)
-    assert fewer.flow[-2:] == (("left out by --without nv --without vasc", -6), ("records for diagnosis", 15))
+    assert fewer.flow[-2:] == (("left out by without=nv without=vasc", -6), ("records for diagnosis", 15))
     assert {line.label for line in told(fewer).values()} == set(fewer.classes)
     melanoma = records.for_task("melanoma", ("nv",))
     assert melanoma.class_counts() == {"not_melanoma": 15, "melanoma": 3}
@@ -191,7 +191,7 @@ def test_a_task_of_a_task_is_refused_where_it_cannot_be_told(records: Records) -
     malignancy = records.for_task("malignancy")
     assert malignancy.for_task("malignancy") is malignancy
     for task in ("diagnosis", "melanoma"):
-        with pytest.raises(UsageError, match=f"--task {task}"):
+        with pytest.raises(UsageError, match=f"`task={task}`"):
             malignancy.for_task(task)
 
 

@@ -86,7 +86,7 @@ def test_another_size_filter_or_content_is_another_cache(archive: Path, folder: 
 def test_an_unreadable_image_is_named_and_nothing_is_kept(archive: Path, folder: Path) -> None:
     (archive / "nv" / "003.jpg").write_bytes(jpeg(3)[:400])
     (archive / "nv" / "006.jpg").write_bytes(b"")
-    with pytest.raises(ArchiveError, match=r"2 of 150 images cannot be read: .*003\.jpg.*--on-bad-image skip"):
+    with pytest.raises(ArchiveError, match=r"2 of 150 images cannot be read: .*003\.jpg.*`on_bad_image=skip`"):
         open_cache(open_archive(archive), SPEC, folder=folder)
     assert caches(folder) == []
 

@@ -55,7 +55,7 @@ def flow_(
         Print everything as JSON.
     """
     if run and data:
-        raise UsageError("--data is for fresh networks: a run is measured on the archive that it was trained on")
+        raise UsageError("`data` is for fresh networks: a run is measured on the archive that it was trained on")
     from residerm.theory.figures import write_flow
     from residerm.theory.flow import RunFlow, flow_of_fresh, flow_of_run
 

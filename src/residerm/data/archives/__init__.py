@@ -49,7 +49,7 @@ def open_archive(
     """
     path = Path(path).expanduser()
     if layout is not None and layout not in LAYOUTS:
-        raise UsageError(f"--layout {layout}: there is none; known are {', '.join(LAYOUTS)}.{nearest(layout, LAYOUTS)}")
+        raise UsageError(f"`layout={layout}`: there is none; known are {', '.join(LAYOUTS)}.{nearest(layout, LAYOUTS)}")
     return _assembled(path, layout).for_task(task, without)
 
 
@@ -68,7 +68,7 @@ def recognise(tree: Tree) -> Layout:
         names = ", ".join(layout.name for layout in found)
         raise ArchiveError(
             f"{tree.path} holds the tables of more than one archive ({names}): give the folder of one of them, or name "
-            "one by --layout"
+            "one by `layout`"
         )
     for layout in (*found, *PLAIN):
         if layout.recognises(tree):
@@ -79,7 +79,7 @@ def recognise(tree: Tree) -> Layout:
     raise ArchiveError(
         f"{tree.path} is no archive that is known ({len(tree):,} files; {documents}): put the archive's own table "
         "beside its images, sort the images into a folder for each class, or give a CSV; "
-        f"--layout names one of {', '.join(LAYOUTS)}"
+        f"`layout` names one of {', '.join(LAYOUTS)}"
     )
 
 
@@ -87,7 +87,7 @@ def _assembled(path: Path, layout: str | None) -> Records:
     """The records of a path, which may be that of a table."""
     if path.suffix.lower() in csv_table.SUFFIXES and path.is_file():
         if layout not in (None, csv_table.LAYOUT.name):
-            raise UsageError(f"--layout {layout}: PATH is the folder that holds {path.name}, not the table itself")
+            raise UsageError(f"`layout={layout}`: PATH is the folder that holds {path.name}, not the table itself")
         return assemble(Tree(path.parent), csv_table.layout_of(path))
     tree = Tree(path)
     _refuse_nested(tree)

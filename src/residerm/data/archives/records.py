@@ -147,7 +147,7 @@ class Records:
         if blocking and on_bad_image == "error":
             raise ArchiveError(
                 f"{self.tree.path}: {'; '.join(map(self._said, blocking))}. See `residerm data check`; "
-                "mend the archive, or leave them out with --on-bad-image skip"
+                "mend the archive, or leave them out with `on_bad_image=skip`"
             )
         return self
 
@@ -167,7 +167,7 @@ class Records:
         """These records with the classes of a task, less some classes; rows left out are counted in the flow."""
         if task in (None, self.task) and not left_out:
             return self
-        asked = (*([f"--task {task}"] if task else []), *(f"--without {name}" for name in left_out))
+        asked = (*([f"task={task}"] if task else []), *(f"without={name}" for name in left_out))
         task = task or self.task
         mapping = unchanged(task, self.classes) if task == self.task else mapping_for(task, self.classes)
         mapping = without(mapping, left_out)

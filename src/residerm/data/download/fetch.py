@@ -72,7 +72,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
     try:
         made = [place for place in (folder, *folder.parents) if not place.exists()]
         if not made and not folder.is_dir():
-            raise WriteError(f"{folder} is a file, not a folder: choose another place with --out")
+            raise WriteError(f"{folder} is a file, not a folder: choose another place with `out`")
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / _LOCK, timeout=0):
             try:
@@ -84,7 +84,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
                         place.rmdir()
     except filelock.Timeout as error:
         raise WriteError(
-            f"another residerm is fetching into {folder}: wait until it is done, or choose another place with --out"
+            f"another residerm is fetching into {folder}: wait until it is done, or choose another place with `out`"
         ) from error
     except OSError as error:
         raise write_error(folder, error) from error
@@ -128,7 +128,7 @@ class _Fetcher:
         if to_come > free:
             raise WriteError(
                 f"no room in {self.folder}: {decimal(to_come)} are still to come, and its disk has {decimal(free)} "
-                "free; make room, or choose another place with --out"
+                "free; make room, or choose another place with `out`"
             )
 
     def _length(self, file: RemoteFile) -> int:

@@ -148,7 +148,7 @@ def _refuse_unreadable(records: Records, unreadable: dict[int, str], on_bad_imag
         names = listed((f"{records.where(row)}: {reason}" for row, reason in unreadable.items()), most=3)
         raise ArchiveError(
             f"{len(unreadable)} of {len(records):,} images cannot be read: {names}. "
-            "Mend them, or leave them out with --on-bad-image skip"
+            "Mend them, or leave them out with `on_bad_image=skip`"
         )
 
 

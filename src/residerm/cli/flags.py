@@ -1,0 +1,18 @@
+"""The library's options in the spelling of the command line: `batch_size=64` is --batch-size 64 here."""
+
+from __future__ import annotations
+
+import re
+
+_OPTION = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
+
+
+def with_flags(text: str) -> str:
+    """A message of the library, with the options in it, which stand between backticks, as flags."""
+    return _OPTION.sub(lambda found: _flag(found[1].replace("_", "-"), found[2]), text)
+
+
+def _flag(name: str, value: str | None) -> str:
+    if value == "False":
+        return f"--no-{name}"
+    return f"--{name}" if value in (None, "True") else f"--{name} {value}"

@@ -1,0 +1,60 @@
+"""The library names options, the command line flags."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import residerm
+from residerm.cli.flags import with_flags
+
+SOURCE = Path(residerm.__file__).parent
+FLAG = re.compile(r"(?<![\w-])--([a-z]|$)")
+COMPUTED = {" --revision "}  # a part of `hf download`
+COMMAND = re.compile(r"\b(residerm|hf|pip|curl|tensorboard) ")  # a command to be typed, whose flags are flags
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("`batch_size=64` is larger than", "--batch-size 64 is larger than"),
+        ("leave out `on_bad_image`", "leave out --on-bad-image"),
+        ("`data=/tmp/two words`: none", "--data /tmp/two words: none"),
+        ("give `augment=False`, or `pretrained=True`", "give --no-augment, or --pretrained"),
+        ("run `residerm data list`, and `ulimit -n`", "run `residerm data list`, and `ulimit -n`"),
+    ],
+)
+def test_an_option_is_shown_as_a_flag(text: str, shown: str) -> None:
+    assert with_flags(text) == shown
+
+
+def texts(path: Path) -> list[ast.Constant]:
+    """The strings of a module that are no docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    spoken = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in spoken
+    ]
+
+
+def test_no_text_of_the_library_names_a_flag() -> None:
+    """Whoever called it from Python, or over HTTP, has no flags."""
+    apart = [SOURCE / folder for folder in ("cli", "report", "figures")]
+    files = [path for path in SOURCE.rglob("*.py") if not any(path.is_relative_to(folder) for folder in apart)]
+    assert len(files) > 100
+    found = [
+        f"{path.relative_to(SOURCE)}:{text.lineno}: {text.value}"
+        for path in files
+        for text in texts(path)
+        if FLAG.search(text.value) and not COMMAND.search(text.value) and text.value not in COMPUTED
+    ]
+    assert not found
