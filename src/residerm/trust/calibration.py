@@ -21,7 +21,7 @@ from residerm.trust.lesions import count_lesions, folds, lesion_weights
 Kind = Literal["none", "temperature", "vector"]
 
 FEWEST_LESIONS = 20  # for a temperature
-FEWEST_LESIONS_OF_CLASS = 5  # for vector scaling: one in each fold
+FEWEST_LESIONS_OF_CLASS = 20  # for vector scaling: ten for each of its parameters
 FOLDS = 5
 _LOWEST, _HIGHEST = 0.05, 20.0  # of 1 / T: where every lesion is right, the loss falls for ever
 _RIDGE = 1e-3  # keeps the parameters of a rare class near those of the temperature

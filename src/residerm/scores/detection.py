@@ -1,0 +1,46 @@
+"""Outliers against the images that a model is for: how well a score, higher for outliers, tells them apart.
+
+    AUROC         of an outlier and an ordinary image, the outlier has the higher score in so many of all pairs
+    FPR at 95 %   the share of the outliers that pass, where 95 % of the ordinary images do
+
+Both are functions of weights (resamples × images), over ordinary images and outliers together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from residerm.scores import curves
+
+ACCEPTED = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """Images, which of them are outliers, and their scores."""
+
+    outlier: np.ndarray  # (n,) of bool
+    score: np.ndarray  # (n,)
+
+    @cached_property
+    def ranking(self) -> curves.Ranking:
+        """The images from the highest score down."""
+        return curves.rank(self.outlier, self.score)
+
+    def auroc(self, weights: np.ndarray) -> np.ndarray:
+        """The area under the ROC curve."""
+        return curves.auc(curves.curve(self.ranking, weights))
+
+    def false_positive_rate(self, weights: np.ndarray) -> np.ndarray:
+        """The share of the outliers that score no higher than 95 % of the ordinary images do."""
+        order = np.argsort(self.score, kind="stable")
+        inside, outside = weights[:, order] * ~self.outlier[order], weights[:, order] * self.outlier[order]
+        reached = np.cumsum(inside, axis=1)
+        needed = ACCEPTED * reached[:, -1:] - 1e-9
+        limit = self.score[order][(reached < needed).sum(axis=1)]
+        passed = np.searchsorted(self.score[order], limit, side="right") - 1
+        accepted = np.take_along_axis(np.cumsum(outside, axis=1), passed[:, None], axis=1)[:, 0]
+        return curves.ratio(accepted, outside.sum(axis=1))
