@@ -20,6 +20,7 @@ from residerm.config import (
     SampleOptions,
     SplitOptions,
     TrainOptions,
+    TrustOptions,
 )
 from residerm.errors import UsageError, nearest
 
@@ -37,6 +38,7 @@ def train_(
     network: Annotated[ModelOptions, _FLAT] = ModelOptions(),
     resnet: Annotated[ResNetOptions, _FLAT] = ResNetOptions(),
     training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
+    trust: Annotated[TrustOptions, _FLAT] = TrustOptions(),
     config: Path | None = None,
     preset: str | None = None,
     resume: Path | None = None,
@@ -62,7 +64,7 @@ def train_(
     dry_run
         Show what would be trained on, and what it would take, and train nothing.
     """
-    groups = (archive, pixels, split, sample, augmentation, network, resnet, training)
+    groups = (archive, pixels, split, sample, augmentation, network, resnet, training, trust)
     if resume:
         if path or config or preset or any(group.model_fields_set for group in groups):
             raise UsageError("`resume` takes every option from the run: give nothing beside it")

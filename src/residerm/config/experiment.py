@@ -11,6 +11,7 @@ from residerm.config.base import Options
 from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
 from residerm.config.network import ModelOptions, ResNetOptions
 from residerm.config.training import TrainOptions
+from residerm.config.trust import TrustOptions
 from residerm.errors import UsageError, nearest
 
 _CLASS_WEIGHT_POWER = 0.5
@@ -28,6 +29,7 @@ class Experiment(Options):
     network: ModelOptions = ModelOptions()
     resnet: ResNetOptions = ResNetOptions()
     training: TrainOptions = TrainOptions()
+    trust: TrustOptions = TrustOptions()
 
     def in_effect(self) -> Experiment:
         """The experiment with the options that depend on others filled in."""

@@ -1,7 +1,7 @@
 """A model with its description, as it is kept, handed on and used: `load(path)` gives a Predictor."""
 
-from residerm.inference.bundle import read_bundle, read_description, write_bundle
+from residerm.inference.bundle import read_bundle, read_description, read_trust, write_bundle
 from residerm.inference.description import ModelDescription
 from residerm.inference.predictor import Predictor, load
 
-__all__ = ["ModelDescription", "Predictor", "load", "read_bundle", "read_description", "write_bundle"]
+__all__ = ["ModelDescription", "Predictor", "load", "read_bundle", "read_description", "read_trust", "write_bundle"]

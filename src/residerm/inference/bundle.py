@@ -1,4 +1,4 @@
-"""A bundle on disk: `model.safetensors`, the weights, and `model.json`, the description, which is written last."""
+"""A bundle on disk: `model.safetensors`, the weights; `trust.npz`; and `model.json`, the description, written last."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from residerm.errors import UsageError
 from residerm.files import new_folder
 from residerm.inference.description import ModelDescription
 from residerm.inference.validation import BundleError, read_small_file, require_sound_weights
+from residerm.trust import Trust
 
 if TYPE_CHECKING:
     from residerm.models.model import Model
 
-__all__ = ["BundleError", "find_bundle", "read_bundle", "read_description", "write_bundle"]
+__all__ = ["BundleError", "find_bundle", "read_bundle", "read_description", "read_trust", "write_bundle"]
 
-WEIGHTS, DESCRIPTION = "model.safetensors", "model.json"
+WEIGHTS, TRUST, DESCRIPTION = "model.safetensors", "trust.npz", "model.json"
 
 
-def write_bundle(model: Model, description: ModelDescription, folder: Path) -> Path:
+def write_bundle(model: Model, description: ModelDescription, folder: Path, trust: Trust | None = None) -> Path:
     """Write a bundle into a new folder; what the model gives besides logits is written into its description."""
     from safetensors.torch import save
 
-    description = _completed(description, model)
+    description = _completed(description, model).model_copy(update={"trust": trust and trust.summary})
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     with new_folder(folder) as partial:
         # Not by save_file, which hides what the disk complains of.
         (partial / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
+        if trust:
+            trust.save(partial / TRUST)
         (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
     return folder
 
@@ -48,6 +51,19 @@ def read_description(path: Path) -> ModelDescription:
         return ModelDescription.model_validate_json(read_small_file(folder / DESCRIPTION))
     except ValidationError as error:
         raise _damaged(folder, _first_complaint(error)) from error
+
+
+def read_trust(path: Path) -> Trust | None:
+    """What was fitted to judge the model's answers; None for a bundle without it."""
+    folder, description = find_bundle(path), read_description(path)
+    if not (folder / TRUST).exists():
+        return None
+    if not (folder / TRUST).is_file():
+        raise BundleError(f"{folder / TRUST} is not a regular file; the bundle is damaged")
+    trust = Trust.load(folder / TRUST)
+    if trust.classes != description.classes:
+        raise BundleError(f"{folder / TRUST} was fitted for other classes than those of {DESCRIPTION}")
+    return trust
 
 
 def read_bundle(path: Path) -> tuple[Model, ModelDescription]:

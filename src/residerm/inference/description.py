@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from residerm.config import Options, PixelSpec, ResNetOptions, Task
 from residerm.disclaimer import DISCLAIMER
 from residerm.errors import printable
+from residerm.trust import TrustSummary
 
 __all__ = ["DISCLAIMER", "ModelDescription"]
 
@@ -49,6 +50,7 @@ class ModelDescription(Options):
     trained_on: int = Field(ge=0, description="Number of training images.")
     selected_by: str
     validation: dict[str, float]
+    trust: TrustSummary | None = None
     residerm: str
     disclaimer: str = DISCLAIMER
 

@@ -21,11 +21,12 @@ import numpy as np
 
 from residerm import imaging
 from residerm.errors import ImageError, UsageError, explain
-from residerm.inference.bundle import read_bundle
+from residerm.inference.bundle import read_bundle, read_trust
 from residerm.inference.description import ModelDescription
 from residerm.inference.runtimes import Classifier, Runtime
 from residerm.inference.validation import require_finite
 from residerm.outputs import Outputs, Views, averaged, concatenated, view
+from residerm.trust import Trust
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,8 +44,9 @@ _IN_PNG = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # modes that a PNG keeps
 class Predictor:
     """A model that is ready to be used."""
 
-    def __init__(self, description: ModelDescription, runtime: Runtime) -> None:
+    def __init__(self, description: ModelDescription, runtime: Runtime, trust: Trust | None = None) -> None:
         self.description = description
+        self.trust = trust  # what judges its answers, where that was fitted
         self._runtime = runtime
 
     @property
@@ -114,7 +116,8 @@ def load(
     if runtime not in ("auto", "torch"):
         raise UsageError(f"runtime {runtime!r}: {path} runs with 'torch' alone; export it first")
     model, description = read_bundle(Path(path))
-    return Predictor(description, TorchRuntime(model, precision=precision, device=device, threads=threads))
+    runs_it = TorchRuntime(model, precision=precision, device=device, threads=threads)
+    return Predictor(description, runs_it, read_trust(Path(path)))
 
 
 def _bytes(image: Picture) -> bytes:

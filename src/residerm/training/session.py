@@ -31,8 +31,10 @@ from residerm.data.loading.cache import Cache, open_cache
 from residerm.data.sampling import draw
 from residerm.data.split import TEST, TRAIN, VALIDATION, Split, divide, table
 from residerm.errors import UsageError
-from residerm.inference import ModelDescription, write_bundle
+from residerm.inference import ModelDescription, Predictor, write_bundle
+from residerm.inference.runtimes.torch import TorchRuntime
 from residerm.models.complexity import measure
+from residerm.models.model import Model
 from residerm.models.start import Start
 from residerm.progress import SILENT, Progress
 from residerm.runs import Run, RunError, create_run, environment, open_run, read_experiment
@@ -42,6 +44,7 @@ from residerm.training.hardware import launch, synchronised
 from residerm.training.loop import Trainer
 from residerm.training.recipe import Loss, MovingAverage, loss_for, optimizer_for, warnings_for
 from residerm.training.start import begin
+from residerm.training.trust import fit_trust
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,10 @@ def _finish(
     load_weights(state.average.module, run.best, trainer.fabric.device)
     chosen = state.rows[state.kept_epoch - 1]
     description = _description(experiment, material, start, trainer.loss, chosen)
-    write_bundle(state.average.module, description, run.bundle)  # type: ignore[arg-type]
+    model: Model = state.average.module  # type: ignore[assignment]
+    predictor = Predictor(description, TorchRuntime(model))
+    trust = fit_trust(predictor, material, experiment.trust, trainer.progress)
+    write_bundle(model, description, run.bundle, trust)
     run.write_json(
         "summary.json",
         {

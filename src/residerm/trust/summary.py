@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from pydantic import field_validator
 
 from residerm.config.base import Options
 from residerm.config.trust import OutlierScore, TrustOptions
+from residerm.errors import printable
 from residerm.outputs import softmax
 from residerm.trust.calibration import FEWEST_LESIONS, Kind
 from residerm.trust.judge import FittedJudge, Judge, Labelled, name_classes
@@ -74,6 +76,12 @@ class TrustSummary(Options):
     outliers: OutlierSummary
     malignant: tuple[str, ...]
     limits: tuple[str, ...]
+
+    @field_validator("fitted_on", "limits", mode="after")
+    @classmethod
+    def _without_control_characters(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        """What comes with a bundle reaches terminals."""
+        return printable(value) if isinstance(value, str) else tuple(map(printable, value))
 
 
 def summarise(

@@ -1,0 +1,90 @@
+"""The end of a training: calibration, thresholds and outlier statistics, from images as they are, without augmentation.
+
+The validation part gives calibration and thresholds, once for single views and once for the mean of eight; the training
+part gives the features that are ordinary, from at most 500 images of each class.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from residerm.config import TrustOptions
+from residerm.data.archives.records import Records
+from residerm.data.loading.cache import Cache
+from residerm.errors import ResidermError
+from residerm.inference import Predictor
+from residerm.outputs import Outputs, Views, concatenated
+from residerm.progress import SILENT, Progress
+from residerm.trust import Trust
+
+IMAGES_OF_CLASS = 500
+_BATCH = 256
+
+
+class Parts(Protocol):
+    """What was trained on, and validated with."""
+
+    @property
+    def records(self) -> Records:
+        """The archive."""
+
+    @property
+    def cache(self) -> Cache:
+        """Its pixels."""
+
+    @property
+    def training_rows(self) -> np.ndarray:
+        """The rows of the training part."""
+
+    @property
+    def validation_rows(self) -> np.ndarray:
+        """The rows of the validation part."""
+
+
+def fit_trust(predictor: Predictor, parts: Parts, options: TrustOptions, progress: Progress = SILENT) -> Trust | None:
+    """What the validation part supports; None, with a remark that says why, where it supports nothing."""
+    try:
+        return _fit(predictor, parts, options, progress)
+    except ResidermError as error:
+        progress.remark(f"answers are neither calibrated nor judged: {error}")
+        return None
+
+
+def _fit(predictor: Predictor, parts: Parts, options: TrustOptions, progress: Progress) -> Trust:
+    labels, rows = parts.records.labels, parts.validation_rows
+    some = evenly(parts.training_rows, labels, len(predictor.description.classes))
+    asked = _Asked(predictor, parts.cache, progress, total=9 * len(rows) + len(some))
+    validation, training = asked.outputs(rows), asked.outputs(some)
+    known, groups = labels[rows], parts.records.groups[rows]
+    trust = Trust.fit(
+        validation.logits, known, groups, validation.features, training.features, labels[some],
+        classes=predictor.description.classes, options=options,
+    )  # fmt: skip
+    return trust.with_eight_views(asked.outputs(rows, views=8), known, groups)
+
+
+class _Asked:
+    """What the model says of rows of a cache; reports how many views of all it has seen."""
+
+    def __init__(self, predictor: Predictor, cache: Cache, progress: Progress, total: int) -> None:
+        self._predictor, self._cache, self._progress = predictor, cache, progress
+        self._done, self._total = 0, total
+
+    def outputs(self, rows: np.ndarray, views: Views = 1) -> Outputs:
+        """The outputs of some rows."""
+        parts = [self._predictor.outputs(self._cache.pixels[:0])]
+        for start in range(0, len(rows), _BATCH):
+            some = rows[start : start + _BATCH]
+            parts.append(self._predictor.outputs(self._cache.pixels[some], views))
+            self._done += len(some) * views
+            self._progress.advance("calibrating", self._done, self._total, unit="views")
+        return concatenated(parts[1:] or parts)
+
+
+def evenly(rows: np.ndarray, labels: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """At most 500 of the rows of each class, drawn at random, in their own order."""
+    generator = np.random.default_rng(seed)
+    drawn = [generator.permutation(rows[labels[rows] == number])[:IMAGES_OF_CLASS] for number in range(classes)]
+    return np.sort(np.concatenate(drawn))

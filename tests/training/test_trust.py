@@ -1,0 +1,96 @@
+"""The end of a training: what is fitted for judging answers, from which images, and what becomes of it."""
+
+from pathlib import Path
+
+import judging
+import making
+import numpy as np
+import pytest
+from hearing import Heard
+from modelling import description, trained
+
+from residerm.config import Experiment, PixelSpec, ResNetOptions, TrustOptions
+from residerm.config.network import ModelOptions
+from residerm.data.archives import open_archive
+from residerm.data.loading.cache import open_cache
+from residerm.inference import load, read_description
+from residerm.inference.bundle import BundleError, read_trust, write_bundle
+from residerm.training.trust import evenly, fit_trust
+
+
+class _Parts:
+    def __init__(self, path: Path, validation: int) -> None:
+        self.records = open_archive(path)
+        self.cache = open_cache(self.records, PixelSpec(size=32))
+        rows = np.arange(len(self.records))
+        self.validation_rows, self.training_rows = rows[:validation], rows[validation:]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = trained("resnet20", ResNetOptions())
+    said = description(model, ResNetOptions())
+    return write_bundle(model, said, tmp_path_factory.mktemp("model") / "bundle")
+
+
+def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: Path) -> None:
+    predictor, hears = load(bundle), Heard()
+    parts = _Parts(making.ham10000(tmp_path / "archive", lesions=105), validation=60)
+    parts.records.labels[:] %= len(predictor.description.classes)
+    options = TrustOptions(coverage=0.8)
+    trust = fit_trust(predictor, parts, options, hears)
+    assert trust is not None
+    assert trust.summary.images == 60
+    assert trust.summary.sets.coverage == 0.8
+    assert trust.eight is not None
+    assert not hears.remarks
+    done, total = hears.steps[-1]
+    assert done == total == 9 * 60 + trust.summary.outliers.training_images
+    pixels = np.array(parts.cache.pixels[:8])
+    assert trust.judge(predictor.outputs(pixels)).probabilities == pytest.approx(
+        trust.one.calibration.probabilities(predictor.outputs(pixels).logits)
+    )
+
+
+def test_without_validation_images_there_is_none_and_a_remark(bundle: Path, tmp_path: Path) -> None:
+    hears = Heard()
+    parts = _Parts(making.ham10000(tmp_path / "archive", lesions=21), validation=0)
+    assert fit_trust(load(bundle), parts, TrustOptions(), hears) is None
+    assert "neither calibrated nor judged: there are no validation images" in hears.remarks[0]
+
+
+def test_no_class_gives_more_than_its_share() -> None:
+    labels = np.repeat([0, 1, 2], [2000, 300, 0])
+    rows = evenly(np.arange(len(labels)), labels, 3)
+    assert np.bincount(labels[rows]).tolist() == [500, 300]
+    assert (np.diff(rows) > 0).all()
+
+
+def test_a_bundle_carries_it(tmp_path: Path) -> None:
+    model = trained("resnet20", ResNetOptions())
+    said = description(model, ResNetOptions()).model_copy(update={"classes": judging.CLASSES, "prior": (1 / 7,) * 7})
+    trust = judging.fitted()
+    with_it = write_bundle(model, said, tmp_path / "with", trust)
+    assert read_description(with_it).trust == trust.summary
+    read = read_trust(with_it)
+    assert read is not None
+    assert read.summary == trust.summary
+    without = write_bundle(model, said, tmp_path / "without")
+    assert read_trust(without) is None
+    assert read_description(without).trust is None
+
+
+def test_trust_for_other_classes_is_refused(tmp_path: Path) -> None:
+    model = trained("resnet20", ResNetOptions())
+    said = description(model, ResNetOptions())
+    assert len(said.classes) != 7
+    folder = write_bundle(model, said, tmp_path / "bundle", judging.fitted())
+    with pytest.raises(BundleError, match=r"trust\.npz was fitted for other classes"):
+        load(folder)
+
+
+def test_the_options_of_an_experiment_hold_the_levels() -> None:
+    experiment = Experiment.from_flat({"path": "x", "coverage": 0.8, "outlier_score": "energy"}, "config.yaml")
+    assert experiment.trust == TrustOptions(coverage=0.8, outlier_score="energy")
+    assert experiment.flat()["error_rate"] == 0.1
+    assert experiment.network == ModelOptions()
