@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _TITLES: dict[Decision, str] = {
     "probable": "probabilities",
     "balanced": "probabilities; predicted is the class that is most probable beside its share in training",
+    "malignant": "probabilities; predicted is the most probable class on its side of the threshold for malignancy",
 }
 
 
@@ -29,6 +30,7 @@ def predict_(
     output: Annotated[Path | None, Parameter(name="--out")] = None,
     tta: bool = False,
     decide: Decision = "probable",
+    sensitivity: float = 0.95,
     precision: Literal["auto", "float32", "bf16"] = "float32",
     batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 64,
     json: bool = False,
@@ -48,8 +50,11 @@ def predict_(
     tta
         Average the eight views of flips and quarter turns.
     decide
-        The class that is named: the most probable one, or, balanced, the one that is most probable beside its
-        share in training.
+        The class that is named: probable, the most probable one; balanced, the one that is most probable relative to
+        its share in training; malignant, the most probable one on its side of a threshold on the probability of
+        malignancy, chosen on the validation part for --sensitivity.
+    sensitivity
+        With --decide malignant: the share of malignant lesions to be called malignant.
     precision
         bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those in float32.
         auto: bf16 where it is faster.
@@ -60,6 +65,7 @@ def predict_(
     """
     from residerm.errors import UsageError
     from residerm.inference import load
+    from residerm.inference.answers import Rule
     from residerm.inference.prediction import predict, require_place, write_lines
 
     if not images:
@@ -67,9 +73,20 @@ def predict_(
     if output:
         require_place(output)
     predictor = load(model, precision=precision)
+    rule = Rule(predictor, 8 if tta else 1, decide, sensitivity)
+    if rule.threshold:
+        remarks.print(f"note: {rule.threshold.explained}")
     with progress() as shown:
         lines = list(
-            predict(predictor, images, views=8 if tta else 1, decide=decide, batch_size=batch_size, progress=shown)
+            predict(
+                predictor,
+                images,
+                views=rule.views,
+                decide=decide,
+                sensitivity=sensitivity,
+                batch_size=batch_size,
+                progress=shown,
+            )
         )
     if output:
         write_lines(lines, predictor, output, decide)
@@ -80,14 +97,10 @@ def predict_(
 def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, decide: Decision, json: bool) -> None:
     from residerm.inference.prediction import as_document
 
-    description = predictor.description
     if json:
         show_json(as_document(lines, predictor, decide))
     elif not output:
-        good = [line for line in lines if not line.error]
-        rows = [[line.name, line.predicted, *(f"{share:.3f}" for share in line.probabilities)] for line in good]
-        if rows:
-            show_table(_TITLES[decide], ("image", "predicted", *description.classes), rows)
+        _show_table([line for line in lines if not line.error], predictor.description.classes, _TITLES[decide])
     for line in lines:
         if line.error:
             remarks.print(f"{line.name}: {line.error}")
@@ -96,6 +109,36 @@ def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, deci
         out.print(
             f"{len(lines) - failed:,} images, {failed:,} that could not be read" + (f"; {output}" if output else "")
         )
-        trained = " (synthetic images)" if description.synthetic else ""
-        out.print(f"model: {description.model}, trained on {description.archive}{trained}")
-        out.print(DISCLAIMER)
+        _show_model(predictor)
+
+
+def _show_table(lines: Sequence[Line], classes: Sequence[str], title: str) -> None:
+    if not lines:
+        return
+    judged = any(line.judgement for line in lines)
+    rows = [
+        [line.name, _answer(line), *([_set(line)] * judged), *(f"{share:.3f}" for share in line.probabilities)]
+        for line in lines
+    ]
+    show_table(title, ("image", "predicted", *(["cannot be ruled out"] * judged), *classes), rows)
+    for line in lines:
+        for remark in line.judgement.remarks if line.judgement else ():
+            out.print(f"{line.name}: {remark}")
+
+
+def _answer(line: Line) -> str:
+    return "cannot tell" if line.judgement and line.judgement.abstained else line.predicted
+
+
+def _set(line: Line) -> str:
+    return ", ".join(line.judgement.prediction_set) if line.judgement else ""
+
+
+def _show_model(predictor: Predictor) -> None:
+    description, trust = predictor.description, predictor.trust
+    trained = " (synthetic images)" if description.synthetic else ""
+    out.print(f"model: {description.model}, trained on {description.archive}{trained}")
+    if trust:
+        for text in trust.summary.explained:
+            out.print(text)
+    out.print(DISCLAIMER)

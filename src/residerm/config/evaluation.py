@@ -11,7 +11,7 @@ from residerm.config.base import Options
 from residerm.config.data import Task
 from residerm.config.training import Precision
 
-Decision = Literal["probable", "balanced"]
+Decision = Literal["probable", "balanced", "malignant"]
 
 
 class EvaluateOptions(Options):

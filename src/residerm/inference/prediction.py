@@ -13,7 +13,7 @@ import glob
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,14 +26,26 @@ from residerm.disclaimer import DISCLAIMER
 from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
 from residerm.files import new_file, require_writable
 from residerm.inference import Predictor, load
+from residerm.inference.answers import SENSITIVITY, Answers, Rule
 from residerm.outputs import Views
 from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
-from residerm.scores import named
 from residerm.storage.containers import PACKED
 from residerm.storage.tree import Tree
 
 _FORMATS = (".csv", ".json")
+_JUDGED = ("prediction_set", "abstained", "outlier", "outlier_score", "remarks")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What is said of an answer: which classes cannot be ruled out, and why it is not to be relied on."""
+
+    prediction_set: tuple[str, ...]
+    abstained: bool
+    outlier: bool
+    outlier_score: float
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,8 @@ class Line:
 
     name: str
     predicted: str = ""
-    probabilities: tuple[float, ...] = ()
+    probabilities: tuple[float, ...] = ()  # calibrated, where the model has been
+    judgement: Judgement | None = None  # None: the model has nothing that judges its answers
     error: str = ""
 
     def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
@@ -50,7 +63,8 @@ class Line:
         if self.error:
             return {"image": self.name, "error": self.error}
         shares = {name: round(share, 6) for name, share in zip(classes, self.probabilities, strict=True)}
-        return {"image": self.name, "predicted": self.predicted, "probabilities": shares}
+        said = {"image": self.name, "predicted": self.predicted, "probabilities": shares}
+        return said | (asdict(self.judgement) if self.judgement else {})
 
 
 @dataclass(frozen=True)
@@ -65,11 +79,14 @@ def predict(
     *,
     views: Views = 1,
     decide: Decision = "probable",
+    sensitivity: float = SENSITIVITY,
     batch_size: int = 64,
     progress: Progress = SILENT,
 ) -> Iterator[Line]:
     """What a model says of image files, in the order in which they are given."""
     predictor = model if isinstance(model, Predictor) else load(model)
+    rule = Rule(predictor, views, decide, sensitivity)
+    rule.require()
     sources = [source for given in images for source in _sources(str(given))]
     if not sources:
         raise UsageError("no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'")
@@ -77,7 +94,7 @@ def predict(
         for start in range(0, len(sources), batch_size):
             some = sources[start : start + batch_size]
             pixels = list(pool.map(lambda source: _pixels(source, predictor), some))
-            yield from _lines(predictor, some, pixels, views, decide)
+            yield from _lines(rule, some, pixels)
             progress.advance("predicting", min(start + batch_size, len(sources)), len(sources))
 
 
@@ -115,6 +132,7 @@ def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = 
         "synthetic": description.synthetic,
         "precision": predictor.precision,
         "decide": decide,
+        "trust": description.trust.model_dump(mode="json") if description.trust else None,
         "classes": list(description.classes),
         "predictions": [line.to_dict(description.classes) for line in lines],
     }
@@ -123,10 +141,19 @@ def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = 
 def _write_csv(lines: Sequence[Line], classes: Sequence[str], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["image", "predicted", *(f"p_{name}" for name in classes), "error", "notice"])
+        writer.writerow(["image", "predicted", *(f"p_{name}" for name in classes), *_JUDGED, "error", "notice"])
         for line in lines:
             shares = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
-            writer.writerow([line.name, line.predicted, *shares, line.error, DISCLAIMER])
+            writer.writerow([line.name, line.predicted, *shares, *_cells(line.judgement), line.error, DISCLAIMER])
+
+
+def _cells(judgement: Judgement | None) -> list[str]:
+    """A judgement as it stands in a table."""
+    if judgement is None:
+        return [""] * len(_JUDGED)
+    yes_or_no = ["yes" if one else "no" for one in (judgement.abstained, judgement.outlier)]
+    score = f"{judgement.outlier_score:g}"
+    return [" ".join(judgement.prediction_set), *yes_or_no, score, "; ".join(judgement.remarks)]
 
 
 def _sources(given: str) -> Iterator[_Source]:
@@ -172,23 +199,28 @@ def _pixels(source: _Source, predictor: Predictor) -> np.ndarray | str:
         return str(error)
 
 
-def _lines(
-    predictor: Predictor,
-    sources: Sequence[_Source],
-    pixels: Sequence[np.ndarray | str],
-    views: Views,
-    decide: Decision,
-) -> Iterator[Line]:
-    description = predictor.description
+def _lines(rule: Rule, sources: Sequence[_Source], pixels: Sequence[np.ndarray | str]) -> Iterator[Line]:
+    classes = rule.predictor.description.classes
     readable = [found for found in pixels if isinstance(found, np.ndarray)]
-    shares = (
-        predictor.predict_pixels(np.stack(readable), views) if readable else np.zeros((0, len(description.classes)))
-    )
-    predicted = named(shares, description.prior, balanced=decide == "balanced")
-    answers = zip(predicted.tolist(), shares.tolist(), strict=True)
+    answers = rule.answer(rule.predictor.outputs(np.stack(readable), rule.views)) if readable else None
+    row = 0
     for source, found in zip(sources, pixels, strict=True):
-        if isinstance(found, str):
-            yield Line(source.name, error=found)
+        if isinstance(found, str) or answers is None:
+            yield Line(source.name, error=str(found))
         else:
-            number, probabilities = next(answers)
-            yield Line(source.name, description.classes[number], tuple(probabilities))
+            name, shares = classes[answers.predicted[row]], tuple(answers.probabilities[row].tolist())
+            yield Line(source.name, name, shares, _judgement(answers, row, classes))
+            row += 1
+
+
+def _judgement(answers: Answers, row: int, classes: Sequence[str]) -> Judgement | None:
+    judged = answers.judgements
+    if judged is None:
+        return None
+    return Judgement(
+        prediction_set=tuple(name for name, inside in zip(classes, judged.sets[row], strict=True) if inside),
+        abstained=bool(judged.abstain[row]),
+        outlier=bool(judged.outlier[row]),
+        outlier_score=round(float(judged.outlier_score[row]), 6),
+        remarks=answers.remarks[row],
+    )

@@ -13,15 +13,17 @@
 | `decision` | the threshold at which a model reaches a chosen sensitivity to malignancy |
 | `outliers` | how unlike the training images an image is |
 | `summary`, `storage` | what a person reads of it, in `model.json`; what a program reads, `trust.npz` |
+| `words` | what is said of an answer |
 | `trust` | all of it, fitted and applied together |
 
 Everything is fitted on labelled images that the model was not trained on. Nothing of it holds for images of another
 kind or another place; `summary.limits` says what else it does not promise.
 """
 
+from residerm.trust.decision import Threshold
 from residerm.trust.judge import Judgements
 from residerm.trust.storage import TrustError
 from residerm.trust.summary import TrustSummary
 from residerm.trust.trust import Trust
 
-__all__ = ["Judgements", "Trust", "TrustError", "TrustSummary"]
+__all__ = ["Judgements", "Threshold", "Trust", "TrustError", "TrustSummary"]

@@ -10,7 +10,7 @@ lesions and its log loss, cross-validated by lesion, is lower by more than its s
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -36,6 +36,7 @@ class Calibration:
     kind: Kind
     scale: np.ndarray  # (classes,)
     shift: np.ndarray  # (classes,)
+    prior: np.ndarray | None = None  # the shares that its probabilities lean towards; None: those of training still
 
     @property
     def temperature(self) -> float | None:
@@ -79,7 +80,8 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, groups: np.ndarray) 
         return Fitted(temperature_scaling(logits, labels, weights), by_temperature)
     by_vector = _held_out(logits, labels, weights, fold, vector_scaling)
     if _is_better(by_vector, by_temperature, labels, groups):
-        return Fitted(vector_scaling(logits, labels, weights), by_vector)
+        prior = weights @ by_vector / weights.sum()
+        return Fitted(replace(vector_scaling(logits, labels, weights), prior=prior), by_vector)
     return Fitted(temperature_scaling(logits, labels, weights), by_temperature)
 
 

@@ -29,6 +29,15 @@ class Threshold:
     malignant: int  # lesions
     benign: int
 
+    @property
+    def explained(self) -> str:
+        """What the threshold asks and what it costs, in a sentence."""
+        return (
+            f"malignant is what has a probability of malignancy of {self.threshold:.1%} or more: on validation this is "
+            f"{self.sensitivity:.1%} of {self.malignant} malignant lesions, and {1 - self.specificity:.1%} of "
+            f"{self.benign} benign ones (specificity {self.specificity:.1%})"
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class MalignancyRule:

@@ -72,6 +72,7 @@ def _of_judge(judge: Judge, prefix: str) -> dict[str, np.ndarray]:
         "kind": np.array(judge.calibration.kind),
         "scale": judge.calibration.scale,
         "shift": judge.calibration.shift,
+        "prior": np.zeros(0) if judge.calibration.prior is None else judge.calibration.prior,
         "coverage": np.array(judge.sets.coverage),
         "thresholds": judge.sets.thresholds,
         "by_class": judge.sets.by_class,
@@ -128,12 +129,19 @@ def _read_judge(arrays: Arrays, classes: int) -> Judge:
     if kind not in ("none", "temperature", "vector"):
         raise ValueError(f"calibration {kind!r} is not known")
     return Judge(
-        Calibration(kind, arrays["scale"], arrays["shift"]),  # type: ignore[arg-type]
+        Calibration(kind, arrays["scale"], arrays["shift"], _read_prior(arrays, classes)),  # type: ignore[arg-type]
         PredictionSets(float(arrays["coverage"]), arrays["thresholds"], arrays["by_class"].astype(bool)),
         Abstention(error_rate, threshold, answered, None if np.isnan(wrong) else wrong),
         _read_decision(arrays, classes) if "malignant" in arrays else None,
         float(arrays["outlier_threshold"]),
     )
+
+
+def _read_prior(arrays: Arrays, classes: int) -> np.ndarray | None:
+    prior = arrays["prior"]
+    if prior.shape not in ((0,), (classes,)):
+        raise ValueError(f"prior is not of {classes} classes")
+    return prior if len(prior) else None
 
 
 def _read_decision(arrays: Arrays, classes: int) -> MalignancyRule:

@@ -77,6 +77,15 @@ class TrustSummary(Options):
     malignant: tuple[str, ...]
     limits: tuple[str, ...]
 
+    @property
+    def explained(self) -> tuple[str, ...]:
+        """What calibrated probabilities and sets mean, and what they do not promise."""
+        return (
+            f"Probabilities, sets and thresholds were fitted on {self.lesions:,} lesions of {self.fitted_on}. "
+            f"A set contains the true class of {self.sets.coverage:.0%} of lesions like these, on average.",
+            *self.limits,
+        )
+
     @field_validator("fitted_on", "limits", mode="after")
     @classmethod
     def _without_control_characters(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:

@@ -16,6 +16,7 @@ from residerm.trust.decision import Threshold
 from residerm.trust.judge import Judge, Judgements, Labelled, fit_judge
 from residerm.trust.outliers import Score, fit_score
 from residerm.trust.summary import VALIDATION, TrustSummary, summarise
+from residerm.trust.words import remarks_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,11 @@ class Trust:
         """What is said of images beside their class."""
         return self._judge(views).of(outputs, self.score)
 
+    def prior(self, of_training: Sequence[float], views: Views = 1) -> np.ndarray:
+        """The shares of the classes that calibrated probabilities lean towards."""
+        own = self._judge(views).calibration.prior
+        return np.asarray(of_training) if own is None else own
+
     def malignancy_threshold(self, sensitivity: float, views: Views = 1) -> Threshold:
         """The probability of malignancy from which this share of malignant lesions is called malignant."""
         decision = self._judge(views).decision
@@ -95,6 +101,10 @@ class Trust:
         decision = self._judge(views).decision
         assert decision is not None, "a threshold comes from a decision"
         return decision.named(probabilities, threshold.threshold)
+
+    def remarks(self, judgements: Judgements, row: int, views: Views = 1) -> tuple[str, ...]:
+        """Why an image's answer is not to be relied on, in sentences; none where nothing speaks against it."""
+        return remarks_of(self._judge(views), judgements, row)
 
     def save(self, path: Path) -> Path:
         """Write `trust.npz`, never over an existing file."""
