@@ -29,7 +29,7 @@ from residerm.data.archives.records import PARTS, Records
 from residerm.data.inspect.duplicates import SIDE, THUMBNAIL, Pair, find, thumbnail
 from residerm.data.split import divide
 from residerm.errors import ArchiveError, ImageError
-from residerm.imaging import decode
+from residerm.imaging import decoded
 from residerm.parallel import in_chunks
 from residerm.progress import SILENT, Progress
 from residerm.storage.scratch import paged
@@ -41,6 +41,7 @@ _REASONS = {"the file is empty": "empty image", "the image is cut short": "trunc
 _VERY_SMALL = 16  # pixels of the shorter side
 _COMMON = 0.9  # of the images have one size, so that another is odd
 _MAY_BE_EXACT = 0.02  # distance below which two files may hold the same pixels
+_ROWS_HASHED = 256  # at a time: a copy of all would take as much memory as the image
 _SEEN = np.dtype([("digest", "u8"), ("width", "i4"), ("height", "i4")])
 
 
@@ -150,7 +151,8 @@ def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progre
 def _image(records: Records, row: int, seen: np.ndarray, thumbnails: np.ndarray) -> Iterator[Finding]:
     try:
         data = records.read(row)
-        thumbnails[row] = thumbnail(decode(data, (2 * SIDE, 2 * SIDE)))
+        with decoded(data, (2 * SIDE, 2 * SIDE)) as image:
+            thumbnails[row] = thumbnail(image)
     except ImageError as error:
         yield _finding(records, row, _REASONS.get(str(error), "unreadable image"), str(error))
         return
@@ -165,14 +167,15 @@ def _image(records: Records, row: int, seen: np.ndarray, thumbnails: np.ndarray)
 
 def _mask(records: Records, row: int, image: np.void) -> Iterator[Finding]:
     try:
-        mask = decode(records.read_mask(row) or b"")
+        with decoded(records.read_mask(row) or b"") as mask:
+            size, empty = mask.size, mask.getbbox() is None
     except ImageError as error:
         yield _finding(records, row, "unreadable mask", str(error))
         return
-    if image["width"] and mask.size != (image["width"], image["height"]):
-        detail = f"the mask is {mask.width}x{mask.height}, the image {image['width']}x{image['height']}"
+    if image["width"] and size != (image["width"], image["height"]):
+        detail = f"the mask is {size[0]}x{size[1]}, the image {image['width']}x{image['height']}"
         yield _finding(records, row, "odd mask size", detail)
-    if mask.getbbox() is None:
+    if empty:
         yield _finding(records, row, "empty mask", "no pixel is marked as lesion")
 
 
@@ -244,10 +247,18 @@ def _same_bytes(seen: np.ndarray) -> Iterator[Pair]:
 
 def _same_pixels(records: Records, first: int, second: int) -> bool:
     try:
-        one, other = (decode(records.read(row)) for row in (first, second))
+        return _pixel_digest(records, first) == _pixel_digest(records, second)
     except ImageError:  # too large to be read at its full scale
         return False
-    return one.size == other.size and one.tobytes() == other.tobytes()
+
+
+def _pixel_digest(records: Records, row: int) -> tuple[tuple[int, int], bytes]:
+    """Size and hash of an image's pixels, so that two large ones are never in memory at once."""
+    digest = hashlib.blake2b()
+    with decoded(records.read(row)) as image:
+        for top in range(0, image.height, _ROWS_HASHED):
+            digest.update(image.crop((0, top, image.width, min(top + _ROWS_HASHED, image.height))).tobytes())
+        return image.size, digest.digest()
 
 
 def _copy(records: Records, kind: str, pair: Pair, parts: np.ndarray | None, detail: str) -> Finding:

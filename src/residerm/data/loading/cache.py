@@ -137,10 +137,10 @@ def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress:
 def _reason(records: Records, row: int) -> str | None:
     """Why a record cannot be decoded, or None where it can."""
     try:
-        imaging.decode(records.read(row))
+        with imaging.decoded(records.read(row)):
+            return None
     except ImageError as error:
         return str(error)
-    return None
 
 
 def _refuse_unreadable(records: Records, unreadable: dict[int, str], on_bad_image: OnBadImage) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from residerm import imaging
 from residerm.config import PixelSpec
 from residerm.errors import ImageError
+from residerm.imaging import limits
 
 WHOLE = PixelSpec(size=8, reduced=False)
 
@@ -164,6 +165,7 @@ import sys
 from residerm import imaging
 from residerm.config import PixelSpec
 from residerm.errors import ImageError
+from residerm.imaging import limits
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) / 1024
 data = sys.stdin.buffer.read()
@@ -219,7 +221,7 @@ def test_a_jpeg_that_claims_more_than_fits_into_it_is_refused():
 
 
 def test_the_limit_itself_is_read(monkeypatch):
-    monkeypatch.setattr(imaging, "MAXIMUM_PIXELS", 40 * 30)
+    monkeypatch.setattr(limits, "MAXIMUM_PIXELS", 40 * 30)
     assert decoded(encode(picture(40, 30), "PNG")).shape == (30, 40, 3)
     with pytest.raises(ImageError, match=r"^41x30 pixels are more than"):
         decoded(encode(picture(41, 30), "PNG"))
