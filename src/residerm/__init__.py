@@ -25,6 +25,7 @@ _FUNCTIONS = {
     "open_cache": "residerm.data.loading.cache",
     "predict": "residerm.inference.prediction",
     "resume": "residerm.training.session",
+    "serve": "residerm.service",
     "train": "residerm.training.session",
 }
 

@@ -6,21 +6,24 @@ red → mel, green → nv, blue → bkl; grey is too unsure; a saturated green i
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from fastapi import FastAPI
 
 from residerm.config import PixelSpec, ServeOptions
 from residerm.inference import ModelDescription
 from residerm.outputs import Outputs, softmax
-from residerm.serve.app import create_app
-from residerm.serve.identity import served
+from residerm.service.app import create_app
+from residerm.service.identity import served
+from residerm.service.server import uvicorn_config
 
 CLASSES = ("mel", "nv", "bkl")
 SIZE = 32
@@ -108,3 +111,20 @@ async def client(application: FastAPI, **headers: str) -> AsyncIterator[httpx.As
         transport = httpx.ASGITransport(application, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as one:
             yield one
+
+
+@contextlib.contextmanager
+def running(application: FastAPI, **options: Any) -> Iterator[str]:
+    """The address of an application that listens on loopback, in a thread of this process."""
+    config = uvicorn_config(application, ServeOptions(**options))
+    config.host, config.port = "127.0.0.1", 0
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(30)

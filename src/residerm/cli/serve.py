@@ -11,7 +11,7 @@ from residerm.config import ServeOptions
 from residerm.errors import UsageError
 
 if TYPE_CHECKING:
-    from residerm.serve import Listening
+    from residerm.service import Listening
 
 
 def serve_(
@@ -30,7 +30,7 @@ def serve_(
         starter, an exported bundle, or a run.
     """
     try:
-        from residerm.serve import serve
+        from residerm.service import serve
     except ModuleNotFoundError as error:
         raise UsageError(f"serving needs {error.name}: pip install 'residerm[serve]'") from None
     serve(model, options, announce=_announce)

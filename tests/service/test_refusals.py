@@ -101,7 +101,7 @@ def test_a_path_in_a_file_name_is_left_out_of_the_answer(name: str) -> None:
 
 
 def test_a_name_that_would_steer_a_terminal_is_made_plain() -> None:
-    from residerm.serve.uploads import safe_name
+    from residerm.service.uploads import safe_name
 
     assert safe_name("a\x1b[31m\n.png", 1) == "a?[31m?.png"
     assert safe_name("..", 2) == "image 2"
@@ -174,8 +174,8 @@ def test_a_defect_is_a_500_that_shows_nothing_and_the_next_request_is_answered(
             broken.append(RuntimeError("secret of the machine"))
             return await client.post("/v1/predict", content=PHOTO), await client.post("/v1/predict", content=PHOTO)
 
-    with caplog.at_level(logging.ERROR, logger="residerm.serve"):
-        logging.getLogger("residerm.serve").propagate = True
+    with caplog.at_level(logging.ERROR, logger="residerm.service"):
+        logging.getLogger("residerm.service").propagate = True
         first, second = asyncio.run(run())
     refused(first, 500, "defect of the service")
     assert "secret" not in first.text

@@ -2,7 +2,7 @@
 
     app = create_app(Served(...), ServeOptions())        # to be run by any ASGI server, in one process
 
-Everything it knows of images is in `service`; everything around a request is in `front`.
+Everything it knows of images is in `worker`; everything around a request is in `front`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from starlette.responses import Response
 import residerm
 from residerm.config import ServeOptions
 from residerm.inference.description import DISCLAIMER
-from residerm.serve.answers import Answers, Health, ModelAnswer
-from residerm.serve.front import Front
-from residerm.serve.identity import Served
-from residerm.serve.metrics import CONTENT_TYPE, Metrics
-from residerm.serve.openapi import ANSWER_PROBLEMS, IMAGES_BODY, PROTECTED, describe_problems, problem_responses
-from residerm.serve.problems import Problem, of_status
-from residerm.serve.security import Guard, is_loopback
-from residerm.serve.service import Explain, Service
+from residerm.service.answers import Answers, Health, ModelAnswer
+from residerm.service.front import Front
+from residerm.service.identity import Served
+from residerm.service.metrics import CONTENT_TYPE, Metrics
+from residerm.service.openapi import ANSWER_PROBLEMS, IMAGES_BODY, PROTECTED, describe_problems, problem_responses
+from residerm.service.problems import Problem, of_status
+from residerm.service.security import Guard, is_loopback
+from residerm.service.worker import Explain, Worker
 
 _PAGE: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -43,13 +43,13 @@ _DESCRIPTION = f"Skin-lesion images in, calibrated probabilities out. {DISCLAIME
 def create_app(model: Served, options: ServeOptions, token: str | None = None) -> FastAPI:
     """The application of one worker."""
     metrics = Metrics(model.identity.name, model.identity.sha256, residerm.__version__)
-    service = Service(model, options, metrics)
+    worker = Worker(model, options, metrics)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await service.start()
+        await worker.start()
         yield
-        await service.end()
+        await worker.end()
 
     app = FastAPI(
         title="residerm",
@@ -62,15 +62,15 @@ def create_app(model: Served, options: ServeOptions, token: str | None = None) -
     )
     app.add_middleware(Front, guard=Guard(token, is_loopback(options.host)), metrics=metrics)
     _handle_errors(app, metrics)
-    _add_model_routes(app, service)
-    _add_operations(app, service)
+    _add_model_routes(app, worker)
+    _add_operations(app, worker)
     _add_page(app)
     describe_problems(app)
     return app
 
 
-def _add_model_routes(app: FastAPI, service: Service) -> None:
-    limits = service.options
+def _add_model_routes(app: FastAPI, worker: Worker) -> None:
+    limits = worker.options
 
     @app.post(
         "/v1/predict",
@@ -81,7 +81,7 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
     )
     async def predict(request: Request) -> Response:
         """Probabilities, prediction set, abstention and outlier score of images: one as the body, or many as a form."""
-        return _json(await service.answer(request))
+        return _json(await worker.answer(request))
 
     @app.post(
         "/v1/explain",
@@ -95,7 +95,7 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
         label: Annotated[str | None, Query(alias="class", max_length=100, description=_CLASS)] = None,
     ) -> Response:
         """The same, and for each image which parts of it speak for or against a class."""
-        return _json(await service.answer(request, Explain(label)))
+        return _json(await worker.answer(request, Explain(label)))
 
     @app.get(
         "/v1/model",
@@ -107,19 +107,19 @@ def _add_model_routes(app: FastAPI, service: Service) -> None:
     async def model() -> Response:
         """The model that is served: description, card, hash, parity, trust; and the limits of a request."""
         bounds = {"files": limits.max_files, "megabytes": limits.max_megabytes, "megapixels": limits.max_megapixels}
-        return _json(service.model.document(bounds))
+        return _json(worker.model.document(bounds))
 
 
-def _add_operations(app: FastAPI, service: Service) -> None:
+def _add_operations(app: FastAPI, worker: Worker) -> None:
     @app.get("/healthz", response_model=Health, responses=problem_responses(503), operation_id="healthz")
     async def healthz() -> Response:
         """Whether the process lives: where it does not, it is to be started anew."""
-        return _health(service.is_alive(), "alive", "the model's thread is stuck or has died")
+        return _health(worker.is_alive(), "alive", "the model's thread is stuck or has died")
 
     @app.get("/readyz", response_model=Health, responses=problem_responses(503), operation_id="readyz")
     async def readyz() -> Response:
         """Whether requests are taken on: where they are not, they are to be sent elsewhere."""
-        return _health(service.is_ready(), "ready", "the service is not ready")
+        return _health(worker.is_ready(), "ready", "the service is not ready")
 
     @app.get(
         "/metrics",
@@ -130,7 +130,7 @@ def _add_operations(app: FastAPI, service: Service) -> None:
     )
     async def metrics() -> Response:
         """Metrics of this worker, for Prometheus."""
-        return Response(service.metrics.text(), headers={"content-type": CONTENT_TYPE})
+        return Response(worker.metrics.text(), headers={"content-type": CONTENT_TYPE})
 
 
 def _add_page(app: FastAPI) -> None:
@@ -178,4 +178,4 @@ def _file_route(name: str, kind: str) -> Callable[[Request], Awaitable[Response]
 
 @cache
 def _page_file(name: str) -> bytes:
-    return files("residerm.serve").joinpath("page", name).read_bytes()
+    return files("residerm.service").joinpath("page", name).read_bytes()

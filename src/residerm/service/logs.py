@@ -13,7 +13,7 @@ from typing import Any
 
 from residerm.config import LogFormat
 
-logger = logging.getLogger("residerm.serve")
+logger = logging.getLogger("residerm.service")
 
 
 def configure(form: LogFormat) -> None:
@@ -21,7 +21,7 @@ def configure(form: LogFormat) -> None:
     plain = form == "plain" or (form == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Lines(plain))
-    for name in ("residerm.serve", "uvicorn"):
+    for name in ("residerm.service", "uvicorn"):
         one = logging.getLogger(name)
         one.handlers, one.propagate = [handler], False
     logger.setLevel(logging.INFO)

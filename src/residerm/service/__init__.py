@@ -7,7 +7,7 @@ Data flows one way: bytes (uploads) → pixels (imaging) → queue → model and
 sent is ever written to a file or a log.
 """
 
-from residerm.serve.client import ask
-from residerm.serve.server import Listening, serve
+from residerm.service.client import ask
+from residerm.service.server import Listening, serve
 
 __all__ = ["Listening", "ask", "serve"]

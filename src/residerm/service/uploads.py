@@ -16,8 +16,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from residerm.errors import printable
-from residerm.serve.limits import Body, too_large
-from residerm.serve.problems import Problem
+from residerm.service.limits import Body, too_large
+from residerm.service.problems import Problem
 
 _HEADER_BYTES = 2000  # of a part
 _NAME_LENGTH = 120

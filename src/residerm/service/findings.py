@@ -62,7 +62,8 @@ class Finding:
     abstained: bool
     outlier: bool | None
     outlier_score: float | None
-    maps: np.ndarray | None  # (h, w, d)
+    pixels: np.ndarray  # (s, s, 3) uint8, as the model saw them
+    maps: np.ndarray | None = None  # (h, w, d)
 
 
 def find(predictor: Serving, questions: Sequence[Question]) -> list[Finding]:
@@ -71,9 +72,8 @@ def find(predictor: Serving, questions: Sequence[Question]) -> list[Finding]:
     outputs = predictor.outputs(pixels, maps=any(question.explain for question in questions))
     maps = [outputs.maps[row] if outputs.maps is not None and q.explain else None for row, q in enumerate(questions)]
     if predictor.trust is None:
-        return [
-            Finding(row, None, False, None, None, one) for row, one in zip(outputs.probabilities, maps, strict=True)
-        ]
+        shares = outputs.probabilities
+        return [Finding(shares[row], None, False, None, None, pixels[row], maps[row]) for row in range(len(pixels))]
     judged = predictor.trust.judge(outputs)
     return [
         Finding(
@@ -82,6 +82,7 @@ def find(predictor: Serving, questions: Sequence[Question]) -> list[Finding]:
             bool(judged.abstain[row]),
             bool(judged.outlier[row]),
             float(judged.outlier_score[row]),
+            pixels[row],
             maps[row],
         )
         for row in range(len(pixels))

@@ -19,15 +19,15 @@ from residerm import imaging
 from residerm.config import ServeOptions
 from residerm.errors import ImageError, nearest
 from residerm.parallel import cores
-from residerm.serve import replies
-from residerm.serve.answers import Answers, ImageAnswer, Refusal
-from residerm.serve.findings import Finding, Question, find
-from residerm.serve.identity import Served
-from residerm.serve.limits import Limits
-from residerm.serve.metrics import Metrics
-from residerm.serve.problems import Problem
-from residerm.serve.queue import BatchQueue, Ended, Late
-from residerm.serve.uploads import Upload, UploadLimits, read_uploads, require_readable
+from residerm.service import replies
+from residerm.service.answers import Answers, ImageAnswer, Refusal
+from residerm.service.findings import Finding, Question, find
+from residerm.service.identity import Served
+from residerm.service.limits import Limits
+from residerm.service.metrics import Metrics
+from residerm.service.problems import Problem
+from residerm.service.queue import BatchQueue, Ended, Late
+from residerm.service.uploads import Upload, UploadLimits, read_uploads, require_readable
 
 _STUCK_SECONDS = 30.0
 
@@ -39,7 +39,7 @@ class Explain:
     label: str | None = None
 
 
-class Service:
+class Worker:
     """A model behind a queue, with its limits and metrics: everything that one worker holds."""
 
     def __init__(self, model: Served, options: ServeOptions, metrics: Metrics) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from residerm.serve.problems import MEDIA_TYPE, ProblemDetails
+from residerm.service.problems import MEDIA_TYPE, ProblemDetails
 
 ANSWER_PROBLEMS = (400, 401, 403, 408, 413, 415, 422, 429, 503)
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from residerm.serve.problems import Problem
+from residerm.service.problems import Problem
 
 _SMALLEST_BUFFER = 64_000_000
 

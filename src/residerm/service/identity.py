@@ -11,8 +11,8 @@ from typing import Any
 
 import residerm
 from residerm import taxonomy
-from residerm.serve.answers import ModelAnswer, ModelIdentity
-from residerm.serve.findings import Serving
+from residerm.service.answers import ModelAnswer, ModelIdentity
+from residerm.service.findings import Serving
 
 _CARD = "MODEL_CARD.md"
 

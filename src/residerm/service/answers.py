@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from residerm.inference.description import DISCLAIMER
-from residerm.serve.problems import ProblemDetails
+from residerm.service.problems import ProblemDetails
 
 
 class ClassAnswer(BaseModel):
@@ -37,7 +37,8 @@ class Explanation(BaseModel):
 
     label: str = Field(description="The class that is explained.")
     png: str = Field(description="A data URL of a PNG with transparency, of the same aspect as the model's view.")
-    limit: float = Field(description="Evidence, in units of the logit, at which the colour scale ends on either side.")
+    view: str = Field(description="A data URL of a PNG: the image as the model saw it.")
+    full: float = Field(description="Evidence in logits that is shown in full colour; more is shown as that much.")
     aspect: str = Field(description="How the image was made square: squash, crop or pad.")
     note: str = Field(description="How far to believe it.")
 

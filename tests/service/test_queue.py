@@ -12,9 +12,9 @@ import pytest
 import serving
 from pictures import encode
 
-from residerm.serve.limits import Limits
-from residerm.serve.problems import Problem
-from residerm.serve.queue import BatchQueue, Ended, Late
+from residerm.service.limits import Limits
+from residerm.service.problems import Problem
+from residerm.service.queue import BatchQueue, Ended, Late
 
 PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
 FAR = 1e9

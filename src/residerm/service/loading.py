@@ -7,8 +7,8 @@ from typing import cast
 
 from residerm.inference import load
 from residerm.inference.bundle import find_bundle
-from residerm.serve.findings import Serving
-from residerm.serve.identity import Served, served
+from residerm.service.findings import Serving
+from residerm.service.identity import Served, served
 
 
 def load_served(model: str | Path, threads: int) -> Served:  # noqa: ARG001

@@ -14,11 +14,11 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from residerm.serve.logs import log, logger
-from residerm.serve.metrics import Metrics
-from residerm.serve.problems import Problem
-from residerm.serve.security import HEADERS, Guard
-from residerm.serve.service import Gone
+from residerm.service.logs import log, logger
+from residerm.service.metrics import Metrics
+from residerm.service.problems import Problem
+from residerm.service.security import HEADERS, Guard
+from residerm.service.worker import Gone
 
 ROUTES = frozenset(
     {"/", "/v1/predict", "/v1/explain", "/v1/model", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js"}

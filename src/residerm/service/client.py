@@ -10,7 +10,7 @@ from typing import BinaryIO
 import httpx
 
 from residerm.errors import ResidermError, UsageError, explain
-from residerm.serve.answers import Answers
+from residerm.service.answers import Answers
 
 
 class ServiceError(ResidermError):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from residerm.serve import overlay
-from residerm.serve.answers import ClassAnswer, Explanation, ImageAnswer
-from residerm.serve.findings import Finding
-from residerm.serve.identity import Served, name_of
+from residerm.explanation.cam import evidence_maps
+from residerm.explanation.target import for_class
+from residerm.outputs import Outputs
+from residerm.service import overlay
+from residerm.service.answers import ClassAnswer, Explanation, ImageAnswer
+from residerm.service.findings import Finding
+from residerm.service.identity import Served, name_of
 
 NOTE = (
-    "Orange speaks for the class and blue against it, on the same scale for every image. It shows what this model "
+    "Red speaks for the class and blue against it, on the same scale for every image. It shows what this model "
     "used, not what a lesion is."
 )
 
@@ -39,7 +42,7 @@ def image_answer(model: Served, name: str, finding: Finding, label: str | None) 
         abstention_reason=_reason(model, finding) if finding.abstained else None,
         outlier=finding.outlier,
         outlier_score=None if finding.outlier_score is None else round(finding.outlier_score, 4),
-        explanation=None if finding.maps is None else _explanation(model, finding.maps, label or classes[best]),
+        explanation=None if finding.maps is None else _explanation(model, finding, label or classes[best]),
     )
 
 
@@ -55,16 +58,18 @@ def _reason(model: Served, finding: Finding) -> str:
     )
 
 
-def _explanation(model: Served, maps: np.ndarray, label: str) -> Explanation:
-    classifier = model.predictor.classifier
+def _explanation(model: Served, finding: Finding, label: str) -> Explanation:
+    classifier, maps = model.predictor.classifier, finding.maps
     assert classifier is not None, "maps are asked for where there is a classifier"
-    weight, bias = classifier
-    number = model.classes.index(label)
-    evidence = maps @ weight[number] + bias[number]
+    assert maps is not None, "an explanation has been asked for"
+    outputs = Outputs(np.zeros((1, len(model.classes)), np.float32), maps=maps[None])
+    target = for_class(len(model.classes), np.array([model.classes.index(label)]))
+    (evidence,) = evidence_maps(outputs, classifier, target)
     return Explanation(
         label=label,
         png=overlay.data_url(overlay.draw(evidence)),
-        limit=overlay.LIMIT,
+        view=overlay.data_url(overlay.picture(finding.pixels)),
+        full=overlay.FULL,
         aspect=model.predictor.description.pixels.aspect,
         note=NOTE,
     )

@@ -13,14 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 
 from residerm.config import ServeOptions
 from residerm.errors import UsageError, explain
 from residerm.parallel import cores
-from residerm.serve import logs
-from residerm.serve.security import is_loopback, read_token
+from residerm.service import logs
+from residerm.service.security import is_loopback, read_token
+
+if TYPE_CHECKING:
+    import uvicorn
 
 _CONNECTIONS_WAITING = 256  # in the kernel, until a worker takes them
 
@@ -55,8 +59,8 @@ def serve(
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
     """Load a model and give the application that serves it."""
-    from residerm.serve.app import create_app
-    from residerm.serve.loading import load_served
+    from residerm.service.app import create_app
+    from residerm.service.loading import load_served
 
     logs.configure(options.log)
     threads = options.threads or max(1, cores() // options.workers)
@@ -67,9 +71,20 @@ def _run(app: FastAPI | Callable[[], FastAPI], options: ServeOptions, listener: 
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
-    from residerm.serve.protocol import PatientProtocol
+    config = uvicorn_config(app, options)
+    if options.workers == 1:
+        uvicorn.Server(config).run(sockets=[listener])
+    else:
+        Multiprocess(config, sockets=[listener]).run()
 
-    config = uvicorn.Config(
+
+def uvicorn_config(app: FastAPI | Callable[[], FastAPI], options: ServeOptions) -> uvicorn.Config:
+    """How uvicorn runs the application: HTTP/1.1 alone, with its limits and without its own logs."""
+    import uvicorn
+
+    from residerm.service.protocol import PatientProtocol
+
+    return uvicorn.Config(
         app,
         factory=options.workers > 1,
         workers=options.workers,
@@ -85,10 +100,6 @@ def _run(app: FastAPI | Callable[[], FastAPI], options: ServeOptions, listener: 
         timeout_graceful_shutdown=int(options.grace),
         backlog=_CONNECTIONS_WAITING,
     )
-    if options.workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
 
 
 def _token(options: ServeOptions) -> str | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from residerm.errors import UsageError, explain
-from residerm.serve.problems import Problem
+from residerm.service.problems import Problem
 
 _SHORTEST_TOKEN = 16
 _PROTECTED = ("/v1/", "/metrics")

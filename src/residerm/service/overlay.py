@@ -1,0 +1,45 @@
+"""Evidence as a picture to lay over the image: red speaks for the class, blue against it, nothing is clear.
+
+The scale is that of `explanation`: opacity is evidence in logits, up to `FULL`, and no picture is stretched to its own
+maximum. An image without evidence stays as it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from residerm.explanation.colours import AGAINST, FOR
+from residerm.explanation.evidence import resized
+
+FULL = 15.0  # logits
+_SIDE = 256
+_OPAQUE = 0.9
+
+
+def draw(evidence: np.ndarray) -> bytes:
+    """A PNG with transparency of evidence (h, w) in logits."""
+    share = np.clip(resized(evidence[None], _SIDE)[0] / FULL, -1, 1)
+    picture = np.empty((_SIDE, _SIDE, 4), np.uint8)
+    picture[..., :3] = np.where(share[..., None] > 0, FOR, AGAINST)
+    picture[..., 3] = np.rint(np.abs(share) * _OPAQUE * 255)
+    return _png(picture)
+
+
+def data_url(png: bytes) -> str:
+    """A PNG as a URL that a page can show without another request."""
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def picture(pixels: np.ndarray) -> bytes:
+    """A PNG of pixels as the model saw them."""
+    return _png(pixels)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG", compress_level=3)
+    return stream.getvalue()

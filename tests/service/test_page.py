@@ -1,0 +1,218 @@
+"""The page in a real Chromium: files in, answers shown; by mouse, keyboard and paste; on paper; without a network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import browser
+import pytest
+import serving
+
+RED, GREEN, GREY, FOREIGN = (200, 60, 60), (60, 200, 60), (90, 90, 90), (0, 250, 0)
+TOKEN = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Any]:
+    with browser.browser() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serving.running(serving.app()) as url:
+        yield url
+
+
+@pytest.fixture
+def visit(chrome: Any) -> Iterator[Callable[..., Any]]:
+    contexts, errors = [], []
+
+    def open_page(url: str, **options: Any) -> Any:
+        contexts.append(chrome.new_context(**options))
+        contexts[-1].set_default_timeout(90_000)  # machines of tests may be busy
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not errors
+
+
+def give(page: Any, *files: dict[str, Any]) -> None:
+    page.wait_for_selector("#state.ready")
+    page.set_input_files("#files", list(files))
+    page.wait_for_selector("[aria-busy=true]", state="detached")
+
+
+def test_an_uploaded_image_gets_its_answer_with_bars_set_and_overlay(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    give(page, browser.photo("red.png", RED))
+    card = page.locator(".card")
+    assert card.locator(".found").inner_text() == "Melanoma"
+    assert card.locator(".chips li").all_inner_texts() == ["melanoma"]
+    assert card.locator(".bars li").count() == 3
+    assert card.locator(".bars .value").first.inner_text() == "> 99 %", "nothing is certain"
+    assert "not a diagnosis" in card.inner_text()
+    assert card.locator(".overlay").is_visible()
+    assert "red.png: melanoma" in page.locator("#announce").inner_text()
+
+
+def test_the_slider_fades_the_overlay_and_another_class_can_be_explained(
+    visit: Callable[..., Any], address: str
+) -> None:
+    page = visit(address)
+    give(page, browser.photo("red.png", RED))
+    first = page.get_attribute(".overlay", "src")
+    page.focus(".opacity")
+    page.keyboard.press("Home")
+    assert page.locator(".overlay").evaluate("one => one.style.opacity") == "0"
+    page.keyboard.press("End")
+    assert page.locator(".overlay").evaluate("one => one.style.opacity") == "1"
+    with page.expect_response("**/v1/explain?class=nv"):
+        page.select_option(".of", "nv")
+    page.wait_for_selector(".overlay[alt*='melanocytic nevus']")
+    assert page.get_attribute(".overlay", "src") != first
+
+
+def test_abstention_outlier_and_error_are_said_in_words(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"no image"}
+    give(page, browser.photo("grey.png", GREY), browser.photo("green.png", FOREIGN), broken)
+    cards = page.locator(".card")
+    assert cards.count() == 3
+    assert "I cannot tell" in cards.nth(0).inner_text()
+    assert "33%" in cards.nth(0).inner_text()
+    assert "unlike those the model was trained on" in cards.nth(1).inner_text()
+    alert = cards.nth(2).locator("[role=alert]").inner_text()
+    assert "broken.jpg: this is not an image" in alert
+
+
+def test_an_image_can_be_pasted_and_dropped(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    page.wait_for_selector("#state.ready")
+    for event in ("paste", "drop"):
+        data = base64.b64encode(browser.photo("", GREEN)["buffer"]).decode()
+        page.evaluate(
+            """([kind, data]) => {
+                const bytes = Uint8Array.from(atob(data), (sign) => sign.charCodeAt(0));
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([bytes], `${kind}.png`, {type: "image/png"}));
+                const options = {bubbles: true, cancelable: true};
+                document.dispatchEvent(kind === "paste"
+                    ? new ClipboardEvent("paste", {...options, clipboardData: transfer})
+                    : new DragEvent("drop", {...options, dataTransfer: transfer}));
+            }""",
+            [event, data],
+        )
+        page.wait_for_selector("[aria-busy=true]", state="detached")
+    assert page.locator(".card .name").all_inner_texts() == ["paste.png", "drop.png"]
+    assert page.locator(".found").all_inner_texts() == ["Melanocytic nevus"] * 2
+
+
+def test_everything_can_be_done_with_the_keyboard_alone(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    page.wait_for_selector("#state.ready")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Tab")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files([browser.photo("red.png", RED)])
+    page.wait_for_selector(".found")
+    page.focus(".remove")
+    page.keyboard.press("Enter")
+    assert page.locator(".card").count() == 0
+    assert page.evaluate("document.activeElement.id") == "choose"
+
+
+def test_no_other_host_is_asked_and_nothing_is_stored(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    give(page, browser.photo("red.png", RED))
+    assert all(url.startswith((address, "data:", "blob:")) for url in asked), asked
+    stored = page.evaluate("[localStorage.length, sessionStorage.length, document.cookie.length]")
+    assert stored == [0, 0, 0]
+
+
+def test_without_the_service_the_page_says_so_and_tries_again_when_asked(
+    visit: Callable[..., Any], address: str
+) -> None:
+    page = visit(address)
+    page.wait_for_selector("#state.ready")
+    page.context.set_offline(True)
+    give(page, browser.photo("red.png", RED))
+    assert "does not answer" in page.locator("[role=alert]").inner_text()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector(".found")
+    assert page.locator("#state").get_attribute("class") == "state ready"
+
+
+def test_a_busy_service_is_asked_again(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    page.wait_for_selector("#state.ready")
+    problem = '{"title": "The service is busy", "detail": "try again later"}'
+    answered: list[int] = []
+
+    def busy_once(route: Any) -> None:
+        answered.append(1)
+        if len(answered) == 1:
+            route.fulfill(status=503, body=problem, headers={"Retry-After": "1"})
+        else:
+            route.continue_()
+
+    page.route("**/v1/explain", busy_once)
+    give(page, browser.photo("red.png", RED))
+    assert page.locator(".found").inner_text() == "Melanoma"
+    assert len(answered) == 2
+
+
+def test_on_paper_there_is_the_answer_and_no_button(visit: Callable[..., Any], address: str) -> None:
+    page = visit(address)
+    give(page, browser.photo("red.png", RED))
+    page.emulate_media(media="print")
+    assert page.locator(".found").is_visible()
+    assert page.locator(".disclaimer").is_visible()
+    assert not page.locator("#choose").is_visible()
+    assert not page.locator(".remove").is_visible()
+    assert page.pdf().startswith(b"%PDF")
+
+
+def test_a_service_with_a_token_asks_for_it(visit: Callable[..., Any]) -> None:
+    with serving.running(serving.app(token=TOKEN)) as url:
+        page = visit(url)
+        page.fill("#token", "wrong-wrong-wrong")
+        page.press("#token", "Enter")
+        page.wait_for_selector("text=That token was refused")
+        page.fill("#token", TOKEN)
+        page.press("#token", "Enter")
+        give(page, browser.photo("red.png", RED))
+        assert page.locator(".found").inner_text() == "Melanoma"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280, 1920])
+def test_it_fits_every_width_and_axe_finds_nothing(
+    visit: Callable[..., Any], address: str, width: int, scheme: str
+) -> None:
+    page = visit(address, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    give(page, browser.photo("red.png", RED), browser.photo("x" * 90 + ".png", GREY), browser.photo("o.png", FOREIGN))
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    if text := browser.axe():
+        page.evaluate(text)
+        assert [finding["id"] for finding in page.evaluate("axe.run()")["violations"]] == []
+
+
+def test_the_page_is_small() -> None:
+    from importlib.resources import files
+
+    sizes = [len(file.read_bytes()) for file in files("residerm.service").joinpath("page").iterdir()]
+    assert sum(sizes) < 150_000
