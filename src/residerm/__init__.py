@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _FUNCTIONS = {
     "Experiment": "residerm.config",
     "bench": "residerm.training.bench",
+    "calibrate": "residerm.evaluation.calibrate",
     "demonstrate": "residerm.demo",
     "describe": "residerm.data.inspect.stats",
     "divide": "residerm.data.split",

@@ -35,6 +35,8 @@ for verb, help_text in {
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
     "evaluate": "Score a run on what it has not seen, with intervals, and write its report.\n\n"
     "Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0",
+    "calibrate": "Fit calibration, prediction sets and thresholds anew, for another site.\n\n"
+    "Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv",
     "predict": "Say what a model makes of images. Not a diagnosis.\n\n"
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
     "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",

@@ -5,6 +5,7 @@ keys. Nothing here touches a disk: validating a configuration has no side effect
 """
 
 from residerm.config.base import Options
+from residerm.config.calibration import CalibrateOptions
 from residerm.config.data import (
     ArchiveOptions,
     AugmentOptions,
@@ -27,6 +28,7 @@ __all__ = [
     "PRESETS",
     "ArchiveOptions",
     "AugmentOptions",
+    "CalibrateOptions",
     "Decision",
     "EvaluateOptions",
     "Experiment",

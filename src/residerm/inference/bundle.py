@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,15 @@ from residerm.trust import Trust
 if TYPE_CHECKING:
     from residerm.models.model import Model
 
-__all__ = ["BundleError", "find_bundle", "read_bundle", "read_description", "read_trust", "write_bundle"]
+__all__ = [
+    "BundleError",
+    "find_bundle",
+    "read_bundle",
+    "read_description",
+    "read_trust",
+    "replace_trust",
+    "write_bundle",
+]
 
 WEIGHTS, TRUST, DESCRIPTION = "model.safetensors", "trust.npz", "model.json"
 
@@ -34,6 +43,18 @@ def write_bundle(model: Model, description: ModelDescription, folder: Path, trus
             trust.save(partial / TRUST)
         (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
     return folder
+
+
+def replace_trust(source: Path, target: Path, trust: Trust) -> Path:
+    """Write a bundle like another one, whatever runtime it is for, with this trust, into a new folder."""
+    description = read_description(source).model_copy(update={"trust": trust.summary})
+    with new_folder(target) as partial:
+        for file in source.iterdir():
+            if file.name not in (TRUST, DESCRIPTION) and file.is_file():
+                shutil.copyfile(file, partial / file.name)
+        trust.save(partial / TRUST)
+        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+    return target
 
 
 def find_bundle(path: Path) -> Path:

@@ -78,6 +78,11 @@ class TrustSummary(Options):
     limits: tuple[str, ...]
 
     @property
+    def figures(self) -> tuple[str, ...]:
+        """What was fitted, in sentences."""
+        return (_of_calibration(self), _of_sets(self), _of_abstention(self), _of_outliers(self))
+
+    @property
     def explained(self) -> tuple[str, ...]:
         """What calibrated probabilities and sets mean, and what they do not promise."""
         return (
@@ -91,6 +96,40 @@ class TrustSummary(Options):
     def _without_control_characters(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         """What comes with a bundle reaches terminals."""
         return printable(value) if isinstance(value, str) else tuple(map(printable, value))
+
+
+def _of_calibration(summary: TrustSummary) -> str:
+    said = summary.calibration
+    if said.kind == "none":
+        return "Probabilities are not calibrated."
+    by = f"one temperature of {said.temperature:.3g}" if said.temperature else "a factor and a shift for each class"
+    return (
+        f"Probabilities are calibrated by {by}: log loss {said.log_loss_before:.3f} before, {said.log_loss_after:.3f} "
+        "after (cross-validated)."
+    )
+
+
+def _of_sets(summary: TrustSummary) -> str:
+    said = summary.sets
+    return f"Sets for a coverage of {said.coverage:.0%} have {said.mean_size:.2f} classes in the mean."
+
+
+def _of_abstention(summary: TrustSummary) -> str:
+    said = summary.abstention
+    if said.threshold is None or said.wrong is None:
+        return f"No confidence gives at most {said.error_rate:.0%} errors: every answer is withheld."
+    return (
+        f"Answers take a confidence of {said.threshold:.1%}: {said.answered:.1%} of these lesions are answered, "
+        f"{said.wrong:.1%} of them wrongly."
+    )
+
+
+def _of_outliers(summary: TrustSummary) -> str:
+    said = summary.outliers
+    if said.threshold is None:
+        return "No image is marked as an outlier."
+    against = f" against {said.training_images:,} training images" if said.training_images else ""
+    return f"Outliers have a score of more than {said.threshold:.3g} ({said.score}{against})."
 
 
 def summarise(

@@ -62,11 +62,14 @@ class Trust:
         given = Labelled(outputs, np.asarray(labels), np.asarray(groups), self.classes)
         return replace(self, eight=fit_judge(given, self.score, self.options).judge)
 
-    def refitted(self, outputs: Outputs, labels: np.ndarray, groups: np.ndarray, *, fitted_on: str) -> Trust:
-        """Fit anew on labelled outputs of another site; the training features stay those of the model."""
+    def refitted(
+        self, outputs: Outputs, labels: np.ndarray, groups: np.ndarray, *, options: TrustOptions, fitted_on: str
+    ) -> Trust:
+        """Fit anew on labelled outputs of another site; what outliers are measured against stays."""
+        options = options.model_copy(update={"outlier_score": self.options.outlier_score})
         given = Labelled(outputs, np.asarray(labels), np.asarray(groups), self.classes)
-        fitted, images = fit_judge(given, self.score, self.options), self.summary.outliers.training_images
-        summary = summarise(given, fitted, self.options, fitted_on=fitted_on, training_images=images)
+        fitted, images = fit_judge(given, self.score, options), self.summary.outliers.training_images
+        summary = summarise(given, fitted, options, fitted_on=fitted_on, training_images=images)
         return Trust(summary, self.classes, self.score, fitted.judge)
 
     @property

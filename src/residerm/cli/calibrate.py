@@ -1,0 +1,57 @@
+"""`residerm calibrate`: fit a model's calibration and thresholds anew for another site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from residerm.cli.console import out, progress, show_json, show_table
+from residerm.config import CalibrateOptions
+from residerm.disclaimer import DISCLAIMER
+
+if TYPE_CHECKING:
+    from residerm.trust import TrustSummary
+
+
+def calibrate_(
+    model: Path,
+    *,
+    options: Annotated[CalibrateOptions, Parameter(name="*")],
+    output: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: bool = False,
+) -> None:
+    """Fit calibration, prediction sets and thresholds anew, on labelled images from another site.
+
+    Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv --out calibrated
+
+    Parameters
+    ----------
+    model
+        A finished run, or a bundle.
+    output
+        Folder for the new bundle. Default: beside the old one, with the archive's name.
+    json
+        Print what was fitted as JSON.
+    """
+    from residerm.evaluation.calibrate import calibrate
+
+    with progress() as shown:
+        calibrated = calibrate(model, options, output, shown)
+    if json:
+        show_json(calibrated.summary.model_dump(mode="json"))
+        return
+    _show(calibrated.summary)
+    out.print(f"bundle: {calibrated.bundle}\n{DISCLAIMER}")
+
+
+def _show(summary: TrustSummary) -> None:
+    rows = [
+        [name, lesions, "its own" if name in summary.sets.by_class else "of all lesions"]
+        for name, lesions in summary.lesions_by_class.items()
+    ]
+    title = f"{summary.fitted_on}: {summary.images:,} images of {summary.lesions:,} lesions"
+    show_table(title, ("class", "lesions", "threshold of its sets"), rows)
+    for text in (*summary.figures, *summary.limits):
+        out.print(text)

@@ -1,0 +1,133 @@
+"""A model whose calibration and thresholds are fitted anew, on labelled images from where it is to be used.
+
+    calibrate("runs/20260101-120000-resnet50-ham10000-64px-s0", CalibrateOptions(data=Path("our-clinic.csv")))
+
+The result is a new bundle with the same weights. What outliers are measured against stays: the training images. Images
+that the run was trained or chosen with are left out, and so are those of classes that the model does not have.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from residerm.config import CalibrateOptions, TrustOptions
+from residerm.data.archives import open_archive
+from residerm.data.archives.records import Records
+from residerm.data.loading.cache import Cache, open_cache
+from residerm.errors import UsageError
+from residerm.evaluation.meeting import meet
+from residerm.evaluation.subject import finished, unknown_to
+from residerm.files import require_writable
+from residerm.inference import ModelDescription, Predictor, load, read_description
+from residerm.inference.bundle import find_bundle, replace_trust
+from residerm.outputs import Outputs, Views, concatenated
+from residerm.progress import SILENT, Progress
+from residerm.runs import read_experiment
+from residerm.trust import Trust, TrustSummary
+
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The new bundle, and what its calibration rests on."""
+
+    bundle: Path
+    summary: TrustSummary
+
+
+@dataclass(frozen=True)
+class _Site:
+    """The images of the archive that can be used, with their classes as the model counts them."""
+
+    records: Records
+    cache: Cache
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def calibrate(
+    model: str | Path, options: CalibrateOptions, out: Path | None = None, progress: Progress = SILENT
+) -> Calibrated:
+    """Fit calibration and thresholds anew, and write them with the model into a new bundle."""
+    path = Path(model)
+    source, description = find_bundle(path), read_description(path)
+    site = _site(path, description, options, progress)
+    target = out or source.with_name(f"{source.name}-{site.records.layout.name}")
+    _refuse_occupied(target)
+    trust = _fit(load(path), site, options, progress)
+    replace_trust(source, target, trust)
+    return Calibrated(target, trust.summary)
+
+
+def _site(path: Path, description: ModelDescription, options: CalibrateOptions, progress: Progress) -> _Site:
+    records = open_archive(options.data, layout=options.layout).require(options.on_bad_image)
+    meeting = meet(description.classes, description.task, records)
+    if meeting.task != description.task:
+        raise UsageError(
+            f"`data={options.data}` tells {', '.join(records.classes)}, and the model "
+            f"{', '.join(description.classes)}: calibrate on images that are labelled with the model's own classes"
+        )
+    labels = meeting.labels(records)
+    rows = _new_to(path, records, np.flatnonzero(labels >= 0), options, progress)
+    for name, count in meeting.unmapped.items():
+        progress.remark(f"{count:,} images of class {name} are left out: the model has none for it")
+    cache = open_cache(records, description.pixels, on_bad_image=options.on_bad_image, progress=progress)
+    rows = rows[~np.isin(rows, list(cache.unreadable))]
+    if not len(rows):
+        raise UsageError(f"`data={options.data}` has no image left to calibrate on")
+    return _Site(records, cache, rows, labels[rows])
+
+
+def _new_to(
+    path: Path, records: Records, rows: np.ndarray, options: CalibrateOptions, progress: Progress
+) -> np.ndarray:
+    """The rows that a run has not seen; a bundle does not say what it has seen."""
+    if not (path / "bundle").is_dir():
+        return rows
+    run = finished(path)
+    if read_experiment(run.folder / "config.yaml").path.resolve() == options.data.resolve():
+        raise UsageError(
+            f"`data={options.data}` is the archive that {path} was trained on, and its test part is kept for "
+            "evaluation: calibrate on images from where the model is to be used"
+        )
+    left = unknown_to(run, records, rows)
+    if len(left) < len(rows):
+        progress.remark(f"{len(rows) - len(left):,} images that the run was trained or chosen with are left out")
+    return left
+
+
+def _fit(predictor: Predictor, site: _Site, options: CalibrateOptions, progress: Progress) -> Trust:
+    before, groups, title = predictor.trust, site.records.groups[site.rows], site.records.layout.title
+    given = {name: value for name, value in options if name in TrustOptions.model_fields and value is not None}
+    levels = (before.options if before else TrustOptions()).model_copy(update=given)
+    outputs = _outputs(predictor, site, 1, progress)
+    if before:
+        trust = before.refitted(outputs, site.labels, groups, options=levels, fitted_on=title)
+    else:
+        trust = Trust.fit(
+            outputs.logits, site.labels, groups, outputs.features, None, None,
+            classes=predictor.description.classes, options=levels, fitted_on=title,
+        )  # fmt: skip
+    return trust.with_eight_views(_outputs(predictor, site, 8, progress), site.labels, groups)
+
+
+def _outputs(predictor: Predictor, site: _Site, views: Views, progress: Progress) -> Outputs:
+    parts = []
+    for start in range(0, len(site.rows), _BATCH):
+        some = site.rows[start : start + _BATCH]
+        parts.append(predictor.outputs(site.cache.pixels[some], views))
+        stage = "predicting" if views == 1 else f"predicting {views} views"
+        progress.advance(stage, start + len(some), len(site.rows))
+    return concatenated(parts)
+
+
+def _refuse_occupied(target: Path) -> None:
+    if target.exists():
+        raise UsageError(
+            f"`out={target}` is already there and is not overwritten: choose another name, or remove it first"
+        )
+    require_writable(target)

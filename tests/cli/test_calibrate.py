@@ -1,0 +1,112 @@
+"""`residerm calibrate`: a new bundle with the same weights, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import making
+import pytest
+
+import residerm
+from residerm import cli
+from residerm.config import CalibrateOptions
+from residerm.inference import load
+
+SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+
+
+@pytest.fixture(scope="module")
+def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("model") / "runs"
+    assert cli.run(["train", str(archive), *SMALL, "--runs", str(runs)]) == 0
+    return next(runs.iterdir())
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_new_bundle_has_the_same_weights(
+    run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, target = _content(run / "bundle"), tmp_path / "calibrated"
+    given = ["calibrate", str(run / "bundle"), "--data", str(archive), "--out", str(target), "--coverage", "0.8"]
+    assert cli.run(given) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "70 lesions" in printed
+    assert "Sets for a coverage of 80%" in printed
+    assert "Not a medical device" in printed
+    after = _content(target)
+    assert after["model.safetensors"] == before["model.safetensors"]
+    assert _content(run / "bundle") == before
+    trust, old = load(target).trust, load(run).trust
+    assert trust.summary.fitted_on == "HAM10000"
+    assert trust.summary.lesions == 70
+    assert trust.summary.sets.coverage == 0.8
+    assert trust.eight is not None
+    assert trust.summary.abstention.error_rate == old.summary.abstention.error_rate
+    assert trust.summary.outliers.training_images == old.summary.outliers.training_images
+
+
+def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    moved.symlink_to(archive, target_is_directory=True)
+    with pytest.raises(residerm.errors.UsageError, match="is the archive that"):
+        residerm.calibrate(run, CalibrateOptions(data=moved))
+    other = making.ham10000(tmp_path / "other", lesions=70)
+    calibrated = residerm.calibrate(run, CalibrateOptions(data=other))
+    assert calibrated.bundle == run / "bundle-ham10000"
+    assert calibrated.summary.lesions < 70
+
+
+def test_json(run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["calibrate", str(run / "bundle"), "--data", str(archive), "--out", str(tmp_path / "new"), "--json"]
+    assert cli.run(given) == 0
+    assert json.loads(capsys.readouterr().out)["lesions"] == 70
+
+
+@pytest.mark.parametrize("kind", ["isic2016", "isic2020"])
+def test_an_archive_of_another_task_is_refused(
+    run: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = making.ARCHIVES[kind](tmp_path / "other")
+    assert cli.run(["calibrate", str(run), "--data", str(other), "--out", str(tmp_path / "new")]) == 2
+    assert "labelled with the model's own classes" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_there_stays(run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "mine").write_text("mine")
+    assert cli.run(["calibrate", str(run / "bundle"), "--data", str(archive), "--out", str(tmp_path / "new")]) == 2
+    assert "is not overwritten" in capsys.readouterr().err
+    assert _content(tmp_path / "new") == {"mine": b"mine"}
+
+
+@pytest.mark.parametrize("level", ["0", "1", "-1", "nan", "much"])
+@pytest.mark.parametrize("option", ["--coverage", "--error-rate", "--accepted"])
+def test_levels_outside_0_to_1_are_refused(
+    run: Path, archive: Path, option: str, level: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["calibrate", str(run / "bundle"), "--data", str(archive), option, level]) == 2
+    assert option in capsys.readouterr().err
+    assert cli.run(["train", str(archive), *SMALL, option, level]) == 2
+
+
+def test_data_is_required(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["calibrate", str(run)]) == 2
+    assert "--data" in capsys.readouterr().err
+
+
+def test_a_model_without_trust_gets_one(run: Path, archive: Path, tmp_path: Path) -> None:
+    import shutil
+
+    plain = tmp_path / "plain"
+    shutil.copytree(run / "bundle", plain)
+    (plain / "trust.npz").unlink()
+    bundle = residerm.calibrate(plain, CalibrateOptions(data=archive), tmp_path / "new").bundle
+    assert load(bundle).trust.summary.outliers.score == "energy"
