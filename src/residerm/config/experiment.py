@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from residerm.config.base import Options
 from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
@@ -39,6 +39,27 @@ class Experiment(Options):
         power = 0.0 if otherwise else _CLASS_WEIGHT_POWER
         training = self.training.model_copy(update={"class_weight_power": power})
         return self.model_copy(update={"training": training})
+
+    @model_validator(mode="after")
+    def _refuse_contradictions(self) -> Experiment:
+        self.training.refuse_contradictions()
+        smallest, size = self.training.grow_from, self.pixels.size
+        if smallest is not None and smallest >= size:
+            raise UsageError(f"`grow_from={smallest}`: images of `size={size}` cannot grow from there; give less")
+        return self
+
+    @property
+    def cautions(self) -> list[str]:
+        """What in the options works against itself."""
+        corrections = {
+            "`sampling`": self.sample.sampling != "none",
+            "`class_weight_power`": bool(self.training.class_weight_power),
+            "`logit_adjustment`": self.training.logit_adjustment > 0,
+        }
+        used = [name for name, is_used in corrections.items() if is_used]
+        if len(used) < 2:
+            return []
+        return [f"{' and '.join(used)} both correct the imbalance of the classes: together they overcorrect it"]
 
     def flat(self, *, given_only: bool = False) -> dict[str, Any]:
         """Every option by its name; or those alone that were given, not left at their defaults."""

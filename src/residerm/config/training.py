@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from residerm.config.base import Options
+from residerm.errors import UsageError
 
 Precision = Literal["auto", "float32", "bf16"]
 
@@ -54,3 +55,10 @@ class TrainOptions(Options):
     seed: int = Field(0, ge=0, description="Seed of the weights, the order and the augmentation.")
     max_minutes: float | None = Field(None, gt=0, description="Stop after so many minutes of training.")
     tensorboard: bool = Field(False, description="Draw the curves for TensorBoard too, in the run folder.")
+
+    def refuse_contradictions(self) -> None:
+        """Refuse options that cannot be had together, each of which could be had alone."""
+        if self.batch_size % self.devices:
+            raise UsageError(f"`batch_size={self.batch_size}` cannot be shared by `devices={self.devices}` evenly")
+        if self.accumulate > self.batch_size // self.devices:
+            raise UsageError(f"`accumulate={self.accumulate}`: there are not so many images in a process's batch")

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from residerm.config import EvaluateOptions, SplitOptions
-from residerm.data.archives import open_archive, open_for
+from residerm.data.archives import open_archive
 from residerm.data.archives.records import Records
+from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache, open_cache
-from residerm.data.split import TEST, TRAIN, divide
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
 from residerm.evaluation.predictions import Predictions, probabilities_of
@@ -69,15 +69,13 @@ def finished(folder: Path) -> Run:
 def own_part(run: Run, description: ModelDescription, progress: Progress) -> Subject:
     """The images that the run has set aside, with the labels that they had then."""
     experiment = read_experiment(run.folder / "config.yaml")
-    records = open_for(experiment.path, experiment.archive)
-    parts = divide(records, SplitOptions(split=str(run.folder / "splits.csv"))).parts
+    as_it_was = SplitOptions(split=str(run.folder / "splits.csv"))
+    dataset = Dataset.open(experiment.model_copy(update={"split": as_it_was}), progress)
+    records, rows = dataset.records, dataset.test_rows
     _refuse_other_labels(run, records, description)
-    cache = open_cache(records, experiment.pixels, on_bad_image=experiment.archive.on_bad_image, progress=progress)
-    rows = _readable(cache, np.flatnonzero(parts == TEST))
     if not len(rows):
         raise UsageError(f"{run.folder}: its split has no test part; score it on another archive with `data`")
-    training = _readable(cache, np.flatnonzero(parts == TRAIN))
-    return Subject(records.layout.name, "test", records, cache, rows, training=training)
+    return Subject(records.layout.name, "test", records, dataset.cache, rows, training=dataset.training_rows)
 
 
 def other_archive(run: Run, description: ModelDescription, options: EvaluateOptions, progress: Progress) -> Subject:
@@ -106,10 +104,6 @@ def unknown_to(run: Run, records: Records, rows: np.ndarray) -> np.ndarray:
     return np.array(
         [row for row in rows if records.image_id(row) not in images and records.group(row) not in groups], dtype=int
     )
-
-
-def _readable(cache: Cache, rows: np.ndarray) -> np.ndarray:
-    return rows[~np.isin(rows, list(cache.unreadable))]
 
 
 def _refuse_other_labels(run: Run, records: Records, description: ModelDescription) -> None:

@@ -46,9 +46,10 @@ from residerm.models.resnet import PUBLISHED
 from residerm.progress import SILENT, Progress, Relay, Row
 from residerm.runs import Run, list_runs
 from residerm.theory.depths import blocks_per_stage
+from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.checkpoint import load_state
 from residerm.training.hardware import launch
-from residerm.training.session import assemble, begin_with, prepare, resume, train
+from residerm.training.session import resume, train
 
 _EVALUATED_AT_ONCE = 256
 
@@ -231,20 +232,20 @@ def _train(experiment: Experiment, folder: Path, progress: Progress) -> None:
 
 def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
     """The errors of the last weights, and the course of the training."""
-    fabric, material = launch(experiment.training), prepare(experiment)
-    trainer = assemble(experiment, material, begin_with(experiment, material), run, fabric)
+    fabric, dataset = launch(experiment.training), prepare(experiment)
+    trainer = assemble(dataset, begin_with(dataset), fabric)
     load_state(trainer.state, run.last, fabric.device)
     model = trainer.state.model.eval()
 
     def wrong_and_loss(rows: np.ndarray) -> tuple[float, float, float]:
         logits, labels = [], []
         with torch.no_grad(), fabric.autocast():
-            for batch in Batches(material.cache, material.records.labels, lambda _: rows, _EVALUATED_AT_ONCE).epoch():
+            for batch in Batches(dataset.cache, dataset.records.labels, lambda _: rows, _EVALUATED_AT_ONCE).epoch():
                 logits.append(model(fabric.to_device(batch.images).float()).float().cpu())
                 labels.append(batch.labels)
         return _errors(torch.cat(logits), torch.cat(labels))
 
-    training, validation = wrong_and_loss(material.training_rows), wrong_and_loss(material.validation_rows)
+    training, validation = wrong_and_loss(dataset.training_rows), wrong_and_loss(dataset.validation_rows)
     metrics = run.metrics()
     return {
         "training_error": training[0],

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from residerm.config import Experiment, PixelSpec, SplitOptions, SyntheticOptions
 from residerm.data.archives.records import Records
+from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache
 from residerm.data.synthetic import draw_archive
 from residerm.errors import UsageError
@@ -23,7 +24,6 @@ from residerm.inference.bundle import read_bundle
 from residerm.models.model import Model
 from residerm.progress import SILENT, Progress
 from residerm.runs import open_run, read_experiment
-from residerm.training.session import prepare
 
 _CLASSES = 7
 
@@ -81,10 +81,10 @@ def _just_enough(count: int) -> SyntheticOptions:
 
 
 def _drawn(experiment: Experiment, count: int, progress: Progress) -> Images:
-    material = prepare(experiment, progress)
+    dataset = Dataset.open(experiment, progress)
     random = np.random.default_rng(experiment.training.seed)
-    rows = random.permutation(material.training_rows)[:count]
-    return _gathered(material.cache, material.records, np.sort(rows))
+    rows = random.permutation(dataset.training_rows)[:count]
+    return _gathered(dataset.cache, dataset.records, np.sort(rows))
 
 
 def _gathered(cache: Cache, records: Records, rows: np.ndarray) -> Images:

@@ -30,15 +30,16 @@ import yaml
 from lightning_fabric import Fabric
 
 from residerm.config import Experiment
+from residerm.data.dataset import Dataset
 from residerm.errors import ResidermError
 from residerm.inference.precision import choose_precision
 from residerm.models.complexity import measure
 from residerm.progress import SILENT, Progress
-from residerm.runs import Run, environment
+from residerm.runs import environment
+from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
-from residerm.training.session import Material, assemble, begin_with, prepare
 
 Stretch = Callable[[int], float]  # a number of steps → images a second
 
@@ -57,17 +58,17 @@ def bench(
     """Measure all; speeds of every round, their medians, and the medians of the ratios."""
     fabric = launch(experiment.training)
     experiment = experiment.in_effect()
-    material = prepare(experiment, progress)
+    dataset = prepare(experiment, progress)
     with ExitStack() as stack:
         contenders: dict[str, Stretch] = {
-            "loop": _loop(experiment, material, fabric),
-            "bare": _bare(experiment, material, fabric),
+            "loop": _loop(dataset, fabric),
+            "bare": _bare(dataset, fabric),
         }
         absent = {}
         if plain:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             try:
-                contenders["plain"] = _plain(experiment, material, fabric, folder)
+                contenders["plain"] = _plain(dataset, fabric, folder)
             except (ImportError, RuntimeError) as error:  # a torchvision that was built for another torch
                 absent["plain"] = f"torchvision cannot be imported here ({error})"
         speeds = _take_turns(contenders, rounds, steps, progress)
@@ -77,7 +78,7 @@ def bench(
         "batch_size": experiment.training.batch_size,
         "device": _device(fabric),
         "precision": choose_precision(experiment.training.precision, fabric.device.type),
-        **_cost(experiment, material),
+        **_cost(dataset),
         "images_per_second": {name: statistics.median(values) for name, values in speeds.items()},
         "rounds": speeds,
         "absent": absent,
@@ -106,9 +107,9 @@ def _take_turns(contenders: dict[str, Stretch], rounds: int, steps: int, progres
     return speeds
 
 
-def _loop(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch:
+def _loop(dataset: Dataset, fabric: Fabric) -> Stretch:
     """The training loop as `residerm train` runs it, without validation and checkpoints."""
-    trainer = assemble(experiment, material, begin_with(experiment, material), Run(Path()), fabric)
+    trainer = assemble(dataset, begin_with(dataset), fabric)
 
     def stretch(steps: int) -> float:
         first, began = trainer.state.updates, time.perf_counter()
@@ -116,18 +117,18 @@ def _loop(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch
         while not trainer.train_epoch():
             trainer.state.next_epoch()
         done = trainer.state.updates - first
-        return done * experiment.training.batch_size / (time.perf_counter() - began)
+        return done * trainer.options.batch_size / (time.perf_counter() - began)
 
     return stretch
 
 
-def _bare(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch:
+def _bare(dataset: Dataset, fabric: Fabric) -> Stretch:
     """What no loop can go below: the arithmetic of a step, with the images already where they are needed."""
-    options = experiment.training
-    model = begin_with(experiment, material).model.to(fabric.device).to(memory_format=torch.channels_last).train()
+    options = dataset.experiment.training
+    model = begin_with(dataset).model.to(fabric.device).to(memory_format=torch.channels_last).train()
     average = MovingAverage(model, copy.deepcopy(model), options.ema)
     optimizer = optimizer_for(model.parameter_groups(), options)
-    size, classes = experiment.pixels.size, len(material.records.classes)
+    size, classes = dataset.experiment.pixels.size, len(dataset.records.classes)
     images = 255 * torch.rand(options.batch_size, 3, size, size, device=fabric.device)
     images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(classes, (options.batch_size,), device=fabric.device)
@@ -148,9 +149,9 @@ def _bare(experiment: Experiment, material: Material, fabric: Fabric) -> Stretch
     return stretch
 
 
-def _plain(experiment: Experiment, material: Material, fabric: Fabric, folder: Path) -> Stretch:
-    unpack(material.records, material.training_rows, folder)
-    loop = PlainLoop(folder, experiment, begin_with(experiment, material).model, fabric.device)
+def _plain(dataset: Dataset, fabric: Fabric, folder: Path) -> Stretch:
+    unpack(dataset.records, dataset.training_rows, folder)
+    loop = PlainLoop(folder, dataset.experiment, begin_with(dataset).model, fabric.device)
     return lambda steps: loop.stretch(steps, _WARM_UP)
 
 
@@ -171,8 +172,9 @@ def _probe(experiment: Experiment) -> dict[str, float]:
     return result
 
 
-def _cost(experiment: Experiment, material: Material) -> dict[str, int]:
-    cost = measure(experiment.network.model, len(material.records.classes), experiment.pixels.size, experiment.resnet)
+def _cost(dataset: Dataset) -> dict[str, int]:
+    experiment = dataset.experiment
+    cost = measure(experiment.network.model, len(dataset.records.classes), experiment.pixels.size, experiment.resnet)
     return {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds} if cost else {}
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from residerm.errors import ResidermError
 from residerm.files import new_file
+from residerm.runs import Run
 from residerm.training.recipe import MovingAverage
 
 _FORMAT = 3
@@ -90,6 +91,23 @@ def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
         module.load_state_dict(_read(path, device)["average"])
     except (KeyError, RuntimeError) as error:
         raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """What a training writes into its run folder as it goes on."""
+
+    run: Run
+
+    def save(self, state: State) -> None:
+        """The state from which it can go on."""
+        save_state(state, self.run.last)
+
+    def end_epoch(self, state: State) -> None:
+        """The weights of an epoch, where they are the ones to keep, and the rows of all epochs."""
+        if state.kept_epoch == state.epoch:
+            save_weights(state.average.module, self.run.best)
+        self.run.write_metrics(state.rows)
 
 
 def _write(content: dict[str, Any], path: Path) -> None:

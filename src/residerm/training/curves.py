@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from pathlib import Path
 
 from typing_extensions import override
 
@@ -34,14 +35,14 @@ class _Curves(Relay):
 
 
 @contextmanager
-def drawing_curves(trainer: Trainer, wanted: bool) -> Iterator[None]:
+def drawing_curves(trainer: Trainer, folder: Path, wanted: bool) -> Iterator[None]:
     """Let the first process draw each finished epoch; what an earlier sitting drew of later epochs is withdrawn."""
     if not (wanted and trainer.fabric.is_global_zero):
         yield
         return
     from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
-    folder, first = trainer.run.folder, trainer.state.epoch + 1
+    first = trainer.state.epoch + 1
     logger = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=first)
     heard_by = trainer.progress
     trainer.progress = _Curves(heard_by, logger.log_metrics)

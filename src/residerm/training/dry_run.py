@@ -10,15 +10,14 @@ import statistics
 import time
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 import torch
 
 from residerm.config import Experiment
+from residerm.data.dataset import Dataset
 from residerm.models.complexity import measure
-from residerm.runs import Run
+from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch
-from residerm.training.session import Material, assemble, begin_with, prepare
 
 _STEPS = 5
 
@@ -26,40 +25,41 @@ _STEPS = 5
 def foresee(experiment: Experiment) -> Iterator[str]:
     """A line for each thing that is known before training begins."""
     experiment = experiment.in_effect()
-    material = prepare(experiment)
-    yield from _data_flow(experiment, material)
-    yield from material.remarks
+    dataset = prepare(experiment)
+    yield from _data_flow(dataset)
+    yield from (*dataset.remarks, *experiment.cautions)
     options, size = experiment.training, experiment.pixels.size
-    cost = measure(experiment.network.model, len(material.records.classes), size, experiment.resnet)
+    cost = measure(experiment.network.model, len(dataset.records.classes), size, experiment.resnet)
     if cost:
         yield (
             f"{experiment.network.model} at {size} px: {cost.parameters / 1e6:,.2f} M parameters, "
             f"{cost.multiply_adds / 1e9:,.3f} G multiply-adds an image"
         )
-    seconds, memory = _try_steps(experiment, material)
-    steps = len(material.drawn(experiment)) // options.batch_size
-    minutes = options.epochs * (steps * seconds + len(material.validation_rows) / options.batch_size * seconds / 3) / 60
+    seconds, memory = _try_steps(dataset)
+    steps = len(dataset.drawn()) // options.batch_size
+    minutes = options.epochs * (steps * seconds + len(dataset.validation_rows) / options.batch_size * seconds / 3) / 60
     speed = options.batch_size / seconds
     yield f"{speed:,.0f} images/s; {options.epochs} epochs of {steps} steps: {minutes:,.1f} minutes"
     yield f"peak memory {memory / 1e9:,.1f} GB on {'the GPU' if torch.cuda.is_available() else 'this machine'}"
 
 
-def _data_flow(experiment: Experiment, material: Material) -> Iterator[str]:
-    for reason, count in material.records.flow:
+def _data_flow(dataset: Dataset) -> Iterator[str]:
+    for reason, count in dataset.records.flow:
         yield f"{count:>9,}  {reason}"
-    for part, counts in material.split.proof["parts"].items():
+    for part, counts in dataset.split.proof["parts"].items():
         classes = "  ".join(f"{name} {count:,}" for name, count in counts["classes"].items())
         yield f"{counts['images']:>9,}  {part}: {classes}"
-    if experiment.sample.sampling != "none":
-        drawn = material.counts(experiment).tolist()
-        classes = "  ".join(f"{name} {count:,}" for name, count in zip(material.records.classes, drawn, strict=True))
-        yield f"{sum(drawn):>9,}  in an epoch after sampling={experiment.sample.sampling}: {classes}"
+    sampling = dataset.experiment.sample.sampling
+    if sampling != "none":
+        drawn = dataset.counts().tolist()
+        classes = "  ".join(f"{name} {count:,}" for name, count in zip(dataset.records.classes, drawn, strict=True))
+        yield f"{sum(drawn):>9,}  in an epoch after sampling={sampling}: {classes}"
 
 
-def _try_steps(experiment: Experiment, material: Material) -> tuple[float, float]:
+def _try_steps(dataset: Dataset) -> tuple[float, float]:
     """Seconds of a step, the median of a few, and the peak of memory in bytes."""
-    fabric = launch(experiment.training.model_copy(update={"devices": 1}))
-    trainer = assemble(experiment, material, begin_with(experiment, material), Run(Path()), fabric)
+    fabric = launch(dataset.experiment.training.model_copy(update={"devices": 1}))
+    trainer = assemble(dataset, begin_with(dataset), fabric)
     trainer.network.train()
     times = []
     for batch in islice(trainer.training.epoch(), _STEPS):

@@ -12,8 +12,9 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import Any, NamedTuple, TypeVar
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -25,10 +26,9 @@ from residerm.data.loading.augment import augment
 from residerm.data.loading.batches import Batch, Batches
 from residerm.errors import ResidermError
 from residerm.progress import SILENT, Progress
-from residerm.runs import Run
-from residerm.scores import point_scores, standard_error
-from residerm.training.checkpoint import State, save_state, save_weights
-from residerm.training.recipe import Labels, Loss, mix, rate_factor, set_rate, shrink, size_at
+from residerm.training.checkpoint import Checkpoints, State
+from residerm.training.objective import Objective, Validation
+from residerm.training.recipe import Labels, rate_factor, set_rate, shrink, size_at
 from residerm.training.selection import select
 
 _SECONDS_BETWEEN_CHECKPOINTS = 240
@@ -42,14 +42,6 @@ class LossError(ResidermError):
     """The loss is no longer a number."""
 
 
-class Validated(NamedTuple):
-    """The validation part: true classes, probabilities, lesions."""
-
-    labels: np.ndarray
-    probabilities: np.ndarray
-    groups: np.ndarray
-
-
 @dataclass
 class Trainer:
     """One training: its parts, and the loop over them."""
@@ -57,13 +49,12 @@ class Trainer:
     fabric: Fabric
     network: nn.Module  # the model as Fabric wraps it
     state: State
-    loss: Loss
+    objective: Objective
     training: Batches
     validation: Batches
-    groups: np.ndarray  # the lesion of each record
     options: TrainOptions
     augmentation: AugmentOptions
-    run: Run
+    checkpoints: Checkpoints | None = None  # None: nothing is written
     progress: Progress = SILENT
     stopping: Callable[[], str | None] = lambda: None  # why to stop now, such as Ctrl-C
     _saved: float = field(default_factory=time.monotonic, init=False)
@@ -127,9 +118,9 @@ class Trainer:
         torch.manual_seed(int(np.random.SeedSequence([*drawn.values(), self.fabric.global_rank]).generate_state(1)[0]))
         images, labels = self.fabric.to_device((batch.images, batch.labels))
         images = augment(images, self.augmentation, **drawn, first=batch.first, total=batch.total)
-        images, mixed = mix(images, labels, options, epoch=state.epoch, step=state.step)
+        images, targets = self.objective.targets(images, labels, epoch=state.epoch, step=state.step)
         images = shrink(images, size_at(state.updates, self.steps, images.shape[-1], options))
-        found = self._gradients(images, mixed)
+        found = self._gradients(images, targets)
         if options.clip:
             torch.nn.utils.clip_grad_norm_(state.model.parameters(), options.clip)
         state.optimizer.step()
@@ -137,25 +128,26 @@ class Trainer:
         state.average.update(state.updates)
         return found
 
-    def _gradients(self, images: Tensor, labels: Labels) -> Tensor:
+    def _gradients(self, images: Tensor, targets: Labels) -> Tensor:
         """Back-propagate the mean loss of a batch, in parts where memory is to be saved; the loss and the accuracy."""
         number, total = self.options.accumulate, torch.zeros(2, device=images.device)
-        parts = list(zip(images.tensor_split(number), labels.parts(number), strict=True))
+        parts = list(zip(images.tensor_split(number), targets.parts(number), strict=True))
         for place, (some, of_them) in enumerate(parts):
             with self.fabric.no_backward_sync(self.network, enabled=place < len(parts) - 1):  # type: ignore[arg-type]
-                logits, share = self.network(some), len(some) / len(images)
-                loss = self.loss(logits, of_them)
+                share = len(some) / len(images)
+                loss, accuracy = self.objective.loss(self.network(some), of_them)
                 self.fabric.backward(loss * share)
-            total += share * torch.stack((loss.detach(), of_them.share_named(logits)))
+            total += share * torch.stack((loss.detach(), accuracy))
         return total
 
     def _take_up(self, found: list[Tensor]) -> None:
         """Add to the epoch's sums; a loss that is no number stops the training before anything is saved."""
         loss, accuracy = self._mean_of_processes(torch.stack(found).sum(0))
         if not math.isfinite(loss):
+            kept = f"; the last good state is kept in {self._kept_in}" if self._kept_in else ""
             raise LossError(
-                f"the loss became {loss} at step {self.state.step} of epoch {self.state.epoch + 1}; the last good "
-                f"state is kept in {self.run.last.parent}: try a lower `rate`, `clip=1`, or `precision=float32`"
+                f"the loss became {loss} at step {self.state.step} of epoch {self.state.epoch + 1}{kept}: "
+                "try a lower `rate`, `clip=1`, or `precision=float32`"
             )
         self.state.loss_sum += loss
         self.state.accuracy_sum += accuracy
@@ -169,53 +161,57 @@ class Trainer:
         """Validate, keep what is better, write the row; why training is to stop, if it is."""
         state, options = self.state, self.options
         found = self._validate()
-        scores = point_scores(found.labels, found.probabilities).values
-        select(state, options.select, scores.get(options.select), partial(standard_error, *found, options.select))
+        select(state, self.objective.select, found.score, found.standard_error)
         steps = max(state.step, 1)
         learnt = {"train_loss": state.loss_sum / steps, "train_accuracy": state.accuracy_sum / steps}
         about = {"kept_epoch": state.kept_epoch, "seconds": round(state.seconds, 1)}
-        state.rows.append({"epoch": state.epoch + 1, **learnt, **scores, **about})
+        state.rows.append({"epoch": state.epoch + 1, **learnt, **found.scores, **about})
         state.next_epoch()
-        if self.fabric.is_global_zero:
-            if state.kept_epoch == state.epoch:
-                save_weights(state.average.module, self.run.best)
-            self.run.write_metrics(state.rows)
+        if self.checkpoints and self.fabric.is_global_zero:
+            self.checkpoints.end_epoch(state)
         self.progress.epoch(state.rows[-1], options.epochs)
         waited = state.epoch - state.best_epoch
         if options.patience and waited >= options.patience:
-            return f"{waited} epochs brought no better {options.select} (patience {options.patience})"
+            return f"{waited} epochs brought no better {self.objective.select} (patience {options.patience})"
         return None
 
     @torch.no_grad()
-    def _validate(self) -> Validated:
+    def _validate(self) -> Validation:
         """What the moving average says of the validation part."""
-        module, shares = self.state.average.module, []
+        module, answered = self.state.average.module, []
         for batch in self.validation.epoch():
             with self.fabric.autocast():
                 logits = module(self.fabric.to_device(batch.images).float())
-            shares.append((batch.rows, batch.labels.numpy(), logits.float().softmax(1).cpu().numpy()))
-        gathered = _gather(shares, self.fabric)
+            answered.append((batch.rows, batch.labels.numpy(), self.objective.answers(logits)))
+        gathered = _gather(answered, self.fabric)
         if not gathered:
-            return Validated(np.zeros(0, int), np.zeros((0, 0)), np.zeros(0, int))
-        rows, labels, probabilities = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
+            return self.objective.validate(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0)))
+        rows, labels, answers = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
         order = np.argsort(rows)  # the same sums in the same order, however many processes there are
-        return Validated(labels[order], probabilities[order], self.groups[rows[order]])
+        return self.objective.validate(rows[order], labels[order], answers[order])
 
     def _checkpoint(self) -> None:
         self._saved = time.monotonic()
-        if self.fabric.is_global_zero:
-            save_state(self.state, self.run.last)
-        self.fabric.barrier()
+        if self.checkpoints:
+            if self.fabric.is_global_zero:
+                self.checkpoints.save(self.state)
+            self.fabric.barrier()
+
+    @property
+    def _kept_in(self) -> Path | None:
+        """The folder of the last checkpoint, if there is one."""
+        last = self.checkpoints and self.checkpoints.run.last
+        return last.parent if last and last.exists() else None
 
     def _out_of_time(self) -> str | None:
         limit = self.options.max_minutes
         return f"{limit:g} minutes are over (max_minutes)" if limit and self.state.seconds > 60 * limit else None
 
 
-def _gather(shares: list[Any], fabric: Fabric) -> list[Any]:
+def _gather(own: list[Any], fabric: Fabric) -> list[Any]:
     """What all processes have."""
     if fabric.world_size == 1:
-        return shares
+        return own
     everything: list[Any] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(everything, shares)
-    return [share for own in everything for share in own]
+    torch.distributed.all_gather_object(everything, own)
+    return [one for theirs in everything for one in theirs]

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residerm.config import SampleOptions, TrainOptions
+from residerm.config import TrainOptions
 
 
 @dataclass(frozen=True)
@@ -144,22 +144,6 @@ def mix(images: Tensor, labels: Tensor, options: TrainOptions, *, epoch: int, st
     share, partner = share.to(images.device), partner.to(images.device)
     wide = share.view(-1, 1, 1, 1)
     return images * wide + images[partner] * (1 - wide), Labels(labels, labels[partner], share)
-
-
-def warnings_for(options: TrainOptions, sampling: SampleOptions) -> list[str]:
-    """What in a recipe works against itself."""
-    corrections = [
-        name
-        for name, used in (
-            ("`sampling`", sampling.sampling != "none"),
-            ("`class_weight_power`", bool(options.class_weight_power)),
-            ("`logit_adjustment`", options.logit_adjustment > 0),
-        )
-        if used
-    ]
-    if len(corrections) < 2:
-        return []
-    return [f"{' and '.join(corrections)} both correct the imbalance of the classes: together they overcorrect it"]
 
 
 class MovingAverage:

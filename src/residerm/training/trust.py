@@ -6,12 +6,10 @@ part gives the features that are ordinary, from at most 500 images of each class
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from residerm.config import TrustOptions
-from residerm.data.archives.records import Records
+from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache
 from residerm.errors import ResidermError
 from residerm.inference import Predictor
@@ -23,41 +21,23 @@ IMAGES_OF_CLASS = 500
 _BATCH = 256
 
 
-class Parts(Protocol):
-    """What was trained on, and validated with."""
-
-    @property
-    def records(self) -> Records:
-        """The archive."""
-
-    @property
-    def cache(self) -> Cache:
-        """Its pixels."""
-
-    @property
-    def training_rows(self) -> np.ndarray:
-        """The rows of the training part."""
-
-    @property
-    def validation_rows(self) -> np.ndarray:
-        """The rows of the validation part."""
-
-
-def fit_trust(predictor: Predictor, parts: Parts, options: TrustOptions, progress: Progress = SILENT) -> Trust | None:
+def fit_trust(
+    predictor: Predictor, dataset: Dataset, options: TrustOptions, progress: Progress = SILENT
+) -> Trust | None:
     """What the validation part supports; None, with a remark that says why, where it supports nothing."""
     try:
-        return _fit(predictor, parts, options, progress)
+        return _fit(predictor, dataset, options, progress)
     except ResidermError as error:
         progress.remark(f"answers are neither calibrated nor judged: {error}")
         return None
 
 
-def _fit(predictor: Predictor, parts: Parts, options: TrustOptions, progress: Progress) -> Trust:
-    labels, rows = parts.records.labels, parts.validation_rows
-    some = evenly(parts.training_rows, labels, len(predictor.description.classes))
-    asked = _Asked(predictor, parts.cache, progress, total=9 * len(rows) + len(some))
+def _fit(predictor: Predictor, dataset: Dataset, options: TrustOptions, progress: Progress) -> Trust:
+    labels, rows = dataset.records.labels, dataset.validation_rows
+    some = evenly(dataset.training_rows, labels, len(predictor.description.classes))
+    asked = _Asked(predictor, dataset.cache, progress, total=9 * len(rows) + len(some))
     validation, training = asked.outputs(rows), asked.outputs(some)
-    known, groups = labels[rows], parts.records.groups[rows]
+    known, groups = labels[rows], dataset.records.groups[rows]
     trust = Trust.fit(
         validation.logits, known, groups, validation.features, training.features, labels[some],
         classes=predictor.description.classes, options=options,

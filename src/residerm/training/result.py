@@ -1,0 +1,74 @@
+"""The end of a training: the chosen weights as a bundle that describes itself, and then the summary, which says that
+the run is finished.
+
+A run that is killed between the two is resumed: its state is complete, and the bundle is written again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+import residerm
+from residerm.data.dataset import Dataset
+from residerm.inference import ModelDescription, Predictor, write_bundle
+from residerm.inference.runtimes.torch import TorchRuntime
+from residerm.models.model import Model
+from residerm.runs import Run
+from residerm.training.checkpoint import load_weights
+from residerm.training.loop import Trainer
+from residerm.training.trust import fit_trust
+
+_NOT_SCORES = {"epoch", "train_loss", "train_accuracy", "kept_epoch", "seconds"}  # of a row of metrics.csv
+
+
+def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> None:
+    """Write the bundle of the chosen weights, and last the summary."""
+    state, options = trainer.state, dataset.experiment.training
+    model: Model = state.average.module  # type: ignore[assignment]
+    load_weights(model, run.best, trainer.fabric.device)
+    chosen = state.rows[state.kept_epoch - 1]
+    description = describe(dataset, model, trainer.objective.prior, chosen)
+    trust = fit_trust(Predictor(description, TorchRuntime(model)), dataset, dataset.experiment.trust, trainer.progress)
+    write_bundle(model, description, run.bundle, trust)
+    run.write_json(
+        "summary.json",
+        {
+            "stopped": stopped,
+            "epochs": state.epoch,
+            "chosen_epoch": state.kept_epoch,
+            "selected_by": options.select,
+            "validation": description.validation,
+            "minutes": round(state.seconds / 60, 2),
+        },
+    )
+
+
+def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: Mapping[str, float]) -> ModelDescription:
+    """What the model says of itself; `chosen` is the row of metrics.csv of the epoch whose weights are kept."""
+    experiment, layout = dataset.experiment, dataset.records.layout
+    return ModelDescription(
+        model=experiment.network.model,
+        resnet=experiment.resnet,
+        classes=dataset.records.classes,
+        task=dataset.records.task,
+        pixels=experiment.pixels,
+        mean=_colour(model.normalise.mean),
+        deviation=_colour(model.normalise.deviation),
+        prior=prior,
+        archive=layout.title,
+        synthetic=layout.synthetic,
+        data_licence=layout.licence,
+        data_citation=layout.citation,
+        trained_on=len(dataset.training_rows),
+        selected_by=f"validation {experiment.training.select}, epoch {chosen['epoch']}",
+        validation={name: value for name, value in chosen.items() if name not in _NOT_SCORES},
+        residerm=residerm.__version__,
+    )
+
+
+def _colour(values: torch.Tensor) -> tuple[float, float, float]:
+    """Red, green and blue of 0 to 1, in the digits in which they are published."""
+    red, green, blue = (round(value / 255, 6) for value in values.flatten().tolist())
+    return red, green, blue
