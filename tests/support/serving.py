@@ -24,6 +24,7 @@ from residerm.outputs import Outputs, softmax
 from residerm.service.app import create_app
 from residerm.service.identity import served
 from residerm.service.server import uvicorn_config
+from residerm.trust import TrustSummary
 
 CLASSES = ("mel", "nv", "bkl")
 SIZE = 32
@@ -56,7 +57,20 @@ def description(**changes: Any) -> ModelDescription:
 class ColourTrust:
     """Calibrates nothing, abstains below 0.6, and finds saturated green unlike everything."""
 
-    summary = None
+    summary = TrustSummary.model_validate(
+        {
+            "fitted_on": "colours",
+            "images": 90,
+            "lesions": 90,
+            "lesions_by_class": dict.fromkeys(CLASSES, 30),
+            "calibration": {"kind": "none", "temperature": None, "log_loss_before": 1, "log_loss_after": 1},
+            "sets": {"coverage": 0.9, "by_class": CLASSES, "pooled": (), "mean_size": 1},
+            "abstention": {"error_rate": 0.05, "threshold": ABSTAIN_BELOW, "answered": 0.8, "wrong": 0.05},
+            "outliers": {"score": "energy", "accepted": 0.95, "threshold": OUTLIER_ABOVE, "training_images": 0},
+            "malignant": ("mel",),
+            "limits": ("Nothing here holds for images of another site.",),
+        }
+    )
 
     def judge(self, outputs: Outputs) -> Any:
         """As trust does it."""

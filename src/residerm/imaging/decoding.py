@@ -5,6 +5,7 @@
     CMYK                inverted as Adobe writes it in a JPEG, converted without a profile
     colour profile      ignored: published archives are sRGB, and models have never seen another conversion
     several frames      the first
+    DICOM               see `dicom`
 
 What would take too much memory is refused before any is taken; a JPEG is measured at the reduced scale at which it is
 decoded, unless its pixels lie in several scans, for of these libjpeg keeps every coefficient. `VERSION` changes
@@ -24,11 +25,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from residerm.config import PixelSpec
 from residerm.errors import ImageError
-from residerm.imaging import limits, structure
+from residerm.imaging import dicom, limits, structure
 from residerm.imaging.memory import BUDGET
 
 VERSION = 1
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".dcm"})
 
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # and no format that runs another program
 _FILTERS = {
@@ -78,6 +79,13 @@ def decoded(
     """
     if not data:
         raise ImageError("the file is empty")
+    if dicom.is_dicom(data):
+        jpeg = dicom.jpeg_inside(data)
+        if jpeg is None:
+            with dicom.decoded(data, most_pixels) as image:
+                yield image
+            return
+        data = jpeg
     structure.require_simple(data)
     size = structure.webp_size(data)
     if size:  # its decoder takes memory when it is opened

@@ -8,41 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
-from residerm.inference.description import ModelDescription
-from residerm.outputs import Outputs, Views
-
-
-class Judged(Protocol):
-    """What trust says of some images, a row for each."""
-
-    probabilities: np.ndarray
-    sets: np.ndarray
-    abstain: np.ndarray
-    outlier_score: np.ndarray
-    outlier: np.ndarray
-
-
-class Judging(Protocol):
-    """What judges outputs: calibration, sets, abstention, outliers."""
-
-    def judge(self, outputs: Outputs) -> Judged:
-        """What is said of images."""
-
-
-class Serving(Protocol):
-    """What is served: a predictor of any runtime."""
-
-    description: ModelDescription
-    runtime: str
-    trust: Judging | None
-    classifier: tuple[np.ndarray, np.ndarray] | None
-
-    def outputs(self, pixels: np.ndarray, views: Views = 1, maps: bool = False) -> Outputs:
-        """The outputs of pixels."""
+from residerm.inference import Predictor
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +35,7 @@ class Finding:
     maps: np.ndarray | None = None  # (h, w, d)
 
 
-def find(predictor: Serving, questions: Sequence[Question]) -> list[Finding]:
+def find(predictor: Predictor, questions: Sequence[Question]) -> list[Finding]:
     """What the model says of a batch of images."""
     pixels = np.stack([question.pixels for question in questions])
     outputs = predictor.outputs(pixels, maps=any(question.explain for question in questions))

@@ -11,8 +11,8 @@ from typing import Any
 
 import residerm
 from residerm import taxonomy
+from residerm.inference import Predictor
 from residerm.service.answers import ModelAnswer, ModelIdentity
-from residerm.service.findings import Serving
 
 _CARD = "MODEL_CARD.md"
 
@@ -21,7 +21,7 @@ _CARD = "MODEL_CARD.md"
 class Served:
     """A predictor, and what its files say of it."""
 
-    predictor: Serving
+    predictor: Predictor
     identity: ModelIdentity
     warnings: tuple[str, ...]
     card: str | None = None
@@ -34,7 +34,7 @@ class Served:
 
     def document(self, limits: dict[str, float]) -> ModelAnswer:
         """All of it, as an answer."""
-        summary = getattr(self.predictor.trust, "summary", None)
+        trust = self.predictor.trust
         return ModelAnswer(
             model=self.identity,
             disclaimer=self.predictor.description.disclaimer,
@@ -45,11 +45,11 @@ class Served:
             description=self.predictor.description.model_dump(mode="json"),
             card=self.card,
             parity=self.parity,
-            trust=summary.model_dump(mode="json") if summary is not None else None,
+            trust=trust.summary.model_dump(mode="json") if trust else None,
         )
 
 
-def served(predictor: Serving, folder: Path | None = None) -> Served:
+def served(predictor: Predictor, folder: Path | None = None) -> Served:
     """A predictor with its identity, from the folder of its bundle."""
     description = predictor.description
     identity = ModelIdentity(
@@ -68,7 +68,7 @@ def name_of(label: str) -> str:
     return taxonomy.NAMES.get(label, label)
 
 
-def _warnings(predictor: Serving) -> tuple[str, ...]:
+def _warnings(predictor: Predictor) -> tuple[str, ...]:
     description, found = predictor.description, []
     if description.synthetic:
         found.append("The model was trained on drawn images: its answers on photographs mean nothing.")

@@ -47,11 +47,10 @@ def image_answer(model: Served, name: str, finding: Finding, label: str | None) 
 
 
 def _reason(model: Served, finding: Finding) -> str:
-    confidence = float(finding.probabilities.max())
-    summary = getattr(model.predictor.trust, "summary", None)
-    threshold = getattr(getattr(summary, "abstention", None), "threshold", None)
+    trust, confidence = model.predictor.trust, float(finding.probabilities.max())
+    threshold = trust.summary.abstention.threshold if trust else None
     if threshold is None:
-        return f"The highest probability is {confidence:.0%}, too low for this model's predictions to be used."
+        return "No probability was high enough for this model's predictions to be used, when its trust was fitted."
     return (
         f"The highest probability is {confidence:.0%}. Below {threshold:.0%}, this model was wrong too often on the "
         "images that the threshold was set on."

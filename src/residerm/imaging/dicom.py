@@ -1,0 +1,161 @@
+"""DICOM files of visible light: photographs, dermoscopy, and secondary captures, of which the first frame is read.
+
+Pixels are read as they are (RGB, YBR, or grey of 8 to 16 bits) or as a JPEG inside the file, which goes through the
+same decoder as any JPEG. Patients' names, dates and numbers reach no message, log or answer: no message here repeats
+what pydicom says.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from residerm.errors import ImageError
+from residerm.imaging import limits
+from residerm.imaging.memory import BUDGET
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_PREAMBLE, _MAGIC = 128, b"DICM"
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1"})
+_JPEG = frozenset({"1.2.840.10008.1.2.4.50"})
+_KINDS = ("1.2.840.10008.5.1.4.1.1.77.1.", "1.2.840.10008.5.1.4.1.1.7")  # visible light, secondary capture
+_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422"})
+_COPIES = 4  # of the pixels, while they are unpacked and their colours converted
+
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # it repeats values of tags
+warnings.filterwarnings("ignore", module=r"pydicom\.")  # and so do its warnings
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether the content of a file is DICOM, whatever its name."""
+    return data[_PREAMBLE : _PREAMBLE + len(_MAGIC)] == _MAGIC
+
+
+def jpeg_inside(data: bytes) -> bytes | None:
+    """The JPEG of the first frame; None where the pixels are not compressed."""
+    dataset = _read(data)
+    if _syntax(dataset) in _UNCOMPRESSED:
+        return None
+    from pydicom.encaps import get_frame
+
+    try:
+        frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+    except Exception:  # pydicom's reasons may hold what is not to be repeated
+        raise _damaged() from None
+    return bytes(frame)
+
+
+@contextmanager
+def decoded(data: bytes, most_pixels: int | None = None) -> Iterator[Image.Image]:
+    """The first frame of uncompressed pixels as 8-bit RGB; its memory is reserved until the block ends."""
+    from pydicom.pixels.utils import pixel_array
+
+    shape = _Shape.of(_read(data))
+    limits.require_size(shape.columns, shape.rows, most_pixels)
+    limits.require_memory(shape.memory, shape.columns, shape.rows)
+    with BUDGET.reserved(shape.memory):
+        try:
+            image = shape.image(pixel_array(io.BytesIO(data), index=0))
+        except Exception:  # as above
+            raise _damaged() from None
+        yield image
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """What the header says of the pixels."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+    stored: int
+    colours: str
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> _Shape:
+        """Read it, and refuse what is not read."""
+        try:
+            shape = cls(
+                int(dataset.Rows),
+                int(dataset.Columns),
+                int(dataset.SamplesPerPixel),
+                int(dataset.BitsAllocated),
+                int(dataset.BitsStored),
+                str(dataset.PhotometricInterpretation),
+            )
+            signed = bool(dataset.get("PixelRepresentation", 0))
+        except Exception:  # as above
+            raise _damaged() from None
+        grey = (
+            shape.colours in _GREY and shape.samples == 1 and shape.bits in (8, 16) and 8 <= shape.stored <= shape.bits
+        )
+        colour = shape.colours in _COLOURS and shape.samples == 3 and shape.bits == 8
+        if signed or not (grey or colour):
+            raise ImageError("its pixels are neither RGB nor grey of 8 to 16 bits: save it as a photograph in RGB")
+        return shape
+
+    @property
+    def is_grey(self) -> bool:
+        """Whether it is grey of 8 to 16 bits."""
+        deep = self.bits in (8, 16) and 8 <= self.stored <= self.bits
+        return self.colours in _GREY and self.samples == 1 and deep
+
+    @property
+    def is_colour(self) -> bool:
+        """Whether it is colour of 8 bits a sample."""
+        return self.colours in _COLOURS and self.samples == 3 and self.bits == 8
+
+    @property
+    def memory(self) -> int:
+        """Bytes that decoding takes."""
+        return _COPIES * self.rows * self.columns * max(3, self.samples * self.bits // 8)
+
+    def image(self, pixels: np.ndarray) -> Image.Image:
+        """The pixels as 8-bit RGB."""
+        if self.samples == 3:
+            return Image.fromarray(pixels, "RGB")
+        grey = (pixels >> (self.stored - 8)).astype(np.uint8)
+        return Image.fromarray(255 - grey if self.colours == "MONOCHROME1" else grey).convert("RGB")
+
+
+def _read(data: bytes) -> Dataset:
+    """The data set of a file of a kind that is read."""
+    try:
+        import pydicom
+    except ModuleNotFoundError:
+        raise ImageError("it is a DICOM file, which needs pydicom: pip install 'residerm[dicom]'") from None
+    if _DEFLATED in data:  # it would be inflated whole, to any size
+        raise ImageError("the DICOM file is deflated, which is not read; save it uncompressed, or with JPEG baseline")
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    try:
+        dataset = pydicom.dcmread(io.BytesIO(data))
+        kind, syntax = str(dataset.SOPClassUID), _syntax(dataset)
+        has_pixels = "PixelData" in dataset
+    except Exception:  # as above
+        raise _damaged() from None
+    if not kind.startswith(_KINDS) or not has_pixels:
+        raise ImageError("the DICOM file holds no photograph: images of visible light and secondary captures are read")
+    if syntax not in _UNCOMPRESSED | _JPEG:
+        raise ImageError("the DICOM file is compressed in a way that is not read; save it with JPEG baseline")
+    return dataset
+
+
+def _syntax(dataset: Dataset) -> str:
+    return str(dataset.file_meta.TransferSyntaxUID)
+
+
+def _damaged() -> ImageError:
+    return ImageError("the DICOM file is damaged")
