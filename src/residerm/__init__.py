@@ -18,6 +18,7 @@ _FUNCTIONS = {
     "describe": "residerm.data.inspect.stats",
     "divide": "residerm.data.split",
     "evaluate": "residerm.evaluation",
+    "explain": "residerm.explanation.explain",
     "draw_archive": "residerm.data.synthetic",
     "draw_preview": "residerm.data.loading.preview",
     "fetch": "residerm.data.download.fetch",

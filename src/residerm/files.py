@@ -66,6 +66,12 @@ def require_writable(path: Path) -> None:
         raise write_error(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
+def require_new_folder(path: Path) -> None:
+    """Refuse a place for a new folder that is taken or cannot be written to, before the work begins."""
+    _require(lambda place: _is_free(place) or _is_empty_folder(place), path.absolute(), path)
+    require_writable(path)
+
+
 def write_error(path: Path, error: OSError) -> WriteError:
     """The message for a failed write: which path, why, and what to do."""
     return WriteError(f"cannot write {path}: {explain(error)}")

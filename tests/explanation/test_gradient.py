@@ -121,7 +121,7 @@ def test_the_stages_of_a_resnet_are_its_own() -> None:
 def test_a_stage_that_is_not_there_and_a_network_without_any() -> None:
     model = build("resnet18", classes=7, size=SIZE).eval()
     image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
-    with pytest.raises(UsageError, match=r"stage 'layer9': resnet18 has the stages bn1 \(32x32\), layer1 \(16x16\)"):
+    with pytest.raises(UsageError, match=r"layer9`: resnet18 has the stages bn1 \(32x32\), layer1 \(16x16\)"):
         gradient_maps(model, image, ONE_HOT[:1], "gradcam", "layer9")
     flat = build("logistic", classes=7, size=SIZE).eval()
     with pytest.raises(UsageError, match="logistic has no maps to read"):

@@ -39,6 +39,8 @@ for verb, help_text in {
     "Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv",
     "predict": "Say what a model makes of images. Not a diagnosis.\n\n"
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
+    "explain": "Show which pixels a model's answer rests on. Not a diagnosis.\n\n"
+    "Example: residerm explain runs/20260101-120000-resnet50-ham10000-64px-s0 lesion.jpg --class mel",
     "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",
     "runs": "List and compare what was trained.\n\nExample: residerm runs",
     "bench": "Measure training against the machine's own limit.\n\nExample: residerm bench HAM10000 --model resnet50",

@@ -18,6 +18,7 @@ from residerm.config.data import (
 )
 from residerm.config.evaluation import Decision, EvaluateOptions
 from residerm.config.experiment import Experiment
+from residerm.config.explanation import ExplainOptions, Method
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.presets import PRESETS
 from residerm.config.serving import LogFormat, ServeOptions
@@ -32,7 +33,9 @@ __all__ = [
     "Decision",
     "EvaluateOptions",
     "Experiment",
+    "ExplainOptions",
     "LogFormat",
+    "Method",
     "ModelOptions",
     "OnBadImage",
     "Options",

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from residerm.config import Method
+
 
 @dataclass(frozen=True)
 class Evidence:
     """The maps of some images, and how they were made."""
 
     maps: np.ndarray  # (n, h, w) float32
-    method: str
+    method: Method
     stage: str = ""  # the module whose maps were read; empty where a method reads none
 
     def __len__(self) -> int:

@@ -1,12 +1,13 @@
 """Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901): what is lost when a window is covered.
 
-A window moves over the image in steps of half its side, and what it covers is blurred. The evidence of a pixel is the
-mean loss of the target over the windows that cover it, in logits: not a share of the target, because what one window
-hides another may still show. Any runtime will do, and no torch is needed.
+A window moves over the image in steps of half its side, and what it covers is blurred. The evidence of a place, which
+is as large as a step, is the mean loss of the target over the windows that cover it, in logits: not a share of the
+target, because what one window hides another may still show. Any runtime will do, and no torch is needed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -14,28 +15,27 @@ import numpy as np
 from residerm.explanation.infill import blurred
 from residerm.explanation.target import values
 
-WINDOWS = 8  # sides of a window in the side of an image
+PLACES = 8  # along the side of an image
 _BATCH = 64
 
 Logits = Callable[[np.ndarray], np.ndarray]  # pixels (n, s, s, 3) uint8 → (n, classes)
 
 
-def occlusion_maps(logits: Logits, pixels: np.ndarray, target: np.ndarray, window: int | None = None) -> np.ndarray:
-    """The mean loss of the target (n, classes) over the windows that cover each pixel."""  # → (n, s, s)
-    side = pixels.shape[1]
-    window = window or max(2, round(2 * side / WINDOWS))
+def occlusion_maps(logits: Logits, pixels: np.ndarray, target: np.ndarray, places: int = PLACES) -> np.ndarray:
+    """The mean loss of the target (n, classes) over the windows that cover each place."""  # → (n, places, places)
+    step = math.ceil(pixels.shape[1] / places)
     whole, infill = values(logits(pixels), target), blurred(pixels)
     maps = [
-        _of_image(logits, pixels[number], infill[number], target[number], whole[number], list(_windows(side, window)))
+        _of_image(logits, pixels[number], infill[number], target[number], whole[number], step)
         for number in range(len(pixels))
     ]
     return np.stack(maps).astype(np.float32)
 
 
 def _of_image(
-    logits: Logits, image: np.ndarray, infill: np.ndarray, target: np.ndarray, whole: float,
-    windows: list[tuple[slice, slice]],
-) -> np.ndarray:  # fmt: skip
+    logits: Logits, image: np.ndarray, infill: np.ndarray, target: np.ndarray, whole: float, step: int
+) -> np.ndarray:
+    windows = list(_windows(image.shape[0], step))
     lost, times = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
     for start in range(0, len(windows), _BATCH):
         some = windows[start : start + _BATCH]
@@ -45,11 +45,11 @@ def _of_image(
         for window, left in zip(some, logits(covered) @ target, strict=True):
             lost[window] += whole - left
             times[window] += 1
-    return lost / times
+    mean: np.ndarray = (lost / times)[::step, ::step]  # the same windows cover all pixels of a place
+    return mean
 
 
-def _windows(side: int, window: int) -> Iterator[tuple[slice, slice]]:
-    """Windows in steps of half their side, the last ones cut off at the edge."""
-    step = max(1, window // 2)
-    starts = range(0, max(1, side - window + step), step)
-    return ((slice(y, y + window), slice(x, x + window)) for y in starts for x in starts)
+def _windows(side: int, step: int) -> Iterator[tuple[slice, slice]]:
+    """Windows of two steps, the last ones cut off at the edge."""
+    starts = range(0, max(1, side - step), step)
+    return ((slice(y, y + 2 * step), slice(x, x + 2 * step)) for y in starts for x in starts)

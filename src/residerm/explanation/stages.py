@@ -46,7 +46,7 @@ def require_stage(model: Model, stage: str | None) -> str:
         raise UsageError(f"{model.name} has no maps to read at any stage: use the method occlusion or integrated")
     if stage is not None and stage not in known:
         sides = listed((f"{name} ({side}x{side})" for name, side in known.items()), most=8)
-        raise UsageError(f"stage {stage!r}: {model.name} has the stages {sides}")
+        raise UsageError(f"`stage={stage}`: {model.name} has the stages {sides}")
     return stage or list(known)[-1]
 
 

@@ -68,7 +68,9 @@ class Line:
 
 
 @dataclass(frozen=True)
-class _Source:
+class Source:
+    """An image file: its name, and how its bytes are read."""
+
     name: str
     read: Callable[[], bytes]
 
@@ -87,7 +89,7 @@ def predict(
     predictor = model if isinstance(model, Predictor) else load(model)
     rule = Rule(predictor, views, decide, sensitivity)
     rule.require()
-    sources = [source for given in images for source in _sources(str(given))]
+    sources = [source for given in images for source in image_sources(str(given))]
     if not sources:
         raise UsageError("no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'")
     with ThreadPoolExecutor(cores()) as pool:
@@ -156,19 +158,19 @@ def _cells(judgement: Judgement | None) -> list[str]:
     return [" ".join(judgement.prediction_set), *yes_or_no, score, "; ".join(judgement.remarks)]
 
 
-def _sources(given: str) -> Iterator[_Source]:
+def image_sources(given: str) -> Iterator[Source]:
     """The images that an argument stands for; a file that is no image is found out when it is read."""
     path = Path(given).expanduser()
     if not path.exists() and glob.has_magic(given):
         for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-            yield from _sources(match)
+            yield from image_sources(match)
     elif path.is_dir() or path.name.lower().endswith(PACKED):
         yield from _inside(path)
     else:
-        yield _Source(printable(given), partial(_read_file, path))
+        yield Source(printable(given), partial(_read_file, path))
 
 
-def _inside(path: Path) -> Iterator[_Source]:
+def _inside(path: Path) -> Iterator[Source]:
     """The images in a folder or a zip."""
     try:
         tree = Tree(path)
@@ -178,10 +180,10 @@ def _inside(path: Path) -> Iterator[_Source]:
         def fail() -> bytes:
             raise ImageError(reason)
 
-        yield _Source(printable(str(path)), fail)
+        yield Source(printable(str(path)), fail)
         return
     for number, _ in tree.images:
-        yield _Source(tree.where(number), partial(tree.read, number))
+        yield Source(tree.where(number), partial(tree.read, number))
 
 
 def _read_file(path: Path) -> bytes:
@@ -191,7 +193,7 @@ def _read_file(path: Path) -> bytes:
         raise ImageError(explain(error)) from error
 
 
-def _pixels(source: _Source, predictor: Predictor) -> np.ndarray | str:
+def _pixels(source: Source, predictor: Predictor) -> np.ndarray | str:
     """An image's pixels, or why there are none."""
     try:
         return imaging.read(source.read(), predictor.description.pixels)
@@ -199,7 +201,7 @@ def _pixels(source: _Source, predictor: Predictor) -> np.ndarray | str:
         return str(error)
 
 
-def _lines(rule: Rule, sources: Sequence[_Source], pixels: Sequence[np.ndarray | str]) -> Iterator[Line]:
+def _lines(rule: Rule, sources: Sequence[Source], pixels: Sequence[np.ndarray | str]) -> Iterator[Line]:
     classes = rule.predictor.description.classes
     readable = [found for found in pixels if isinstance(found, np.ndarray)]
     answers = rule.answer(rule.predictor.outputs(np.stack(readable), rule.views)) if readable else None

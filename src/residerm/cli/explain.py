@@ -1,0 +1,85 @@
+"""`residerm explain`: which pixels a model's answer rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from residerm.cli.console import out, progress, remarks, show_table
+from residerm.config import ExplainOptions
+
+if TYPE_CHECKING:
+    from residerm.explanation.document import ExplanationDocument
+
+
+def explain_(
+    model: Path,
+    /,
+    *images: str,
+    class_: Annotated[str | None, Parameter(name="--class")] = None,
+    options: Annotated[ExplainOptions, Parameter(name="*")] = ExplainOptions(),
+    output: Annotated[Path, Parameter(name="--out")] = Path("explanations"),
+    batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 16,
+    json: bool = False,
+) -> int:
+    """Show where in an image the evidence for a class lies, and the evidence against it. Not a diagnosis.
+
+    Example: residerm explain runs/20260101-120000-resnet50-ham10000-64px-s0 lesion.jpg --class mel
+
+    Parameters
+    ----------
+    model
+        A finished run, or a bundle.
+    images
+        Image files, folders and zips of images, patterns such as '*.jpg'.
+    class_
+        The class that is explained. Default: the one that is predicted.
+    output
+        New folder for the pictures, and for their numbers in explanations.json.
+    batch_size
+        Images that go through the network together.
+    json
+        Print all numbers as JSON.
+    """
+    from residerm.errors import UsageError
+    from residerm.explanation.document import write_explanations
+    from residerm.explanation.explain import explain
+    from residerm.files import require_new_folder
+    from residerm.inference import read_description
+
+    if not images:
+        raise UsageError("IMAGE is missing: give image files, folders, zips, or a pattern such as '*.jpg'")
+    require_new_folder(output)
+    with progress() as shown:
+        explanations = explain(
+            model, images, class_, options.method,
+            stage=options.stage, compare=options.compare, batch_size=batch_size, progress=shown,
+        )  # fmt: skip
+        document = write_explanations(explanations, read_description(model), output)
+    return _show(document, output, json)
+
+
+def _show(document: ExplanationDocument, output: Path, json: bool) -> int:
+    from residerm.explanation.document import ExplainedImage
+
+    good = [one for one in document.images if isinstance(one, ExplainedImage)]
+    failed = [one for one in document.images if not isinstance(one, ExplainedImage)]
+    for one in failed:
+        remarks.print(f"{one.image}: {one.error}")
+    if json:
+        print(document.model_dump_json(indent=1))
+        return 1 if failed else 0
+    rows = [
+        [one.image, one.predicted, f"{one.probabilities[one.predicted]:.3f}", one.explained,
+         one.against or "all others", one.method + (f" at {one.stage}" if one.stage else ""), one.picture]
+        for one in good
+    ]  # fmt: skip
+    if rows:
+        show_table("evidence", ("image", "predicted", "probability", "for", "against", "method", "picture"), rows)
+    trained = " (synthetic images)" if document.synthetic else ""
+    out.print(f"{len(good):,} images, {len(failed):,} that could not be read; pictures and numbers: {output}")
+    out.print(f"model: {document.model}, trained on {document.trained_on}{trained}")
+    out.print(document.notice)
+    return 1 if failed else 0

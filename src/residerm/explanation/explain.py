@@ -1,0 +1,202 @@
+"""A model on image files: for each image, where the evidence for a class lies, and where the evidence against it.
+
+    for one in explain("runs/20260101-120000-resnet50-ham10000-64px-s0", ["lesion.jpg"], class_="mel"):
+        print(one.predicted, one.map.shape, one.error)
+
+What cannot be read is an explanation with the reason, and the rest is done. Not a medical device and not a diagnosis;
+a picture of evidence shows what the model used, not what is so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from residerm import imaging
+from residerm.config import Method
+from residerm.errors import ImageError, UsageError, nearest
+from residerm.explanation import target
+from residerm.explanation.evidence import Evidence
+from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
+from residerm.inference import Predictor, load
+from residerm.inference.answers import Answers, Rule
+from residerm.inference.prediction import Source, image_sources
+from residerm.outputs import Outputs
+from residerm.parallel import cores
+from residerm.progress import SILENT, Progress
+
+PANEL = 320  # pixels along a side of the image as it is shown
+
+_Read = tuple[np.ndarray, np.ndarray] | str
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """The evidence in one image, or why there is none."""
+
+    name: str
+    error: str = ""
+    predicted: str = ""
+    explained: str = ""  # the class that the evidence is for
+    against: str = ""  # the class that it is against; empty: all others
+    probabilities: tuple[float, ...] = ()  # calibrated, where the model was
+    prediction_set: tuple[str, ...] | None = None  # None: the model has no trust fitted
+    remarks: tuple[str, ...] = ()  # why the answer is not to be relied on
+    method: Method = "cam"
+    stage: str = ""
+    value: float = 0.0  # of the target, in logits
+    map: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (h, w), in logits
+    shown: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))  # the image, larger
+
+    @property
+    def full(self) -> float:
+        """The evidence, in logits, that is drawn in full colour."""
+        return METHODS[self.method].full
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of every image."""
+
+    number: int | None  # of a class; None: the predicted one
+    other: int | None
+    method: Method | None
+    stage: str | None
+
+    def target(self, outputs: Outputs, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of the classes that are explained, and the weights of the logits."""
+        images, classes = outputs.logits.shape
+        numbers = predicted if self.number is None else np.full(images, self.number)
+        if self.number is not None and self.other is not None:
+            return numbers, target.for_difference(classes, self.number, self.other, images)
+        return numbers, target.for_class(classes, numbers)
+
+
+def explain(
+    model: str | Path | Predictor,
+    images: Sequence[str | Path],
+    class_: str | None = None,
+    method: Method | None = None,
+    *,
+    stage: str | None = None,
+    compare: tuple[str, str] | None = None,
+    batch_size: int = 16,
+    progress: Progress = SILENT,
+) -> Iterator[Explanation]:
+    """The evidence for a class, or for the predicted one, in image files, in the order in which they are given."""
+    subject = open_subject(model)
+    question = _question(subject.predictor.description.classes, class_, compare, method, stage)
+    found = [source for given in images for source in image_sources(str(given))]
+    if not found:
+        raise UsageError("no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'")
+    return _explained(subject, question, found, batch_size, progress)
+
+
+def open_subject(model: str | Path | Predictor) -> Subject:
+    """A model that is to be explained; given as a predictor, it has no gradients."""
+    return Subject(model) if isinstance(model, Predictor) else Subject(load(model), Path(model))
+
+
+def _question(
+    classes: Sequence[str],
+    class_: str | None,
+    compare: tuple[str, str] | None,
+    method: Method | None,
+    stage: str | None,
+) -> _Question:
+    if class_ is not None and compare is not None:
+        raise UsageError("`class` and `compare`: give one of them; compare explains its first class against its second")
+    if compare is not None and compare[0] == compare[1]:
+        raise UsageError(f"`compare`: {compare[0]} and {compare[1]} are the same class; give two")
+    if method is not None and method not in METHODS:
+        raise UsageError(f"`method={method}`: the methods are {', '.join(METHODS)}.{nearest(method, METHODS)}")
+    first, second = compare or (class_, None)
+    return _Question(_number(classes, first), _number(classes, second), method, stage)
+
+
+def _number(classes: Sequence[str], name: str | None) -> int | None:
+    if name is not None and name not in classes:
+        raise UsageError(
+            f"`class={name}`: the model has none of that name; its classes are {', '.join(classes)}."
+            f"{nearest(name, classes)}"
+        )
+    return None if name is None else list(classes).index(name)
+
+
+def _explained(
+    subject: Subject, question: _Question, found: Sequence[Source], batch_size: int, progress: Progress
+) -> Iterator[Explanation]:
+    spec = subject.predictor.description.pixels
+    larger = spec.model_copy(update={"size": max(PANEL, spec.size)})
+
+    def read(source: Source) -> _Read:
+        try:
+            data = source.read()
+            return imaging.read(data, spec), imaging.read(data, larger)
+        except ImageError as error:
+            return str(error)
+
+    with ThreadPoolExecutor(cores()) as pool:
+        for start in range(0, len(found), batch_size):
+            some = found[start : start + batch_size]
+            yield from _of_batch(subject, question, some, list(pool.map(read, some)))
+            progress.advance("explaining", min(start + batch_size, len(found)), len(found))
+
+
+def _of_batch(
+    subject: Subject, question: _Question, some: Sequence[Source], read: Sequence[_Read]
+) -> Iterator[Explanation]:
+    pairs = [(source.name, *one) for source, one in zip(some, read, strict=True) if not isinstance(one, str)]
+    answers = _answers(subject, question, pairs) if pairs else iter(())
+    for source, one in zip(some, read, strict=True):
+        yield Explanation(source.name, one) if isinstance(one, str) else next(answers)
+
+
+def _answers(
+    subject: Subject, question: _Question, pairs: Sequence[tuple[str, np.ndarray, np.ndarray]]
+) -> Iterator[Explanation]:
+    predictor, pixels = subject.predictor, np.stack([small for _, small, _ in pairs])
+    outputs = predictor.outputs(pixels, maps=question.method in (None, "cam"))
+    answers, classes = Rule(predictor).answer(outputs), predictor.description.classes
+    numbers, weights = question.target(outputs, answers.predicted)
+    evidence = _evidence(subject, question, pixels, outputs, weights)
+    values = target.values(outputs.logits, weights)
+    for place, (name, _, larger) in enumerate(pairs):
+        yield replace(
+            _verdict(answers, place, classes),
+            name=name,
+            explained=classes[int(numbers[place])],
+            against="" if question.other is None else classes[question.other],
+            method=evidence.method,
+            stage=evidence.stage,
+            value=float(values[place]),
+            map=evidence.maps[place],
+            shown=larger,
+        )
+
+
+def _verdict(answers: Answers, place: int, classes: Sequence[str]) -> Explanation:
+    """What the model says of one image, with all that its trust adds where it has one."""
+    judged = answers.judgements
+    inside = None if judged is None else judged.sets[place]
+    return Explanation(
+        "",
+        predicted=classes[int(answers.predicted[place])],
+        probabilities=tuple(answers.probabilities[place].tolist()),
+        prediction_set=None if inside is None else tuple(np.array(classes)[inside].tolist()),
+        remarks=answers.remarks[place],
+    )
+
+
+def _evidence(
+    subject: Subject, question: _Question, pixels: np.ndarray, outputs: Outputs, weights: np.ndarray
+) -> Evidence:
+    method, stage = question.method, question.stage
+    if method is None:
+        method, chosen = default_method(subject, outputs)
+        stage = stage or chosen
+    return compute_evidence(subject, pixels, outputs, weights, method, stage)

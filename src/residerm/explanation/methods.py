@@ -1,0 +1,128 @@
+"""Every method, in one enumeration: what it is, what it needs, and how it is computed.
+
+What needs only the outputs of a model works with every runtime; what needs gradients works on the network as it was
+trained, read from its bundle, and never on the network of a predictor, whose layers are fused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from residerm.config import Method
+from residerm.errors import UsageError
+from residerm.explanation import cam
+from residerm.explanation.evidence import Evidence
+from residerm.explanation.occlusion import occlusion_maps
+from residerm.inference import Predictor, read_bundle
+from residerm.outputs import Outputs
+
+if TYPE_CHECKING:
+    from residerm.models import Model
+
+_COARSEST = 4  # places along a side of a map that is still worth looking at
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model that is explained: a predictor and, where its weights are at hand, the path to them."""
+
+    predictor: Predictor
+    path: Path | None = None
+
+    @cached_property
+    def network(self) -> Model:
+        """The network as it was trained."""
+        if self.path is None or not self.differentiable:
+            raise UsageError(
+                "gradients need the weights of the network, which an exported model or a predictor does not give: "
+                "use the method cam or occlusion, or give the run or bundle that has the weights"
+            )
+        return read_bundle(self.path)[0]
+
+    @property
+    def differentiable(self) -> bool:
+        """Whether the network can be had with its gradients."""
+        return self.path is not None and self.predictor.runtime == "torch"
+
+
+Compute = Callable[[Subject, np.ndarray, Outputs, np.ndarray, str | None], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A method: `full` is the evidence, in logits, that is drawn in full colour, the same for every image and model."""
+
+    title: str
+    compute: Compute
+    full: float = 15.0
+    gradients: bool = False
+    staged: bool = False
+
+
+def compute_evidence(
+    subject: Subject, pixels: np.ndarray, outputs: Outputs, target: np.ndarray, method: Method, stage: str | None = None
+) -> Evidence:
+    """The evidence of images (n, s, s, 3), whose outputs are known, for a target (n, classes)."""
+    way = METHODS[method]
+    if stage and not way.staged:
+        staged = ", ".join(name for name, one in METHODS.items() if one.staged)
+        raise UsageError(f"`stage={stage}`: the method {method} reads no stage; {staged} do")
+    return Evidence(way.compute(subject, pixels, outputs, target, stage), method, stage or "")
+
+
+def default_method(subject: Subject, outputs: Outputs) -> tuple[Method, str | None]:
+    """The method and stage for a model, as docs/explain.md records the choice."""
+    exact = subject.predictor.classifier is not None and outputs.maps is not None
+    if exact and outputs.maps is not None and outputs.maps.shape[1] >= _COARSEST:
+        return "cam", None
+    return "occlusion", None
+
+
+def _cam(subject: Subject, _: np.ndarray, outputs: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
+    classifier = subject.predictor.classifier
+    if classifier is None or outputs.maps is None:
+        raise UsageError(
+            f"`method=cam`: {subject.predictor.description.model} has no maps with a mean and one linear layer behind "
+            "them; use the method occlusion, or gradcam on a stage of its own"
+        )
+    return cam.evidence_maps(outputs, classifier, target)
+
+
+def _of_gradient(method: Method) -> Compute:
+    def compute(subject: Subject, pixels: np.ndarray, _: Outputs, target: np.ndarray, stage: str | None) -> np.ndarray:
+        network = subject.network
+        from residerm.explanation.gradient import gradient_maps
+
+        return gradient_maps(network, pixels, target, method, stage)
+
+    return compute
+
+
+def _occlusion(subject: Subject, pixels: np.ndarray, _: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
+    return occlusion_maps(lambda some: subject.predictor.outputs(some).logits, pixels, target)
+
+
+def _integrated(subject: Subject, pixels: np.ndarray, _: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
+    network = subject.network
+    from residerm.explanation.integrated import integrated_maps
+
+    return integrated_maps(network, pixels, target)
+
+
+METHODS: Mapping[Method, Way] = MappingProxyType(
+    {
+        "cam": Way("class activation map", _cam),
+        "gradcam": Way("Grad-CAM", _of_gradient("gradcam"), gradients=True, staged=True),
+        "hirescam": Way("HiResCAM", _of_gradient("hirescam"), full=30.0, gradients=True, staged=True),
+        "layercam": Way("LayerCAM", _of_gradient("layercam"), full=30.0, gradients=True, staged=True),
+        "occlusion": Way("occlusion", _occlusion, full=1.0),
+        "integrated": Way("integrated gradients", _integrated, full=100.0, gradients=True),
+    }
+)

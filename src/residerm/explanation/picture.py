@@ -1,0 +1,123 @@
+"""An explanation as a picture for a person: the image, the evidence and both, with the probabilities and the scale.
+
+Drawn with Pillow alone. The evidence is shown twice: by places as the model has them, so that nobody takes a coarse map
+for a fine one, and smoothly over the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from textwrap import wrap
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from residerm.disclaimer import DISCLAIMER
+from residerm.explanation.colours import coloured, overlaid
+from residerm.explanation.evidence import resized
+from residerm.explanation.explain import PANEL, Explanation
+from residerm.explanation.methods import METHODS
+from residerm.taxonomy import NAMES
+
+_MARGIN, _GAP = 28, 18
+_WIDTH = 2 * _MARGIN + 3 * PANEL + 2 * _GAP
+_TOP, _ROW = 96, 24  # where the panels begin; the height of a class
+_INK, _PALE, _LINE, _BAR = (25, 25, 28), (105, 105, 112), (205, 205, 210), (120, 120, 128)
+_NOTE = "Red and blue show what this model used, not what is so: a model can be right for a wrong reason."
+
+
+def draw(explanation: Explanation, classes: Sequence[str]) -> Image.Image:
+    """The picture of one explanation, for a model with these classes."""
+    below = _TOP + PANEL + 44
+    height = below + max(len(classes) * _ROW + 34, 190) + 54
+    image = Image.new("RGB", (_WIDTH, height), "white")
+    canvas = ImageDraw.Draw(image)
+    _heading(canvas, explanation)
+    _panels(image, canvas, explanation)
+    _probabilities(canvas, explanation, classes, below)
+    _scale(image, canvas, explanation, below)
+    canvas.line((_MARGIN, height - 46, _WIDTH - _MARGIN, height - 46), fill=_LINE)
+    canvas.text((_MARGIN, height - 36), DISCLAIMER, _INK, _font(14))
+    return image
+
+
+def question(explanation: Explanation) -> str:
+    """What the picture answers."""
+    name = NAMES.get(explanation.explained, explanation.explained)
+    if explanation.against:
+        return f"Why {name}, and not {NAMES.get(explanation.against, explanation.against)}?"
+    return f"What speaks for {name}, and what against it?"
+
+
+def _heading(canvas: ImageDraw.ImageDraw, explanation: Explanation) -> None:
+    canvas.text((_MARGIN, 22), question(explanation), _INK, _font(26))
+    name = explanation.name if len(explanation.name) < 80 else "..." + explanation.name[-77:]
+    canvas.text((_MARGIN, 62), name, _PALE, _font(15))
+
+
+def _panels(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explanation) -> None:
+    places = explanation.map.shape
+    smooth = resized(explanation.map[None], explanation.shown.shape[0])[0]
+    cells = Image.fromarray(coloured(explanation.map, explanation.full))
+    panels = (
+        (Image.fromarray(explanation.shown), "the image, as the model crops it"),
+        (cells.resize((PANEL, PANEL), Image.Resampling.NEAREST), f"the evidence, in {places[1]} x {places[0]} places"),
+        (Image.fromarray(overlaid(explanation.shown, smooth, explanation.full)), "the evidence on the image, smoothed"),
+    )
+    for number, (panel, caption) in enumerate(panels):
+        left = _MARGIN + number * (PANEL + _GAP)
+        image.paste(panel.resize((PANEL, PANEL), Image.Resampling.LANCZOS), (left, _TOP))
+        canvas.rectangle((left - 1, _TOP - 1, left + PANEL, _TOP + PANEL), outline=_LINE)
+        canvas.text((left, _TOP + PANEL + 9), caption, _PALE, _font(14))
+
+
+def _probabilities(canvas: ImageDraw.ImageDraw, explanation: Explanation, classes: Sequence[str], top: int) -> None:
+    """A bar for each class, the most probable first."""
+    shares = dict(zip(classes, explanation.probabilities, strict=True))
+    chosen = explanation.prediction_set or ()
+    canvas.text((_MARGIN, top), "Probabilities" + (" and prediction set" if chosen else ""), _INK, _font(16))
+    for number, name in enumerate(sorted(shares, key=lambda one: -shares[one])):
+        y = top + 30 + number * _ROW
+        canvas.text((_MARGIN, y), name[:14], _INK, _font(15))
+        canvas.text((_MARGIN + 60, y + 1), NAMES.get(name, ""), _PALE, _font(13))
+        left, width = _MARGIN + 200, 230
+        canvas.rectangle((left, y + 3, left + width, y + 15), fill=(238, 238, 240))
+        canvas.rectangle((left, y + 3, left + round(width * shares[name]), y + 15), fill=_BAR)
+        canvas.text((left + width + 12, y), f"{100 * shares[name]:.1f} %", _INK, _font(15))
+        if name in chosen:
+            canvas.ellipse((left + width + 84, y + 4, left + width + 94, y + 14), fill=_INK)
+            canvas.text((left + width + 101, y), "in the set", _PALE, _font(13))
+
+
+def _scale(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explanation, top: int) -> None:
+    """What the colours mean, and how the evidence was found."""
+    left, width = _WIDTH - _MARGIN - 400, 400
+    full, method = explanation.full, METHODS[explanation.method].title
+    canvas.text((left, top), f"Evidence, in logits ({method}{_at(explanation.stage)})", _INK, _font(16))
+    strip = coloured(np.linspace(-full, full, width, dtype=np.float32)[None].repeat(16, 0), full)
+    image.paste(Image.fromarray(strip), (left, top + 32))
+    canvas.rectangle((left - 1, top + 31, left + width, top + 48), outline=_LINE)
+    for place, text, anchor in ((0, f"-{full:g} or less", "la"), (0.5, "0", "ma"), (1, f"{full:g} or more", "ra")):
+        canvas.text((left + place * width, top + 53), text, _PALE, _font(13), anchor=anchor)
+    against = f"for {explanation.against}" if explanation.against else f"against {explanation.explained}"
+    canvas.text((left, top + 74), against, _INK, _font(15))
+    canvas.text((left + width, top + 74), f"for {explanation.explained}", _INK, _font(15), anchor="ra")
+    for number, line in enumerate(_sentences(explanation)):
+        canvas.text((left, top + 104 + 19 * number), line, _PALE, _font(13))
+
+
+def _at(stage: str) -> str:
+    return f" at {stage}" if stage else ""
+
+
+def _sentences(explanation: Explanation) -> list[str]:
+    said = [f"From {explanation.map.min():.1f} to {explanation.map.max():.1f} in this image."]
+    said += [line for remark in explanation.remarks for line in wrap(remark, 62)]
+    first, _, second = _NOTE.partition(": ")
+    return [*said, f"{first}:", second]
+
+
+@cache
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
