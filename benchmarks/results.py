@@ -11,12 +11,12 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from residerm.errors import UsageError
-from residerm.report.estimates import HEADLINE, SCORES, Estimate
-from residerm.report.material import Evaluation, Material, read_material
-from residerm.runs import open_run
+from residerm.report.estimates import HEADLINE, SCORES
+from residerm.report.material import Material, read_material, size_of
+from residerm.runs import Evaluation, EvaluationScores, open_run
+from residerm.scores import Estimate, Estimates
 
 BALANCED = 0.60
 BY_CLASS = (
@@ -36,26 +36,24 @@ class Result:
     @property
     def split_seed(self) -> int:
         """By which its lesions were divided."""
-        return int(self.run.config["split_seed"])
+        return self.run.experiment.split.split_seed
 
     @property
     def minutes(self) -> float:
         """Of training, validation not counted."""
-        return float(self.run.summary["minutes"])
+        return self.run.summary.minutes
 
     @property
     def minutes_to_target(self) -> float | None:
         """Of training, until the balanced accuracy on validation was for the first time what is asked for."""
-        reached = (row for row in self.run.metrics if float(row["balanced_accuracy"]) >= BALANCED)
+        reached = (epoch for epoch in self.run.epochs if epoch.scores["balanced_accuracy"] >= BALANCED)
         first = next(reached, None)
-        return float(first["seconds"]) / 60 if first else None
+        return first.seconds / 60 if first else None
 
-    def estimate(self, *path: str) -> Estimate:
-        """A score by where it stands in scores.json."""
-        found: Any = self.evaluation.scores
-        for name in path:
-            found = found[name]
-        return Estimate.read(found)
+    @property
+    def scores(self) -> EvaluationScores:
+        """Those of the evaluation."""
+        return self.evaluation.scores
 
 
 def read(folder: Path, name: str | None) -> Result:
@@ -78,25 +76,37 @@ def table(rows: Iterable[Sequence[str]]) -> None:
     print()
 
 
-def over_seeds(results: Sequence[Result], *path: str) -> str:
+def over_seeds(results: Sequence[Result], name: str, of: Callable[[EvaluationScores], Estimates]) -> str:
     """The mean over the runs, and their range; of a single run, its interval."""
-    if len(results) == 1:
-        return results[0].estimate(*path).text(SCORES[path[-1]])
-    values = [value for one in results if (value := one.estimate(*path).value) is not None]
-    if len(values) < len(results):
+    estimates = [of(one.scores)[name] for one in results]
+    score, values = SCORES[name], [one.value for one in estimates if one.value is not None]
+    if len(estimates) == 1:
+        return score.text(estimates[0])
+    if len(values) < len(estimates):
         return "–"
-    said = SCORES[path[-1]]
-    return f"{said.write(statistics.mean(values))} ({said.write_bounds(min(values), max(values))})"
+    return f"{score.write(statistics.mean(values))} ({score.write_bounds(min(values), max(values))})"
+
+
+def headline(scores: EvaluationScores) -> Estimates:
+    """The scores over all classes."""
+    return scores.headline
+
+
+def malignancy(scores: EvaluationScores) -> Estimates:
+    """The scores of malignant against benign."""
+    return (
+        scores.malignancy.scores if scores.malignancy else dict.fromkeys(MALIGNANT, Estimate(absent="no such reading"))
+    )
 
 
 def one_by_one(results: Sequence[Result]) -> None:
     """Every run with its 95 % intervals."""
     rows: Mapping[str, Callable[[Result], str]] = {
-        "test images": lambda one: one.evaluation.size,
-        **{SCORES[name].name: _headline(name) for name in HEADLINE if name in results[0].evaluation.scores["headline"]},
+        "test images": lambda one: size_of(one.evaluation),
+        **{SCORES[name].name: _headline(name) for name in HEADLINE if name in results[0].scores.headline},
         "gap to training, macro AUC": lambda one: f"{_gap(one, 'macro_auc'):+.3f}",
         "gap to training, balanced accuracy": lambda one: f"{100 * _gap(one, 'balanced_accuracy'):+.1f} points",
-        "chosen epoch": lambda one: str(one.run.summary["chosen_epoch"]),
+        "chosen epoch": lambda one: str(one.run.summary.chosen_epoch),
         "minutes of training": lambda one: f"{one.minutes:.1f}",
         f"minutes to a balanced accuracy of {BALANCED:.2f} in validation": lambda one: (
             f"{one.minutes_to_target:.1f}" if one.minutes_to_target is not None else "–"
@@ -108,23 +118,24 @@ def one_by_one(results: Sequence[Result]) -> None:
 
 def by_class(results: Sequence[Result]) -> None:
     """Every class: mean over the runs and their range."""
-    classes = results[0].evaluation.classes
-    images = {name: [one.evaluation.scores["counts"][name]["images"] for one in results] for name in classes}
+    classes = results[0].scores.classes
+    images = {name: [one.scores.counts[name].images for one in results] for name in classes}
     table([
         ("class", "images", *(SCORES[name].name for name in BY_CLASS)),
         *((one, " / ".join(f"{count:,}" for count in images[one]),
-           *(over_seeds(results, "by_class", one, name) for name in BY_CLASS)) for one in classes),
+           *(over_seeds(results, name, lambda scores, one=one: scores.by_class[one]) for name in BY_CLASS))
+          for one in classes),
     ])  # fmt: skip
-    told = (f"{SCORES[name].name} {over_seeds(results, 'malignancy', 'scores', name)}" for name in MALIGNANT)
+    told = (f"{SCORES[name].name} {over_seeds(results, name, malignancy)}" for name in MALIGNANT)
     print(f"Read as malignant or benign: {', '.join(told)}.\n")
 
 
 def _headline(name: str) -> Callable[[Result], str]:
-    return lambda one: one.estimate("headline", name).text(SCORES[name])
+    return lambda one: SCORES[name].text(one.scores.headline[name])
 
 
 def _gap(result: Result, name: str) -> float:
-    return float(result.evaluation.scores["gap"][name])
+    return (result.scores.gap or {})[name]
 
 
 def main() -> None:
@@ -136,9 +147,9 @@ def main() -> None:
     found: dict[str, list[Result]] = {}
     for folder in options.runs:
         result = read(folder, options.evaluation)
-        found.setdefault(str(result.run.config["model"]), []).append(result)
-    shared = [name for name in HEADLINE if all(name in one[0].evaluation.scores["headline"] for one in found.values())]
-    table([("", *found), *((SCORES[name].name, *(over_seeds(own, "headline", name) for own in found.values()))
+        found.setdefault(result.run.experiment.network.model, []).append(result)
+    shared = [name for name in HEADLINE if all(name in one[0].scores.headline for one in found.values())]
+    table([("", *found), *((SCORES[name].name, *(over_seeds(own, name, headline) for own in found.values()))
                            for name in shared)])  # fmt: skip
     for name, results in found.items():
         print(f"## {name}\n")

@@ -34,7 +34,8 @@ from residerm.errors import UsageError
 from residerm.evaluation import evaluate
 from residerm.inference.prediction import Line, predict
 from residerm.progress import SILENT, Progress, Relay, Row
-from residerm.runs import Run
+from residerm.runs import EvaluationScores, Run
+from residerm.scores import Estimates
 from residerm.training.session import train
 
 NETWORK, LINEAR = "resnet18", "logistic"
@@ -59,8 +60,8 @@ class Findings:
 
     archive: Path
     run: Path
-    scores: dict[str, Any]
-    differences: dict[str, Any]  # the network's scores less those of the linear model, on the same images
+    scores: EvaluationScores
+    differences: Estimates  # the network's scores less those of the linear model, on the same images
     truth: str
     prediction: Line
 
@@ -96,7 +97,7 @@ def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
         archive=archive,
         run=runs[NETWORK].folder,
         scores=evaluation.scores,
-        differences=evaluation.comparison["differences"],
+        differences=evaluation.comparison.differences,
         truth=truth,
         prediction=line,
     )

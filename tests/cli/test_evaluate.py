@@ -14,6 +14,7 @@ from limits import folder_for_all, said_to_nobody
 from sklearn.metrics import balanced_accuracy_score
 
 from residerm import cli
+from residerm.runs import Evaluation
 from residerm.scores import assess, point_scores
 
 SMALL = ("--size", "32", "--batch-size", "16", "--epochs", "2", "--precision", "float32")
@@ -79,6 +80,12 @@ def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.Capt
     assert (run / "report.html").stat().st_size > 10_000
     assert "Not a medical device" in (run / "MODEL_CARD.md").read_text()
     assert {path.suffix for path in (run / "evaluations" / "ham10000-test" / "figures").iterdir()} == {".png", ".svg"}
+
+
+def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> None:
+    evaluated(run)
+    evaluation = Evaluation.read(run / "evaluations" / "ham10000-test")
+    np.testing.assert_array_equal(evaluation.predictions.probabilities, evaluation.outputs.probabilities)
 
 
 def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
@@ -158,7 +165,7 @@ def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.Captu
     assert set(scores["mapping"]["unmapped"]) == {"ak", "scc"}
     assert "the model has none for it" in capsys.readouterr().err
     assert scores["by_class"]["akiec"]["sensitivity"]["absent"]
-    assert scores["gap"] is None
+    assert "gap" not in scores
 
 
 def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> None:

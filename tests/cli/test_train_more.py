@@ -64,7 +64,7 @@ def test_training_accuracy_is_of_the_batches_as_they_came(archive: Path, tmp_pat
     records = open_archive(archive)
     rows = np.flatnonzero(divide(records, SplitOptions(split=str(run / "splits.csv"))).parts == TRAIN)
     right = load(run).predict([records.read(row) for row in rows]).argmax(1) == records.labels[rows]
-    told = float(open_run(run).metrics()[0]["train_accuracy"])
+    told = open_run(run).epochs[0].train_accuracy
     assert told == pytest.approx(right.mean(), abs=1 / len(rows))  # where their number is odd, one is left out
 
     logits = torch.eye(3)[[0, 1, 2, 0]]

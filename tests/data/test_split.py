@@ -74,7 +74,7 @@ def test_folds_are_disjoint_cover_everything_and_hold_their_shares(records: Reco
     assert (np.sum([split.parts == TEST for split in splits], axis=0) == 1).all()
     for split in splits:
         assert (split.folds == splits[0].folds).all()
-        assert not any(split.proof["shared_groups"].values())
+        assert not split.proof.leaks
         for label in range(7):
             own, total = lesion_shares(records, split.parts, TEST, label)
             assert abs(own - total / 5) <= 1
@@ -128,7 +128,7 @@ def test_a_validation_part_is_carved_out_by_lesion_where_the_archive_has_none(tm
     records.table["part"][records.table["part"] == VALIDATION] = TRAIN
     split = divide(records, SplitOptions(split="archive"))
     assert (split.parts[records.table["part"] == TEST] == TEST).all()
-    assert split.proof["shared_groups"]["train and validation"] == 0
+    assert split.proof.shared_groups["train and validation"] == 0
     assert (split.parts == VALIDATION).mean() == pytest.approx(0.1, abs=0.02)
 
 
@@ -136,9 +136,9 @@ def test_patients_with_several_classes_are_kept_whole(tmp_path: Path) -> None:
     records = records_of({"nv": 300, "mel": 60}, tmp_path)
     records.table["group"] = [f"IP_{row % 90:04d}".encode() for row in range(len(records))]
     split = divide(records, SplitOptions())
-    assert not any(split.proof["shared_groups"].values())
+    assert not split.proof.leaks
     for part in PARTS:
-        assert split.proof["parts"][part]["classes"]["mel"] > 0
+        assert split.proof.parts[part].classes["mel"] > 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -153,10 +153,10 @@ def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
 ) -> None:
     records = records_of(lesions, tmp_path_factory.mktemp("empty"), seed=seed)
     split = divide(records, SplitOptions(test=test, validation=validation, split_seed=seed))
-    assert not any(split.proof["shared_groups"].values())
+    assert not split.proof.leaks
     for name in lesions:
         for part in PARTS:
-            assert split.proof["parts"][part]["classes"][name] > 0
+            assert split.proof.parts[part].classes[name] > 0
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
         ({"test": 0.6, "validation": 0.4}, UsageError, "`test` and `validation`"),
         ({"folds": 5, "fold": 5}, UsageError, "folds are 0 to 4"),
         ({"split": "archive"}, ArchiveError, "`split=archive`: .* use `split=lesion`"),
-        ({"split": "nowhere.csv"}, ArchiveError, "nowhere.csv`: cannot be read"),
+        ({"split": "nowhere.csv"}, ArchiveError, "nowhere.csv cannot be read"),
     ],
 )
 def test_unusable_options_are_refused(

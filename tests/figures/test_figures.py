@@ -11,6 +11,7 @@ from PIL import Image
 
 from residerm import figures
 from residerm.errors import UsageError, WriteError
+from residerm.scores import ReliabilityBin
 
 CLASSES = ("<b>&", "$x$ $y$", "a name that is much longer than there is room")
 
@@ -23,7 +24,7 @@ def texts(figure: Figure) -> list[str]:
 def drawn() -> dict[str, Figure]:
     counts = np.array([[3, 1, 0], [0, 0, 0], [2, 0, 6]])
     curve = np.array([0.0, 0.2, 1.0]), np.array([0.0, 0.9, 1.0])
-    bins = [{"low": 0.4, "high": 0.6, "n": 4, "confidence": 0.5, "accuracy": 0.25}]
+    bins = [ReliabilityBin(low=0.4, high=0.6, n=4, confidence=0.5, accuracy=0.25)]
     curves, notes = dict.fromkeys(CLASSES, curve), dict.fromkeys(CLASSES, "0.900")
     return {
         "counts": figures.confusion(counts, CLASSES, shares=False),

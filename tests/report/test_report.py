@@ -12,9 +12,10 @@ import pytest
 import reporting
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from residerm.errors import ResidermError
 from residerm.report import draw_figures, write_report
 from residerm.report.drawing import thinned
-from residerm.runs import Run, RunError
+from residerm.runs import Evaluation, Run
 
 VOID = {"meta", "img", "br", "link", "path", "use", "rect"}
 
@@ -55,6 +56,11 @@ class Page(HTMLParser):
 
 def page_of(run: Run) -> Page:
     return Page(write_report(run).read_text(encoding="utf-8"))
+
+
+def draw_figures_of(folder: Path) -> None:
+    evaluation = Evaluation.read(folder)
+    draw_figures(folder, evaluation.scores, evaluation.predictions)
 
 
 @pytest.fixture
@@ -116,7 +122,7 @@ def test_an_older_report_is_replaced(run: Run) -> None:
 
 def test_a_run_that_did_not_finish_is_refused(run: Run) -> None:
     (run.folder / "summary.json").unlink()
-    with pytest.raises(RunError, match=r"has not finished training.*--resume"):
+    with pytest.raises(ResidermError, match=r"has not finished training.*--resume"):
         write_report(run)
     assert not (run.folder / "report.html").exists()
 
@@ -125,21 +131,26 @@ def test_a_run_that_did_not_finish_is_refused(run: Run) -> None:
     ("file", "content", "words"),
     [
         ("evaluations/ham10000-test/scores.json", "{", "scores.json cannot be used"),
-        ("evaluations/ham10000-test/scores.json", "[1]", "not of format 1"),
-        ("evaluations/ham10000-test/scores.json", '{"format": 1}', "archive is missing"),
+        ("evaluations/ham10000-test/scores.json", "[1]", "scores.json cannot be used (Input should be an object)"),
+        ("evaluations/ham10000-test/scores.json", '{"format": 1}', "bootstrap is missing"),
         ("evaluations/ham10000-test/predictions.csv", "image_id,label,p_bkl,p_nv\n1,nv,0.5,0.5\n", "column p_mel"),
         ("evaluations/ham10000-test/predictions.csv", "label,p_bkl,p_mel,p_nv\nnv,a,0,1\n", "is damaged"),
-        ("evaluations/ham10000-test/predictions.csv", "", "no rows"),
+        ("evaluations/ham10000-test/predictions.csv", "", "column label is missing"),
         ("evaluations/ham10000-test/gallery.json", "nothing", "gallery.json cannot be used"),
-        ("bundle/model.json", "", "model.json cannot be read"),
+        ("bundle/model.json", "", "model.json cannot be used"),
+        (
+            "evaluations/ham10000-test/scores.json",
+            '{"format": 2}',
+            "scores.json cannot be used (its format 2 is not one that",
+        ),
         ("config.yaml", "- 1", "config.yaml cannot be read"),
-        ("splits.csv", "a,b\n1,2\n", "splits.csv cannot be read"),
+        ("splits.csv", "a,b\n1,2\n", "splits.csv cannot be used (column image_id is missing)"),
     ],
 )
 def test_a_damaged_file_is_named(run: Run, file: str, content: str, words: str) -> None:
     reporting.evaluation(run)
     (run.folder / file).write_text(content)
-    with pytest.raises(RunError, match=re.escape(words)):
+    with pytest.raises(ResidermError, match=re.escape(words)):
         write_report(run)
     assert not (run.folder / "report.html").exists()
 
@@ -245,7 +256,7 @@ def test_a_curve_keeps_its_ends_and_its_area_when_thinned() -> None:
 
 def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
     folder = reporting.evaluation(run)
-    draw_figures(folder, json.loads((folder / "scores.json").read_text()))
+    draw_figures_of(folder)
     names = ["confusion_counts", "confusion_shares", "precision_recall", "reliability", "roc"]
     drawn = [path.name for path in sorted((folder / "figures").iterdir())]
     assert drawn == [f"{name}.{suffix}" for name in names for suffix in ("png", "svg")]
@@ -254,7 +265,7 @@ def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
 def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_gone(run: Run) -> None:
     folder = reporting.evaluation(run)
     anew = page_of(run).text
-    draw_figures(folder, json.loads((folder / "scores.json").read_text()))
+    draw_figures_of(folder)
     assert page_of(run).text == anew
     roc = folder / "figures" / "roc.svg"
     roc.write_text(roc.read_text().replace("ROC, each class", "Another title of"))
@@ -285,7 +296,7 @@ def test_a_class_with_one_or_no_test_image(tmp_path: Path, name: str) -> None:
     labels = np.array([classes.index(row["label"]) for row in kept])
     probabilities = np.array([[float(row[f"p_{one}"]) for one in classes] for row in kept])
     found = reporting.assess(labels, probabilities, classes, [row["group"] for row in kept], resamples=200)
-    reporting.change(folder / "scores.json", **found)
+    reporting.change(folder / "scores.json", **json.loads(found.to_json()))
     reporting._write_table(folder / "predictions.csv", kept)
     text = page_of(run).text
     if name == "none":

@@ -2,7 +2,6 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,31 +10,33 @@ import yaml
 
 from residerm.report import write_card
 from residerm.report.cautions import cautions
-from residerm.report.estimates import HEADLINE, SCORES, Estimate
+from residerm.report.estimates import HEADLINE, SCORES
 from residerm.report.licence import consequence
-from residerm.report.material import Evaluation, read_evaluation, read_material
+from residerm.report.material import read_material
 from residerm.report.sentences import Reading, calibration, malignancy, sentence
-from residerm.runs import Run, RunError
+from residerm.runs import Evaluation, EvaluationScores, Run, RunError
+from residerm.scores import Count, Estimate, ReliabilityBin, Resampling
 from residerm.scores.weighted import HEADLINE as COMPUTED
 
-NEEDED = {"group_name": "lesion", "images": 100, "groups": 100, "gap": {}, "training": None, "reliability": []}
 
-
-def reading(counts: dict[str, int], **headline: Any) -> Reading:
+def reading(counts: dict[str, int], **headline: Estimate) -> Reading:
     """Scores of so many images of each class."""
-    scores = NEEDED | {
-        "classes": list(counts),
-        "counts": {name: {"images": count, "groups": count} for name, count in counts.items()},
-        "headline": headline,
-        "by_class": {
-            name: {"sensitivity": {"value": 0.5} if count else {"absent": "none"}} for name, count in counts.items()
+    scores = EvaluationScores(
+        format=1, archive="HAM10000", synthetic=False, part="test", images=100, groups=100, group_name="lesion",
+        classes=tuple(counts), tta=False, prior=False, by_attribute={}, confusion=[], reliability=[],
+        bootstrap=Resampling(resamples=100, unit="lesion", level=0.95, seed=0),
+        counts={name: Count(images=count, groups=count) for name, count in counts.items()},
+        headline=headline,
+        by_class={
+            name: {"sensitivity": Estimate(value=0.5) if count else Estimate(absent="none")}
+            for name, count in counts.items()
         },
-    }  # fmt: skip
+    )  # fmt: skip
     return Reading(Evaluation(Path("x"), scores))
 
 
-def between(low: float, high: float) -> dict[str, Any]:
-    return {"value": (low + high) / 2, "low": low, "high": high, "n": 100}
+def between(low: float, high: float) -> Estimate:
+    return Estimate(value=(low + high) / 2, low=low, high=high, n=100)
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_losses_are_set_against_the_shares_of_the_classes() -> None:
 
 
 def test_a_score_without_interval_claims_nothing() -> None:
-    read = reading({"a": 25, "b": 75}, accuracy={"value": 0.9, "no_interval": "too few lesions", "n": 100})
+    read = reading({"a": 25, "b": 75}, accuracy=Estimate(value=0.9, no_interval="too few lesions", n=100))
     said = sentence("accuracy", read)
     assert "nobody can say" in said
     assert said.endswith("No interval: too few lesions.")
@@ -90,32 +91,33 @@ def test_one_class_alone_is_not_set_against_guessing() -> None:
 @pytest.mark.parametrize(("confidence", "words"), [(0.9, "too sure"), (0.7, "too unsure"), (0.805, "neither")])
 def test_calibration_names_the_direction(confidence: float, words: str) -> None:
     read = reading({"a": 50, "b": 50}, accuracy=between(0.7, 0.9))
-    bins = [{"n": 100, "confidence": confidence, "accuracy": 0.8, "low": 0.6, "high": 1.0}]
-    said = calibration(Reading(Evaluation(Path("x"), {**read.evaluation.scores, "reliability": bins})))
+    bins = [ReliabilityBin(n=100, confidence=confidence, accuracy=0.8, low=0.6, high=1.0)]
+    scores = read.evaluation.scores.model_copy(update={"reliability": bins})
+    said = calibration(Reading(Evaluation(Path("x"), scores)))
     assert words in said
 
 
 def test_malignancy_counts_add_up() -> None:
-    said = malignancy({"sensitivity": {"value": 0.994, "n": 9}, "specificity": {"value": 0.333, "n": 9}})
+    said = malignancy({"sensitivity": Estimate(value=0.994, n=9), "specificity": Estimate(value=0.333, n=9)})
     assert said == (
         "Of 100 images of a malignant class, 99 are predicted as one of these classes and 1 is missed. "
         "Of 100 benign images, 67 raise a false alarm."
     )
-    assert malignancy({"sensitivity": {"absent": "x"}, "specificity": {"absent": "x"}}) == ""
+    assert malignancy(dict.fromkeys(("sensitivity", "specificity"), Estimate(absent="x"))) == ""
 
 
 def test_every_score_that_is_computed_has_a_name_and_a_sentence(run: Run) -> None:
     assert set(HEADLINE) == set(COMPUTED)
-    read = Reading(read_evaluation(reporting.evaluation(run)))
+    read = Reading(Evaluation.read(reporting.evaluation(run)))
     assert len({sentence(name, read) for name in HEADLINE}) >= len(HEADLINE) - 1
 
 
 def test_estimates_are_written_with_their_unit() -> None:
     share, plain = SCORES["accuracy"], SCORES["macro_auc"]
-    assert Estimate.read(between(0.6, 0.8)).text(share) == "70.0 % (60.0 to 80.0 %)"
-    assert Estimate.read(between(0.6, 0.8)).text(plain) == "0.700 (0.600 to 0.800)"
-    assert Estimate.read({"absent": "why", "n": 0}).text(share) == "– (why)"
-    assert Estimate.read({"value": 0.0, "no_interval": "why", "n": 3}).text(share) == "0.0 % (no interval: why)"
+    assert share.text(between(0.6, 0.8)) == "70.0 % (60.0 to 80.0 %)"
+    assert plain.text(between(0.6, 0.8)) == "0.700 (0.600 to 0.800)"
+    assert share.text(Estimate(absent="why")) == "– (why)"
+    assert share.text(Estimate(value=0.0, no_interval="why", n=3)) == "0.0 % (no interval: why)"
 
 
 def titles(run: Run, *, loud: bool) -> set[str]:
@@ -214,7 +216,7 @@ def test_a_card_of_an_unfinished_run_is_refused(run: Run) -> None:
 
 
 def test_the_share_of_each_class_is_that_of_its_images(run: Run) -> None:
-    read = Reading(read_evaluation(reporting.evaluation(run)))
+    read = Reading(Evaluation.read(reporting.evaluation(run)))
     assert sum(read.shares.values()) == pytest.approx(1)
     assert read.baselines["accuracy"] == pytest.approx(read.score("majority_accuracy").value)
     assert np.isclose(read.baselines["balanced_accuracy"], 1 / 3)

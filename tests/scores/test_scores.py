@@ -8,83 +8,104 @@ import pytest
 from scoring import predictions
 
 from residerm.errors import UsageError
-from residerm.scores import POINT_SCORES, age_bands, assess, by_attribute, divide_by_prior, named, point_scores
+from residerm.scores import (
+    POINT_SCORES,
+    Assessment,
+    Count,
+    Estimate,
+    Resampling,
+    age_bands,
+    assess,
+    by_attribute,
+    divide_by_prior,
+    named,
+    point_scores,
+)  # fmt: skip
 
 CLASSES = ("akiec", "mel", "nv")
 LABELS, LIKELY, LESIONS = predictions(150, 3)
 
 
-def assessed(labels: np.ndarray = LABELS, likely: np.ndarray = LIKELY, **options: Any) -> dict[str, Any]:
+def assessed(labels: np.ndarray = LABELS, likely: np.ndarray = LIKELY, **options: Any) -> Assessment:
     return assess(labels, likely, CLASSES, np.arange(len(labels)), resamples=100, **options)
 
 
 def test_the_result_is_json_and_has_the_parts_of_a_scores_file() -> None:
     result = assess(LABELS, LIKELY, CLASSES, LESIONS, malignant=["mel", "akiec"], resamples=100, group_name="patient")
-    assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert set(result) == {"bootstrap", "counts", "headline", "by_class", "malignancy", "confusion", "reliability"}
-    assert result["bootstrap"] == {"resamples": 100, "unit": "patient", "level": 0.95, "seed": 0}
-    assert len(result["headline"]) == 15
-    assert [len(result["by_class"][name]) for name in CLASSES] == [8, 8, 8]
-    assert result["malignancy"]["malignant"] == ["mel", "akiec"]
-    assert len(result["malignancy"]["scores"]) == 7
-    assert set(result["headline"]["accuracy"]) == {"value", "low", "high", "n"}
+    assert Assessment.model_validate_json(result.to_json()) == result
+    assert set(json.loads(result.to_json())) == {
+        "bootstrap",
+        "counts",
+        "headline",
+        "by_class",
+        "malignancy",
+        "confusion",
+        "reliability",
+    }
+    assert result.bootstrap == Resampling(resamples=100, unit="patient", level=0.95, seed=0)
+    assert len(result.headline) == 15
+    assert [len(result.by_class[name]) for name in CLASSES] == [8, 8, 8]
+    assert result.malignancy is not None
+    assert result.malignancy.malignant == ("mel", "akiec")
+    assert len(result.malignancy.scores) == 7
+    assert set(json.loads(result.headline["accuracy"].to_json())) == {"value", "low", "high", "n"}
 
 
 def test_counts_confusion_and_reliability_count_every_image_once() -> None:
     result = assess(LABELS, LIKELY, CLASSES, LESIONS, resamples=100)
     expected = np.zeros((3, 3), int)
     np.add.at(expected, (LABELS, LIKELY.argmax(axis=1)), 1)
-    assert result["confusion"] == expected.tolist()
+    assert result.confusion == expected.tolist()
     for number, name in enumerate(CLASSES):
         lesions = len(set(LESIONS[number == LABELS].tolist()))
-        assert result["counts"][name] == {"images": int((number == LABELS).sum()), "groups": lesions}
-    bins = result["reliability"]
-    assert sum(one["n"] for one in bins) == 150
-    assert all(one["low"] < one["confidence"] <= one["high"] for one in bins)
-    error = sum(one["n"] * abs(one["confidence"] - one["accuracy"]) for one in bins) / 150
-    assert result["headline"]["calibration_error"]["value"] == pytest.approx(error)
+        assert result.counts[name] == Count(images=int((number == LABELS).sum()), groups=lesions)
+    bins = result.reliability
+    assert sum(one.n for one in bins) == 150
+    assert all(one.low < one.confidence <= one.high for one in bins)
+    error = sum(one.n * abs(one.confidence - one.accuracy) for one in bins) / 150
+    assert result.headline["calibration_error"].value == pytest.approx(error)
 
 
 def test_a_confidence_on_a_border_belongs_to_the_lower_bin() -> None:
     likely = np.array([[0.6, 0.4, 0.0], [0.61, 0.39, 0.0], [1.0, 0.0, 0.0]])
-    bins = assess(np.array([0, 1, 0]), likely, CLASSES, range(3), resamples=100)["reliability"]
-    assert [(one["low"], one["high"]) for one in bins] == [(8 / 15, 9 / 15), (9 / 15, 10 / 15), (14 / 15, 1)]
+    bins = assess(np.array([0, 1, 0]), likely, CLASSES, range(3), resamples=100).reliability
+    assert [(one.low, one.high) for one in bins] == [(8 / 15, 9 / 15), (9 / 15, 10 / 15), (14 / 15, 1)]
 
 
 def test_the_scores_of_the_epochs_are_the_same_numbers() -> None:
-    points, headline = point_scores(LABELS, LIKELY).values, assessed()["headline"]
-    assert {name: headline[name]["value"] for name in POINT_SCORES} == pytest.approx(dict(points), rel=1e-12)
+    points, headline = point_scores(LABELS, LIKELY).values, assessed().headline
+    assert {name: headline[name].value for name in POINT_SCORES} == pytest.approx(dict(points), rel=1e-12)
 
 
 def test_n_is_the_number_of_images_that_a_score_rests_on() -> None:
-    scores, said = assessed()["by_class"]["mel"], LIKELY.argmax(axis=1)
-    assert scores["sensitivity"]["n"] == (LABELS == 1).sum()
-    assert scores["specificity"]["n"] == (LABELS != 1).sum()
-    assert scores["precision"]["n"] == (said == 1).sum()
-    assert scores["negative_predictive_value"]["n"] == (said != 1).sum()
-    assert scores["auc"]["n"] == scores["f1"]["n"] == 150
+    scores, said = assessed().by_class["mel"], LIKELY.argmax(axis=1)
+    assert scores["sensitivity"].n == (LABELS == 1).sum()
+    assert scores["specificity"].n == (LABELS != 1).sum()
+    assert scores["precision"].n == (said == 1).sum()
+    assert scores["negative_predictive_value"].n == (said != 1).sum()
+    assert scores["auc"].n == scores["f1"].n == 150
 
 
 def test_a_class_without_images_has_no_scores_but_a_reason() -> None:
     result = assessed(np.where(LABELS == 0, 2, LABELS), malignant=["akiec"])
-    scores = result["by_class"]["akiec"]
+    scores = result.by_class["akiec"]
     reason = "there are no images of akiec"
-    assert scores["sensitivity"] == {"absent": reason, "n": 0}
-    assert {name for name, score in scores.items() if score.get("absent") == reason} == set(scores) - {
+    assert scores["sensitivity"] == Estimate(absent=reason, n=0)
+    assert {name for name, score in scores.items() if score.absent == reason} == set(scores) - {
         "specificity",
         "negative_predictive_value",
     }
-    assert result["headline"]["macro_auc"] == {"absent": reason, "n": 150}
-    assert result["headline"]["balanced_accuracy"]["note"] == "without akiec: no images"
-    assert "note" not in result["headline"]["accuracy"]
-    assert result["malignancy"]["scores"]["auc"]["absent"] == "there are no images of a malignant class"
+    assert result.headline["macro_auc"] == Estimate(absent=reason, n=150)
+    assert result.headline["balanced_accuracy"].note == "without akiec: no images"
+    assert result.headline["accuracy"].note is None
+    assert result.malignancy.scores["auc"].absent == "there are no images of a malignant class"
 
 
 def test_only_one_class_with_images() -> None:
     result = assessed(np.full(150, 2))
-    assert result["by_class"]["nv"]["specificity"] == {"absent": "all images are of nv", "n": 0}
-    assert result["headline"]["macro_auc"]["absent"] == "there are no images of akiec, mel"
-    assert result["headline"]["balanced_accuracy"]["value"] == result["headline"]["accuracy"]["value"]
+    assert result.by_class["nv"]["specificity"] == Estimate(absent="all images are of nv", n=0)
+    assert result.headline["macro_auc"].absent == "there are no images of akiec, mel"
+    assert result.headline["balanced_accuracy"].value == result.headline["accuracy"].value
 
 
 def test_a_class_that_is_never_predicted_has_no_precision() -> None:
@@ -92,42 +113,42 @@ def test_a_class_that_is_never_predicted_has_no_precision() -> None:
     likely[:, 0] = 0
     result = assessed(likely=likely)
     reason = "no image was predicted as akiec"
-    assert result["by_class"]["akiec"]["precision"] == {"absent": reason, "n": 0}
-    assert result["by_class"]["akiec"]["sensitivity"]["value"] == 0
-    assert result["headline"]["macro_precision"]["absent"] == reason
-    always = assessed(likely=np.tile([0.0, 0.0, 1.0], (150, 1)))["by_class"]["nv"]
-    assert always["negative_predictive_value"]["absent"] == "every image was predicted as nv"
+    assert result.by_class["akiec"]["precision"] == Estimate(absent=reason, n=0)
+    assert result.by_class["akiec"]["sensitivity"].value == 0
+    assert result.headline["macro_precision"].absent == reason
+    always = assessed(likely=np.tile([0.0, 0.0, 1.0], (150, 1))).by_class["nv"]
+    assert always["negative_predictive_value"].absent == "every image was predicted as nv"
 
 
 def test_a_single_image_of_a_class_has_a_score_without_an_interval() -> None:
     labels = np.append(np.zeros(1, int), np.arange(149) % 2 + 1)
-    found = assessed(labels)["by_class"]["akiec"]["sensitivity"]
-    assert found["n"] == 1
-    assert "too few lesions" in found["no_interval"]
+    found = assessed(labels).by_class["akiec"]["sensitivity"]
+    assert found.n == 1
+    assert "too few lesions" in found.no_interval
 
 
 def test_of_two_classes_both_are_always_the_top_two() -> None:
     likely = np.stack([LIKELY[:, 0] + LIKELY[:, 2], LIKELY[:, 1]], axis=1)
     labels = (LABELS == 1).astype(int)
-    headline = assess(labels, likely, ["benign", "malignant"], LESIONS, resamples=100)["headline"]
-    assert headline["top_2_accuracy"]["absent"] == "there are only 2 classes, so that it would always be 1"
-    assert headline["macro_auc"]["value"] == pytest.approx(point_scores(labels, likely).values["macro_auc"])
+    headline = assess(labels, likely, ["benign", "malignant"], LESIONS, resamples=100).headline
+    assert headline["top_2_accuracy"].absent == "there are only 2 classes, so that it would always be 1"
+    assert headline["macro_auc"].value == pytest.approx(point_scores(labels, likely).values["macro_auc"])
 
 
 def test_probabilities_of_zero_do_not_make_the_log_loss_infinite() -> None:
-    assert assessed(likely=np.eye(3)[(LABELS + 1) % 3])["headline"]["log_loss"]["value"] == pytest.approx(87.3365, 1e-4)
+    assert assessed(likely=np.eye(3)[(LABELS + 1) % 3]).headline["log_loss"].value == pytest.approx(87.3365, 1e-4)
 
 
 def test_by_attribute_gives_a_line_for_each_value_with_the_unknown_last() -> None:
     ages = age_bands([None, 29.9, 30, 50, float("nan"), 70] * 25)
     lines = by_attribute(LABELS, LIKELY, LESIONS, {"age": ages}, classes=CLASSES, resamples=100)["age"]
-    assert [line["value"] for line in lines] == ["under 30", "30 to 49", "50 to 69", "70 and over", "unknown"]
-    assert [line["images"] for line in lines] == [25, 25, 25, 25, 50]
+    assert [line.value for line in lines] == ["under 30", "30 to 49", "50 to 69", "70 and over", "unknown"]
+    assert [line.images for line in lines] == [25, 25, 25, 25, 50]
     young = np.array(ages) == "under 30"
-    assert lines[0]["groups"] == len(set(LESIONS[young].tolist()))
-    assert set(lines[0]["scores"]) == {"accuracy", "balanced_accuracy", "macro_auc"}
-    alone = assess(LABELS[young], LIKELY[young], CLASSES, LESIONS[young], resamples=100)["headline"]
-    assert lines[0]["scores"] == {name: alone[name] for name in lines[0]["scores"]}
+    assert lines[0].groups == len(set(LESIONS[young].tolist()))
+    assert set(lines[0].scores) == {"accuracy", "balanced_accuracy", "macro_auc"}
+    alone = assess(LABELS[young], LIKELY[young], CLASSES, LESIONS[young], resamples=100).headline
+    assert lines[0].scores == {name: alone[name] for name in lines[0].scores}
 
 
 def test_divided_by_the_prior_all_classes_are_as_if_equally_frequent() -> None:

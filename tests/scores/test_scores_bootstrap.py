@@ -6,7 +6,7 @@ from scoring import predictions
 from sklearn import metrics
 
 from residerm.errors import UsageError
-from residerm.scores import assess
+from residerm.scores import Estimate, assess
 from residerm.scores.bootstrap import Bootstrap
 
 CLASSES = ("a", "b", "c")
@@ -30,8 +30,8 @@ def test_intervals_are_those_of_a_plain_loop_over_repeated_rows() -> None:
     result = assess(labels, probabilities, CLASSES, lesions, resamples=200, seed=5)
     for name in values[0]:
         low, high = np.percentile([value[name] for value in values], [2.5, 97.5])
-        found = result["headline"][name]
-        assert (found["low"], found["high"]) == pytest.approx((low, high), rel=1e-12)
+        found = result.headline[name]
+        assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
 
 
 def test_every_resample_has_as_many_lesions_and_their_images_go_together() -> None:
@@ -55,8 +55,8 @@ def test_resamples_come_in_chunks_but_do_not_depend_on_them(monkeypatch: pytest.
     labels, probabilities, lesions = predictions(100, 3)
 
     def bounds(seed: int = 0) -> list[float]:
-        found = assess(labels, probabilities, CLASSES, lesions, resamples=150, seed=seed)["headline"]
-        return [found[name][bound] for name in ("accuracy", "macro_auc", "log_loss") for bound in ("low", "high")]
+        found = assess(labels, probabilities, CLASSES, lesions, resamples=150, seed=seed).headline
+        return [bound for name in ("accuracy", "macro_auc", "log_loss") for bound in found[name].interval or ()]
 
     whole = bounds()
     assert bounds() == whole
@@ -71,15 +71,15 @@ def test_the_interval_covers_the_truth_where_images_of_a_lesion_are_alike() -> N
     probabilities = np.tile([0.4, 0.6], (300, 1))
 
     def covers(groups: np.ndarray, right: np.ndarray) -> bool:
-        found = assess(np.repeat(right, 5), probabilities, "nm", groups, resamples=200)["headline"]["accuracy"]
-        return found["low"] <= 0.7 <= found["high"]
+        found = assess(np.repeat(right, 5), probabilities, "nm", groups, resamples=200).headline["accuracy"]
+        return found.relative_to(0.7) == 0
 
     trials = [(random.random(60) < 0.7).astype(int) for _ in range(100)]
     assert 0.88 <= np.mean([covers(lesions, right) for right in trials]) <= 1
     assert np.mean([covers(np.arange(300), right) for right in trials]) < 0.8
 
 
-def interval(point: float, values: list[float]) -> dict[str, object]:
+def interval(point: float, values: list[float]) -> Estimate:
     """What comes of a score with these values in the resamples."""
     results = [np.array([point]), np.array(values)]
     return Bootstrap(len(values), "patient", 0).estimates(lambda _: {"score": results.pop(0)}, np.zeros(3, int))[
@@ -89,16 +89,16 @@ def interval(point: float, values: list[float]) -> dict[str, object]:
 
 def test_a_few_undefined_resamples_are_left_out_and_many_leave_no_interval() -> None:
     few, many = [np.nan] * 5 + [0.2, 0.4, 0.4, 0.2, 0.4] * 19, [np.nan] * 6 + [0.2, 0.4] * 47
-    assert interval(0.3, few) == {"value": 0.3, "low": 0.2, "high": 0.4}
-    assert interval(0.3, many)["no_interval"] == (
+    assert interval(0.3, few) == Estimate(value=0.3, low=0.2, high=0.4)
+    assert interval(0.3, many).no_interval == (
         "there are too few patients: 6 % of the resamples leave this score undefined"
     )
-    assert "100 %" in str(interval(0.3, [np.nan] * 100)["no_interval"])
+    assert "100 %" in str(interval(0.3, [np.nan] * 100).no_interval)
 
 
 def test_an_interval_without_width_or_beside_its_value_is_none() -> None:
-    assert "the same value" in str(interval(1.0, [1.0] * 100)["no_interval"])
-    assert interval(0.1, [0.2, 0.3] * 50)["no_interval"] == (
+    assert "the same value" in str(interval(1.0, [1.0] * 100).no_interval)
+    assert interval(0.1, [0.2, 0.3] * 50).no_interval == (
         "resampling itself shifts this score: its values would be 0.2 to 0.3"
     )
 

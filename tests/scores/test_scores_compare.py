@@ -1,7 +1,5 @@
 """Paired differences and McNemar's test."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +8,7 @@ from scipy import stats
 from scoring import predictions
 
 from residerm.errors import UsageError
-from residerm.scores import assess, compare
+from residerm.scores import Comparison, Estimate, assess, compare
 from residerm.scores.compare import mcnemar
 
 CLASSES = ("akiec", "mel", "nv")
@@ -27,24 +25,24 @@ def right(only_first: int, only_second: int, both: int = 3) -> tuple[np.ndarray,
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mcnemar_agrees_with_scipy(only_first: int, only_second: int) -> None:
     found, disagree = mcnemar(*right(only_first, only_second)), only_first + only_second
-    assert (found["first_only"], found["second_only"]) == (only_first, only_second)
+    assert (found.first_only, found.second_only) == (only_first, only_second)
     if disagree < 25:
         expected = stats.binomtest(only_first, disagree).pvalue if disagree else 1.0
-        assert found["method"] == "exact binomial"
+        assert found.method == "exact binomial"
     else:
         expected = stats.chi2.sf(max(abs(only_first - only_second) - 1, 0) ** 2 / disagree, df=1)
-        assert found["method"] == "chi-squared with continuity correction"
-    assert found["p"] == pytest.approx(expected, rel=1e-9)
+        assert found.method == "chi-squared with continuity correction"
+    assert found.p == pytest.approx(expected, rel=1e-9)
 
 
 def test_differences_are_first_minus_second() -> None:
-    one, other = (assess(LABELS, each, CLASSES, LESIONS, resamples=100)["headline"] for each in (FIRST, SECOND))
-    assert set(RESULT["differences"]) == set(one) - {"majority_accuracy"}
-    for name, found in RESULT["differences"].items():
-        if "value" in one[name]:
-            assert found["value"] == pytest.approx(one[name]["value"] - other[name]["value"], abs=1e-12)
-    assert json.loads(json.dumps(RESULT, allow_nan=False)) == RESULT
-    assert (RESULT["images"], RESULT["groups"]) == (150, len(set(LESIONS.tolist())))
+    one, other = (assess(LABELS, each, CLASSES, LESIONS, resamples=100).headline for each in (FIRST, SECOND))
+    assert set(RESULT.differences) == set(one) - {"majority_accuracy"}
+    for name, found in RESULT.differences.items():
+        if one[name].value is not None:
+            assert found.value == pytest.approx(one[name].value - other[name].value, abs=1e-12)
+    assert Comparison.model_validate_json(RESULT.to_json()) == RESULT
+    assert (RESULT.images, RESULT.groups) == (150, len(set(LESIONS.tolist())))
 
 
 def test_the_interval_is_that_of_differences_in_the_same_resamples() -> None:
@@ -54,21 +52,21 @@ def test_the_interval_is_that_of_differences_in_the_same_resamples() -> None:
     for _ in range(200):
         drawn = random.integers(len(rows_of), size=len(rows_of))
         gain.append(ahead[np.concatenate([rows_of[lesion] for lesion in drawn])].mean())
-    found = RESULT["differences"]["accuracy"]
-    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(gain, [2.5, 97.5])), abs=1e-12)
+    found = RESULT.differences["accuracy"]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(gain, [2.5, 97.5])), abs=1e-12)
 
 
 def test_a_model_is_not_different_from_itself() -> None:
     result = compare(LABELS, FIRST, FIRST, CLASSES, LESIONS, resamples=100)
-    assert {found["value"] for found in result["differences"].values() if "value" in found} == {0.0}
-    assert "the same value" in result["differences"]["accuracy"]["no_interval"]
-    assert result["mcnemar"]["p"] == 1
+    assert {found.value for found in result.differences.values() if found.value is not None} == {0.0}
+    assert "the same value" in result.differences["accuracy"].no_interval
+    assert result.mcnemar.p == 1
 
 
 def test_what_one_of_them_lacks_has_no_difference() -> None:
     never = SECOND * [0, 1, 1]
-    found = compare(LABELS, FIRST, never, CLASSES, LESIONS, resamples=100)["differences"]["macro_precision"]
-    assert found == {"absent": "no image was predicted as akiec", "n": 150}
+    found = compare(LABELS, FIRST, never, CLASSES, LESIONS, resamples=100).differences["macro_precision"]
+    assert found == Estimate(absent="no image was predicted as akiec", n=150)
 
 
 def test_models_of_other_classes_are_refused() -> None:

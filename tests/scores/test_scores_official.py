@@ -37,7 +37,7 @@ def both(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Any]:
 
 def test_balanced_accuracy(both: tuple[dict[str, Any], Any]) -> None:
     ours, official = both
-    assert ours["headline"]["balanced_accuracy"]["value"] == pytest.approx(official.overall, rel=1e-12)
+    assert ours.headline["balanced_accuracy"].value == pytest.approx(official.overall, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_balanced_accuracy(both: tuple[dict[str, Any], Any]) -> None:
 )
 def test_scores_by_class(both: tuple[dict[str, Any], Any], name: str, theirs: str) -> None:
     ours, official = both
-    values = [ours["by_class"][label][name]["value"] for label in CLASSES]
+    values = [ours.by_class[label][name].value for label in CLASSES]
     np.testing.assert_allclose(values, official.per_category[theirs], rtol=1e-12)
 
 
 def test_macro_auc(both: tuple[dict[str, Any], Any]) -> None:
     ours, official = both
-    assert ours["headline"]["macro_auc"]["value"] == pytest.approx(official.macro_average["auc"], rel=1e-12)
+    assert ours.headline["macro_auc"].value == pytest.approx(official.macro_average["auc"], rel=1e-12)

@@ -18,7 +18,7 @@ import numpy as np
 import yaml
 
 from residerm.config import Experiment
-from residerm.runs import Run
+from residerm.runs import Epoch, Run
 from residerm.scores import assess, by_attribute
 
 CLASSES = ("bkl", "mel", "nv")
@@ -32,20 +32,20 @@ def run(folder: Path, classes: Sequence[str] = CLASSES, *, images: int = 60, **c
     labels = {part: _labels(images, len(classes), seed) for seed, part in enumerate(PARTS)}
     made = Run(path)
     (path / "config.yaml").write_text(yaml.safe_dump(Experiment(path=Path("ham10000")).flat() | {"model": "resnet20"}))
-    made.write_json("environment.json", _ENVIRONMENT)
-    made.write_json("data.json", _data(classes, labels, changes))
+    (path / "environment.json").write_text(json.dumps(_ENVIRONMENT))
+    (path / "data.json").write_text(json.dumps(_data(classes, labels, changes)))
     _write_table(path / "splits.csv", [
         {"image_id": f"{part}-{row}", "group": f"{part}-{row // 2}", "label": classes[label], "part": part}
         for part in PARTS for row, label in enumerate(labels[part])
     ])  # fmt: skip
-    made.write_metrics([
-        {"epoch": epoch, "train_loss": 1 / epoch, "train_accuracy": 0.7, "log_loss": 1.2 / epoch}
-        | {"accuracy": 0.5, "macro_auc": 0.6, "kept_epoch": epoch, "seconds": 2.5}
+    scores = {"accuracy": 0.5, "macro_auc": 0.6}
+    made.write_epochs([
+        Epoch(epoch, 1 / epoch, 0.7, kept_epoch=epoch, seconds=2.5, scores={"log_loss": 1.2 / epoch, **scores})
         for epoch in (1, 2, 3)
     ])  # fmt: skip
     (path / "bundle").mkdir()
-    made.write_json("bundle/model.json", _model(classes, changes.get("synthetic", False)))
-    made.write_json("summary.json", _SUMMARY)
+    (path / "bundle" / "model.json").write_text(json.dumps(_model(classes, changes.get("synthetic", False))))
+    (path / "summary.json").write_text(json.dumps(_SUMMARY))
     return made
 
 
@@ -53,19 +53,21 @@ def evaluation(
     made: Run, name: str = "ham10000-test", *, images: int = 60, strength: float = 2.0, seed: int = 0, **changes: Any
 ) -> Path:
     """An evaluation with scores as `residerm.scores` gives them; a strength of 0 knows nothing."""
-    classes = made.read_json("bundle/model.json")["classes"]
+    classes = list(made.model.classes)
     random = np.random.default_rng(seed)
     labels = _labels(images, len(classes), 2)
     logits = random.normal(size=(images, len(classes))) + strength * np.eye(len(classes))[labels]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     groups = [f"test-{row // 2}" for row in range(images)]
-    found = assess(labels, probabilities, classes, groups, malignant=classes[1:2], resamples=100)
+    found = assess(labels, probabilities, classes, groups, malignant=classes[1:2], resamples=100).plain()
+    assert isinstance(found, dict)
     sexes = [("female", "male", "")[row % 3] for row in range(images)]
     said = by_attribute(labels, probabilities, groups, {"sex": sexes}, classes=classes, resamples=100)
     scores = {
         "format": 1, "archive": "HAM10000", "synthetic": False, "part": "test", "images": images,
         "groups": len(set(groups)), "group_name": "lesion", "classes": classes, "task": "diagnosis", "tta": False,
-        "prior": False, "seconds": 1.0, "mapping": None, "by_attribute": said,
+        "prior": False, "seconds": 1.0, "mapping": None,
+        "by_attribute": {name: [one.plain() for one in some] for name, some in said.items()},
         "training": {"images": 60, "headline": found["headline"]}, "gap": {"balanced_accuracy": 0.25, "accuracy": 0.2},
     }  # fmt: skip
     folder = made.folder / "evaluations" / name

@@ -55,7 +55,7 @@ def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path
     checked = 0
     for one in outcomes:
         (run,) = list_runs(out / one.cell.name)
-        if run.summary["chosen_epoch"] != plan.epochs:
+        if run.summary.chosen_epoch != plan.epochs:
             continue  # the bundle then holds other weights than the last ones
         predictor, records = load(run.folder), open_archive(plan.path)
         parts = {row["image_id"]: row["part"] for row in csv.DictReader((run.folder / "splits.csv").open())}

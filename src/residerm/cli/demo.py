@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -11,6 +11,7 @@ from residerm.cli.console import out, progress
 
 if TYPE_CHECKING:
     from residerm.demo import Findings
+    from residerm.scores import Estimate
 
 
 def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> None:
@@ -33,16 +34,15 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
 def _show(findings: Findings) -> None:
     from residerm.demo import LINEAR, NETWORK
 
-    scores, difference = findings.scores["headline"], findings.differences["balanced_accuracy"]
-    balanced, auc = scores["balanced_accuracy"], scores["macro_auc"]
+    headline, difference = findings.scores.headline, findings.differences["balanced_accuracy"]
+    balanced, auc = headline["balanced_accuracy"], headline["macro_auc"]
     line = findings.prediction
     out.print(
         f"\n{NETWORK}: balanced accuracy {_interval(balanced)}, macro AUC {_interval(auc)}, on "
-        f"{findings.scores['images']:,} test images of {findings.scores['groups']:,} drawn lesions that it never saw"
+        f"{findings.scores.images:,} test images of {findings.scores.groups:,} drawn lesions that it never saw"
     )
-    out.print(
-        f"{LINEAR} on the same images: {balanced['value'] - difference['value']:.3f}, lower by {_interval(difference)}"
-    )
+    linear = (balanced.value or 0) - (difference.value or 0)
+    out.print(f"{LINEAR} on the same images: {linear:.3f}, lower by {_interval(difference)}")
     out.print(f"one image ({findings.truth} in truth): {line.predicted}, probability {max(line.probabilities):.2f}")
     out.print(f"report: {findings.run / 'report.html'}\n")
     out.print("All of this is drawn, not photographed. With real data (residerm data list says where it is):")
@@ -53,7 +53,8 @@ def _show(findings: Findings) -> None:
     out.print("Not a medical device and not a diagnosis: for research and teaching only.")
 
 
-def _interval(estimate: dict[str, Any]) -> str:
-    if "low" not in estimate:
-        return f"{estimate['value']:.3f}"
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+def _interval(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "–"
+    bounds = " ({:.3f} to {:.3f})".format(*estimate.interval) if estimate.interval else ""
+    return f"{estimate.value:.3f}{bounds}"

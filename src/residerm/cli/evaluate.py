@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.config import EvaluateOptions
+
+if TYPE_CHECKING:
+    from residerm.runs import EvaluationScores, RunComparison
+    from residerm.scores import Estimate
 
 _HEADLINE = (
     "macro_auc", "balanced_accuracy", "accuracy", "majority_accuracy", "macro_f1", "log_loss", "brier_score",
@@ -41,7 +45,7 @@ def evaluate_(
     if not evaluation.new:
         remarks.print(f"note: {evaluation.folder.name} is there already and is shown again; --again scores anew")
     if json:
-        show_json(evaluation.scores)
+        show_json(evaluation.scores.plain())
         return
     _show(evaluation.scores)
     if evaluation.comparison:
@@ -50,50 +54,47 @@ def evaluate_(
     out.print("Not a medical device and not a diagnosis: for research and teaching only.")
 
 
-def _show(scores: dict[str, Any]) -> None:
-    what = f"{scores['archive']}, {scores['part']} part" if scores["part"] != "all" else scores["archive"]
-    unit = scores["group_name"]
-    intervals = f"95 % intervals by resampling {unit}s"
-    gap = scores["gap"] or {}
+def _show(scores: EvaluationScores) -> None:
+    what = f"{scores.archive}, {scores.part} part" if scores.part != "all" else scores.archive
+    unit, gap = scores.group_name, scores.gap or {}
     columns = ["score", "value", "95 % interval", *(["training part: higher by"] if gap else [])]
     rows = [
-        [name.replace("_", " "), *_cells(scores["headline"][name]), *([_difference(gap.get(name))] if gap else [])]
+        [name.replace("_", " "), *_cells(scores.headline[name]), *([_difference(gap.get(name))] if gap else [])]
         for name in _HEADLINE
     ]
-    of = f" of {scores['groups']:,} {unit}s" if unit != "image" else ""
-    title = f"{what}: {scores['images']:,} images{of}; {intervals}"
+    of = f" of {scores.groups:,} {unit}s" if unit != "image" else ""
+    title = f"{what}: {scores.images:,} images{of}; 95 % intervals by resampling {unit}s"
     show_table(title, columns, rows)
     by_class = [
-        [name, scores["counts"][name]["images"], *(_short(estimates[score]) for score in _BY_CLASS)]
-        for name, estimates in scores["by_class"].items()
+        [name, scores.counts[name].images, *(_short(estimates[score]) for score in _BY_CLASS)]
+        for name, estimates in scores.by_class.items()
     ]
     show_table("by class", ("class", "images", *_BY_CLASS), by_class)
 
 
-def _cells(estimate: dict[str, Any]) -> tuple[str, str]:
-    if "absent" in estimate:
-        return "absent", estimate["absent"]
-    if "low" not in estimate:
-        return f"{estimate['value']:.3f}", estimate.get("no_interval", "")
-    return f"{estimate['value']:.3f}", f"{estimate['low']:.3f} to {estimate['high']:.3f}"
+def _cells(estimate: Estimate) -> tuple[str, str]:
+    if estimate.value is None:
+        return "absent", estimate.reason
+    bounds = "{:.3f} to {:.3f}".format(*estimate.interval) if estimate.interval else estimate.reason
+    return f"{estimate.value:.3f}", bounds
 
 
 def _difference(gap: float | None) -> str:
     return "" if gap is None else f"{gap:+.3f}"
 
 
-def _short(estimate: dict[str, Any]) -> str:
-    if "absent" in estimate:
+def _short(estimate: Estimate) -> str:
+    if estimate.value is None:
         return "–"
-    interval = f" ({estimate['low']:.2f} to {estimate['high']:.2f})" if "low" in estimate else ""
-    return f"{estimate['value']:.2f}{interval}"
+    bounds = " ({:.2f} to {:.2f})".format(*estimate.interval) if estimate.interval else ""
+    return f"{estimate.value:.2f}{bounds}"
 
 
-def _show_comparison(comparison: dict[str, Any]) -> None:
-    rows = [[name.replace("_", " "), *_cells(one)] for name, one in comparison["differences"].items()]
-    show_table(f"this run less {comparison['against']}", ("difference", "value", "95 % interval"), rows)
-    test = comparison["mcnemar"]
+def _show_comparison(comparison: RunComparison) -> None:
+    rows = [[name.replace("_", " "), *_cells(one)] for name, one in comparison.differences.items()]
+    show_table(f"this run minus {comparison.against}", ("difference", "value", "95 % interval"), rows)
+    test = comparison.mcnemar
     out.print(
-        f"right alone: this run on {test['first_only']:,} images, the other on {test['second_only']:,}; "
-        f"McNemar's test: p = {test['p']:.3g}"
+        f"right alone: this run on {test.first_only:,} images, the other on {test.second_only:,}; "
+        f"McNemar's test: p = {test.p:.3g}"
     )

@@ -24,12 +24,12 @@ def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
     from residerm.runs import Run, list_runs
 
     def line(run: Run) -> dict[str, object]:
-        metrics, summary = run.metrics(), run.summary
-        chosen = metrics[int(metrics[-1].get("kept_epoch", len(metrics))) - 1] if metrics else {}
-        scores = {name: round(float(chosen[name]), 3) for name in _SCORES if chosen.get(name)}
-        state = summary["stopped"] if summary else "not finished"
-        minutes = round(float(metrics[-1]["seconds"]) / 60, 1) if metrics else 0.0
-        return {"run": run.folder.name, "epochs": len(metrics), **scores, "minutes": minutes, "ended": state}
+        epochs, summary = run.epochs, run.summary
+        found = epochs[epochs[-1].kept_epoch - 1].scores if epochs else {}
+        scores = {name: round(found[name], 3) for name in _SCORES if name in found}
+        state = summary.stopped if summary else "not finished"
+        minutes = round(epochs[-1].seconds / 60, 1) if epochs else 0.0
+        return {"run": run.folder.name, "epochs": len(epochs), **scores, "minutes": minutes, "ended": state}
 
     lines = [line(run) for run in list_runs(folder)]
     if json:

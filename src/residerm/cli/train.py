@@ -119,9 +119,9 @@ def _ended(folder: Path) -> int:
     if summary is None:
         remarks.print(f"stopped; go on with: residerm train --resume {folder}")
         return 130
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in summary["validation"].items())
-    out.print(f"ended: {summary['stopped']}; {summary['minutes']:.1f} minutes")
-    out.print(f"kept epoch {summary['chosen_epoch']} ({summary['selected_by']} on the validation part): {scores}")
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in summary.validation.items())
+    out.print(f"ended: {summary.stopped}; {summary.minutes:.1f} minutes")
+    out.print(f"kept epoch {summary.chosen_epoch} ({summary.selected_by} on the validation part): {scores}")
     out.print(f"run: {folder}")
     return 0
 

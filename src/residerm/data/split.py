@@ -9,22 +9,20 @@ that the shares hold for images as well as for lesions. The same seed gives the 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from residerm.config import SplitOptions
 from residerm.data.archives.records import PARTS, Records
+from residerm.documents import DocumentError
 from residerm.errors import ArchiveError, UsageError, listed, nearest
 from residerm.files import new_folder
+from residerm.runs import PartCounts, SplitProof, SplitRow, read_splits, split_bytes
 
 TRAIN, VALIDATION, TEST = range(3)
 
@@ -35,7 +33,7 @@ class Split:
 
     parts: np.ndarray  # int8, an index into PARTS for each record
     folds: np.ndarray | None  # int8, the fold of each record, where folds were asked for
-    proof: Mapping[str, Any]
+    proof: SplitProof
 
     def rows(self, part: int) -> np.ndarray:
         """The records of one part."""
@@ -44,20 +42,20 @@ class Split:
     @property
     def leaking(self) -> int:
         """Test images whose lesion is in the training part as well."""
-        return int(self.proof["test_images_with_lesion_in_training"])
+        return self.proof.test_images_with_lesion_in_training
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What must be said wherever a score on this split is shown."""
-        group = self.proof["grouped_by"]
+        group = self.proof.grouped_by
         if group is None:
             return (
                 "The archive does not name lesions, so the split is by image: photographs of one lesion may be on both "
                 "sides (`residerm data check` looks for copies).",
             )
-        if not any(self.proof["shared_groups"].values()):
+        if not self.proof.leaks:
             return (f"No {group} is on two sides (asserted).",)
-        images = self.proof["parts"]["test"]["images"]
+        images = self.proof.parts["test"].images
         return (
             f"{self.leaking:,} of {images:,} test images ({self.leaking / max(images, 1):.0%}) show a {group} that is "
             "in the training part too: scores on this split are better than on new patients.",
@@ -77,8 +75,8 @@ def divide(records: Records, options: SplitOptions = SplitOptions()) -> Split:
         parts = _read_parts(Path(options.split), records)
     split = Split(parts, folds, _proof(records, parts, folds, options))
     if options.split == "lesion":
-        overlap = split.proof["shared_groups"]
-        assert not any(overlap.values()), f"a lesion is on two sides: {overlap}"  # would be a defect of ours
+        # Anything else would be a defect of ours.
+        assert not split.proof.leaks, f"a lesion is on two sides: {split.proof.shared_groups}"
     return split
 
 
@@ -86,19 +84,20 @@ def write_split(split: Split, records: Records, folder: Path) -> Path:
     """Write `splits.csv` and its proof into a new folder."""
     with new_folder(folder) as partial:
         (partial / "splits.csv").write_bytes(table(records, split.parts, split.folds))
-        (partial / "splits.json").write_text(json.dumps(split.proof, indent=2) + "\n")
+        split.proof.write(partial / "splits.json")
     return folder
 
 
 def table(records: Records, parts: np.ndarray, folds: np.ndarray | None) -> bytes:
     """The bytes of `splits.csv`; their SHA-256 names the split."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["image_id", "group", "label", "part"] + ["fold"] * (folds is not None))
-    for row in range(len(records)):
-        line = [records.image_id(row), records.group(row), records.classes[records.labels[row]], PARTS[parts[row]]]
-        writer.writerow(line if folds is None else [*line, int(folds[row])])
-    return text.getvalue().encode()
+
+    def rows() -> Iterator[SplitRow]:
+        for row in range(len(records)):
+            fold = None if folds is None else int(folds[row])
+            label = records.classes[records.labels[row]]
+            yield SplitRow(records.image_id(row), records.group(row), label, PARTS[parts[row]], fold)
+
+    return split_bytes(rows(), folds=folds is not None)
 
 
 def _refuse_unusable(records: Records, options: SplitOptions) -> None:
@@ -216,13 +215,9 @@ def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
 def _read_parts(path: Path, records: Records) -> np.ndarray:
     """The parts that a `splits.csv` gives; it must name every record."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            lines = csv.DictReader(stream)
-            if not {"image_id", "part"} <= set(lines.fieldnames or ()):
-                raise ArchiveError(f"`split={path}`: it needs the columns image_id and part")
-            given = {line["image_id"]: line["part"] for line in lines}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArchiveError(f"`split={path}`: cannot be read ({error})") from error
+        given = {row.image_id: row.part for row in read_splits(path, "it needs the columns image_id and part")}
+    except DocumentError as error:
+        raise ArchiveError(f"`split={path}`: {error}") from error
     unknown = sorted(set(given.values()) - set(PARTS))
     if unknown:
         raise ArchiveError(f"`split={path}`: unknown part {listed(unknown)}; the parts are {', '.join(PARTS)}")
@@ -235,25 +230,25 @@ def _read_parts(path: Path, records: Records) -> np.ndarray:
     return np.array([PARTS.index(given[records.image_id(row)]) for row in range(len(records))], dtype=np.int8)
 
 
-def _proof(records: Records, parts: np.ndarray, folds: np.ndarray | None, options: SplitOptions) -> dict[str, Any]:
+def _proof(records: Records, parts: np.ndarray, folds: np.ndarray | None, options: SplitOptions) -> SplitProof:
     """What stands in `splits.json`: the counts, the lesions on two sides, and the hash of the file."""
     groups = {name: set(records.groups[parts == code].tolist()) for code, name in enumerate(PARTS)}
     test_groups = records.groups[parts == TEST]
     leaking = np.isin(test_groups, records.groups[parts == TRAIN]) if len(test_groups) else np.zeros(0, bool)
-    return {
-        "sha256": hashlib.sha256(table(records, parts, folds)).hexdigest(),
-        "options": options.model_dump(),
-        "grouped_by": records.layout.grouped_by,
-        "parts": {name: _part_counts(records, parts == code) for code, name in enumerate(PARTS)},
-        "shared_groups": {f"{a} and {b}": len(groups[a] & groups[b]) for a, b in combinations(PARTS, 2)},
-        "test_images_with_lesion_in_training": int(leaking.sum()),
-    }
+    return SplitProof(
+        sha256=hashlib.sha256(table(records, parts, folds)).hexdigest(),
+        options=options,
+        grouped_by=records.layout.grouped_by,
+        parts={name: _part_counts(records, parts == code) for code, name in enumerate(PARTS)},
+        shared_groups={f"{a} and {b}": len(groups[a] & groups[b]) for a, b in combinations(PARTS, 2)},
+        test_images_with_lesion_in_training=int(leaking.sum()),
+    )
 
 
-def _part_counts(records: Records, mine: np.ndarray) -> dict[str, Any]:
+def _part_counts(records: Records, mine: np.ndarray) -> PartCounts:
     counts = np.bincount(records.labels[mine], minlength=len(records.classes))
-    return {
-        "images": int(mine.sum()),
-        "groups": len(np.unique(records.groups[mine])),
-        "classes": dict(zip(records.classes, counts.tolist(), strict=True)),
-    }
+    return PartCounts(
+        images=int(mine.sum()),
+        groups=len(np.unique(records.groups[mine])),
+        classes=dict(zip(records.classes, counts.tolist(), strict=True)),
+    )

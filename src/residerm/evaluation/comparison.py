@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,7 @@ from residerm.evaluation.predictions import Predictions
 from residerm.evaluation.subject import Subject, finished, unknown_to
 from residerm.inference import load
 from residerm.progress import Progress
+from residerm.runs import RunComparison
 from residerm.scores import compare
 
 
@@ -49,7 +49,7 @@ class Other:
             )
         return left
 
-    def compared_with(self, predictions: Predictions) -> dict[str, Any]:
+    def compared_with(self, predictions: Predictions) -> RunComparison:
         """The paired differences, the run's less this one's."""
         own = self._subject.predictions(self._predictor, predictions.rows, self._options, self._progress)
         group_name = predictions.records.layout.grouped_by or "image"
@@ -57,4 +57,4 @@ class Other:
             predictions.labels, predictions.probabilities, own.probabilities, predictions.classes, predictions.groups,
             predicted=(predictions.predicted, own.predicted), group_name=group_name,
         )  # fmt: skip
-        return {"against": self._run.folder.name, **differences}
+        return RunComparison(against=self._run.folder.name, **dict(differences))

@@ -1,7 +1,7 @@
 """From a run to its scores: the test part (or another archive) → predictions → scores, in a folder of their own.
 
     evaluation = evaluate(Path("runs/20260101-120000-resnet50-ham10000-64px-s0"))
-    evaluation.scores["headline"]["balanced_accuracy"]      {"value": …, "low": …, "high": …, "n": …}
+    evaluation.scores.headline["balanced_accuracy"].interval
 
 Whatever the run was trained with or chosen by is never scored as if it were new: of another archive, images that the
 run knows are left out, and so are, in a comparison, those that the other run knows.
@@ -10,10 +10,8 @@ run knows are left out, and so are, in a comparison, those that the other run kn
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,19 +27,10 @@ from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load, read_description
 from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
-from residerm.runs import Run
+from residerm.runs import Evaluation, EvaluationScores, Run, TrainingScores, write_outputs
+from residerm.runs.evaluations import COMPARISON, OUTPUTS, PREDICTIONS, SCORES
 from residerm.scores import age_bands, assess, by_attribute, headline_scores
 from residerm.taxonomy import mapping_for
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """One folder of a run's `evaluations`."""
-
-    folder: Path
-    scores: dict[str, Any]
-    comparison: dict[str, Any] | None = None
-    new: bool = True
 
 
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
@@ -55,7 +44,7 @@ def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progres
     )
     target = run.folder / "evaluations" / _name(subject, options)
     if target.exists() and not options.again:
-        return _reported(run, _read(target))
+        return _reported(run, Evaluation.read(target))
     require_writable(target)
     for remark in subject.remarks:
         progress.remark(remark)
@@ -73,15 +62,22 @@ def _evaluate(run: Run, target: Path, subject: Subject, options: EvaluateOptions
     with in_background(partial(_of_training, subject, predictor, options), progress) as training:
         scores = _scores(predictions, subject, predictor, options)
         with new_folder(target, replace=options.again) as unfinished:
-            predictions.write(unfinished / "predictions.csv")
-            write_gallery(predictions, unfinished)
-            draw_figures(unfinished, scores)
+            _write_answers(predictions, scores, unfinished)
             if comparison:
-                Run(unfinished).write_json("comparison.json", comparison)
-            scores |= _gap(training.result(), subject, scores)
-            scores["seconds"] = round(time.perf_counter() - began, 1)
-            Run(unfinished).write_json("scores.json", scores)
-    return Evaluation(target, scores, comparison)
+                comparison.write(unfinished / COMPARISON)
+            behind = _training_scores(training.result(), subject, scores)
+            seconds = round(time.perf_counter() - began, 1)
+            scores = scores.model_copy(update={**behind, "seconds": seconds})
+            scores.write(unfinished / SCORES)
+    return Evaluation(target, scores, new=True)
+
+
+def _write_answers(predictions: Predictions, scores: EvaluationScores, folder: Path) -> None:
+    """What the model answered: as a table, as outputs, as pictures and as figures."""
+    predictions.table.write(folder / PREDICTIONS)
+    write_outputs(folder / OUTPUTS, predictions.outputs)
+    write_gallery(predictions, folder)
+    draw_figures(folder, scores, predictions.table)
 
 
 def _reported(run: Run, evaluation: Evaluation) -> Evaluation:
@@ -89,12 +85,6 @@ def _reported(run: Run, evaluation: Evaluation) -> Evaluation:
     write_report(run)
     write_card(run)
     return evaluation
-
-
-def _read(target: Path) -> Evaluation:
-    run = Run(target)
-    comparison = run.read_json("comparison.json") if (target / "comparison.json").exists() else None
-    return Evaluation(target, run.read_json("scores.json"), comparison, new=False)
 
 
 def _name(subject: Subject, options: EvaluateOptions) -> str:
@@ -110,42 +100,38 @@ def _name(subject: Subject, options: EvaluateOptions) -> str:
 
 def _scores(
     predictions: Predictions, subject: Subject, predictor: Predictor, options: EvaluateOptions
-) -> dict[str, Any]:
-    """Everything in scores.json but the gap."""
-    records, description = predictions.records, predictor.description
+) -> EvaluationScores:
+    """Everything in scores.json but what the training part is needed for."""
+    records = predictions.records
     group_name = records.layout.grouped_by or "image"
-    given = (predictions.labels, predictions.probabilities)
-    task = subject.meeting.task if subject.meeting else description.task
-    return {
-        "format": 1,
-        "archive": records.layout.title,
-        "synthetic": records.layout.synthetic,
-        "part": subject.part,
-        "images": len(predictions.rows),
-        "groups": len(np.unique(predictions.groups)),
-        "group_name": group_name,
-        "classes": list(predictions.classes),
-        "task": task,
-        "tta": options.tta,
-        "prior": options.prior,
-        "decide": options.decide,
-        "precision": predictor.precision,
-        "mapping": subject.meeting.to_dict() if subject.meeting else None,
-        **assess(
-            *given, predictions.classes, predictions.groups, predicted=predictions.predicted, group_name=group_name,
-            malignant=_malignant(task, predictions.classes),
+    task = subject.meeting.task if subject.meeting else predictor.description.task
+    labels, probabilities, groups = predictions.labels, predictions.probabilities, predictions.groups
+    assessment = assess(
+        labels, probabilities, predictions.classes, groups,
+        predicted=predictions.predicted, group_name=group_name, malignant=_malignant(task, predictions.classes),
+    )  # fmt: skip
+    people = {"sex": predictions.sexes, "age": age_bands(predictions.ages), "site": predictions.sites}
+    return EvaluationScores(
+        format=1,
+        archive=records.layout.title,
+        synthetic=records.layout.synthetic,
+        part=subject.part,
+        images=len(predictions.rows),
+        groups=len(np.unique(predictions.groups)),
+        group_name=group_name,
+        classes=predictions.classes,
+        task=task,
+        tta=options.tta,
+        prior=options.prior,
+        decide=options.decide,
+        precision=predictor.precision,
+        mapping=subject.meeting.described if subject.meeting else None,
+        by_attribute=by_attribute(
+            labels, probabilities, groups, people,
+            classes=predictions.classes, predicted=predictions.predicted, group_name=group_name,
         ),
-        "by_attribute": by_attribute(
-            *given,
-            predictions.groups,
-            {"sex": predictions.sexes, "age": age_bands(predictions.ages), "site": predictions.sites},
-            classes=predictions.classes,
-            predicted=predictions.predicted,
-            group_name=group_name,
-        ),
-        "training": None,
-        "gap": None,
-    }  # fmt: skip
+        **dict(assessment),
+    )  # fmt: skip
 
 
 def _malignant(task: str, classes: tuple[str, ...]) -> list[str] | None:
@@ -169,20 +155,22 @@ def _of_training(
     return subject.predictions(predictor, some, options, progress)
 
 
-def _gap(training: Predictions | None, subject: Subject, scores: dict[str, Any]) -> dict[str, Any]:
+def _training_scores(
+    training: Predictions | None, subject: Subject, scores: EvaluationScores
+) -> dict[str, TrainingScores | dict[str, float]]:
     """The headline scores of images of the training part, and how far they lie above."""
     if training is None or subject.training is None:
         return {}
     headline = headline_scores(
         training.labels, training.probabilities, training.classes, training.groups,
-        predicted=training.predicted, group_name=scores["group_name"],
+        predicted=training.predicted, group_name=scores.group_name,
     )  # fmt: skip
-    gap = {
-        name: one["value"] - scores["headline"][name]["value"]
-        for name, one in headline.items()
-        if "value" in one and "value" in scores["headline"][name]
+    pairs = {name: (one.value, scores.headline[name].value) for name, one in headline.items()}
+    gap = {name: own - tested for name, (own, tested) in pairs.items() if own is not None and tested is not None}
+    return {
+        "training": TrainingScores(images=len(training.rows), of=len(subject.training), headline=headline),
+        "gap": gap,
     }
-    return {"training": {"images": len(training.rows), "of": len(subject.training), "headline": headline}, "gap": gap}
 
 
 def _some(records: Records, rows: np.ndarray, images: int) -> np.ndarray:

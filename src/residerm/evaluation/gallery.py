@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 
 from residerm import imaging
 from residerm.config import PixelSpec
+from residerm.documents import write_list
 from residerm.errors import ImageError
 from residerm.evaluation.predictions import Predictions
+from residerm.runs import GalleryImage
 
 _ERRORS = 12
 _SPEC = PixelSpec(size=176, aspect="crop")
@@ -21,12 +22,13 @@ _SPEC = PixelSpec(size=176, aspect="crop")
 def write_gallery(predictions: Predictions, folder: Path) -> None:
     """Write the pictures into `gallery`, and what they show as gallery.json."""
     (folder / "gallery").mkdir()
+    errors, right = _worst_errors(predictions), _surest_right(predictions)
     chosen = [
-        *_entries(predictions, _worst_errors(predictions), "error"),
-        *_entries(predictions, _surest_right(predictions), "right"),
+        *((place, _shown(predictions, place, "error", number)) for number, place in enumerate(errors, 1)),
+        *((place, _shown(predictions, place, "right", number)) for number, place in enumerate(right, 1)),
     ]
-    kept = [entry for entry in chosen if _write_picture(predictions, entry.pop("place"), folder / entry["file"])]
-    (folder / "gallery.json").write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+    kept = [image for place, image in chosen if _write_picture(predictions, place, folder / image.file)]
+    write_list(kept, folder / "gallery.json")
 
 
 def _worst_errors(predictions: Predictions) -> list[int]:
@@ -52,21 +54,17 @@ def _one_of_each_lesion(predictions: Predictions, places: np.ndarray) -> list[in
     return [int(places[position]) for position in np.sort(first)]
 
 
-def _entries(predictions: Predictions, places: list[int], kind: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = []
-    for place in places:
-        label, predicted = int(predictions.labels[place]), int(predictions.predicted[place])
-        entries.append({
-            "place": place,
-            "image_id": predictions.records.image_id(int(predictions.rows[place])),
-            "file": f"gallery/{kind}-{len(entries) + 1:02d}.jpg",
-            "label": predictions.classes[label],
-            "predicted": predictions.classes[predicted],
-            "confidence": float(predictions.probabilities[place, predicted]),
-            "probability_of_label": float(predictions.probabilities[place, label]),
-            "kind": kind,
-        })  # fmt: skip
-    return entries
+def _shown(predictions: Predictions, place: int, kind: Literal["error", "right"], number: int) -> GalleryImage:
+    label, predicted = int(predictions.labels[place]), int(predictions.predicted[place])
+    return GalleryImage(
+        image_id=predictions.records.image_id(int(predictions.rows[place])),
+        file=f"gallery/{kind}-{number:02d}.jpg",
+        label=predictions.classes[label],
+        predicted=predictions.classes[predicted],
+        confidence=float(predictions.probabilities[place, predicted]),
+        probability_of_label=float(predictions.probabilities[place, label]),
+        kind=kind,
+    )
 
 
 def _write_picture(predictions: Predictions, place: int, path: Path) -> bool:

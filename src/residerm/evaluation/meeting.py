@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from residerm.config import Task
 from residerm.data.archives.records import Records
 from residerm.errors import UsageError, listed
+from residerm.runs import Alignment
 from residerm.taxonomy import ClassMapping, mapping_for, unchanged
 
 _MEANING = {"melanoma": "melanoma from all else", "malignancy": "malignant from benign", "diagnosis": "diagnoses"}
@@ -51,14 +51,15 @@ class Meeting:
         summed: np.ndarray = probabilities @ self.of_model.matrix(classes)
         return summed
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for scores.json."""
-        return {
-            "task": self.task,
-            "map": dict(self.of_archive.targets),
-            "unmapped": self.unmapped,
-            "model": dict(self.of_model.targets),
-        }
+    @property
+    def described(self) -> Alignment:
+        """As it stands in scores.json."""
+        return Alignment(
+            task=self.task,
+            map=dict(self.of_archive.targets),
+            unmapped=self.unmapped,
+            model=dict(self.of_model.targets),
+        )
 
 
 def meet(classes: tuple[str, ...], task: Task, records: Records, asked: Task | None = None) -> Meeting:

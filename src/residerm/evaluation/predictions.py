@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +11,9 @@ from residerm.data.archives.records import Records
 from residerm.data.loading.cache import Cache
 from residerm.inference import Predictor
 from residerm.inference.predictor import Views
+from residerm.outputs import Outputs, concatenated
 from residerm.progress import SILENT, Progress
+from residerm.runs import PredictionTable
 
 _BATCH = 128
 
@@ -27,6 +28,7 @@ class Predictions:
     labels: np.ndarray  # (n,) index into the classes
     probabilities: np.ndarray  # (n, classes)
     predicted: np.ndarray  # (n,) index of the class that is named
+    outputs: Outputs  # of the model, in its own classes
 
     @property
     def groups(self) -> np.ndarray:
@@ -49,30 +51,31 @@ class Predictions:
         """Years, None where not known."""
         return [None if np.isnan(age) else float(age) for age in self.records.table["age"][self.rows]]
 
-    def write(self, path: Path) -> None:
-        """Write them as a table."""
-        with path.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            names = [f"p_{name}" for name in self.classes]
-            writer.writerow(["image_id", "group", "label", "predicted", *names, "sex", "age", "site"])
-            about = zip(self.rows, self.labels, self.predicted, self.probabilities, strict=True)
-            for (row, label, predicted, shares), sex, age, site in zip(
-                about, self.sexes, self.ages, self.sites, strict=True
-            ):
-                said = [self.classes[label], self.classes[predicted], *(f"{share:.6f}" for share in shares)]
-                ids = [self.records.image_id(row), self.records.group(row)]
-                writer.writerow([*ids, *said, sex, "" if age is None else f"{age:g}", site])
+    @cached_property
+    def table(self) -> PredictionTable:
+        """As they are kept."""
+        return PredictionTable(
+            classes=self.classes,
+            image_ids=[self.records.image_id(row) for row in self.rows],
+            groups=[self.records.group(row) for row in self.rows],
+            labels=self.labels,
+            predicted=self.predicted,
+            probabilities=self.probabilities,
+            sexes=self.sexes,
+            ages=self.ages,
+            sites=self.sites,
+        )
 
 
-def probabilities_of(
+def outputs_of(
     predictor: Predictor, cache: Cache, rows: np.ndarray, *, views: Views = 1, progress: Progress = SILENT
-) -> np.ndarray:
-    """The model's probabilities of some images of a cache."""  # (rows, classes)
-    found = [np.zeros((0, len(predictor.description.classes)), np.float32)]
+) -> Outputs:
+    """The model's outputs for some images of a cache."""
+    found = []
     for start in range(0, len(rows), _BATCH):
-        found.append(predictor.predict_pixels(cache.pixels[rows[start : start + _BATCH]], views))
+        found.append(predictor.outputs(cache.pixels[rows[start : start + _BATCH]], views))
         progress.advance("predicting", min(start + _BATCH, len(rows)), len(rows))
-    return np.concatenate(found)
+    return concatenated(found)
 
 
 def _named(codes: np.ndarray, names: tuple[str, ...]) -> list[str]:

@@ -5,7 +5,6 @@ Whatever a run was trained with or chosen by is never scored as if it were new.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache, open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
-from residerm.evaluation.predictions import Predictions, probabilities_of
+from residerm.evaluation.predictions import Predictions, outputs_of
 from residerm.inference import ModelDescription, Predictor
 from residerm.progress import Progress
 from residerm.runs import Run, RunError, open_run, read_experiment
@@ -48,14 +47,15 @@ class Subject:
     ) -> Predictions:
         """What a model says of some of the images."""
         classes, prior = predictor.description.classes, np.array([predictor.description.prior])
-        shares = probabilities_of(predictor, self.cache, rows, views=8 if options.tta else 1, progress=progress)
+        outputs = outputs_of(predictor, self.cache, rows, views=8 if options.tta else 1, progress=progress)
+        shares = outputs.probabilities
         if options.prior:
             shares = divide_by_prior(shares, prior[0])
         if self.meeting:
             shares, prior = self.meeting.read(shares, classes), self.meeting.read(prior, classes)
             classes = self.meeting.classes
         predicted = named(shares, prior[0], balanced=options.decide == "balanced")
-        return Predictions(self.records, rows, classes, self.labels(rows), shares, predicted)
+        return Predictions(self.records, rows, classes, self.labels(rows), shares, predicted, outputs)
 
 
 def finished(folder: Path) -> Run:
@@ -99,15 +99,15 @@ def other_archive(run: Run, description: ModelDescription, options: EvaluateOpti
 
 def unknown_to(run: Run, records: Records, rows: np.ndarray) -> np.ndarray:
     """Those of the rows whose images and lesions a run has neither trained on nor validated with."""
-    known = [line for line in _split_lines(run) if line["part"] != "test"]
-    images, groups = {line["image_id"] for line in known}, {line["group"] for line in known}
+    known = [row for row in run.splits if row.part != "test"]
+    images, groups = {row.image_id for row in known}, {row.group for row in known}
     return np.array(
         [row for row in rows if records.image_id(row) not in images and records.group(row) not in groups], dtype=int
     )
 
 
 def _refuse_other_labels(run: Run, records: Records, description: ModelDescription) -> None:
-    then = {line["image_id"]: line["label"] for line in _split_lines(run)}
+    then = {row.image_id: row.label for row in run.splits}
     changed = [
         row for row in range(len(records)) if then[records.image_id(row)] != records.classes[records.labels[row]]
     ]
@@ -117,8 +117,3 @@ def _refuse_other_labels(run: Run, records: Records, description: ModelDescripti
             f"{records.tree.path}: {len(changed):,} images have other labels than when {run.folder} was trained"
             f"{example}: evaluate against the archive as it was, or train anew"
         )
-
-
-def _split_lines(run: Run) -> list[dict[str, str]]:
-    with (run.folder / "splits.csv").open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from residerm.figures.style import BLUE, FAINT, INK, PALE, RED, SERIES, label, named, new_figure, title
+from residerm.scores import ReliabilityBin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,22 +64,22 @@ def precision_recall(curves: Curves, notes: Mapping[str, str]) -> Figure:
     return figure
 
 
-def reliability(bins: Sequence[Mapping[str, Any]]) -> Figure:
+def reliability(bins: Sequence[ReliabilityBin]) -> Figure:
     """What share was right at each confidence, over how many images there are; the diagonal is perfect."""
     figure = new_figure(4.8, 4.8)
     axes, below = figure.subplots(2, height_ratios=(4, 1), sharex=True)
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.9, linestyle=(0, (4, 3)), label="perfect")
     for one in bins:
-        axes.plot([one["confidence"]] * 2, [one["confidence"], one["accuracy"]], color=RED, linewidth=1, alpha=0.6)
-    confidence, accuracy = [one["confidence"] for one in bins], [one["accuracy"] for one in bins]
+        axes.plot([one.confidence] * 2, [one.confidence, one.accuracy], color=RED, linewidth=1, alpha=0.6)
+    confidence, accuracy = [one.confidence for one in bins], [one.accuracy for one in bins]
     axes.plot(confidence, accuracy, "o-", color=BLUE, markersize=4.5, linewidth=1.2, label="this model")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(color=FAINT, linewidth=0.6)
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=PALE)
     label(axes, "", "share that is right")
     title(axes, "Reliability")
-    widths = [one["high"] - one["low"] for one in bins]
-    below.bar([one["low"] for one in bins], [one["n"] for one in bins], widths, align="edge", color=BLUE, alpha=0.55)
+    widths = [one.high - one.low for one in bins]
+    below.bar([one.low for one in bins], [one.n for one in bins], widths, align="edge", color=BLUE, alpha=0.55)
     label(below, "confidence: the probability of the predicted class", "images")
     return figure
 

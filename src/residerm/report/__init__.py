@@ -2,7 +2,7 @@
 
     write_report(run)                report.html       one page to hand on
     write_card(run)                  MODEL_CARD.md     for where the model is published
-    draw_figures(folder, scores)     figures/*         of one evaluation
+    draw_figures(folder, scores, …)  figures/*         of one evaluation
 
 | file | what it is |
 |---|---|

@@ -20,10 +20,10 @@ from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
 from residerm.report.estimates import SCORES
 from residerm.report.licence import Consequence, consequence
-from residerm.report.material import Evaluation, Material, read_material
+from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
 from residerm.report.template import environment
-from residerm.runs import Run
+from residerm.runs import Evaluation, Run
 
 _HUB_NAMES = {
     "accuracy": "accuracy",
@@ -45,8 +45,8 @@ def write_card(run: Run) -> Path:
 
 
 def _card(material: Material) -> str:
-    licence = consequence(material.data["licence"])
-    changed, _ = tables.options(material.config)
+    licence = consequence(material.data.licence)
+    changed, _ = tables.options(material.experiment)
     said = {
         "front_matter": Markup(yaml.safe_dump(_front_matter(material, licence), sort_keys=False, allow_unicode=True)),
         "material": material,
@@ -69,27 +69,28 @@ def _scores(main: Evaluation) -> dict[str, Any]:
     reading = Reading(main)
     malignancy = tables.malignancy(main)
     return {
+        "size": size_of(main),
         "found": sentences.found(reading),
         "headline": tables.headline(main),
         "calibration": sentences.calibration(reading),
         "by_class": tables.by_class(main, _LIMITS),
         "by_class_scores": [SCORES[name] for name in _LIMITS],
         "malignancy": malignancy,
-        "malignancy_found": sentences.malignancy(main.scores["malignancy"]["scores"]) if malignancy else "",
+        "malignancy_found": sentences.malignancy(main.scores.malignancy.scores) if main.scores.malignancy else "",
     }
 
 
 def _front_matter(material: Material, licence: Consequence) -> dict[str, Any]:
     """What a hub reads: the licence that the images ask for, tags, and the scores."""
     model = material.model
-    tags = ["image-classification", "dermoscopy", "skin-lesion", "residerm", model["model"]]
+    tags = ["image-classification", "dermoscopy", "skin-lesion", "residerm", model.model]
     return {
         "license": licence.identifier,
         "library_name": "residerm",
         "pipeline_tag": "image-classification",
         "tags": tags + ["synthetic-data"] * material.synthetic + ["non-commercial"] * licence.non_commercial,
         "metrics": sorted(_HUB_NAMES.values()),
-        "model-index": [{"name": f"{model['model']} on {model['archive']}", "results": _results(material.main)}],
+        "model-index": [{"name": f"{model.model} on {model.archive}", "results": _results(material.main)}],
     }
 
 
@@ -104,8 +105,8 @@ def _results(main: Evaluation | None) -> list[dict[str, Any]]:
         for name, one in found.items()
         if one.value is not None
     ]
-    kind = re.sub(r"[^a-z0-9]+", "-", main.scores["archive"].lower()).strip("-")
-    dataset = {"type": kind, "name": main.scores["archive"], "split": main.scores["part"]}
+    kind = re.sub(r"[^a-z0-9]+", "-", main.scores.archive.lower()).strip("-")
+    dataset = {"type": kind, "name": main.scores.archive, "split": main.scores.part}
     return [{"task": {"type": "image-classification"}, "dataset": dataset, "metrics": metrics}]
 
 

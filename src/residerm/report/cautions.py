@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from residerm.errors import listed
 from residerm.report.estimates import rate
-from residerm.report.material import Evaluation, Material
+from residerm.report.material import Material
 from residerm.report.sentences import Reading
+from residerm.runs import Evaluation
 
 _FEW_GROUPS = 30  # below it, one lesion moves a class's sensitivity by more than three points
 _IMBALANCED = 5  # times as many images in the largest class as in the smallest
@@ -48,13 +49,13 @@ def _of_images(material: Material) -> Iterator[Caution]:
 
 
 def _of_split(material: Material) -> Iterator[Caution]:
-    split = material.data["split"]
-    leaking, tested = split["test_images_with_lesion_in_training"], split["parts"]["test"]["images"]
-    group, options = split["grouped_by"], split["options"]
+    split = material.data.split
+    leaking, tested = split.test_images_with_lesion_in_training, split.parts["test"].images
+    group, options = split.grouped_by, split.options
     if not group:
         yield Caution(
             "Nobody can tell whether lesions are on two sides",
-            f"{material.data['archive']} does not name the lesions of its images, so that photographs of one lesion "
+            f"{material.data.archive} does not name the lesions of its images, so that photographs of one lesion "
             "can be both in training and in the test. If so, the scores are too good.",
             loud=True,
         )
@@ -62,28 +63,28 @@ def _of_split(material: Material) -> Iterator[Caution]:
         yield Caution(
             f"Test {group}s were seen in training",
             f"{leaking:,} of {tested:,} test images ({rate(leaking / tested)} %) show a {group} that is in training "
-            f"too (--split {options['split']}). The scores are too good: part of them is recognition of {group}s "
+            f"too (--split {options.split}). The scores are too good: part of them is recognition of {group}s "
             f"already seen. --split lesion keeps each {group} on one side.",
             loud=True,
         )
-    if options.get("folds"):
+    if options.folds:
         yield Caution(
             "One fold of several",
-            f"This is fold {options['fold']} of {options['folds']}, counted from 0; the others can differ.",
+            f"This is fold {options.fold} of {options.folds}, counted from 0; the others can differ.",
         )
 
 
 def _of_training(material: Material) -> Iterator[Caution]:
-    sampling = material.config.get("sampling", "none")
+    sampling = material.experiment.sample.sampling
     if sampling != "none":
         yield Caution(
             "Training images were resampled",
             f"--sampling {sampling} changed how often each class was seen in training. The validation and test parts "
             "were not resampled: their scores are those of the archive’s own class shares.",
         )
-    counts = material.data["split"]["parts"]["train"]["classes"]
+    counts = material.data.split.parts["train"].classes
     shares = {name: count / max(sum(counts.values()), 1) for name, count in counts.items()}
-    prior = dict(zip(material.model["classes"], material.model["prior"], strict=True))
+    prior = dict(zip(material.model.classes, material.model.prior, strict=True))
     shifted = [name for name in prior if abs(prior[name] - shares[name]) > _SHIFTED]
     if shifted:
         told = listed(f"{name} {rate(prior[name])} % instead of {rate(shares[name])} %" for name in shifted)
@@ -96,7 +97,7 @@ def _of_training(material: Material) -> Iterator[Caution]:
 
 def _of_scores(evaluation: Evaluation) -> Iterator[Caution]:
     reading = Reading(evaluation)
-    missing = [name for name in evaluation.classes if name not in reading.counts]
+    missing = [name for name in evaluation.scores.classes if name not in reading.counts]
     if missing:
         yield Caution(
             "Classes without test images",
@@ -106,7 +107,7 @@ def _of_scores(evaluation: Evaluation) -> Iterator[Caution]:
         )
     yield from _imbalance(reading)
     yield from _few(evaluation, list(reading.counts))
-    ahead = (evaluation.scores["gap"] or {}).get("balanced_accuracy", 0.0)
+    ahead = (evaluation.scores.gap or {}).get("balanced_accuracy", 0.0)
     if ahead > _AHEAD:
         yield Caution(
             "Better in training than in the test",
@@ -124,7 +125,7 @@ def _imbalance(reading: Reading) -> Iterator[Caution]:
             f"weighted scores mostly say how well {largest} is recognised: read the balanced accuracy and the table "
             "by class first. With other class shares, as in a clinic, precision changes.",
         )
-    if reading.beside("accuracy") in (0, -1):
+    if reading.relative_to("accuracy") in (0, -1):
         yield Caution(
             "No gain in accuracy over the most frequent class",
             f"The interval of the accuracy does not lie above the {share} % that always answering {largest} reaches.",
@@ -133,7 +134,7 @@ def _imbalance(reading: Reading) -> Iterator[Caution]:
 
 def _few(evaluation: Evaluation, present: Sequence[str]) -> Iterator[Caution]:
     group = evaluation.group_name
-    groups = {name: evaluation.scores["counts"][name]["groups"] for name in present}
+    groups = {name: evaluation.scores.counts[name].groups for name in present}
     few = sorted((name for name in present if groups[name] < _FEW_GROUPS), key=lambda name: groups[name])
     if few:
         told = listed((f"{name} has {groups[name]}" for name in few), most=8)
@@ -149,6 +150,6 @@ def _left_out(material: Material) -> Caution:
     return Caution(
         "What the intervals leave out",
         f"They say how far scores could vary with other {unit}s of the same kind. They leave out the chance of "
-        f"training (another seed than {material.config.get('seed', 0)} gives another model), and everything in which "
-        "other hospitals, cameras and skin differ from this archive.",
+        f"training (another seed than {material.experiment.training.seed} gives another model), and everything in "
+        "which other hospitals, cameras and skin differ from this archive.",
     )

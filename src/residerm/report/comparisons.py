@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from residerm.report.estimates import HEADLINE, SCORES, Estimate, Score, counted
+from residerm.report.estimates import HEADLINE, SCORES, Score, counted
+from residerm.runs import RunComparison
+from residerm.scores import Estimate, McNemar
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ShownComparison:
     """All differences from another run."""
 
     against: str
@@ -27,13 +28,11 @@ class Comparison:
     rows: Sequence[Difference]
 
 
-def read_comparison(given: Mapping[str, Any]) -> Comparison:
+def shown_comparison(given: RunComparison) -> ShownComparison:
     """What stands in comparison.json, to be shown."""
-    differences = given["differences"]
-    rows = [_difference(SCORES[name], Estimate.read(differences[name])) for name in HEADLINE if name in differences]
-    return Comparison(
-        str(given["against"]), f"On {counted(given['images'], 'image')}. {_mcnemar(given['mcnemar'])}", rows
-    )
+    found = given.differences
+    rows = [_difference(SCORES[name], found[name]) for name in HEADLINE if name in found]
+    return ShownComparison(given.against, f"On {counted(given.images, 'image')}. {_mcnemar(given.mcnemar)}", rows)
 
 
 def _difference(score: Score, estimate: Estimate) -> Difference:
@@ -49,7 +48,7 @@ def _difference(score: Score, estimate: Estimate) -> Difference:
 
 
 def _verdict(score: Score, estimate: Estimate) -> str:
-    side = estimate.beside(0.0)
+    side = estimate.relative_to(0.0)
     if side is None:
         return f"no interval: {estimate.reason}"
     if side == 0:
@@ -57,8 +56,8 @@ def _verdict(score: Score, estimate: Estimate) -> str:
     return "this run is better" if (side > 0) == score.higher_is_better else "the other run is better"
 
 
-def _mcnemar(test: Mapping[str, Any]) -> str:
-    p, own, other = test["p"], test["first_only"], test["second_only"]
+def _mcnemar(test: McNemar) -> str:
+    p, own, other = test.p, test.first_only, test.second_only
     return (
         f"{counted(own, 'image')} {'is' if own == 1 else 'are'} named rightly by this run only, {other:,} by the other "
         f"only. If both were right equally often, a difference at least as large would come about with p "

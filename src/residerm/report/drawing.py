@@ -1,22 +1,21 @@
 """The figures of a run: of one evaluation, from its predictions and scores, and of the training.
 
-    draw_figures(folder, scores)      writes figures/*.png and *.svg into an evaluation's folder
+    draw_figures(folder, scores, predictions)      writes figures/*.png and *.svg into an evaluation's folder
 
 Curves are thinned to what can be seen, so that a page does not grow with the test part.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from residerm import figures
-from residerm.report.estimates import SCORES, Estimate
-from residerm.report.material import Evaluation
-from residerm.runs import RunError
+from residerm.report.estimates import SCORES
+from residerm.runs import Epoch, Evaluation, EvaluationScores, PredictionTable
 from residerm.scores.curves import curve, rank
 
 if TYPE_CHECKING:
@@ -31,9 +30,9 @@ _RATES = ("macro_auc", "balanced_accuracy", "macro_f1")
 Curve = tuple[np.ndarray, np.ndarray]
 
 
-def draw_figures(folder: Path, scores: Mapping[str, Any]) -> None:
+def draw_figures(folder: Path, scores: EvaluationScores, predictions: PredictionTable) -> None:
     """Write the figures of an evaluation, as PNGs to look at and as SVGs for pages and print."""
-    for name, figure in evaluation_figures(Evaluation(folder, scores)).items():
+    for name, figure in evaluation_figures(scores, predictions).items():
         for suffix in (".png", ".svg"):
             figures.save(figure, folder / "figures" / f"{name}{suffix}")
 
@@ -43,17 +42,17 @@ def drawn_figures(evaluation: Evaluation) -> dict[str, str]:
     files = sorted((evaluation.folder / "figures").glob("*.svg"))
     drawn = {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in files}
     whole = drawn and all("<svg" in text and text.rstrip().endswith("</svg>") for text in drawn.values())
-    if whole and evaluation.predictions:  # no page is made of an evaluation whose predictions are damaged
+    predictions = evaluation.predictions  # no page is made of an evaluation whose predictions are damaged
+    if whole:
         return drawn
-    return {name: figures.svg(figure) for name, figure in evaluation_figures(evaluation).items()}
+    return {name: figures.svg(figure) for name, figure in evaluation_figures(evaluation.scores, predictions).items()}
 
 
-def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
+def evaluation_figures(scores: EvaluationScores, predictions: PredictionTable) -> dict[str, Figure]:
     """The figures of an evaluation by the names of their files; those without anything to show are left out."""
-    scores, classes = evaluation.scores, evaluation.classes
-    confusion = np.array(scores["confusion"])
-    labels, probabilities = _arrays(evaluation)
-    curves = _curves(labels, probabilities, shown_classes(evaluation), classes)
+    classes = scores.classes
+    confusion = np.array(scores.confusion)
+    curves = _curves(predictions, shown_classes(scores))
     drawn = {
         "confusion_counts": figures.confusion(confusion, classes, shares=False),
         "confusion_shares": figures.confusion(confusion, classes, shares=True),
@@ -61,35 +60,35 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
     if curves:
         roc = {name: receiver for name, (receiver, _) in curves.items()}
         precision = {name: precision for name, (_, precision) in curves.items()}
-        drawn["roc"] = figures.roc(roc, _notes(scores["by_class"], "auc"))
-        drawn["precision_recall"] = figures.precision_recall(precision, _notes(scores["by_class"], "average_precision"))
-    if scores["reliability"]:
-        drawn["reliability"] = figures.reliability(scores["reliability"])
+        drawn["roc"] = figures.roc(roc, _notes(scores, "auc"))
+        drawn["precision_recall"] = figures.precision_recall(precision, _notes(scores, "average_precision"))
+    if scores.reliability:
+        drawn["reliability"] = figures.reliability(scores.reliability)
     return drawn
 
 
-def shown_classes(evaluation: Evaluation) -> list[str]:
+def shown_classes(scores: EvaluationScores) -> list[str]:
     """The classes whose curves are drawn: those with the most images; of two, the second, which says it all."""
-    counts, classes = evaluation.scores["counts"], evaluation.classes
+    classes = scores.classes
     if len(classes) == 2:
-        return classes[1:]
-    chosen = sorted(classes, key=lambda name: -counts[name]["images"])[:MOST_CURVES]
+        return list(classes[1:])
+    chosen = sorted(classes, key=lambda name: -scores.counts[name].images)[:MOST_CURVES]
     return [name for name in classes if name in chosen]
 
 
-def learning_figures(metrics: Sequence[Mapping[str, str]]) -> list[Figure]:
+def learning_figures(epochs: Sequence[Epoch]) -> list[Figure]:
     """The losses and the validation scores of every epoch."""
-    if not metrics:
+    if not epochs:
         return []
-    chosen = metrics[-1].get("kept_epoch")
+    chosen = epochs[-1].kept_epoch
     drawn = []
     for heading, vertical, names in (
         ("Loss", "loss, in nats", _LOSSES),
         ("Accuracy", "share", _ACCURACIES),
         ("Scores on the validation part", "score", _RATES),
     ):
-        curves = {_called(name): curve for name in names if (curve := _column(metrics, name))}
-        drawn.append(figures.learning_curves(heading, vertical, curves, int(chosen) if chosen else None))
+        curves = {_called(name): curve for name in names if (curve := _column(epochs, name))}
+        drawn.append(figures.learning_curves(heading, vertical, curves, chosen))
     return drawn
 
 
@@ -99,29 +98,16 @@ def _called(name: str) -> str:
     return "training, as augmented" if name.startswith("train") else "validation"
 
 
-def _column(metrics: Iterable[Mapping[str, str]], name: str) -> list[tuple[int, float]]:
-    return [(int(row["epoch"]), float(row[name])) for row in metrics if row.get(name)]
+def _column(epochs: Iterable[Epoch], name: str) -> list[tuple[int, float]]:
+    return [(epoch.epoch, epoch.values[name]) for epoch in epochs if name in epoch.values]
 
 
-def _arrays(evaluation: Evaluation) -> tuple[np.ndarray, np.ndarray]:
-    """The true class of each image, as its name, and a column of probabilities for each class."""
-    rows = evaluation.predictions
-    try:
-        probabilities = np.array([[float(row[f"p_{name}"]) for name in evaluation.classes] for row in rows])
-    except (TypeError, ValueError) as error:
-        raise RunError(
-            f"{evaluation.folder / 'predictions.csv'} is damaged ({error}): evaluate the run again"
-        ) from error
-    return np.array([row["label"] for row in rows]), probabilities
-
-
-def _curves(
-    labels: np.ndarray, probabilities: np.ndarray, shown: Iterable[str], classes: Sequence[str]
-) -> dict[str, tuple[Curve, Curve]]:
+def _curves(predictions: PredictionTable, shown: Iterable[str]) -> dict[str, tuple[Curve, Curve]]:
     """ROC and precision-recall curve of each class that has images and is not all there is."""
     curves = {}
     for name in shown:
-        positive, probability = labels == name, probabilities[:, classes.index(name)]
+        number = predictions.classes.index(name)
+        positive, probability = predictions.labels == number, predictions.probabilities[:, number]
         if positive.any() and not positive.all():
             roc = curve(rank(positive, probability), np.ones((1, len(positive))))
             curves[name] = (
@@ -140,6 +126,6 @@ def thinned(across: np.ndarray, up: np.ndarray) -> Curve:
     return across[kept], up[kept]
 
 
-def _notes(by_class: Mapping[str, Mapping[str, Mapping[str, float]]], name: str) -> dict[str, str]:
-    estimates = {one: Estimate.read(scores[name]) for one, scores in by_class.items()}
-    return {one: SCORES[name].write(found.value) for one, found in estimates.items() if found.value is not None}
+def _notes(scores: EvaluationScores, name: str) -> dict[str, str]:
+    values = {one: estimates[name].value for one, estimates in scores.by_class.items()}
+    return {one: SCORES[name].write(value) for one, value in values.items() if value is not None}

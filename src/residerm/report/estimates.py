@@ -1,6 +1,6 @@
 """A score as it is shown: its value with the 95 % interval, or the reason why there is none.
 
-    Estimate.read({"value": 0.712, "low": 0.66, "high": 0.75, "n": 1700}).text(SCORES["accuracy"])
+    SCORES["accuracy"].text(Estimate(value=0.712, low=0.66, high=0.75, n=1700))
     71.2 % (66.0 to 75.0 %)
 
 `SCORES` says of each score what it is called, how its numbers are written, and which direction is better.
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+
+from residerm.scores import Estimate
 
 
 def rate(value: float) -> str:
@@ -55,6 +56,16 @@ class Score:
         """Both ends of an interval."""
         return f"{rate(low)} to {rate(high)} %" if self.is_rate else f"{number(low)} to {number(high)}"
 
+    def bounds(self, estimate: Estimate) -> str:
+        """The interval as text; empty where there is none."""
+        return self.write_bounds(*estimate.interval) if estimate.interval else ""
+
+    def text(self, estimate: Estimate) -> str:
+        """Value, interval and what is missing, in one line."""
+        if estimate.value is None:
+            return f"– ({estimate.reason})"
+        return f"{self.write(estimate.value)} ({self.bounds(estimate) or f'no interval: {estimate.reason}'})"
+
 
 SCORES: Mapping[str, Score] = MappingProxyType(
     {
@@ -90,37 +101,3 @@ HEADLINE = (
     "weighted_f1", "macro_precision", "weighted_precision", "macro_recall", "weighted_recall", "log_loss",
     "brier_score", "calibration_error",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score's value and interval as far as there are any, and the reason where something is missing."""
-
-    value: float | None
-    interval: tuple[float, float] | None
-    reason: str = ""
-    note: str = ""
-
-    @classmethod
-    def read(cls, given: Mapping[str, Any]) -> Estimate:
-        """As it stands in scores.json."""
-        interval = (given["low"], given["high"]) if "low" in given else None
-        reason = given.get("absent") or given.get("no_interval") or ""
-        return cls(given.get("value"), interval, reason, given.get("note", ""))
-
-    def bounds(self, score: Score) -> str:
-        """The interval as text; empty where there is none."""
-        return score.write_bounds(*self.interval) if self.interval else ""
-
-    def text(self, score: Score) -> str:
-        """Value, interval and what is missing, in one line."""
-        if self.value is None:
-            return f"– ({self.reason})"
-        return f"{score.write(self.value)} ({self.bounds(score) or f'no interval: {self.reason}'})"
-
-    def beside(self, level: float) -> int | None:
-        """Whether the interval is above (1) or below (-1) a level, or includes it (0); None where nobody can tell."""
-        if self.interval is None:
-            return None
-        low, high = self.interval
-        return 1 if low > level else -1 if high < level else 0

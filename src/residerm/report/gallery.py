@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from residerm.report.estimates import rate
-from residerm.report.material import Evaluation
+from residerm.runs import Evaluation, GalleryImage
 
 _MOST = {"error": 24, "right": 12}
 _MOST_CHARACTERS = 2_000_000  # of all thumbnails together, so that the page stays far below 5 MB
@@ -37,21 +35,21 @@ def pictures(evaluation: Evaluation) -> dict[str, list[Picture]]:
     shown: dict[str, list[Picture]] = {kind: [] for kind in _MOST}
     room = _MOST_CHARACTERS
     for line in evaluation.gallery:
-        mine = shown[line["kind"]]
-        if len(mine) < _MOST[line["kind"]]:
+        mine = shown[line.kind]
+        if len(mine) < _MOST[line.kind]:
             mine.append(_picture(evaluation, line, room))
             room -= len(mine[-1].source or "")
     return shown
 
 
-def _picture(evaluation: Evaluation, line: Mapping[str, Any], room: int) -> Picture:
+def _picture(evaluation: Evaluation, line: GalleryImage, room: int) -> Picture:
     return Picture(
-        line["image_id"],
-        line["label"],
-        line["predicted"],
-        rate(line["confidence"]),
-        rate(line["probability_of_label"]),
-        _source(evaluation, line["file"], room),
+        line.image_id,
+        line.label,
+        line.predicted,
+        rate(line.confidence),
+        rate(line.probability_of_label),
+        _source(evaluation, line.file, room),
     )
 
 

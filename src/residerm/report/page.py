@@ -18,15 +18,15 @@ from residerm.errors import listed
 from residerm.files import new_file
 from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
-from residerm.report.comparisons import read_comparison
+from residerm.report.comparisons import shown_comparison
 from residerm.report.drawing import MOST_CURVES, drawn_figures, learning_figures
 from residerm.report.estimates import SCORES
 from residerm.report.gallery import pictures
 from residerm.report.licence import consequence
-from residerm.report.material import Evaluation, Material, read_material
+from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
 from residerm.report.template import environment
-from residerm.runs import Run
+from residerm.runs import Evaluation, Run
 
 CARDS = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
 _CONTENTS = {
@@ -67,20 +67,20 @@ def _page(material: Material) -> str:
 
 def _of_run(material: Material) -> dict[str, Any]:
     """Data, training and how to repeat it: what every report has."""
-    changed, unchanged = tables.options(material.config)
+    changed, unchanged = tables.options(material.experiment)
     return {
-        "title": f"{material.model['model']} on {material.data['archive']}",
+        "title": f"{material.model.model} on {material.data.archive}",
         "material": material,
         "cautions": cautions(material),
-        "licence": consequence(material.data["licence"]),
-        "started": material.environment["started"].replace("T", " ")[:16],
-        "unreadable": listed(material.data["left_out"]),
+        "licence": consequence(material.data.licence),
+        "started": material.environment.started.replace("T", " ")[:16],
+        "unreadable": listed(material.data.left_out),
         "parts": tables.PARTS,
-        "grouped_by": material.data["split"]["grouped_by"],
+        "grouped_by": material.data.split.grouped_by,
         "distribution": tables.distribution(material),
         "split_told": origins.split(material.data),
         "training_told": origins.training(material),
-        "learning": [_inline(figures.svg(figure)) for figure in learning_figures(material.metrics)],
+        "learning": [_inline(figures.svg(figure)) for figure in learning_figures(material.epochs)],
         "changed": changed,
         "unchanged": unchanged,
         "command": Markup.escape(tables.command(material.environment)),
@@ -97,6 +97,7 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
     malignancy = tables.malignancy(main)
     return {
         "main": main,
+        "size": size_of(main),
         "variant": tables.variant(main),
         "reading": reading,
         "found": sentences.found(reading),
@@ -107,7 +108,7 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
         "by_class": tables.by_class(main),
         "by_class_scores": [SCORES[name] for name in tables.BY_CLASS],
         "malignancy": malignancy,
-        "malignancy_found": sentences.malignancy(main.scores["malignancy"]["scores"]) if malignancy else "",
+        "malignancy_found": sentences.malignancy(main.scores.malignancy.scores) if main.scores.malignancy else "",
         "attributes": tables.by_attribute(main),
         "attribute_scores": [SCORES[name] for name in tables.BY_ATTRIBUTE],
         "figures": {name: _inline(drawing) for name, drawing in drawn_figures(main).items()},
@@ -123,7 +124,7 @@ def _of_others(material: Material) -> dict[str, Any]:
     return {
         "others": tables.others(material.others),
         "other_scores": [SCORES[name] for name in tables.OF_OTHERS],
-        "comparisons": [read_comparison(one.comparison) for one in every if one.comparison],
+        "comparisons": [shown_comparison(one.comparison) for one in every if one.comparison],
         "left_out": material.left_out,
     }
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 
-from residerm.report.estimates import SCORES, Estimate, counted, number, rate
-from residerm.report.material import Evaluation
+from residerm.report.estimates import SCORES, counted, number, rate
+from residerm.report.material import size_of
+from residerm.runs import Evaluation
+from residerm.scores import Estimate, Estimates
 
 _BALANCED = 0.01  # mean confidence and accuracy this close are called equal
 
@@ -26,13 +28,13 @@ class Reading:
 
     def score(self, name: str) -> Estimate:
         """A headline score."""
-        return Estimate.read(self.evaluation.scores["headline"].get(name, {"absent": "it was not computed"}))
+        return self.evaluation.scores.headline.get(name, Estimate(absent="it was not computed"))
 
     @cached_property
     def counts(self) -> dict[str, int]:
         """The images of each class that has any."""
-        counts = self.evaluation.scores["counts"]
-        return {name: counts[name]["images"] for name in self.evaluation.classes if counts[name]["images"]}
+        scores = self.evaluation.scores
+        return {name: scores.counts[name].images for name in scores.classes if scores.counts[name].images}
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -56,23 +58,23 @@ class Reading:
             "brier_score": 1 - sum(share**2 for share in shares),
         }
 
-    def beside(self, name: str) -> int | None:
+    def relative_to(self, name: str) -> int | None:
         """Whether the interval is above (1) or below (-1) the baseline, or includes it (0); None: nobody can tell."""
-        return self.score(name).beside(self.baselines[name])
+        return self.score(name).relative_to(self.baselines[name])
 
     @cached_property
     def sensitivities(self) -> dict[str, float]:
         """The sensitivity to each class that has one."""
-        by_class = self.evaluation.scores["by_class"]
-        found = {name: by_class[name]["sensitivity"].get("value") for name in self.counts}
+        by_class = self.evaluation.scores.by_class
+        found = {name: by_class[name]["sensitivity"].value for name in self.counts}
         return {name: value for name, value in found.items() if value is not None}
 
     @cached_property
     def confidence(self) -> float | None:
         """The mean probability of the predicted class."""
-        bins = self.evaluation.scores["reliability"]
-        images = sum(one["n"] for one in bins)
-        return sum(one["n"] * one["confidence"] for one in bins) / images if images else None
+        bins = self.evaluation.scores.reliability
+        images = sum(one.n for one in bins)
+        return sum(one.n * one.confidence for one in bins) / images if images else None
 
 
 def sentence(name: str, reading: Reading) -> str:
@@ -89,7 +91,7 @@ def sentence(name: str, reading: Reading) -> str:
 def found(reading: Reading) -> str:
     """The result in two or three sentences."""
     accuracy = reading.score("accuracy")
-    told = f"On {reading.evaluation.size}"
+    told = f"On {size_of(reading.evaluation)}"
     balanced = reading.score("balanced_accuracy").value
     if accuracy.value is None or balanced is None:
         return f"{told}, there is not enough to score."
@@ -100,9 +102,9 @@ def found(reading: Reading) -> str:
     )
 
 
-def malignancy(scores: Mapping[str, Mapping[str, float]]) -> str:
+def malignancy(scores: Estimates) -> str:
     """What the malignant-or-benign reading says."""
-    sensitivity, specificity = (Estimate.read(scores[name]).value for name in ("sensitivity", "specificity"))
+    sensitivity, specificity = (scores[name].value for name in ("sensitivity", "specificity"))
     said = []
     if sensitivity is not None:
         missed = round(100 * (1 - sensitivity))
@@ -118,17 +120,17 @@ def malignancy(scores: Mapping[str, Mapping[str, float]]) -> str:
 
 def generalisation(reading: Reading) -> str:
     """How far the training part is ahead: the documents' bias and variance."""
-    training, gap = reading.evaluation.scores["training"], reading.evaluation.scores["gap"]
+    training, gap = reading.evaluation.scores.training, reading.evaluation.scores.gap
     names = [name for name in ("balanced_accuracy", "accuracy") if name in (gap or {})]
-    if not training or not names:
+    if not training or not gap or not names:
         return ""
-    drawn = "all " if training.get("of") == training["images"] else ""
+    drawn = "all " if training.of == training.images else ""
     reached = " and ".join(
-        f"{SCORES[name].title.lower()} {rate(training['headline'][name]['value'])} % ({_points(gap[name])} than here)"
+        f"{SCORES[name].title.lower()} {rate(training.headline[name].value or 0)} % ({_points(gap[name])} than here)"
         for name in names
     )
     return (
-        f"On {drawn}{counted(training['images'], 'image')} of the training part, without augmentation, the model "
+        f"On {drawn}{counted(training.images, 'image')} of the training part, without augmentation, the model "
         f"reaches {reached}. What it lacks there to 100 % is its bias, the difference from here its variance."
     )
 
@@ -164,7 +166,7 @@ def _gain(reading: Reading) -> str:
         0: "The interval of the accuracy includes that: no gain over it is shown.",
         -1: "The whole interval of the accuracy is below that: by this score, that constant answer would be better.",
         None: "Without an interval, nobody can say whether the difference is more than chance.",
-    }[reading.beside("accuracy")]
+    }[reading.relative_to("accuracy")]
 
 
 def _balanced_accuracy(_: str, reading: Reading) -> str:
@@ -192,7 +194,7 @@ def _beside_guessing(name: str, written: str, reading: Reading) -> str:
         0: f"Guessing gives {written}, which the interval includes: nothing better is shown.",
         -1: f"Guessing gives {written}; the whole interval is below that.",
         None: f"Guessing gives {written}.",
-    }[reading.beside(name)]
+    }[reading.relative_to(name)]
 
 
 def _log_loss(_: str, reading: Reading) -> str:
@@ -213,7 +215,7 @@ def _beside_shares(name: str, reading: Reading) -> str:
         0: "the interval includes that: no gain over it is shown",
         -1: "the whole interval is below that, which is better",
         None: "lower is better",
-    }[reading.beside(name)]
+    }[reading.relative_to(name)]
     baseline = number(reading.baselines[name])
     return f"Answering every time with the shares of the classes in this part gives {baseline}; {verdict}."
 

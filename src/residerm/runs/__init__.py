@@ -1,23 +1,62 @@
-"""The run folder: everything that one training leaves behind, readable without torch."""
+"""The run folder: everything that one training leaves behind, readable without torch; and the types of its files.
 
-from residerm.runs.folder import (
-    Run,
-    RunError,
-    create_run,
-    environment,
-    list_runs,
-    open_run,
-    read_experiment,
-    read_options,
+| file | what it is |
+|---|---|
+| `folder` | a run: where its files are, made, opened, listed |
+| `documents` | data.json, environment.json, summary.json, splits.json, and what model.json says |
+| `splits`, `metrics`, `predictions`, `tables` | the CSV files, and how one is read |
+| `evaluations` | the folder of an evaluation: scores.json, comparison.json, gallery.json |
+"""
+
+from residerm.runs.documents import (
+    DataDescription,
+    Environment,
+    MappingDescription,
+    ModelFacts,
+    PartCounts,
+    SplitProof,
+    Summary,
 )
+from residerm.runs.evaluations import (
+    Alignment,
+    Evaluation,
+    EvaluationScores,
+    GalleryImage,
+    RunComparison,
+    TrainingScores,
+)
+from residerm.runs.folder import Run, RunError, create_run, list_runs, open_run, read_experiment, read_options
+from residerm.runs.metrics import Epoch
+from residerm.runs.predictions import PredictionTable, read_outputs, write_outputs
+from residerm.runs.splits import SplitRow, groups_by_class, read_splits, split_bytes
 
 __all__ = [
+    "Alignment",
+    "DataDescription",
+    "Environment",
+    "Epoch",
+    "Evaluation",
+    "EvaluationScores",
+    "GalleryImage",
+    "MappingDescription",
+    "ModelFacts",
+    "PartCounts",
+    "PredictionTable",
     "Run",
+    "RunComparison",
     "RunError",
+    "SplitProof",
+    "SplitRow",
+    "Summary",
+    "TrainingScores",
     "create_run",
-    "environment",
+    "groups_by_class",
     "list_runs",
     "open_run",
     "read_experiment",
     "read_options",
+    "read_outputs",
+    "read_splits",
+    "split_bytes",
+    "write_outputs",
 ]

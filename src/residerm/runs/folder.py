@@ -15,17 +15,10 @@ A folder appears with its first five files or not at all, and one process at a t
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-import platform
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +28,9 @@ from filelock import FileLock, Timeout
 from residerm.config import Experiment
 from residerm.errors import ResidermError, UsageError
 from residerm.files import new_file, new_folder
+from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, ModelFacts, Summary
+from residerm.runs.metrics import Epoch, metrics_bytes, read_metrics
+from residerm.runs.splits import SplitRow, read_splits
 
 _FIRST_FILES = ("config.yaml", "environment.json", "data.json", "splits.csv")
 
@@ -65,38 +61,58 @@ class Run:
         return self.folder / "bundle"
 
     @property
-    def summary(self) -> dict[str, Any] | None:
+    def summary(self) -> Summary | None:
         """How the run ended; None while it has not."""
-        return self.read_json("summary.json") if (self.folder / "summary.json").exists() else None
+        path = self.folder / "summary.json"
+        return Summary.read(path) if path.exists() else None
 
-    def read_json(self, name: str) -> dict[str, Any]:
-        """One of the run's JSON files."""
-        path = self.folder / name
+    @property
+    def data(self) -> DataDescription:
+        """The archive and its split."""
+        return DataDescription.read(self.folder / "data.json")
+
+    @property
+    def experiment(self) -> Experiment:
+        """All options in effect."""
+        path = self.folder / "config.yaml"
         try:
-            content: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise RunError(f"{path} cannot be read ({error}): the run is damaged; train it anew") from error
-        return content
+            return read_experiment(path)
+        except UsageError as error:
+            raise RunError(f"{path} cannot be read ({error}): {DAMAGED_RUN}") from error
 
-    def write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        """Write or replace one of the run's JSON files."""
-        with new_file(self.folder / name, replace=True) as partial:
-            partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    @property
+    def environment(self) -> Environment:
+        """Command, versions and machine."""
+        return Environment.read(self.folder / "environment.json")
 
-    def metrics(self) -> list[dict[str, str]]:
-        """The rows of metrics.csv."""
-        path = self.folder / "metrics.csv"
-        return list(csv.DictReader(io.StringIO(path.read_text()))) if path.exists() else []
+    @property
+    def model(self) -> ModelFacts:
+        """What the chosen model says of itself."""
+        return ModelFacts.read(self.bundle / "model.json")
 
-    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    @property
+    def splits(self) -> list[SplitRow]:
+        """The part of every image."""
+        return read_splits(self.folder / "splits.csv")
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """The finished epochs."""
+        return read_metrics(self.folder / "metrics.csv")
+
+    @property
+    def evaluations(self) -> Path:
+        """The folder of its evaluations."""
+        return self.folder / "evaluations"
+
+    def write_summary(self, summary: Summary) -> None:
+        """Say how the run ended: the last file of a run."""
+        summary.write(self.folder / "summary.json", replace=True)
+
+    def write_epochs(self, epochs: Sequence[Epoch]) -> None:
         """Write or replace metrics.csv, whole, so that it never shows an epoch that a resumed run will repeat."""
-        text = io.StringIO()
-        if rows:
-            writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
         with new_file(self.folder / "metrics.csv", replace=True) as partial:
-            partial.write_text(text.getvalue())
+            partial.write_bytes(metrics_bytes(epochs))
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -158,32 +174,3 @@ def read_options(path: Path) -> dict[str, Any]:
     if not isinstance(options, dict):
         raise UsageError(f"`config={path}`: it should hold a line 'option: value' for each option")
     return options
-
-
-def environment() -> dict[str, Any]:
-    """What a run depends on besides its options: command, versions, machine."""
-    packages = ("residerm", "torch", "timm", "lightning-fabric", "numpy", "pillow", "scikit-learn", "imbalanced-learn")
-    return {
-        "command": ["residerm", *sys.argv[1:]],
-        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "versions": {name: found for name in packages if (found := _version(name))},
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -7,26 +7,41 @@
     probabilities = divide_by_prior(probabilities, prior)
 
 `labels` holds the index of each image's class, `probabilities` a row for each image and a column for each class,
-and `lesions` what images are resampled together by. Arrays come in; plain dicts come out, ready for JSON, in which a
-score is one of
-
-    {"value": 0.81, "low": 0.77, "high": 0.85, "n": 1512}
-    {"value": 1.0, "no_interval": "why there is none", "n": 3}
-    {"absent": "why there is no value", "n": 0}
-
-with n the number of images that it rests on (the images of the class, for sensitivity). The means over classes are
-over those that have images; where others have none, a "note" says so.
+and `lesions` what images are resampled together by. Arrays come in; immutable documents come out (`results`), in which
+every score is an `Estimate`: its value with the interval, or the reason why either is missing.
 """
 
 from residerm.scores.assess import age_bands, assess, by_attribute, headline_scores, standard_error
 from residerm.scores.compare import compare
 from residerm.scores.points import LOWER_IS_BETTER, POINT_SCORES, Scores, is_better, macro_auc, point_scores
 from residerm.scores.prior import divide_by_prior, named
+from residerm.scores.results import (
+    Assessment,
+    Comparison,
+    Count,
+    Estimate,
+    Estimates,
+    Malignancy,
+    McNemar,
+    ReliabilityBin,
+    Resampling,
+    Subgroup,
+)
 
 __all__ = [
     "LOWER_IS_BETTER",
     "POINT_SCORES",
+    "Assessment",
+    "Comparison",
+    "Count",
+    "Estimate",
+    "Estimates",
+    "Malignancy",
+    "McNemar",
+    "ReliabilityBin",
+    "Resampling",
     "Scores",
+    "Subgroup",
     "age_bands",
     "assess",
     "by_attribute",

@@ -1,21 +1,20 @@
 """All scores of a model on some images, each with its interval or the reason why it has none.
 
-    result = assess(labels, probabilities, classes, lesions, malignant=["mel", "bcc", "akiec"])
-    result["headline"]["balanced_accuracy"]      {"value": 0.71, "low": 0.66, "high": 0.75, "n": 1512}
-
-What comes out is ready for JSON; the package's own text says what a score looks like there.
+result = assess(labels, probabilities, classes, lesions, malignant=["mel", "bcc", "akiec"])
+result.headline["balanced_accuracy"]      Estimate(value=0.71, low=0.66, high=0.75, n=1512)
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from residerm.errors import UsageError
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.images import BINS, Images, Question, check
+from residerm.scores.results import Assessment, Count, Estimate, Malignancy, ReliabilityBin, Subgroup
 from residerm.scores.weighted import HEADLINE, Score, Weighed, headline_score, question_score
 
 BY_CLASS = (
@@ -58,7 +57,7 @@ def assess(
     malignant: Sequence[str] | None = None,
     resamples: int = 2000,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Assessment:
     """Every score of a model, over all classes, by class, and read as malignant or benign."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
@@ -68,18 +67,18 @@ def assess(
     scores |= {(malignancy, name): question_score(malignancy, name) for name in MALIGNANCY if malignancy}
     found = _estimates(images, scores, bootstrap)
 
-    def of(question: Question | None) -> dict[str, dict[str, Any]]:
+    def of(question: Question | None) -> dict[str, Estimate]:
         return {name: estimate for (asked, name), estimate in found.items() if asked is question}
 
-    return {
-        "bootstrap": bootstrap.to_dict(),
-        "counts": _counts(images),
-        "headline": of(None),
-        "by_class": {one.name: of(one) for one in images.questions},
-        "malignancy": {"malignant": list(malignant), "scores": of(malignancy)} if malignant else None,
-        "confusion": _confusion(images),
-        "reliability": _reliability(images),
-    }
+    return Assessment(
+        bootstrap=bootstrap.described,
+        counts=_counts(images),
+        headline=of(None),
+        by_class={one.name: of(one) for one in images.questions},
+        malignancy=Malignancy(malignant=tuple(malignant), scores=of(malignancy)) if malignant else None,
+        confusion=_confusion(images),
+        reliability=_reliability(images),
+    )
 
 
 def headline_scores(
@@ -92,7 +91,7 @@ def headline_scores(
     group_name: str = "lesion",
     resamples: int = 2000,
     seed: int = 0,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Estimate]:
     """The scores over all classes alone."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
@@ -104,7 +103,10 @@ def standard_error(labels: np.ndarray, probabilities: np.ndarray, groups: np.nda
     classes = [str(number) for number in range(probabilities.shape[1])]
     images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(_RESAMPLES_OF_ONE, "lesion", 0)
     found = _estimates(images, {name: headline_score(images, name)}, bootstrap)[name]
-    return (found["high"] - found["low"]) / (2 * _ERRORS_TO_95) if "low" in found else 0.0
+    if found.interval is None:
+        return 0.0
+    low, high = found.interval
+    return (high - low) / (2 * _ERRORS_TO_95)
 
 
 def by_attribute(
@@ -118,7 +120,7 @@ def by_attribute(
     group_name: str = "lesion",
     resamples: int = 2000,
     seed: int = 0,
-) -> dict[str, list[dict[str, Any]]]:
+) -> dict[str, list[Subgroup]]:
     """The main scores for each value of each attribute, such as sex; an empty value is unknown, and comes last."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
@@ -133,7 +135,7 @@ def age_bands(ages: Iterable[float | None]) -> list[str]:
     return ["" if age is None or np.isnan(age) else AGE_BANDS[np.digitize(age, _AGE_BORDERS)] for age in ages]
 
 
-def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap) -> dict[Key, dict[str, Any]]:
+def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap) -> dict[Key, Estimate]:
     def values(weights: np.ndarray) -> dict[Key, np.ndarray]:
         weighed = Weighed(images, weights)
         return {key: score.compute(weighed) for key, score in scores.items() if score.absent is None}
@@ -142,7 +144,7 @@ def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap
     return {key: score.estimate(found.get(key)) for key, score in scores.items()}
 
 
-def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> list[dict[str, Any]]:
+def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> list[Subgroup]:
     """A line for each value, in the order of the alphabet or of age."""
     said = np.array([value or UNKNOWN for value in values])
 
@@ -153,13 +155,14 @@ def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> li
     for value in sorted(set(said.tolist()), key=place):
         some = images.where(said == value)
         scores = _estimates(some, {name: headline_score(some, name) for name in BY_ATTRIBUTE}, bootstrap)
-        lines.append({"value": value, "images": len(some), "groups": len(np.unique(some.groups)), "scores": scores})
+        groups = len(np.unique(some.groups))
+        lines.append(Subgroup(value=value, images=len(some), groups=groups, scores=scores))
     return lines
 
 
-def _counts(images: Images) -> dict[str, dict[str, int]]:
+def _counts(images: Images) -> dict[str, Count]:
     return {
-        one.name: {"images": int(one.positive.sum()), "groups": len(np.unique(images.groups[one.positive]))}
+        one.name: Count(images=int(one.positive.sum()), groups=len(np.unique(images.groups[one.positive])))
         for one in images.questions
     }
 
@@ -172,15 +175,15 @@ def _confusion(images: Images) -> list[list[int]]:
     return counts
 
 
-def _reliability(images: Images) -> list[dict[str, float]]:
+def _reliability(images: Images) -> list[ReliabilityBin]:
     """Confidence and accuracy in each bin of the predicted class's probability; empty bins are left out."""
     return [
-        {
-            "low": number / BINS,
-            "high": (number + 1) / BINS,
-            "n": int((images.bin == number).sum()),
-            "confidence": float(images.confidence[images.bin == number].mean()),
-            "accuracy": float(images.right[images.bin == number].mean()),
-        }
+        ReliabilityBin(
+            low=number / BINS,
+            high=(number + 1) / BINS,
+            n=int((images.bin == number).sum()),
+            confidence=float(images.confidence[images.bin == number].mean()),
+            accuracy=float(images.right[images.bin == number].mean()),
+        )
         for number in np.unique(images.bin).tolist()
     ]

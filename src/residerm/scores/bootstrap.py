@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from residerm.errors import UsageError
+from residerm.scores.results import Estimate, Resampling
 
 LEVEL = 0.95
 MOST_UNDEFINED = 0.05  # of the resamples
+SAME_VALUE = "all resamples have the same value, which does not say how far it could be off"
 _ROUNDING = 1e-12
 _WEIGHTS_IN_CHUNK = 1 << 18  # 2 MB, about a processor's cache
 
@@ -41,11 +43,12 @@ class Bootstrap:
         if self.resamples < 100:
             raise UsageError(f"resamples: {self.resamples} are too few for an interval; take 100 or more")
 
-    def to_dict(self) -> dict[str, Any]:
+    @property
+    def described(self) -> Resampling:
         """For the file of scores."""
-        return {"resamples": self.resamples, "unit": self.unit, "level": LEVEL, "seed": self.seed}
+        return Resampling(resamples=self.resamples, unit=self.unit, level=LEVEL, seed=self.seed)
 
-    def estimates(self, values: Callable[[np.ndarray], Values[Key]], groups: np.ndarray) -> dict[Key, dict[str, Any]]:
+    def estimates(self, values: Callable[[np.ndarray], Values[Key]], groups: np.ndarray) -> dict[Key, Estimate]:
         """The value of each score with its interval, or with the reason why it has none.
 
         `values` gives scores for weights (resamples × images), `groups` the number of each image's group.
@@ -54,7 +57,7 @@ class Bootstrap:
             points = values(np.ones((1, len(groups))))
             chunks = [values(weights) for weights in self._draw(groups)]
         return {
-            key: {"value": float(point[0])} | self._interval(float(point[0]), np.concatenate([c[key] for c in chunks]))
+            key: self._estimate(float(point[0]), np.concatenate([chunk[key] for chunk in chunks]))
             for key, point in points.items()
         }
 
@@ -68,20 +71,17 @@ class Bootstrap:
             times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
             yield times[:, groups].astype(float)
 
-    def _interval(self, value: float, values: np.ndarray) -> dict[str, Any]:
+    def _estimate(self, value: float, values: np.ndarray) -> Estimate:
+        """A score with the percentiles of its resamples, or the reason why they are no interval."""
         undefined = np.isnan(values)
         share = undefined.mean()
         if share > MOST_UNDEFINED:
-            return _without(
-                f"there are too few {self.unit}s: {100 * share:.0f} % of the resamples leave this score undefined"
-            )
+            reason = f"there are too few {self.unit}s: {100 * share:.0f} % of the resamples leave this score undefined"
+            return Estimate(value=value, no_interval=reason)
         low, high = (float(bound) for bound in np.percentile(values[~undefined], [50 - 50 * LEVEL, 50 + 50 * LEVEL]))
         if high - low < _ROUNDING:
-            return _without("all resamples have the same value, which does not say how far it could be off")
+            return Estimate(value=value, no_interval=SAME_VALUE)
         if not low <= value <= high:
-            return _without(f"resampling itself shifts this score: its values would be {low:.3g} to {high:.3g}")
-        return {"low": low, "high": high}
-
-
-def _without(reason: str) -> dict[str, Any]:
-    return {"no_interval": reason}
+            reason = f"resampling itself shifts this score: its values would be {low:.3g} to {high:.3g}"
+            return Estimate(value=value, no_interval=reason)
+        return Estimate(value=value, low=low, high=high)

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.images import Images, check
+from residerm.scores.results import Comparison, Estimate, McNemar
 from residerm.scores.weighted import HEADLINE, Weighed, headline_score
 
 _FEWEST_FOR_APPROXIMATION = 25  # images on which the models disagree
@@ -34,22 +34,22 @@ def compare(
     group_name: str = "lesion",
     resamples: int = 2000,
     seed: int = 0,
-) -> dict[str, Any]:
+) -> Comparison:
     """Paired differences of the headline scores, first minus second, and McNemar's test of the accuracy."""
     bootstrap = Bootstrap(resamples, group_name, seed)
     one, other = (
         check(labels, shares, classes, groups, named) for shares, named in zip((first, second), predicted, strict=True)
     )
-    return {
-        "bootstrap": bootstrap.to_dict(),
-        "images": len(one),
-        "groups": len(np.unique(one.groups)),
-        "differences": _differences(one, other, bootstrap),
-        "mcnemar": mcnemar(one.right, other.right),
-    }
+    return Comparison(
+        bootstrap=bootstrap.described,
+        images=len(one),
+        groups=len(np.unique(one.groups)),
+        differences=_differences(one, other, bootstrap),
+        mcnemar=mcnemar(one.right, other.right),
+    )
 
 
-def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> dict[str, Any]:
+def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
     """Whether the two models are right equally often, from the images on which only one of them is.
 
     Under that hypothesis, each of these b + c images is a toss of a coin. The two-sided p-value is the binomial one for
@@ -58,15 +58,15 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> dict[str, Any]
     b = int((first_right & ~second_right).sum())
     c = int((second_right & ~first_right).sum())
     exact = b + c < _FEWEST_FOR_APPROXIMATION
-    return {
-        "first_only": b,
-        "second_only": c,
-        "p": _binomial(b, c) if exact else _chi_squared(b, c),
-        "method": "exact binomial" if exact else "chi-squared with continuity correction",
-    }
+    return McNemar(
+        first_only=b,
+        second_only=c,
+        p=_binomial(b, c) if exact else _chi_squared(b, c),
+        method="exact binomial" if exact else "chi-squared with continuity correction",
+    )
 
 
-def _differences(first: Images, second: Images, bootstrap: Bootstrap) -> dict[str, dict[str, Any]]:
+def _differences(first: Images, second: Images, bootstrap: Bootstrap) -> dict[str, Estimate]:
     scores = {name: (headline_score(first, name), headline_score(second, name)) for name in COMPARED}
 
     def values(weights: np.ndarray) -> dict[str, np.ndarray]:

@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from residerm.scores import curves
 from residerm.scores.curves import ratio
 from residerm.scores.images import Images, Question
+from residerm.scores.results import Estimate
 
 Count = Literal["images", "positives", "negatives", "called", "not_called", "true_positives", "true_negatives"]
 _LACKING: Mapping[Count, str] = MappingProxyType(
@@ -216,10 +217,10 @@ class Score:
     absent: str | None
     note: str | None = None
 
-    def estimate(self, found: Mapping[str, Any] | None) -> dict[str, Any]:
-        """The score as it is written, with what the bootstrap found."""
-        value = dict(found or {}) if self.absent is None else {"absent": self.absent}
-        return value | ({"note": self.note} if self.note else {}) | {"n": self.n}
+    def estimate(self, found: Estimate | None) -> Estimate:
+        """What the bootstrap found, with the images that it rests on; or why there is nothing."""
+        known = Estimate(absent=self.absent) if self.absent is not None or found is None else found
+        return known.model_copy(update={"note": self.note, "n": self.n})
 
 
 def headline_score(images: Images, name: str) -> Score:

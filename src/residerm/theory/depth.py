@@ -246,7 +246,7 @@ def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
         return _errors(torch.cat(logits), torch.cat(labels))
 
     training, validation = wrong_and_loss(dataset.training_rows), wrong_and_loss(dataset.validation_rows)
-    metrics = run.metrics()
+    epochs = run.epochs
     return {
         "training_error": training[0],
         "validation_error": validation[0],
@@ -254,8 +254,8 @@ def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
         "baselines": [training[2], validation[2]],
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "minutes": trainer.state.seconds / 60,
-        "training_errors": [1 - float(row["train_accuracy"]) for row in metrics],
-        "validation_errors": [1 - float(row["accuracy"]) for row in metrics],
+        "training_errors": [1 - epoch.train_accuracy for epoch in epochs],
+        "validation_errors": [1 - epoch.scores["accuracy"] for epoch in epochs],
     }
 
 

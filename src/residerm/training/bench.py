@@ -35,7 +35,7 @@ from residerm.errors import ResidermError
 from residerm.inference.precision import choose_precision
 from residerm.models.complexity import measure
 from residerm.progress import SILENT, Progress
-from residerm.runs import environment
+from residerm.runs import Environment
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
@@ -91,7 +91,7 @@ def bench(
     if probe:
         progress.advance("measuring", 0, 1, unit="runs", note="an epoch in a process of its own")
         result["run"] = _probe(experiment)
-    return {**result, "environment": environment()}
+    return {**result, "environment": Environment.here().plain()}
 
 
 def _take_turns(contenders: dict[str, Stretch], rounds: int, steps: int, progress: Progress) -> dict[str, list[float]]:

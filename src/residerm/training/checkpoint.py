@@ -16,7 +16,7 @@ from torch import nn
 
 from residerm.errors import ResidermError
 from residerm.files import new_file
-from residerm.runs import Run
+from residerm.runs import Epoch, Run
 from residerm.training.recipe import MovingAverage
 
 _FORMAT = 3
@@ -43,7 +43,7 @@ class State:
     best_error: float = 0.0  # its standard error
     best_epoch: int = 0
     kept_epoch: int = 0  # whose weights are kept
-    rows: list[dict[str, Any]] = field(default_factory=list)  # of metrics.csv
+    rows: list[Epoch] = field(default_factory=list)  # of metrics.csv
 
     def next_epoch(self) -> None:
         """An epoch is finished; the next has its sums from nothing."""
@@ -51,7 +51,7 @@ class State:
 
     _COUNTS = (
         "epoch", "step", "updates", "loss_sum", "accuracy_sum", "seconds", "best_score", "best_error", "best_epoch",
-        "kept_epoch", "rows",
+        "kept_epoch",
     )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ def save_state(state: State, path: Path) -> None:
         "average": state.average.module.state_dict(),
         "optimizer": state.optimizer.state_dict(),
         **{name: getattr(state, name) for name in State._COUNTS},
+        "rows": [row.values for row in state.rows],
     }
     _write(content, path)
 
@@ -76,7 +77,8 @@ def load_state(state: State, path: Path, device: torch.device) -> None:
         state.optimizer.load_state_dict(content["optimizer"])
         for name in State._COUNTS:
             setattr(state, name, content[name])
-    except (KeyError, RuntimeError, ValueError) as error:
+        state.rows = [Epoch.from_values(row) for row in content["rows"]]
+    except (KeyError, RuntimeError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
 
 
@@ -107,7 +109,7 @@ class Checkpoints:
         """The weights of an epoch, where they are the ones to keep, and the rows of all epochs."""
         if state.kept_epoch == state.epoch:
             save_weights(state.average.module, self.run.best)
-        self.run.write_metrics(state.rows)
+        self.run.write_epochs(state.rows)
 
 
 def _write(content: dict[str, Any], path: Path) -> None:

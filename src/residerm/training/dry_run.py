@@ -46,9 +46,9 @@ def foresee(experiment: Experiment) -> Iterator[str]:
 def _data_flow(dataset: Dataset) -> Iterator[str]:
     for reason, count in dataset.records.flow:
         yield f"{count:>9,}  {reason}"
-    for part, counts in dataset.split.proof["parts"].items():
-        classes = "  ".join(f"{name} {count:,}" for name, count in counts["classes"].items())
-        yield f"{counts['images']:>9,}  {part}: {classes}"
+    for part, counts in dataset.split.proof.parts.items():
+        classes = "  ".join(f"{name} {count:,}" for name, count in counts.classes.items())
+        yield f"{counts.images:>9,}  {part}: {classes}"
     sampling = dataset.experiment.sample.sampling
     if sampling != "none":
         drawn = dataset.counts().tolist()

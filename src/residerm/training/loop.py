@@ -26,6 +26,7 @@ from residerm.data.loading.augment import augment
 from residerm.data.loading.batches import Batch, Batches
 from residerm.errors import ResidermError
 from residerm.progress import SILENT, Progress
+from residerm.runs import Epoch
 from residerm.training.checkpoint import Checkpoints, State
 from residerm.training.objective import Objective, Validation
 from residerm.training.recipe import Labels, rate_factor, set_rate, shrink, size_at
@@ -163,13 +164,20 @@ class Trainer:
         found = self._validate()
         select(state, self.objective.select, found.score, found.standard_error)
         steps = max(state.step, 1)
-        learnt = {"train_loss": state.loss_sum / steps, "train_accuracy": state.accuracy_sum / steps}
-        about = {"kept_epoch": state.kept_epoch, "seconds": round(state.seconds, 1)}
-        state.rows.append({"epoch": state.epoch + 1, **learnt, **found.scores, **about})
+        state.rows.append(
+            Epoch(
+                epoch=state.epoch + 1,
+                train_loss=state.loss_sum / steps,
+                train_accuracy=state.accuracy_sum / steps,
+                kept_epoch=state.kept_epoch,
+                seconds=round(state.seconds, 1),
+                scores=found.scores,
+            )
+        )
         state.next_epoch()
         if self.checkpoints and self.fabric.is_global_zero:
             self.checkpoints.end_epoch(state)
-        self.progress.epoch(state.rows[-1], options.epochs)
+        self.progress.epoch(state.rows[-1].values, options.epochs)
         waited = state.epoch - state.best_epoch
         if options.patience and waited >= options.patience:
             return f"{waited} epochs brought no better {self.objective.select} (patience {options.patience})"

@@ -6,8 +6,6 @@ A run that is killed between the two is resumed: its state is complete, and the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
 import residerm
@@ -15,12 +13,10 @@ from residerm.data.dataset import Dataset
 from residerm.inference import ModelDescription, Predictor, write_bundle
 from residerm.inference.runtimes.torch import TorchRuntime
 from residerm.models.model import Model
-from residerm.runs import Run
+from residerm.runs import Epoch, Run, Summary
 from residerm.training.checkpoint import load_weights
 from residerm.training.loop import Trainer
 from residerm.training.trust import fit_trust
-
-_NOT_SCORES = {"epoch", "train_loss", "train_accuracy", "kept_epoch", "seconds"}  # of a row of metrics.csv
 
 
 def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> None:
@@ -32,21 +28,20 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
     description = describe(dataset, model, trainer.objective.prior, chosen)
     trust = fit_trust(Predictor(description, TorchRuntime(model)), dataset, dataset.experiment.trust, trainer.progress)
     write_bundle(model, description, run.bundle, trust)
-    run.write_json(
-        "summary.json",
-        {
-            "stopped": stopped,
-            "epochs": state.epoch,
-            "chosen_epoch": state.kept_epoch,
-            "selected_by": options.select,
-            "validation": description.validation,
-            "minutes": round(state.seconds / 60, 2),
-        },
+    run.write_summary(
+        Summary(
+            stopped=stopped,
+            epochs=state.epoch,
+            chosen_epoch=state.kept_epoch,
+            selected_by=options.select,
+            validation=description.validation,
+            minutes=round(state.seconds / 60, 2),
+        )
     )
 
 
-def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: Mapping[str, float]) -> ModelDescription:
-    """What the model says of itself; `chosen` is the row of metrics.csv of the epoch whose weights are kept."""
+def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: Epoch) -> ModelDescription:
+    """What the model says of itself; `chosen` is the epoch whose weights are kept."""
     experiment, layout = dataset.experiment, dataset.records.layout
     return ModelDescription(
         model=experiment.network.model,
@@ -62,8 +57,8 @@ def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: M
         data_licence=layout.licence,
         data_citation=layout.citation,
         trained_on=len(dataset.training_rows),
-        selected_by=f"validation {experiment.training.select}, epoch {chosen['epoch']}",
-        validation={name: value for name, value in chosen.items() if name not in _NOT_SCORES},
+        selected_by=f"validation {experiment.training.select}, epoch {chosen.epoch}",
+        validation=dict(chosen.scores),
         residerm=residerm.__version__,
     )
 

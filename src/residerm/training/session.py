@@ -6,7 +6,6 @@ run = resume(Path("runs/20260101-120000-resnet50-ham10000-64px-s0"))
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,16 @@ from residerm.data.split import TEST, table
 from residerm.errors import UsageError
 from residerm.models.start import Start
 from residerm.progress import SILENT, Progress
-from residerm.runs import Run, RunError, create_run, environment, open_run, read_experiment
+from residerm.runs import (
+    DataDescription,
+    Environment,
+    MappingDescription,
+    Run,
+    RunError,
+    create_run,
+    open_run,
+    read_experiment,
+)
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.checkpoint import Checkpoints, load_state
 from residerm.training.curves import drawing_curves, require_tensorboard
@@ -48,7 +56,7 @@ def resume(folder: Path, progress: Progress = SILENT) -> Run:
     """Go on with a run from its last checkpoint, or from the beginning where there is none yet."""
     run = open_run(folder)
     if run.summary is not None and run.bundle.is_dir():
-        raise UsageError(f"{folder} is finished ({run.summary['stopped']}): there is nothing to resume")
+        raise UsageError(f"{folder} is finished ({run.summary.stopped}): there is nothing to resume")
     experiment = read_experiment(run.folder / "config.yaml")
     fabric = launch(experiment.training)
     dataset = prepare(experiment, progress)
@@ -85,20 +93,20 @@ def _first_files(dataset: Dataset) -> dict[str, bytes]:
     """The files that a run folder appears with."""
     experiment, records, split = dataset.experiment, dataset.records, dataset.split
     absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
-    data = {
-        "archive": records.layout.title,
-        "synthetic": records.layout.synthetic,
-        "licence": records.layout.licence,
-        "citation": records.layout.citation,
-        "flow": [list(step) for step in records.flow],
-        "split": dict(split.proof),
-        "mapping": records.mapping.to_dict() if records.mapping else None,
-        "left_out": {records.image_id(row): reason for row, reason in dataset.cache.unreadable.items()},
-        "test_images": int((split.parts == TEST).sum()),
-    }
+    data = DataDescription(
+        archive=records.layout.title,
+        synthetic=records.layout.synthetic,
+        licence=records.layout.licence,
+        citation=records.layout.citation,
+        flow=list(records.flow),
+        split=split.proof,
+        mapping=MappingDescription.model_validate(records.mapping.to_dict()) if records.mapping else None,
+        left_out={records.image_id(row): reason for row, reason in dataset.cache.unreadable.items()},
+        test_images=int((split.parts == TEST).sum()),
+    )
     return {
         "config.yaml": yaml.safe_dump(absolute.flat(), sort_keys=False).encode(),
-        "environment.json": json.dumps(environment(), indent=2).encode(),
-        "data.json": json.dumps(data, indent=2, ensure_ascii=False).encode(),
+        "environment.json": Environment.here().to_json().encode(),
+        "data.json": data.to_json().encode(),
         "splits.csv": table(records, split.parts, split.folds),
     }

@@ -40,17 +40,17 @@ def split_(
     if out_:
         write_split(split, records, out_)
     if json:
-        show_json(dict(split.proof))
+        show_json(split.proof.plain())
         return
     group = records.layout.grouped_by
     columns = ("part", "images", *([f"{group}s"] if group else []), *records.classes)
     rows = [
-        (name, count["images"], *([count["groups"]] if group else []), *count["classes"].values())
-        for name, count in split.proof["parts"].items()
+        (name, count.images, *([count.groups] if group else []), *count.classes.values())
+        for name, count in split.proof.parts.items()
     ]
     show_table(f"{records.layout.title}, split by {options.split}", columns, rows)
     for sentence in split.remarks:
         out.print(sentence)
-    out.print(f"SHA-256 of splits.csv: {split.proof['sha256']}")
+    out.print(f"SHA-256 of splits.csv: {split.proof.sha256}")
     if out_:
         remarks.print(f"written: {out_}/splits.csv and splits.json")

@@ -1,0 +1,95 @@
+"""JSON documents that are kept: one pydantic class writes and reads each, and a damaged file is one sentence.
+
+    class Summary(Document):
+        epochs: int
+
+    Summary(epochs=3).write(path)
+    Summary.read(path).epochs
+
+Fields that are None are left out of the file. Fields that a later version has added are ignored; a field that is
+missing, or a format that is not known, is a `DocumentError` that names the file and what to do about it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from residerm.errors import ResidermError
+from residerm.files import new_file
+
+
+class DocumentError(ResidermError):
+    """A file of residerm's own is damaged, or of another version."""
+
+
+class Section(BaseModel):
+    """A section of a document: immutable."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def to_json(self) -> str:
+        """As it stands in its file."""
+        return json.dumps(self.plain(), indent=2, ensure_ascii=False) + "\n"
+
+    def plain(self) -> object:
+        """As plain data, for JSON."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class Document(Section):
+    """A file: written whole, read as it was written."""
+
+    remedy: ClassVar[str] = "remove it, and make it again"  # {folder} stands for the folder of the file
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The document in a file."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as error:
+            raise DocumentError(_damaged(path, error, cls.remedy)) from error
+
+    def write(self, path: Path, *, replace: bool = False) -> None:
+        """Write the file, whole or not at all."""
+        with new_file(path, replace=replace) as partial:
+            partial.write_text(self.to_json(), encoding="utf-8")
+
+
+Item = TypeVar("Item", bound=Section)
+
+
+def read_list(kind: type[Item], path: Path, remedy: str) -> list[Item]:
+    """The sections of a file that holds a list of them."""
+    try:
+        return TypeAdapter(list[kind]).validate_json(path.read_bytes())  # type: ignore[valid-type]
+    except (OSError, ValidationError) as error:
+        raise DocumentError(_damaged(path, error, remedy)) from error
+
+
+def write_list(sections: Sequence[Section], path: Path) -> None:
+    """Write a file that holds a list of sections."""
+    content = json.dumps([section.plain() for section in sections], indent=2, ensure_ascii=False)
+    path.write_text(content + "\n", encoding="utf-8")
+
+
+def _damaged(path: Path, error: OSError | ValidationError, remedy: str) -> str:
+    return f"{path} cannot be used ({_reason(error)}): {remedy.format(folder=path.parent)}"
+
+
+def _reason(error: OSError | ValidationError) -> str:
+    """The first thing that is wrong, in a few words."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    errors = error.errors(include_url=False)
+    first = next((one for one in errors if one["loc"] == ("format",)), errors[0])
+    place = ".".join(map(str, first["loc"]))
+    if place == "format":
+        return f"its format {first['input']!r} is not one that this version of residerm reads"
+    if first["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {first['msg']}" if place else first["msg"]

@@ -1,0 +1,120 @@
+"""What scoring gives: numbers with their intervals, as immutable sections of a document, ready for JSON.
+
+    Estimate(value=0.81, low=0.77, high=0.85, n=1512)
+    Estimate(value=1.0, no_interval="why there is none", n=3)
+    Estimate(absent="why there is no value", n=0)
+
+`n` is the number of images that a score rests on: those of the class, for a sensitivity. Means over classes are over
+those that have images; where others have none, `note` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from residerm.documents import Section
+
+
+class Estimate(Section):
+    """A score with its 95 % interval, or the reason why either is missing."""
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    no_interval: str | None = None
+    absent: str | None = None
+    note: str | None = None
+    n: int = 0
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Both ends, where there are any."""
+        return None if self.low is None or self.high is None else (self.low, self.high)
+
+    @property
+    def reason(self) -> str:
+        """Why the value or the interval is missing; empty where neither is."""
+        return self.absent or self.no_interval or ""
+
+    def relative_to(self, level: float) -> int | None:
+        """Whether the interval lies above (1) or below (-1) a level, or includes it (0); None without an interval."""
+        if self.interval is None:
+            return None
+        low, high = self.interval
+        return 1 if low > level else -1 if high < level else 0
+
+
+Estimates = Mapping[str, Estimate]
+
+
+class Resampling(Section):
+    """How the intervals were computed."""
+
+    resamples: int
+    unit: str
+    level: float
+    seed: int
+
+
+class Count(Section):
+    """How many images, of how many lesions (or patients)."""
+
+    images: int
+    groups: int
+
+
+class Malignancy(Section):
+    """The scores of malignant against benign, read from many classes."""
+
+    malignant: tuple[str, ...]
+    scores: dict[str, Estimate]
+
+
+class ReliabilityBin(Section):
+    """Images whose confidence lies between two bounds: how confident the model was, and how often it was right."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+class Subgroup(Section):
+    """The scores of the images with one value of an attribute, such as one sex."""
+
+    value: str
+    images: int
+    groups: int
+    scores: dict[str, Estimate]
+
+
+class Assessment(Section):
+    """Every score of a model on some images."""
+
+    bootstrap: Resampling
+    counts: dict[str, Count]
+    headline: dict[str, Estimate]
+    by_class: dict[str, dict[str, Estimate]]
+    malignancy: Malignancy | None = None
+    confusion: list[list[int]]
+    reliability: list[ReliabilityBin]
+
+
+class McNemar(Section):
+    """McNemar's test: the images on which one model alone is right, and the p-value."""
+
+    first_only: int
+    second_only: int
+    p: float
+    method: str = ""
+
+
+class Comparison(Section):
+    """Paired differences of the headline scores of two models, first minus second."""
+
+    bootstrap: Resampling | None = None
+    images: int
+    groups: int = 0
+    differences: dict[str, Estimate]
+    mcnemar: McNemar

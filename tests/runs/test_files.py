@@ -1,0 +1,103 @@
+"""The files of a run: read as they were written, older ones too, and one sentence for what is damaged."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reporting
+
+from residerm.documents import DocumentError
+from residerm.outputs import Outputs
+from residerm.runs import (
+    Environment,
+    Epoch,
+    Evaluation,
+    PredictionTable,
+    SplitRow,
+    read_outputs,
+    read_splits,
+    split_bytes,
+    write_outputs,
+)
+from residerm.runs.metrics import metrics_bytes, read_metrics
+
+
+def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = Environment.here()
+    written.write(tmp_path / "environment.json")
+    assert Environment.read(tmp_path / "environment.json") == written
+
+
+def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
+    folder = reporting.evaluation(reporting.run(tmp_path))
+    scores = Evaluation.read(folder).scores
+    scores.write(folder / "again.json")
+    assert type(scores).read(folder / "again.json") == scores
+
+
+@pytest.mark.parametrize("name", ["decide", "precision", "seconds", "gap", "training", "mapping"])
+def test_scores_of_older_versions_are_read(tmp_path: Path, name: str) -> None:
+    path = reporting.evaluation(reporting.run(tmp_path)) / "scores.json"
+    content = json.loads(path.read_text())
+    content.pop(name, None)
+    path.write_text(json.dumps(content))
+    assert Evaluation.read(path.parent).plain
+
+
+def test_fields_of_later_versions_are_ignored_and_another_format_is_refused(tmp_path: Path) -> None:
+    path = reporting.evaluation(reporting.run(tmp_path)) / "scores.json"
+    reporting.change(path, something={"new": 1})
+    assert Evaluation.read(path.parent).scores.images == 60
+    reporting.change(path, format=7)
+    with pytest.raises(DocumentError, match=r"its format 7 is not one that this version .*residerm evaluate"):
+        Evaluation.read(path.parent)
+
+
+def test_epochs_are_read_as_they_were_written_and_those_of_older_runs(tmp_path: Path) -> None:
+    path, epochs = tmp_path / "metrics.csv", [Epoch(1, 0.5, 0.25, 1, 2.5, {"macro_auc": 0.1 + 0.2})]
+    path.write_bytes(metrics_bytes(epochs))
+    assert read_metrics(path) == epochs
+    path.write_text("epoch,train_loss,train_accuracy,accuracy\n3,1.0,0.5,\n")
+    assert read_metrics(path) == [Epoch(3, 1.0, 0.5, kept_epoch=3, seconds=0.0)]
+    assert read_metrics(tmp_path / "not-there.csv") == []
+    path.write_text("epoch,train_loss,train_accuracy\none,1,1\n")
+    with pytest.raises(DocumentError, match=r"metrics.csv cannot be used .*one"):
+        read_metrics(path)
+
+
+def test_an_image_in_two_parts_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "splits.csv"
+    rows = [SplitRow("a", "1", "nv", "train"), SplitRow("b", "2", "nv", "test"), SplitRow("a", "1", "nv", "test")]
+    path.write_bytes(split_bytes(rows, folds=False))
+    with pytest.raises(DocumentError, match="puts image a into two parts, train and test"):
+        read_splits(path)
+    path.write_bytes(split_bytes(rows[:2], folds=False))
+    assert read_splits(path) == rows[:2]
+
+
+def test_predictions_keep_full_precision(tmp_path: Path) -> None:
+    probabilities = np.random.default_rng(0).dirichlet([1, 1, 1], 5).astype(np.float32)
+    labels = np.array([0, 1, 2, 1, 0])
+    table = PredictionTable(
+        ("bkl", "mel", "nv"), [f"i{row}" for row in range(5)], ["1", "1", "2", "3", "4"], labels,
+        probabilities.argmax(axis=1), probabilities, ["male", "", "female", "", ""], [30.0, None, 45.5, None, 1.0],
+        [""] * 5,
+    )  # fmt: skip
+    table.write(tmp_path / "predictions.csv")
+    found = PredictionTable.read(tmp_path / "predictions.csv", table.classes)
+    np.testing.assert_array_equal(found.probabilities.astype(np.float32), probabilities)
+    np.testing.assert_array_equal(found.labels, labels)
+    assert (found.image_ids, found.ages, found.sexes) == (table.image_ids, table.ages, table.sexes)
+
+
+@pytest.mark.parametrize("features", [None, np.ones((2, 4), np.float32)])
+def test_outputs_are_read_as_they_were_written(tmp_path: Path, features: np.ndarray | None) -> None:
+    outputs = Outputs(np.array([[1.5, -2], [0, 3]], np.float32), features)
+    write_outputs(tmp_path / "outputs.npz", outputs)
+    found = read_outputs(tmp_path / "outputs.npz")
+    np.testing.assert_array_equal(found.logits, outputs.logits)
+    assert (found.features is None) == (features is None)
+    (tmp_path / "outputs.npz").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(DocumentError, match=r"outputs\.npz cannot be used"):
+        read_outputs(tmp_path / "outputs.npz")
