@@ -6,10 +6,14 @@ red → mel, green → nv, blue → bkl; grey is too unsure; a saturated green i
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -142,3 +146,31 @@ def running(application: FastAPI, **options: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(30)
+
+
+@contextlib.contextmanager
+def process(seconds: float = 0.0, *flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process that serves, and its address; it is ended at the end of the block."""
+    folder = Path(__file__).parent
+    source = folder.parents[1] / "src"
+    environment = os.environ | {"PYTHONPATH": f"{source}{os.pathsep}{folder}"}
+    command = [sys.executable, str(folder / "colour_server.py"), str(seconds), "--port", "0", *flags]
+    running_one = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert running_one.stderr is not None
+        address = next(line.split()[3] for line in running_one.stderr if "serves at" in line)
+        wait_until_ready(address)
+        yield running_one, address
+    finally:
+        running_one.kill()
+        running_one.wait(30)
+
+
+def wait_until_ready(address: str) -> None:
+    """Return when a service is ready."""
+    for _ in range(600):
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{address}readyz").status_code == 200:
+                return
+        time.sleep(0.05)
+    raise TimeoutError(f"{address} did not get ready")

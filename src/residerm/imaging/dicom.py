@@ -99,11 +99,7 @@ class _Shape:
             signed = bool(dataset.get("PixelRepresentation", 0))
         except Exception:  # as above
             raise _damaged() from None
-        grey = (
-            shape.colours in _GREY and shape.samples == 1 and shape.bits in (8, 16) and 8 <= shape.stored <= shape.bits
-        )
-        colour = shape.colours in _COLOURS and shape.samples == 3 and shape.bits == 8
-        if signed or not (grey or colour):
+        if signed or not (shape.is_grey or shape.is_colour):
             raise ImageError("its pixels are neither RGB nor grey of 8 to 16 bits: save it as a photograph in RGB")
         return shape
 

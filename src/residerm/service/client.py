@@ -28,7 +28,7 @@ def ask(
 ) -> Answers:
     """What a service says of image files; with `explained`, or for `explain_class`, also where its evidence lies."""
     if not images:
-        raise UsageError("images: give at least one file")
+        raise UsageError("`images`: give at least one file")
     route = "explain" if explained or explain_class else "predict"
     with ExitStack() as stack:
         parts = [("images", (Path(path).name, stack.enter_context(_open(Path(path))))) for path in images]
@@ -41,7 +41,7 @@ def ask(
                 timeout=timeout,
             )
         except httpx.HTTPError as error:
-            raise ServiceError(f"url: {url} does not answer ({error})") from error
+            raise ServiceError(f"{url} does not answer ({error})") from error
     if reply.status_code != 200:
         raise ServiceError(f"{url} refused the request: {_detail(reply)}")
     return Answers.model_validate_json(reply.content)
@@ -51,7 +51,7 @@ def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise UsageError(f"images: {path}: {explain(error)}") from error
+        raise UsageError(f"`images`: {path}: {explain(error)}") from error
 
 
 def _detail(reply: httpx.Response) -> str:

@@ -38,12 +38,12 @@ def read_token(path: Path) -> str:
     try:
         token = path.read_text(encoding="ascii").strip()
     except UnicodeDecodeError:
-        raise UsageError(f"token_file {path}: a token has letters, digits and signs of ASCII alone") from None
+        raise UsageError(f"`token_file={path}`: a token has letters, digits and signs of ASCII alone") from None
     except OSError as error:
-        raise UsageError(f"token_file {path}: {explain(error)}") from error
+        raise UsageError(f"`token_file={path}`: {explain(error)}") from error
     if len(token) < _SHORTEST_TOKEN or len(token.split()) != 1:
         raise UsageError(
-            f"token_file {path}: a token has at least {_SHORTEST_TOKEN} characters and no space; "
+            f"`token_file={path}`: a token has at least {_SHORTEST_TOKEN} characters and no space; "
             "make one with `openssl rand -hex 32`"
         )
     return token

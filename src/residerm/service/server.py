@@ -106,9 +106,7 @@ def _token(options: ServeOptions) -> str | None:
     if options.token_file is not None:
         return read_token(options.token_file)
     if not is_loopback(options.host) and not options.insecure:
-        raise UsageError(
-            f"host: {options.host} can be reached from other machines; give token_file, or insecure if everyone may ask"
-        )
+        raise UsageError(f"`host={options.host}` can be reached from other machines: give `token_file`, or `insecure`")
     return None
 
 
@@ -119,7 +117,7 @@ def _bind(options: ServeOptions) -> socket.socket:
         family, kind, protocol, _, address = found[0]
         listener = socket.socket(family, kind, protocol)
     except socket.gaierror:
-        raise UsageError(f"host: {options.host} is no address of this machine") from None
+        raise UsageError(f"`host={options.host}` is no address of this machine") from None
     try:
         if os.name == "posix":
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -134,9 +132,9 @@ def _bind(options: ServeOptions) -> socket.socket:
 
 def _cannot_listen(error: OSError, options: ServeOptions) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port: {options.port} on {options.host} is in use by another program; choose another one, or 0"
+        return f"`port={options.port}` is in use by another program: choose another one, or 0 for a free one"
     if error.errno == errno.EADDRNOTAVAIL:
-        return f"host: {options.host} is no address of this machine"
+        return f"`host={options.host}` is no address of this machine"
     if error.errno == errno.EACCES:
-        return f"port: {options.port} is only for the administrator; choose one from 1024 on"
-    return f"host: cannot listen on {options.host}, port {options.port}: {explain(error)}"
+        return f"`port={options.port}` is reserved for the administrator: choose one from 1024 on"
+    return f"cannot listen on {options.host}, port {options.port}: {explain(error)}"

@@ -1,0 +1,223 @@
+"""A server that listens: clients that are slow, broken or gone; its end; what stops it from starting."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import serving
+from pictures import encode
+
+from residerm.config import ServeOptions
+from residerm.errors import UsageError
+from residerm.service import ask, protocol, serve
+from residerm.service.client import ServiceError
+
+PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
+HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n"
+
+
+def connect(address: str) -> socket.socket:
+    url = httpx.URL(address)
+    return socket.create_connection((url.host, url.port), timeout=20)
+
+
+def received(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    parts = []
+    try:
+        while part := connection.recv(65536):
+            parts.append(part)
+    except ConnectionResetError:
+        pass
+    return b"".join(parts)
+
+
+def test_sigterm_under_load_answers_everything_that_was_accepted_and_ends() -> None:
+    outcomes: list[str] = []
+    with serving.process(0.05) as (process, address), ThreadPoolExecutor(8) as pool, httpx.Client() as client:
+
+        def load() -> None:
+            while True:
+                try:
+                    outcomes.append(str(client.post(f"{address}v1/predict", content=PHOTO, timeout=30).status_code))
+                except httpx.TransportError as error:
+                    outcomes.append(type(error).__name__)
+                    return
+
+        for _ in range(8):
+            pool.submit(load)
+        time.sleep(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 143
+    assert outcomes.count("200") > 10
+    never_taken = {"ConnectError", "ReadError", "WriteError", "RemoteProtocolError", "CloseError"}
+    assert set(outcomes) <= {"200", "503"} | never_taken, outcomes
+
+
+def test_a_request_that_was_accepted_before_sigterm_is_answered() -> None:
+    with serving.process(1.0) as (process, address), ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, f"{address}v1/predict", content=PHOTO, timeout=30)
+        time.sleep(0.4)
+        process.send_signal(signal.SIGTERM)
+        assert answer.result().status_code == 200
+        assert process.wait(20) == 143
+
+
+def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
+    with serving.running(serving.app()) as address, connect(address) as connection:
+        for byte in b"POST /v1/pre":
+            try:
+                connection.send(bytes([byte]))
+            except OSError:
+                break
+            time.sleep(0.05)
+        assert received(connection) == b""
+
+
+def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
+    with serving.running(serving.app(upload_seconds=0.3)) as address, connect(address) as connection:
+        connection.sendall(HEAD % len(PHOTO) + PHOTO[:10])
+        started = time.monotonic()
+        assert b" 408 " in received(connection).partition(b"\r\n")[0]
+        assert time.monotonic() - started < 5
+
+
+def test_200_megabytes_are_refused_by_their_length_alone() -> None:
+    with serving.running(serving.app()) as address, connect(address) as connection:
+        connection.sendall(HEAD % 200_000_000 + PHOTO)
+        assert b" 413 " in connection.recv(65536).partition(b"\r\n")[0]
+
+
+def test_an_endless_upload_is_refused_when_it_is_too_large() -> None:
+    def endless():
+        while True:
+            yield b"x" * 100_000
+
+    with serving.running(serving.app(max_megabytes=1)) as address:
+        with suppress(httpx.TransportError):  # a client that still writes need not have read the answer
+            assert httpx.post(f"{address}/v1/predict", content=endless()).status_code == 413
+        assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
+
+
+def test_the_work_of_a_client_that_has_gone_is_dropped() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(0.3))
+    with serving.running(serving.app(predictor, batch_size=1)) as address:
+        for _ in range(6):
+            with connect(address) as connection:
+                connection.sendall(HEAD % len(PHOTO) + PHOTO)
+                time.sleep(0.02)
+        assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
+        assert "residerm_queue_images 0.0" in httpx.get(f"{address}/metrics").text
+    assert len(predictor.batches) <= 4, "the warm-up, one that had begun, and the one that waited"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+        b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
+    ],
+)
+def test_what_is_no_request_is_refused_and_harms_nobody(sent: bytes) -> None:
+    with serving.running(serving.app()) as address:
+        with connect(address) as connection:
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
+            answer = received(connection)
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+        assert httpx.get(f"{address}/healthz").status_code == 200
+
+
+def test_nothing_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    large = encode(np.random.default_rng(0).integers(0, 255, (1200, 1200, 3), np.uint8), "PNG")
+    with serving.process() as (process, address):
+        files = [("images", ("a.png", large)), ("images", ("b.png", PHOTO))]
+        assert httpx.post(f"{address}v1/predict", files=files).status_code == 200
+        opened = [str(link.readlink()) for link in Path(f"/proc/{process.pid}/fd").iterdir()]
+    assert not list(tmp_path.iterdir())
+    assert not [path for path in opened if path.startswith(str(tmp_path))]
+
+
+def test_log_lines_say_what_happened_and_hold_no_name() -> None:
+    with serving.process(0.0, "--log", "json") as (process, address):
+        httpx.post(f"{address}v1/predict", files=[("images", ("Doe Jane.png", PHOTO))])
+        httpx.get(f"{address}secret-path")
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        lines = process.stderr.read()
+    events = [json.loads(line) for line in lines.splitlines() if line.startswith("{")]
+    assert [(event["route"], event["status"]) for event in events] == [("/v1/predict", 200), ("other", 404)]
+    assert "Doe" not in lines
+    assert "secret-path" not in lines
+
+
+def test_a_port_in_use_is_one_clear_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(UsageError, match=f"`port={port}` is in use by another program"):
+            serve("no-model", ServeOptions(port=port))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_a_host_other_than_loopback_needs_a_token(host: str) -> None:
+    with pytest.raises(UsageError, match="can be reached from other machines: give `token_file`"):
+        serve("no-model", ServeOptions(host=host))
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    with pytest.raises(UsageError, match="no address of this machine"):
+        serve("no-model", ServeOptions(host="192.0.2.1", port=0, insecure=True))
+    with pytest.raises(UsageError, match="no address of this machine"):
+        serve("no-model", ServeOptions(host="no.such.host.invalid", port=0, insecure=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("short\n", "at least 16"),
+        ("two words in one token", "no space"),
+        ("ümlaute-sind-nicht-gut", "ASCII"),
+        ("", "16"),
+    ],
+)
+def test_a_token_that_is_none_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    path = tmp_path / "token"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=words):
+        serve("no-model", ServeOptions(token_file=path))
+    with pytest.raises(UsageError, match="there is no such file"):
+        serve("no-model", ServeOptions(token_file=tmp_path / "nothing"))
+
+
+def test_the_client_gives_answers_and_says_what_went_wrong(tmp_path: Path) -> None:
+    photo = tmp_path / "red.png"
+    photo.write_bytes(PHOTO)
+    with serving.running(serving.app()) as address:
+        answers = ask([photo], address, explain_class="nv")
+        assert answers.images[0].predicted == "mel"
+        assert answers.images[0].explanation.label == "nv"
+        with pytest.raises(ServiceError, match="mel, nv, bkl"):
+            ask([photo], address, explain_class="wart")
+    with pytest.raises(ServiceError, match="does not answer"):
+        ask([photo], address)
+    with pytest.raises(UsageError, match="there is no such file"):
+        ask([tmp_path / "nothing.png"], address)
+    assert stat.S_ISREG(photo.stat().st_mode)
