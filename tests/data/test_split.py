@@ -82,6 +82,13 @@ def test_folds_are_disjoint_cover_everything_and_hold_their_shares(records: Reco
             assert abs(own - total / 10) <= 1
 
 
+def test_without_a_test_part_all_lesions_are_trained_on_or_validated_with(records: Records) -> None:
+    split = divide(records, SplitOptions(test=0))
+    assert not len(split.rows(TEST))
+    assert len(split.rows(TRAIN)) + len(split.rows(VALIDATION)) == len(records)
+    assert not set(records.groups[split.rows(TRAIN)]) & set(records.groups[split.rows(VALIDATION)])
+
+
 def test_random_is_80_to_20_by_image_and_counts_what_leaks(records: Records) -> None:
     split = divide(records, SplitOptions(split="random", validation=0))
     assert (split.parts == TEST).mean() == pytest.approx(0.2, abs=0.005)

@@ -12,6 +12,7 @@ from residerm.config import (
     PRESETS,
     ArchiveOptions,
     AugmentOptions,
+    DistillationOptions,
     Experiment,
     ModelOptions,
     Options,
@@ -38,6 +39,7 @@ def train_(
     network: Annotated[ModelOptions, _FLAT] = ModelOptions(),
     resnet: Annotated[ResNetOptions, _FLAT] = ResNetOptions(),
     training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
+    distillation: Annotated[DistillationOptions, _FLAT] = DistillationOptions(),
     trust: Annotated[TrustOptions, _FLAT] = TrustOptions(),
     config: Path | None = None,
     preset: str | None = None,
@@ -56,7 +58,7 @@ def train_(
     config
         YAML file of options, such as the config.yaml of another run; flags go before it.
     preset
-        A named set of options: paper.
+        A named set of options: transfer, which fine-tunes ImageNet weights; or paper.
     resume
         Run folder to go on with; every other option comes from it.
     runs
@@ -64,7 +66,7 @@ def train_(
     dry_run
         Show what would be trained on, and what it would take, and train nothing.
     """
-    groups = (archive, pixels, split, sample, augmentation, network, resnet, training, trust)
+    groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust)
     if resume:
         if path or config or preset or any(group.model_fields_set for group in groups):
             raise UsageError("`resume` takes every option from the run: give nothing beside it")

@@ -16,6 +16,7 @@ from residerm.config.data import (
     SyntheticOptions,
     Task,
 )
+from residerm.config.distillation import DistillationOptions
 from residerm.config.evaluation import Decision, EvaluateOptions
 from residerm.config.experiment import Experiment
 from residerm.config.explanation import ExplainOptions, Method
@@ -31,6 +32,7 @@ __all__ = [
     "AugmentOptions",
     "CalibrateOptions",
     "Decision",
+    "DistillationOptions",
     "EvaluateOptions",
     "Experiment",
     "ExplainOptions",

@@ -42,7 +42,9 @@ class SplitOptions(Options):
         description="lesion: by lesion, so that none is on two sides; random: by image, as in the paper (leaks); "
         "archive: the archive's own parts; or the path of a splits.csv.",
     )
-    test: float = Field(0.2, gt=0, lt=1, description="Share of the lesions (images, for random) in the test part.")
+    test: float = Field(
+        0.2, ge=0, lt=1, description="Share of the lesions (images, for random) in the test part; 0: none."
+    )
     validation: float = Field(0.1, ge=0, lt=1, description="Share in the validation part.")
     folds: int | None = Field(None, ge=2, le=100, description="Divide into this many folds for cross-validation.")
     fold: int = Field(0, ge=0, description="With folds: the fold that is the test part.")

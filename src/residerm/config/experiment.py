@@ -9,6 +9,7 @@ from pydantic import ValidationError, model_validator
 
 from residerm.config.base import Options
 from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
+from residerm.config.distillation import DistillationOptions
 from residerm.config.network import ModelOptions, ResNetOptions
 from residerm.config.training import TrainOptions
 from residerm.config.trust import TrustOptions
@@ -29,6 +30,7 @@ class Experiment(Options):
     network: ModelOptions = ModelOptions()
     resnet: ResNetOptions = ResNetOptions()
     training: TrainOptions = TrainOptions()
+    distillation: DistillationOptions = DistillationOptions()
     trust: TrustOptions = TrustOptions()
 
     def in_effect(self) -> Experiment:
@@ -43,6 +45,8 @@ class Experiment(Options):
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Experiment:
         self.training.refuse_contradictions()
+        if self.distillation.teacher and self.training.mixup:
+            raise UsageError("`teacher` and `mixup`: the teacher has seen no mixed images; give one of them")
         smallest, size = self.training.grow_from, self.pixels.size
         if smallest is not None and smallest >= size:
             raise UsageError(f"`grow_from={smallest}`: images of `size={size}` cannot grow from there; give less")

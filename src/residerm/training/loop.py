@@ -119,7 +119,7 @@ class Trainer:
         torch.manual_seed(int(np.random.SeedSequence([*drawn.values(), self.fabric.global_rank]).generate_state(1)[0]))
         images, labels = self.fabric.to_device((batch.images, batch.labels))
         images = augment(images, self.augmentation, **drawn, first=batch.first, total=batch.total)
-        images, targets = self.objective.targets(images, labels, epoch=state.epoch, step=state.step)
+        images, targets = self.objective.targets(images, labels, rows=batch.rows, epoch=state.epoch, step=state.step)
         images = shrink(images, size_at(state.updates, self.steps, images.shape[-1], options))
         found = self._gradients(images, targets)
         if options.clip:

@@ -39,7 +39,9 @@ class Objective(Protocol):
     def prior(self) -> tuple[float, ...]:
         """The share of each class that a model trained with it carries in its probabilities."""
 
-    def targets(self, images: Tensor, labels: Tensor, *, epoch: int, step: int) -> tuple[Tensor, Labels]:
+    def targets(
+        self, images: Tensor, labels: Tensor, *, rows: np.ndarray, epoch: int, step: int
+    ) -> tuple[Tensor, Labels]:
         """A batch as the network is to learn it."""
 
     def loss(self, outputs: Tensor, targets: Labels) -> tuple[Tensor, Tensor]:
@@ -70,7 +72,15 @@ class Classification:
         """The share of each class, as the loss weighs and adjusts it."""
         return tuple(float(share) for share in self.cross_entropy.prior)
 
-    def targets(self, images: Tensor, labels: Tensor, *, epoch: int, step: int) -> tuple[Tensor, Labels]:
+    def targets(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        rows: np.ndarray,  # noqa: ARG002 the records, for objectives that know more of an image than its label
+        epoch: int,
+        step: int,
+    ) -> tuple[Tensor, Labels]:
         """The images and their labels, mixed where that is asked for."""
         return mix(images, labels, self.options, epoch=epoch, step=step)
 

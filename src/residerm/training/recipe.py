@@ -50,12 +50,12 @@ class Labels(NamedTuple):
     own: Tensor  # (n,)
     other: Tensor  # (n,)
     share: Tensor | None = None  # (n,)
+    taught: Tensor | None = None  # (n, classes) a teacher's logits
 
     def parts(self, number: int) -> list[Labels]:
         """The labels of so many parts of the batch."""
-        own, other = self.own.tensor_split(number), self.other.tensor_split(number)
-        shares = self.share.tensor_split(number) if self.share is not None else [None] * number
-        return [Labels(*part) for part in zip(own, other, shares, strict=True)]
+        fields = [[None] * number if field is None else field.tensor_split(number) for field in self]
+        return [Labels(*part) for part in zip(*fields, strict=True)]
 
     def share_named(self, logits: Tensor) -> Tensor:
         """The share of the labels that the largest logits name; of a mixed image's two, as much as it has of them."""

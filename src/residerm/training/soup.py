@@ -1,0 +1,136 @@
+"""A greedy soup: the averaged weights of runs that started from the same weights, as one model of the same size.
+
+    soup = make_soup([Path("runs/…-s0"), Path("runs/…-s1")], Path("soup"))
+
+Runs are tried from the best to the worst; each is added to the average where that does not lower the validation score
+(Wortsman and others, 2022). The split must be the same for all, because what one run was trained on is no validation
+for another, and the validation score that has chosen the runs flatters their average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from residerm.config import Experiment
+from residerm.data.dataset import Dataset
+from residerm.errors import UsageError
+from residerm.inference.bundle import read_bundle, read_description, write_bundle
+from residerm.inference.description import ModelDescription
+from residerm.inference.predictor import Predictor
+from residerm.inference.runtimes.torch import TorchRuntime
+from residerm.models.model import Model
+from residerm.progress import SILENT, Progress
+from residerm.runs import Run, open_run, read_experiment
+from residerm.scores import is_better, point_scores
+
+_SAME = ("model", "resnet", "classes", "task", "pixels", "mean", "deviation")  # of the descriptions
+_BATCH = 128
+
+Weights = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Soup:
+    """A model of averaged weights: its bundle, the runs that are in it, and its validation scores."""
+
+    bundle: Path
+    runs: tuple[Path, ...]
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """The validation part that all runs share."""
+
+    pixels: np.ndarray
+    labels: np.ndarray
+    select: str
+
+    def scores(self, model: Model, description: ModelDescription) -> Mapping[str, float]:
+        """The validation scores of a model."""
+        predictor = Predictor(description, TorchRuntime(model.eval()))
+        return point_scores(self.labels, predictor.outputs(self.pixels, batch_size=_BATCH).probabilities).values
+
+
+def make_soup(runs: Sequence[Path], out: Path, progress: Progress = SILENT) -> Soup:
+    """Average the weights of the runs that improve the validation score, and write the bundle `out`."""
+    opened = [open_run(run) for run in runs]
+    experiment = _refuse_what_cannot_be_averaged(opened)
+    models = [read_bundle(run.folder) for run in opened]
+    model, description = models[0]
+    judge = _judge(experiment, progress)
+    alone = [judge.scores(*one) for one in models]
+    order = sorted(range(len(runs)), key=lambda place: _rank(alone[place][judge.select], judge.select))
+    weights = [{name: value.clone() for name, value in one.network.state_dict().items()} for one, _ in models]
+    chosen, best = order[:1], alone[order[0]]
+    for place in order[1:]:
+        model.network.load_state_dict(_mean([weights[one] for one in (*chosen, place)]))
+        scores = judge.scores(model, description)
+        if not is_better(judge.select, best[judge.select], scores[judge.select]):
+            chosen, best = [*chosen, place], scores
+        progress.advance("averaging", order.index(place) + 1, len(runs), unit="runs")
+    model.network.load_state_dict(_mean([weights[one] for one in chosen]))
+    described = description.model_copy(
+        update={"selected_by": f"soup of {len(chosen)} runs by validation {judge.select}", "validation": dict(best)}
+    )
+    write_bundle(model, described, out)
+    return Soup(out, tuple(runs[place] for place in chosen), best)
+
+
+def _rank(score: float, name: str) -> float:
+    """Sorts the best score to the front."""
+    return score if is_better(name, 0.0, 1.0) else -score
+
+
+def _judge(experiment: Experiment, progress: Progress) -> _Judge:
+    dataset = Dataset.open(experiment, progress)
+    rows = dataset.validation_rows
+    return _Judge(dataset.cache.pixels[rows], dataset.records.labels[rows], experiment.training.select)
+
+
+def _mean(weights: Sequence[Weights]) -> dict[str, Tensor]:
+    """The mean of each tensor; counters are those of the first."""
+    return {
+        name: sum((one[name] for one in weights[1:]), first) / len(weights) if first.is_floating_point() else first
+        for name, first in weights[0].items()
+    }
+
+
+def _refuse_what_cannot_be_averaged(runs: Sequence[Run]) -> Experiment:
+    """Refuse runs that differ in network, classes, size, split or start; the experiment of the first."""
+    if len(runs) < 2:
+        raise UsageError("a soup needs two or more runs")
+    experiments = [read_experiment(run.folder / "config.yaml") for run in runs]
+    first, start = experiments[0], _start(experiments[0])
+    if start is None:
+        raise UsageError(
+            f"{runs[0].folder} began with random weights: the weights of such runs have no meaningful average; give "
+            "runs with pretrained or with weights, or join them as an ensemble"
+        )
+    for run, experiment in zip(runs[1:], experiments[1:], strict=True):
+        if differing := _difference(runs[0], run):
+            raise UsageError(f"{run.folder} and {runs[0].folder} differ in {differing}: a soup needs runs that agree")
+        if _start(experiment) != start:
+            raise UsageError(f"{run.folder} and {runs[0].folder} began with other weights: join them as an ensemble")
+    return first
+
+
+def _difference(first: Run, other: Run) -> str | None:
+    """What two runs differ in that keeps their weights from being averaged."""
+    descriptions = [read_description(run.folder) for run in (first, other)]
+    for name in _SAME:
+        if getattr(descriptions[0], name) != getattr(descriptions[1], name):
+            return name
+    splits = [(run.folder / "splits.csv").read_bytes() for run in (first, other)]
+    return None if splits[0] == splits[1] else "their split"
+
+
+def _start(experiment: Experiment) -> tuple[object, ...] | None:
+    """The weights that a run began with; None for random ones."""
+    network = experiment.network
+    return (network.pretrained, network.revision, network.weights) if network.pretrained or network.weights else None
