@@ -54,3 +54,49 @@ def test_without_torchvision_the_rest_is_measured(
 def test_wrong_calls(archive: Path, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", str(archive), *QUICK, *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err
+
+
+def test_nothing_is_left_in_the_current_folder(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However long a step takes: a checkpoint is due every four minutes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("residerm.training.loop._SECONDS_BETWEEN_CHECKPOINTS", -1)
+    monkeypatch.setattr("residerm.training.dry_run._SECONDS", 0.01)
+    assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-run"]) == 0
+    assert "1 rounds take about" in capsys.readouterr().err
+    assert cli.run(["train", str(archive), *QUICK[:6], "--dry-run"]) == 0
+    assert "images/s" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_ctrl_c_shows_what_there_is(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from residerm.training import bench
+
+    stretch_of, turns = bench.stretch_of, []
+
+    def interrupted(trainer: object) -> bench.Stretch:
+        stretch = stretch_of(trainer)
+
+        def counted(steps: int) -> float:
+            turns.append(steps)
+            if len(turns) == 4:
+                raise KeyboardInterrupt
+            return stretch(steps)
+
+        return counted
+
+    monkeypatch.setattr(bench, "stretch_of", interrupted)
+    options = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--no-plain", "--json"]
+    assert cli.run(["bench", str(archive), *options]) == 130
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["rounds"]["loop"]) == len(result["rounds"]["bare"]) == 2
+    assert "run" not in result
+
+
+def test_a_limit_on_the_minutes_leaves_one_round(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--minutes", "0.000001", "--no-plain", "--no-run"]
+    assert cli.run(["bench", str(archive), *options, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["rounds"]["loop"]) == 1

@@ -31,10 +31,11 @@ def bench_(
     training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
     rounds: _Number = 5,
     steps: _Number = 20,
+    minutes: Annotated[float, Parameter(validator=validators.Number(gt=0))] | None = None,
     plain: bool = True,
     run: bool = True,
     json: bool = False,
-) -> None:
+) -> int:
     """Measure training against the machine's own limit and against a plain loop, in turns.
 
     Example: residerm bench HAM10000 --model resnet50 --size 64
@@ -44,9 +45,11 @@ def bench_(
     path
         The archive.
     rounds
-        Rounds in which each takes its turn; the medians are told.
+        Rounds in which each takes its turn; their medians are shown.
     steps
         Steps in a turn.
+    minutes
+        Begin no further round after so many minutes.
     plain
         Measure the plain loop too; it unpacks the training images into a temporary folder.
     run
@@ -59,11 +62,12 @@ def bench_(
     from residerm.training.bench import bench
 
     with progress() as shown:
-        result = bench(experiment, rounds=rounds, steps=steps, plain=plain, probe=run, progress=shown)
+        result = bench(experiment, rounds=rounds, steps=steps, minutes=minutes, plain=plain, probe=run, progress=shown)
     if json:
         show_json(result)
     else:
         _show(result)
+    return 130 if result["interrupted"] else 0
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks
+from residerm.cli.flags import with_flags
 from residerm.config import (
     PRESETS,
     ArchiveOptions,
@@ -60,7 +61,7 @@ def train_(
     preset
         A named set of options: transfer, which fine-tunes ImageNet weights; or paper.
     resume
-        Run folder to go on with; every other option comes from it.
+        Run folder to go on with. All options come from it, but for new limits: --epochs, --max-minutes.
     runs
         Folder in which the run folder is made.
     dry_run
@@ -68,11 +69,14 @@ def train_(
     """
     groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust)
     if resume:
-        if path or config or preset or any(group.model_fields_set for group in groups):
-            raise UsageError("`resume` takes every option from the run: give nothing beside it")
-        return _resume(resume)
+        given = set[str]().union(*(group.model_fields_set for group in groups))
+        if path or config or preset or given - {"epochs", "max_minutes"}:
+            raise UsageError(
+                "`resume` takes every option from the run: give nothing beside it but `epochs` and `max_minutes`"
+            )
+        return _resume(resume, training.epochs if "epochs" in given else None, training.max_minutes)
     experiment = gather(path, groups, config, preset)
-    return _foresee(experiment) if dry_run else _train(experiment, runs)
+    return _dry_run(experiment) if dry_run else _train(experiment, runs)
 
 
 def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
@@ -105,11 +109,11 @@ def _train(experiment: Experiment, runs: Path) -> int:
     return _ended(run.folder)
 
 
-def _resume(folder: Path) -> int:
+def _resume(folder: Path, epochs: int | None, max_minutes: float | None) -> int:
     from residerm.training.session import resume
 
     with progress() as shown:
-        run = resume(folder, shown)
+        run = resume(folder, epochs=epochs, max_minutes=max_minutes, progress=shown)
     return _ended(run.folder)
 
 
@@ -128,9 +132,10 @@ def _ended(folder: Path) -> int:
     return 0
 
 
-def _foresee(experiment: Experiment) -> int:
-    from residerm.training.dry_run import foresee
+def _dry_run(experiment: Experiment) -> int:
+    from residerm.training.dry_run import dry_run
 
-    for line in foresee(experiment):
-        out.print(line)
+    with progress() as shown:
+        for line in dry_run(experiment, shown):
+            out.print(with_flags(line))
     return 0

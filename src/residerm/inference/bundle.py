@@ -30,13 +30,18 @@ __all__ = [
 WEIGHTS, TRUST, DESCRIPTION = "model.safetensors", "trust.npz", "model.json"
 
 
-def write_bundle(model: Model, description: ModelDescription, folder: Path, trust: Trust | None = None) -> Path:
-    """Write a bundle into a new folder; what the model gives besides logits is written into its description."""
+def write_bundle(
+    model: Model, description: ModelDescription, folder: Path, trust: Trust | None = None, *, replace: bool = False
+) -> Path:
+    """Write a bundle into a new folder, or in place of one of residerm's own.
+
+    What the model gives besides logits is written into its description.
+    """
     from safetensors.torch import save
 
     description = _completed(description, model).model_copy(update={"trust": trust and trust.summary})
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
-    with new_folder(folder) as partial:
+    with new_folder(folder, replace=replace) as partial:
         # Not by save_file, which hides what the disk complains of.
         (partial / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
         if trust:

@@ -25,7 +25,16 @@ from residerm.runs.evaluations import (
     RunComparison,
     TrainingScores,
 )
-from residerm.runs.folder import Run, RunError, create_run, list_runs, open_run, read_experiment, read_options
+from residerm.runs.folder import (
+    Run,
+    RunError,
+    config_bytes,
+    create_run,
+    list_runs,
+    open_run,
+    read_experiment,
+    read_options,
+)
 from residerm.runs.metrics import Epoch
 from residerm.runs.predictions import PredictionTable, read_outputs, write_outputs
 from residerm.runs.splits import SplitRow, groups_by_class, read_splits, split_bytes
@@ -49,6 +58,7 @@ __all__ = [
     "SplitRow",
     "Summary",
     "TrainingScores",
+    "config_bytes",
     "create_run",
     "groups_by_class",
     "list_runs",

@@ -15,6 +15,7 @@ A folder appears with its first five files or not at all, and one process at a t
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -114,6 +115,16 @@ class Run:
         with new_file(self.folder / "metrics.csv", replace=True) as partial:
             partial.write_bytes(metrics_bytes(epochs))
 
+    def write_config(self, experiment: Experiment) -> None:
+        """Replace config.yaml, where a training goes on with other limits."""
+        with new_file(self.folder / "config.yaml", replace=True) as partial:
+            partial.write_bytes(config_bytes(experiment))
+
+    def sweep(self) -> None:
+        """Remove what a process that was killed has left half-written; call it while the run is in use."""
+        for remains in (*self.folder.glob(".*.partial"), *self.last.parent.glob(".*.partial")):
+            shutil.rmtree(remains) if remains.is_dir() else remains.unlink()
+
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """Keep other processes from writing to this run."""
@@ -141,6 +152,12 @@ def create_run(parent: Path, name: str, files: Mapping[str, bytes]) -> Run:
             (partial / "checkpoints").mkdir()
         return Run(folder)
     raise RunError(f"{parent} holds a hundred runs of this second: choose another folder with `runs`")
+
+
+def config_bytes(experiment: Experiment) -> bytes:
+    """An experiment as YAML, flat, with the absolute path of its archive."""
+    absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
+    return yaml.safe_dump(absolute.flat(), sort_keys=False).encode()
 
 
 def open_run(path: Path) -> Run:

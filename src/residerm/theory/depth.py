@@ -221,7 +221,7 @@ def _train(experiment: Experiment, folder: Path, progress: Progress) -> None:
     if not begun:
         run = train(experiment, folder, progress)
     elif begun[0].summary is None:
-        run = resume(begun[0].folder, progress)
+        run = resume(begun[0].folder, progress=progress)
     else:
         run = begun[0]
     if run.summary is None:

@@ -7,7 +7,7 @@ residerm bench PATH
     plain   ImageFolder and DataLoader with two workers, in float32 (plain.py)
 
 The three take turns in every round, and ratios are taken within a round, since a machine's speed changes with the
-hour; what is told is the median of the rounds. Start and memory are those of a run in a process of its own (probe.py).
+hour; what is shown is the median of the rounds. Start and memory are those of a run in a process of its own (probe.py).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,7 @@ from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.recipe import MovingAverage, optimizer_for
-
-Stretch = Callable[[int], float]  # a number of steps → images a second
+from residerm.training.stretch import Stretch, stretch_of
 
 _WARM_UP = 5  # steps of the plain loop: as many batches as its workers lay in store, and one
 
@@ -51,17 +50,22 @@ def bench(
     *,
     rounds: int = 5,
     steps: int = 20,
+    minutes: float | None = None,
     plain: bool = True,
     probe: bool = True,
     progress: Progress = SILENT,
 ) -> dict[str, Any]:
-    """Measure all; speeds of every round, their medians, and the medians of the ratios."""
+    """Measure all; speeds of every round, their medians, and the medians of the ratios.
+
+    With `minutes`, no round is begun that would not end in this time, but for the first. Ctrl-C ends it too, with what
+    the whole rounds have given.
+    """
     fabric = launch(experiment.training)
     experiment = experiment.in_effect()
     dataset = prepare(experiment, progress)
     with ExitStack() as stack:
         contenders: dict[str, Stretch] = {
-            "loop": _loop(dataset, fabric),
+            "loop": stretch_of(assemble(_unlimited(dataset), begin_with(dataset), fabric)),
             "bare": _bare(dataset, fabric),
         }
         absent = {}
@@ -71,7 +75,9 @@ def bench(
                 contenders["plain"] = _plain(dataset, fabric, folder)
             except (ImportError, RuntimeError) as error:  # a torchvision that was built for another torch
                 absent["plain"] = f"torchvision cannot be imported here ({error})"
-        speeds = _take_turns(contenders, rounds, steps, progress)
+        turns = _Turns(contenders, steps, progress)
+        turns.take(rounds, minutes)
+        speeds = turns.speeds
     result = {
         "model": experiment.network.model,
         "size": experiment.pixels.size,
@@ -82,44 +88,67 @@ def bench(
         "images_per_second": {name: statistics.median(values) for name, values in speeds.items()},
         "rounds": speeds,
         "absent": absent,
+        "interrupted": turns.interrupted,
         "ratios": {
             f"loop/{name}": statistics.median(own / its for own, its in zip(speeds["loop"], values, strict=True))
             for name, values in speeds.items()
             if name != "loop"
         },
     }
-    if probe:
+    if probe and not turns.interrupted:
         progress.advance("measuring", 0, 1, unit="runs", note="an epoch in a process of its own")
         result["run"] = _probe(experiment)
     return {**result, "environment": Environment.here().plain()}
 
 
-def _take_turns(contenders: dict[str, Stretch], rounds: int, steps: int, progress: Progress) -> dict[str, list[float]]:
-    """Images a second of each contender in each round; the first stretch, not counted, warms up."""
-    speeds: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(rounds + 1):
-        for place, (name, stretch) in enumerate(contenders.items()):
-            done, total = turn * len(contenders) + place, (rounds + 1) * len(contenders)
-            progress.advance("measuring", done, total, unit="turns", note=name)
-            speed = stretch(steps if turn else min(steps, _WARM_UP))
-            if turn:
-                speeds[name].append(speed)
-    return speeds
+class _Turns:
+    """The contenders take turns; only whole rounds count."""
+
+    def __init__(self, contenders: dict[str, Stretch], steps: int, progress: Progress) -> None:
+        self._contenders, self._steps, self._progress = contenders, steps, progress
+        self.speeds: dict[str, list[float]] = {name: [] for name in contenders}
+        self.interrupted = False
+
+    def take(self, rounds: int, minutes: float | None) -> None:
+        """Warm up, say how long it will take, and measure."""
+        began = time.perf_counter()
+        try:
+            warm_up = self._round(min(self._steps, _WARM_UP), 0, rounds)
+            self._say(warm_up * self._steps / min(self._steps, _WARM_UP), rounds, minutes)
+            for number in range(1, rounds + 1):
+                since = time.perf_counter()
+                self._round(self._steps, number, rounds, counts=True)
+                now = time.perf_counter()
+                if minutes and (now - began) + (now - since) > 60 * minutes:
+                    return
+        except KeyboardInterrupt:
+            if not self.speeds["loop"]:
+                raise
+            self.interrupted = True
+
+    def _say(self, seconds: float, rounds: int, minutes: float | None) -> None:
+        least = min(rounds * seconds / 60, minutes or float("inf"))
+        self._progress.remark(
+            f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows what there is"
+        )
+
+    def _round(self, steps: int, number: int, rounds: int, *, counts: bool = False) -> float:
+        """Seconds that a round took."""
+        began, speeds, many = time.perf_counter(), {}, len(self._contenders)
+        for place, (name, stretch) in enumerate(self._contenders.items()):
+            done, total = number * many + place, (rounds + 1) * many
+            self._progress.advance("measuring", done, total, unit="turns", note=name)
+            speeds[name] = stretch(steps)
+        if counts:
+            for name, speed in speeds.items():
+                self.speeds[name].append(speed)
+        return time.perf_counter() - began
 
 
-def _loop(dataset: Dataset, fabric: Fabric) -> Stretch:
-    """The training loop as `residerm train` runs it, without validation and checkpoints."""
-    trainer = assemble(dataset, begin_with(dataset), fabric)
-
-    def stretch(steps: int) -> float:
-        first, began = trainer.state.updates, time.perf_counter()
-        trainer.stopping = lambda: "measured" if trainer.state.updates >= first + steps else None
-        while not trainer.train_epoch():
-            trainer.state.next_epoch()
-        done = trainer.state.updates - first
-        return done * trainer.options.batch_size / (time.perf_counter() - began)
-
-    return stretch
+def _unlimited(dataset: Dataset) -> Dataset:
+    """The same data for a training that nothing stops."""
+    training = dataset.experiment.training.model_copy(update={"max_minutes": None})
+    return replace(dataset, experiment=dataset.experiment.model_copy(update={"training": training}))
 
 
 def _bare(dataset: Dataset, fabric: Fabric) -> Stretch:

@@ -1,31 +1,36 @@
 """What a training would be: data flow, parameters, memory and time, from a few steps that are thrown away.
 
-residerm train PATH --dry-run
+    for line in dry_run(Experiment(path=Path("HAM10000"))):
+        print(line)
+
+The first steps of a process are slower than all that follow and are not counted.
 """
 
 from __future__ import annotations
 
 import resource
-import statistics
 import time
 from collections.abc import Iterator
-from itertools import islice
+from dataclasses import replace
 
 import torch
 
 from residerm.config import Experiment
 from residerm.data.dataset import Dataset
 from residerm.models.complexity import measure
+from residerm.progress import SILENT, Progress
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch
+from residerm.training.loop import Trainer
+from residerm.training.stretch import stretch_of
 
-_STEPS = 5
+_WARM_UP, _STEPS, _SECONDS = 3, 4, 4.0  # steps not counted; steps at a time; for so long
 
 
-def foresee(experiment: Experiment) -> Iterator[str]:
+def dry_run(experiment: Experiment, progress: Progress = SILENT) -> Iterator[str]:
     """A line for each thing that is known before training begins."""
     experiment = experiment.in_effect()
-    dataset = prepare(experiment)
+    dataset = prepare(experiment, progress)
     yield from _data_flow(dataset)
     yield from (*dataset.remarks, *experiment.cautions)
     options, size = experiment.training, experiment.pixels.size
@@ -35,12 +40,14 @@ def foresee(experiment: Experiment) -> Iterator[str]:
             f"{experiment.network.model} at {size} px: {cost.parameters / 1e6:,.2f} M parameters, "
             f"{cost.multiply_adds / 1e9:,.3f} G multiply-adds an image"
         )
-    seconds, memory = _try_steps(dataset)
+    trainer = _alone(dataset)
+    speed, validating = _training_speed(trainer), _validation_speed(trainer)
     steps = len(dataset.drawn()) // options.batch_size
-    minutes = options.epochs * (steps * seconds + len(dataset.validation_rows) / options.batch_size * seconds / 3) / 60
-    speed = options.batch_size / seconds
+    seconds = steps * options.batch_size / speed + len(dataset.validation_rows) / validating
+    minutes = options.epochs * seconds / 60
     yield f"{speed:,.0f} images/s; {options.epochs} epochs of {steps} steps: {minutes:,.1f} minutes"
-    yield f"peak memory {memory / 1e9:,.1f} GB on {'the GPU' if torch.cuda.is_available() else 'this machine'}"
+    where = "the GPU" if trainer.fabric.device.type == "cuda" else "this machine"
+    yield f"peak memory {_peak_memory(trainer) / 1e9:,.1f} GB on {where}"
 
 
 def _data_flow(dataset: Dataset) -> Iterator[str]:
@@ -56,16 +63,36 @@ def _data_flow(dataset: Dataset) -> Iterator[str]:
         yield f"{sum(drawn):>9,}  in an epoch after sampling={sampling}: {classes}"
 
 
-def _try_steps(dataset: Dataset) -> tuple[float, float]:
-    """Seconds of a step, the median of a few, and the peak of memory in bytes."""
-    fabric = launch(dataset.experiment.training.model_copy(update={"devices": 1}))
-    trainer = assemble(dataset, begin_with(dataset), fabric)
-    trainer.network.train()
-    times = []
-    for batch in islice(trainer.training.epoch(), _STEPS):
-        began = time.perf_counter()
-        trainer.step(batch).tolist()  # waits for it
-        times.append(time.perf_counter() - began)
-    if fabric.device.type == "cuda":
-        return statistics.median(times[1:] or times), float(torch.cuda.max_memory_allocated())
-    return statistics.median(times[1:] or times), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+def _alone(dataset: Dataset) -> Trainer:
+    """The training in one process, without a limit on its time."""
+    options = dataset.experiment.training.model_copy(update={"devices": 1, "max_minutes": None})
+    dataset = replace(dataset, experiment=dataset.experiment.model_copy(update={"training": options}))
+    return assemble(dataset, begin_with(dataset), launch(options))
+
+
+def _training_speed(trainer: Trainer) -> float:
+    """Images a second in the training loop, once it has come into its stride."""
+    stretch, images, seconds = stretch_of(trainer), 0, 0.0
+    stretch(_WARM_UP)
+    while seconds < _SECONDS:
+        speed = stretch(_STEPS)
+        images += _STEPS * trainer.options.batch_size
+        seconds += _STEPS * trainer.options.batch_size / speed
+    return images / seconds
+
+
+def _validation_speed(trainer: Trainer) -> float:
+    """Images a second in validation: of one batch, the second time that it is seen."""
+    batch = next(iter(trainer.validation.epoch()), None)
+    if batch is None:
+        return float("inf")
+    trainer.answers(batch)
+    began = time.perf_counter()
+    trainer.answers(batch)
+    return len(batch.rows) / (time.perf_counter() - began)
+
+
+def _peak_memory(trainer: Trainer) -> float:
+    if trainer.fabric.device.type == "cuda":
+        return float(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0

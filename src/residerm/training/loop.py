@@ -43,6 +43,14 @@ class LossError(ResidermError):
     """The loss is no longer a number."""
 
 
+@dataclass(frozen=True)
+class Stop:
+    """Why a training ended; one that was interrupted is not finished."""
+
+    why: str
+    interrupted: bool = False
+
+
 @dataclass
 class Trainer:
     """One training: its parts, and the loop over them."""
@@ -60,23 +68,25 @@ class Trainer:
     stopping: Callable[[], str | None] = lambda: None  # why to stop now, such as Ctrl-C
     _saved: float = field(default_factory=time.monotonic, init=False)
 
-    def fit(self) -> str:
+    def fit(self) -> Stop:
         """Train to the end; say why it ended."""
         state, options = self.state, self.options
         while state.epoch < options.epochs:
-            reason = self.train_epoch() or self._end_epoch()
-            if reason:
+            stop = self._stop() or self.train_epoch() or self._end_epoch()
+            if stop:
                 self._checkpoint()
-                return reason
+                if not state.rows and not stop.interrupted:
+                    self._end_epoch()  # time was up before any epoch was; the checkpoint goes on from before this
+                return stop
         self._checkpoint()
-        return f"all {options.epochs} epochs are done"
+        return Stop(f"all {options.epochs} epochs are done")
 
     @cached_property
     def steps(self) -> int:
         """The steps of the whole training."""
         return self.training.steps() * self.options.epochs
 
-    def train_epoch(self) -> str | None:
+    def train_epoch(self) -> Stop | None:
         """The steps of an epoch that are left; why training is to stop, if it is."""
         state, steps = self.state, self.training.steps(self.state.epoch)
         self.network.train()
@@ -96,8 +106,8 @@ class Trainer:
             state.seconds += len(found) * batch.total / speed
             found.clear()
             self._advance(steps, rate, speed)
-            if reason := self._agreed(self.stopping() or self._out_of_time()):
-                return reason
+            if stop := self._stop():
+                return stop
             if self._agreed(now - self._saved > _SECONDS_BETWEEN_CHECKPOINTS):
                 self._checkpoint()
         return None
@@ -107,6 +117,14 @@ class Trainer:
         done, total = state.epoch * steps + state.step, self.options.epochs * steps
         note = f"loss {state.loss_sum / state.step:.3f}  rate {rate:.1e}  {speed:,.0f} images/s"
         self.progress.advance("training", done, total, unit="steps", note=note)
+
+    def _stop(self) -> Stop | None:
+        """Why to stop now: a signal, or the limit on time."""
+        signal, limit = self.stopping(), self.options.max_minutes
+        stop = Stop(signal, interrupted=True) if signal else None
+        if stop is None and limit and self.state.seconds > 60 * limit:
+            stop = Stop(f"{limit:g} minutes are over (max_minutes)")
+        return self._agreed(stop)
 
     def _agreed(self, decision: T) -> T:
         """The decision of the first process, which all follow: their clocks differ."""
@@ -158,7 +176,7 @@ class Trainer:
             torch.distributed.all_reduce(values)
         return [value / self.fabric.world_size for value in values.tolist()]
 
-    def _end_epoch(self) -> str | None:
+    def _end_epoch(self) -> Stop | None:
         """Validate, keep what is better, write the row; why training is to stop, if it is."""
         state, options = self.state, self.options
         found = self._validate()
@@ -180,17 +198,19 @@ class Trainer:
         self.progress.epoch(state.rows[-1].values, options.epochs)
         waited = state.epoch - state.best_epoch
         if options.patience and waited >= options.patience:
-            return f"{waited} epochs brought no better {self.objective.select} (patience {options.patience})"
+            return Stop(f"{waited} epochs brought no better {self.objective.select} (patience {options.patience})")
         return None
 
     @torch.no_grad()
+    def answers(self, batch: Batch) -> np.ndarray:
+        """What the moving average says of some images."""
+        with self.fabric.autocast():
+            outputs = self.state.average.module(self.fabric.to_device(batch.images).float())
+        return self.objective.answers(outputs)
+
     def _validate(self) -> Validation:
         """What the moving average says of the validation part."""
-        module, answered = self.state.average.module, []
-        for batch in self.validation.epoch():
-            with self.fabric.autocast():
-                logits = module(self.fabric.to_device(batch.images).float())
-            answered.append((batch.rows, batch.labels.numpy(), self.objective.answers(logits)))
+        answered = [(batch.rows, batch.labels.numpy(), self.answers(batch)) for batch in self.validation.epoch()]
         gathered = _gather(answered, self.fabric)
         if not gathered:
             return self.objective.validate(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0)))
@@ -210,10 +230,6 @@ class Trainer:
         """The folder of the last checkpoint, if there is one."""
         last = self.checkpoints and self.checkpoints.run.last
         return last.parent if last and last.exists() else None
-
-    def _out_of_time(self) -> str | None:
-        limit = self.options.max_minutes
-        return f"{limit:g} minutes are over (max_minutes)" if limit and self.state.seconds > 60 * limit else None
 
 
 def _gather(own: list[Any], fabric: Fabric) -> list[Any]:

@@ -27,7 +27,7 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
     chosen = state.rows[state.kept_epoch - 1]
     description = describe(dataset, model, trainer.objective.prior, chosen)
     trust = fit_trust(Predictor(description, TorchRuntime(model)), dataset, dataset.experiment.trust, trainer.progress)
-    write_bundle(model, description, run.bundle, trust)
+    write_bundle(model, description, run.bundle, trust, replace=True)
     run.write_summary(
         Summary(
             stopped=stopped,

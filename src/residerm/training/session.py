@@ -10,10 +10,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from lightning_fabric import Fabric
 
-from residerm.config import Experiment
+from residerm.config import Experiment, TrainOptions
 from residerm.data.dataset import Dataset
 from residerm.data.split import TEST, table
 from residerm.errors import UsageError
@@ -25,6 +24,7 @@ from residerm.runs import (
     MappingDescription,
     Run,
     RunError,
+    config_bytes,
     create_run,
     open_run,
     read_experiment,
@@ -52,18 +52,50 @@ def train(experiment: Experiment, runs: Path = Path("runs"), progress: Progress 
     return _train(dataset, start, Run(fabric.broadcast(folder)), fabric, progress)
 
 
-def resume(folder: Path, progress: Progress = SILENT) -> Run:
-    """Go on with a run from its last checkpoint, or from the beginning where there is none yet."""
+def resume(
+    folder: Path, *, epochs: int | None = None, max_minutes: float | None = None, progress: Progress = SILENT
+) -> Run:
+    """Go on with a run from its last checkpoint, or from the beginning where there is none yet.
+
+    With new `epochs` or `max_minutes` a finished run is trained further. All other options are the run's own.
+    """
     run = open_run(folder)
-    if run.summary is not None and run.bundle.is_dir():
-        raise UsageError(f"{folder} is finished ({run.summary.stopped}): there is nothing to resume")
-    experiment = read_experiment(run.folder / "config.yaml")
+    before = read_experiment(run.folder / "config.yaml")
+    experiment = _with_limits(before, epochs, max_minutes)
+    if run.summary is not None and run.bundle.is_dir() and experiment.flat() == before.flat():
+        raise UsageError(
+            f"{folder} is finished ({run.summary.stopped}): to train it further, give more `epochs` or `max_minutes`"
+        )
     fabric = launch(experiment.training)
     dataset = prepare(experiment, progress)
     split = dataset.split
     if table(dataset.records, split.parts, split.folds) != (run.folder / "splits.csv").read_bytes():
         raise RunError(f"{experiment.path} is no longer the archive that {folder} was started with: its split differs")
+    if experiment.flat() != before.flat() and fabric.is_global_zero:
+        _extend(run, before, experiment, progress)
     return _train(dataset, begin_with(dataset), run, fabric, progress)
+
+
+def _with_limits(experiment: Experiment, epochs: int | None, max_minutes: float | None) -> Experiment:
+    limits = {name: value for name, value in (("epochs", epochs), ("max_minutes", max_minutes)) if value is not None}
+    training = TrainOptions.model_validate(experiment.training.model_dump() | limits)
+    return experiment.model_copy(update={"training": training})
+
+
+def _extend(run: Run, before: Experiment, experiment: Experiment, progress: Progress) -> None:
+    """Note the new limits in the run, which is then unfinished again."""
+    old, new = before.training, experiment.training
+    finished = len(run.epochs)
+    if new.epochs < finished:
+        raise UsageError(f"`epochs={new.epochs}`: {run.folder} has been trained for {finished} epochs already")
+    with run.in_use():
+        run.write_config(experiment)
+        (run.folder / "summary.json").unlink(missing_ok=True)
+    if new.epochs != old.epochs and new.schedule != "constant":
+        progress.remark(
+            f"from here on the learning rate follows the {new.schedule} schedule of {new.epochs} epochs, "
+            f"after {finished} epochs of that of {old.epochs}"
+        )
 
 
 def _train(dataset: Dataset, start: Start, run: Run, fabric: Fabric, progress: Progress) -> Run:
@@ -75,11 +107,12 @@ def _train(dataset: Dataset, start: Start, run: Run, fabric: Fabric, progress: P
         trainer = assemble(dataset, start, fabric, Checkpoints(run), progress)
         if run.last.exists():
             load_state(trainer.state, run.last, fabric.device)
+        run.sweep()
         with interruptible() as stopping, drawing_curves(trainer, run.folder, options.tensorboard):
             trainer.stopping = stopping
-            stopped = trainer.fit()
-        if fabric.is_global_zero and trainer.state.rows and not stopping():
-            write_result(run, dataset, trainer, stopped)
+            stop = trainer.fit()
+        if fabric.is_global_zero and not stop.interrupted:
+            write_result(run, dataset, trainer, stop.why)
         fabric.barrier()
     return run
 
@@ -92,7 +125,6 @@ def _name(dataset: Dataset) -> str:
 def _first_files(dataset: Dataset) -> dict[str, bytes]:
     """The files that a run folder appears with."""
     experiment, records, split = dataset.experiment, dataset.records, dataset.split
-    absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
     data = DataDescription(
         archive=records.layout.title,
         synthetic=records.layout.synthetic,
@@ -105,7 +137,7 @@ def _first_files(dataset: Dataset) -> dict[str, bytes]:
         test_images=int((split.parts == TEST).sum()),
     )
     return {
-        "config.yaml": yaml.safe_dump(absolute.flat(), sort_keys=False).encode(),
+        "config.yaml": config_bytes(experiment),
         "environment.json": Environment.here().to_json().encode(),
         "data.json": data.to_json().encode(),
         "splits.csv": table(records, split.parts, split.folds),
