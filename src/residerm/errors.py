@@ -70,6 +70,11 @@ def listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(texts[:most]) + more
 
 
+def counted(count: int, thing: str) -> str:
+    """How many of a thing there are."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """' Did you mean …?' with the known names closest to a wrong one, or '' where none is close."""
     spelling = {text.lower(): text for text in known}

@@ -2,7 +2,12 @@
 
 import csv
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import making
@@ -158,3 +163,52 @@ def test_wrong_calls(
 def test_no_images_at_all(model: Path) -> None:
     with pytest.raises(UsageError, match="no images"):
         list(predict(model, []))
+
+
+def test_what_is_no_image_is_counted_and_named(
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.heic", "b.doc", "noname", ".hidden"):
+        (images / name).write_bytes(b"x")
+    assert cli.run(["predict", str(model), str(images)]) == 0
+    printed = capsys.readouterr()
+    assert "11 images, 0 that could not be read" in printed.out
+    assert "note: 3 files were not read, having none of the suffixes .bmp, " in printed.err
+    assert all(f"/{name}" in printed.err for name in ("a.heic", "b.doc", "noname"))
+    only = tmp_path / "only"
+    only.mkdir()
+    (only / "b.doc").write_bytes(b"x")
+    assert cli.run(["predict", str(model), str(only)]) == 2
+    assert "1 file was not read" in capsys.readouterr().err
+
+
+def test_pipes_devices_and_giants_are_not_read(model: Path, images: Path, tmp_path: Path) -> None:
+    pipe, link, giant = tmp_path / "pipe.jpg", tmp_path / "zero.jpg", tmp_path / "giant.jpg"
+    os.mkfifo(pipe)
+    link.symlink_to("/dev/zero")
+    with giant.open("wb") as stream:
+        stream.truncate(2**28 + 1)
+    lines = list(predict(model, [pipe, link, "/dev/zero", giant, images]))
+    reasons = [line.error for line in lines[:4]]
+    assert reasons[:3] == ["it is a pipe or a device, not a file"] * 3
+    assert reasons[3] == "it has more than 268,435,456 bytes, the most that an image may have"
+    assert not any(line.error for line in lines[4:])
+
+
+def test_names_that_look_like_formulas(model: Path, images: Path, tmp_path: Path) -> None:
+    formula = images / "=1+1.jpg"
+    (images / "00.jpg").rename(formula)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(images)
+        assert cli.run(["predict", str(model), "=1+1.jpg", "@none.jpg", "--out", str(tmp_path / "a.csv")]) == 1
+    assert [row["image"] for row in rows(tmp_path / "a.csv")] == ["'=1+1.jpg", "'@none.jpg"]
+
+
+def test_sigterm_ends_a_prediction(model: Path, images: Path) -> None:
+    command = [sys.executable, "-m", "residerm", "predict", str(model), *[str(images)] * 2000, "--batch-size", "8"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(6)  # so that it is in the midst of its work
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode in (143, -signal.SIGTERM)
+    assert "Traceback" not in error

@@ -7,18 +7,20 @@ a plain line every ten seconds.
 from __future__ import annotations
 
 import json
+import math
 import re
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from typing_extensions import override
 
 from residerm.cli.flags import with_flags
@@ -31,9 +33,20 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES = 10
 _NARROWEST = 24  # characters of a text that wraps
 
-out = Console(highlight=False, soft_wrap=True, markup=False)  # names of files and classes may hold brackets
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class _SafeConsole(Console):
+    """Prints texts from archives, files and bundles: what would steer the terminal becomes a question mark."""
+
+    @override
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_STEERING.sub("?", text), **options)
+
+
+out = _SafeConsole(highlight=False, soft_wrap=True, markup=False)  # names of files and classes may hold brackets
 _NUMBER = re.compile(r"[-+\d.,]*")
-remarks = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
+remarks = _SafeConsole(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 class _Shown(Progress):
@@ -127,5 +140,14 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def show_json(result: object) -> None:
-    """Print a result for a program to read."""
-    print(json.dumps(result, indent=2, ensure_ascii=False))
+    """Print a result for a program to read; what is not finite is null, for JSON has no other word for it."""
+    text = json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False)
+    print(_STEERING.sub(lambda sign: json.dumps(sign[0])[1:-1], text))
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value

@@ -24,7 +24,7 @@ from residerm.explanation.evidence import Evidence
 from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
 from residerm.inference import Predictor, load
 from residerm.inference.answers import Answers, Rule
-from residerm.inference.prediction import Source, image_sources
+from residerm.inference.sources import Source, find_sources
 from residerm.outputs import Outputs
 from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
@@ -90,10 +90,10 @@ def explain(
     """The evidence for a class, or for the predicted one, in image files, in the order in which they are given."""
     subject = open_subject(model)
     question = _question(subject.predictor.description.classes, class_, compare, method, stage)
-    found = [source for given in images for source in image_sources(str(given))]
-    if not found:
-        raise UsageError("no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'")
-    return _explained(subject, question, found, batch_size, progress)
+    found = find_sources(images)
+    if found.remark:
+        progress.remark(found.remark)
+    return _explained(subject, question, found.images, batch_size, progress)
 
 
 def open_subject(model: str | Path | Predictor) -> Subject:

@@ -8,13 +8,10 @@ What cannot be read is a line with the reason, and the rest is done. Not a medic
 
 from __future__ import annotations
 
-import csv
-import glob
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +20,15 @@ import numpy as np
 from residerm import imaging
 from residerm.config import Decision
 from residerm.disclaimer import DISCLAIMER
-from residerm.errors import ArchiveError, ImageError, UsageError, explain, printable
+from residerm.errors import ImageError, UsageError
 from residerm.files import new_file, require_writable
 from residerm.inference import Predictor, load
 from residerm.inference.answers import SENSITIVITY, Answers, Rule
+from residerm.inference.sources import Source, find_sources
 from residerm.outputs import Views
 from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
-from residerm.storage.containers import PACKED
-from residerm.storage.tree import Tree
+from residerm.spreadsheet import Writer
 
 _FORMATS = (".csv", ".json")
 _JUDGED = ("prediction_set", "abstained", "outlier", "outlier_score", "remarks")
@@ -67,14 +64,6 @@ class Line:
         return said | (asdict(self.judgement) if self.judgement else {})
 
 
-@dataclass(frozen=True)
-class Source:
-    """An image file: its name, and how its bytes are read."""
-
-    name: str
-    read: Callable[[], bytes]
-
-
 def predict(
     model: str | Path | Predictor,
     images: Sequence[str | Path],
@@ -89,9 +78,10 @@ def predict(
     predictor = model if isinstance(model, Predictor) else load(model)
     rule = Rule(predictor, views, decide, sensitivity)
     rule.require()
-    sources = [source for given in images for source in image_sources(str(given))]
-    if not sources:
-        raise UsageError("no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'")
+    found = find_sources(images)
+    if found.remark:
+        progress.remark(found.remark)
+    sources = found.images
     with ThreadPoolExecutor(cores()) as pool:
         for start in range(0, len(sources), batch_size):
             some = sources[start : start + batch_size]
@@ -142,11 +132,11 @@ def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = 
 
 def _write_csv(lines: Sequence[Line], classes: Sequence[str], path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["image", "predicted", *(f"p_{name}" for name in classes), *_JUDGED, "error", "notice"])
+        writer = Writer(stream)
+        writer.row(["image", "predicted", *(f"p_{name}" for name in classes), *_JUDGED, "error", "notice"])
         for line in lines:
             shares = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
-            writer.writerow([line.name, line.predicted, *shares, *_cells(line.judgement), line.error, DISCLAIMER])
+            writer.row([line.name, line.predicted, *shares, *_cells(line.judgement), line.error, DISCLAIMER])
 
 
 def _cells(judgement: Judgement | None) -> list[str]:
@@ -156,41 +146,6 @@ def _cells(judgement: Judgement | None) -> list[str]:
     yes_or_no = ["yes" if one else "no" for one in (judgement.abstained, judgement.outlier)]
     score = f"{judgement.outlier_score:g}"
     return [" ".join(judgement.prediction_set), *yes_or_no, score, "; ".join(judgement.remarks)]
-
-
-def image_sources(given: str) -> Iterator[Source]:
-    """The images that an argument stands for; a file that is no image is found out when it is read."""
-    path = Path(given).expanduser()
-    if not path.exists() and glob.has_magic(given):
-        for match in sorted(glob.glob(str(path), recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-            yield from image_sources(match)
-    elif path.is_dir() or path.name.lower().endswith(PACKED):
-        yield from _inside(path)
-    else:
-        yield Source(printable(given), partial(_read_file, path))
-
-
-def _inside(path: Path) -> Iterator[Source]:
-    """The images in a folder or a zip."""
-    try:
-        tree = Tree(path)
-    except ArchiveError as error:
-        reason = str(error)
-
-        def fail() -> bytes:
-            raise ImageError(reason)
-
-        yield Source(printable(str(path)), fail)
-        return
-    for number, _ in tree.images:
-        yield Source(tree.where(number), partial(tree.read, number))
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ImageError(explain(error)) from error
 
 
 def _pixels(source: Source, predictor: Predictor) -> np.ndarray | str:

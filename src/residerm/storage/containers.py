@@ -14,8 +14,9 @@ from typing import IO, NamedTuple, Protocol
 
 from residerm.errors import ArchiveError, ImageError, explain
 
-LARGEST_IMAGE = 2**29  # bytes; 100 megapixels of 8-bit RGBA, not compressed, are 400 MB
+LARGEST_IMAGE = 2**28  # bytes; what may be decoded of 8-bit RGBA, 62 megapixels, takes 250 MB where it is not packed
 PACKED = (".zip", ".npz")
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe is not waited for when it is opened; files know no difference
 _DROPPINGS = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 
 
@@ -62,22 +63,37 @@ class Folder:
 
     def open(self, file: File) -> IO[bytes]:
         """One file, as a stream."""
-        path = self.path / os.fsdecode(file.name)
-        try:
-            if not stat.S_ISREG(path.stat().st_mode):
-                raise ImageError("it is a pipe or a device, not a file")  # to read one could take for ever
-            return path.open("rb")
-        except OSError as error:
-            raise ImageError(f"it cannot be read: {explain(error)}") from error
+        return open_regular(self.path / os.fsdecode(file.name))
 
     def read(self, file: File) -> bytes:
         """One file, whole."""
         refuse_giant(file)
-        with self.open(file) as stream:
-            try:
-                return stream.read()
-            except OSError as error:
-                raise ImageError(f"it cannot be read: {explain(error)}") from error
+        return read_regular(self.path / os.fsdecode(file.name))
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """A file as a stream; a pipe or a device, which could be read for ever, is refused without waiting for it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
+        stream = os.fdopen(descriptor, "rb")
+    except OSError as error:
+        raise ImageError(f"it cannot be read: {explain(error)}") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise ImageError("it is a pipe or a device, not a file")
+    return stream
+
+
+def read_regular(path: Path) -> bytes:
+    """A file, whole, if it is no larger than an image can be, whatever its directory says of its size."""
+    with open_regular(path) as stream:
+        try:
+            content = stream.read(LARGEST_IMAGE + 1)
+        except OSError as error:
+            raise ImageError(f"it cannot be read: {explain(error)}") from error
+    if len(content) > LARGEST_IMAGE:
+        raise ImageError(f"it has more than {LARGEST_IMAGE:,} bytes, the most that an image may have")
+    return content
 
 
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:

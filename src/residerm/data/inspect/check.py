@@ -12,7 +12,6 @@ private memory does not grow with the archive, only with the findings.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
 from collections import Counter
@@ -32,6 +31,7 @@ from residerm.errors import ArchiveError, ImageError
 from residerm.imaging import decoded
 from residerm.parallel import in_chunks
 from residerm.progress import SILENT, Progress
+from residerm.spreadsheet import Writer
 from residerm.storage.scratch import paged
 
 SEVERITIES = ("error", "warning", "note")
@@ -130,7 +130,7 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
 def write_findings(report: Report, path: Path) -> None:
     """Write the findings as a CSV, a row each."""
     with path.open("w", newline="", encoding="utf-8") as stream:
-        csv.writer(stream, lineterminator="\n").writerows([Finding._fields, *report.findings])
+        Writer(stream).rows([Finding._fields, *report.findings])
 
 
 def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progress: Progress) -> list[Finding]:

@@ -5,7 +5,6 @@ residerm data stats PATH --out FOLDER
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 from residerm import figures
 from residerm.data.archives.records import Records
 from residerm.files import new_folder
+from residerm.spreadsheet import Writer
 from residerm.taxonomy import NAMES
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def write_statistics(statistics: Statistics, folder: Path) -> Path:
         for breakdown in (statistics.by_class, *statistics.by_person):
             name = f"{breakdown.title.replace(' ', '_')}.csv"
             with (partial / name).open("w", newline="", encoding="utf-8") as stream:
-                csv.writer(stream).writerows([breakdown.columns, *breakdown.rows])
+                Writer(stream).rows([breakdown.columns, *breakdown.rows])
     return folder
 
 

@@ -1,0 +1,87 @@
+"""The images that arguments stand for: files, folders, zips, and patterns; nothing is read before it is asked for.
+
+Only regular files of a limited size are read: a pipe or a device would hang or fill the memory. In a folder or a zip
+images are known by their suffix; whatever else lies there is counted and named, and never passed over in silence.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from residerm.errors import ArchiveError, ImageError, UsageError, counted, listed, printable
+from residerm.imaging import SUFFIXES
+from residerm.storage.containers import PACKED, read_regular
+from residerm.storage.tree import Tree
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image: its name, and how its bytes are read; an `ImageError` says why they cannot be."""
+
+    name: str
+    read: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The images, and the names of the other files that lay among them."""
+
+    images: list[Source] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+
+    @property
+    def remark(self) -> str | None:
+        """What is to be said of the other files."""
+        if not self.others:
+            return None
+        suffixes = ", ".join(sorted(SUFFIXES))
+        verb = "was" if len(self.others) == 1 else "were"
+        return (
+            f"{counted(len(self.others), 'file')} {verb} not read, having none of the suffixes {suffixes}: "
+            f"{listed(self.others)}"
+        )
+
+
+def find_sources(given: Iterable[str | Path]) -> Sources:
+    """The images that arguments stand for; a file that is no image is found out when it is read."""
+    sources = Sources()
+    for argument in given:
+        for path in _paths(str(argument)):
+            if path.is_dir() or path.name.lower().endswith(PACKED):
+                _add_inside(path, sources)
+            else:
+                sources.images.append(Source(printable(str(path)), partial(read_regular, path)))
+    if not sources.images:
+        found = f" ({sources.remark})" if sources.others else ""
+        raise UsageError(
+            f"no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'{found}"
+        )
+    return sources
+
+
+def _paths(given: str) -> Iterator[Path]:
+    """The path itself, or where there is none of this name the files that match it as a pattern."""
+    path = Path(given).expanduser()
+    if not path.exists() and glob.has_magic(given):
+        yield from map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 - Path.glob: no absolute pattern
+    else:
+        yield path
+
+
+def _add_inside(path: Path, sources: Sources) -> None:
+    """The images in a folder or a zip; one that cannot be opened is an image that cannot be read."""
+    try:
+        tree = Tree(path)
+    except ArchiveError as error:
+        sources.images.append(Source(printable(str(path)), partial(_fail, str(error))))
+        return
+    sources.images.extend(Source(tree.where(number), partial(tree.read, number)) for number, _ in tree.images)
+    sources.others.extend(tree.where(number) for number, _ in tree.documents)
+
+
+def _fail(reason: str) -> bytes:
+    raise ImageError(reason)
