@@ -292,3 +292,16 @@ def test_threads_read_the_same():
         together = list(pool.map(lambda data: imaging.read(data, spec), files))
     for data, pixels in zip(files, together, strict=True):
         assert np.array_equal(pixels, imaging.read(data, spec))
+
+
+@pytest.mark.parametrize("mode", ["P", "L"])
+@pytest.mark.parametrize("transparency", [7, bytes(range(0, 250, 10))])
+@pytest.mark.parametrize("form", ["PNG", "GIF"])
+def test_transparent_values_are_laid_on_white_as_pixels_are(mode, transparency, form):
+    if isinstance(transparency, bytes) and (mode, form) != ("P", "PNG"):
+        pytest.skip("no such file can be written")
+    image = Image.fromarray(picture(40, 30)).convert("L").convert(mode)
+    data = encode(image, form, transparency=transparency)
+    layer = Image.open(io.BytesIO(data)).convert("RGBA")
+    expected = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    assert np.array_equal(decoded(data), np.asarray(expected))

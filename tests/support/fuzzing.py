@@ -25,7 +25,7 @@ from residerm import imaging
 from residerm.config import PixelSpec
 from residerm.errors import ImageError
 
-SPECS = (PixelSpec(size=8, reduced=False), PixelSpec(size=16), PixelSpec(size=8, aspect="pad", filter="lanczos"))
+SPECS = (PixelSpec(size=8, reduced=False), PixelSpec(size=16), PixelSpec(size=8, aspect="pad"))
 _VALUES = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 _PNG_HEAD = 8
 
@@ -53,7 +53,7 @@ def seeds() -> dict[str, list[bytes]]:
     deep = colour[..., 0].astype(np.uint16) * 257
     palette, layer = image.convert("P"), Image.fromarray(np.dstack([colour, colour[..., 0]]))
     jpeg = {"exif": exif, "icc_profile": b"profile" * 9}
-    turned, both = image.rotate(180), {"save_all": True, "append_images": [image.rotate(180)]}
+    turned = image.rotate(180)
     packings = (None, "tiff_lzw", "tiff_adobe_deflate", "jpeg", "packbits")
     return {
         "jpeg": [encode(colour, "JPEG", **jpeg), *(encode(image.convert(mode), "JPEG") for mode in ("CMYK", "L"))],
@@ -61,26 +61,30 @@ def seeds() -> dict[str, list[bytes]]:
             encode(colour, "JPEG", progressive=True, **jpeg),
             encode(turned, "JPEG", progressive=True, subsampling=0),
         ],
-        "mpo": [encode(image, "MPO", **both)],
+        "mpo": [encode(image, "MPO", **_frames(image))],
         "png": [
             encode(colour, "PNG", exif=exif), encode(palette, "PNG", transparency=3), encode(layer, "PNG"),
             encode(deep, "PNG"), *(encode(image.convert(mode), "PNG") for mode in ("1", "LA")),
-            encode(image, "PNG", **both),
+            encode(image, "PNG", **_frames(image)),
         ],
         "bmp": [encode(colour, "BMP"), encode(palette, "BMP"), encode(image.convert("1"), "BMP")],
         "tiff": [
             *(encode(colour, "TIFF", compression=packing, exif=exif) for packing in packings),
             encode(deep, "TIFF"), encode(image.convert("1"), "TIFF", compression="group4"), encode(layer, "TIFF"),
-            encode(image, "TIFF", **both),
+            encode(image, "TIFF", **_frames(image)),
         ],
-        "webp": [encode(colour, "WEBP", exif=exif), encode(layer, "WEBP"), encode(image, "WEBP", **both)],
+        "webp": [encode(colour, "WEBP", exif=exif), encode(layer, "WEBP"), encode(image, "WEBP", **_frames(image))],
         "lossless webp": [encode(colour, "WEBP", lossless=True), encode(layer, "WEBP", lossless=True)],
-        "gif": [encode(palette, "GIF"), encode(palette, "GIF", transparency=3), encode(image, "GIF", **both)],
+        "gif": [encode(palette, "GIF"), encode(palette, "GIF", transparency=3), encode(image, "GIF", **_frames(image))],
         "ppm": [
             encode(small, "PPM"), *(encode(image.convert(mode), "PPM") for mode in ("L", "1")),
             b"P6 3 2 200\n" + bytes(18), b"P5 3 2 65535\n" + bytes(12),
         ],
     }  # fmt: skip
+
+
+def _frames(image: Image.Image) -> dict[str, object]:
+    return {"save_all": True, "append_images": [image.rotate(180)]}
 
 
 def mutated(seed: int, number: int) -> bytes:

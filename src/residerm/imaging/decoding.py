@@ -156,7 +156,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits, whatever wider type Pillow holds them in
         return _in_bands(image, _higher_byte)
     if image.has_transparency_data:
-        return _in_bands(image, _on_white)
+        return _values_on_white(image) if image.mode in ("P", "L") else _in_bands(image, _on_white)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
@@ -176,7 +176,25 @@ def _higher_byte(image: Image.Image) -> Image.Image:
 
 def _on_white(image: Image.Image) -> Image.Image:
     layer = image.convert("RGBA")
+    alpha: object = layer.getchannel("A").getextrema()
+    if alpha == (255, 255):
+        return layer.convert("RGB")
+    if alpha == (0, 0):
+        return Image.new("RGB", layer.size, "white")
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+
+
+def _values_on_white(image: Image.Image) -> Image.Image:
+    """An image of up to 256 colours, some transparent: each colour is laid on white once, not every pixel."""
+    values = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
+    if image.mode == "P":
+        kind = "RGB" if "transparency" in image.info else "RGBA"
+        values.putpalette(image.getpalette(kind) or [], kind)
+    values.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    opaque = np.asarray(_on_white(values))
+    image.info.pop("transparency", None)
+    image.putpalette(opaque.tobytes(), "RGB")
+    return image.convert("RGB")
 
 
 def _pad(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
