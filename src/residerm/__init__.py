@@ -19,6 +19,7 @@ _FUNCTIONS = {
     "divide": "residerm.data.split",
     "evaluate": "residerm.evaluation",
     "explain": "residerm.explanation.explain",
+    "export": "residerm.evaluation.export",
     "draw_archive": "residerm.data.synthetic",
     "draw_preview": "residerm.data.loading.preview",
     "fetch": "residerm.data.download.fetch",

@@ -1,11 +1,13 @@
 """Small models with a description, as training would have left them, to be written as bundles."""
 
+import making
 import numpy as np
 import torch
 from torch import nn
 
 from residerm.config import PixelSpec, ResNetOptions
 from residerm.inference import ModelDescription
+from residerm.inference.measuring import Sample
 from residerm.models import build
 from residerm.models.model import Model
 
@@ -44,3 +46,9 @@ def description(model: Model, resnet: ResNetOptions) -> ModelDescription:
         data_licence="CC0-1.0", data_citation="none", trained_on=10, selected_by="macro_auc", validation={},
         residerm="0",
     )  # fmt: skip
+
+
+def sample(count: int = 40, classes: int = 3, seed: int = 0) -> Sample:
+    """Pictures that all differ, with labels that have nothing to do with them."""
+    labels = np.random.default_rng(seed).permutation(np.arange(count) % classes)
+    return Sample("drawn", lambda number: making.jpeg(1000 * seed + number, (60, 40)), labels, np.arange(count))

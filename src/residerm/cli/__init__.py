@@ -18,6 +18,7 @@ from cyclopts import App, CycloptsError
 import residerm
 from residerm.cli.flags import with_flags
 from residerm.errors import ResidermError, explain, printable
+from residerm.extras import explain_missing
 
 app = App(
     name="residerm",
@@ -41,6 +42,8 @@ for verb, help_text in {
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
     "explain": "Show which pixels a model's answer rests on. Not a diagnosis.\n\n"
     "Example: residerm explain runs/20260101-120000-resnet50-ham10000-64px-s0 lesion.jpg --class mel",
+    "export": "Export a model for ONNX Runtime or OpenVINO, compared with the original.\n\n"
+    "Example: residerm export runs/20260101-120000-resnet50-ham10000-64px-s0 --to onnx",
     "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",
     "runs": "List and compare what was trained.\n\nExample: residerm runs",
     "bench": "Measure training against the machine's own limit.\n\nExample: residerm bench HAM10000 --model resnet50",
@@ -81,6 +84,11 @@ def run(arguments: list[str]) -> int:
         return _complain(explain_usage(error), 2)
     except ResidermError as error:
         return _complain(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = explain_missing(error)
+        if missing is None:
+            raise
+        return _complain(str(missing), missing.exit_code)
     except KeyboardInterrupt:
         return _complain("stopped; nothing half-written was left behind", 130)
     except MemoryError:

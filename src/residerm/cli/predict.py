@@ -31,7 +31,9 @@ def predict_(
     tta: bool = False,
     decide: Decision = "probable",
     sensitivity: float = 0.95,
-    precision: Literal["auto", "float32", "bf16"] = "float32",
+    runtime: Literal["auto", "torch", "onnx", "openvino"] = "auto",
+    precision: Literal["auto", "float32", "bf16", "int8"] | None = None,
+    threads: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
     batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 64,
     json: bool = False,
 ) -> int:
@@ -55,9 +57,14 @@ def predict_(
         malignancy, chosen on the validation part for --sensitivity.
     sensitivity
         With --decide malignant: the share of malignant lesions to be called malignant.
+    runtime
+        The library that runs the model. auto: of an exported bundle the one that was the fastest when it was
+        exported, if it is installed; of a run, torch.
     precision
         bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those in float32.
-        auto: bf16 where it is faster.
+        auto: bf16 where it is faster. Default: float32, and of an exported bundle the precision of its export.
+    threads
+        Threads of the runtime. Default: one for each core.
     batch_size
         Images that go through the network together.
     json
@@ -72,7 +79,7 @@ def predict_(
         raise UsageError("IMAGE is missing: give image files, folders, zips, or a pattern such as '*.jpg'")
     if output:
         require_place(output)
-    predictor = load(model, precision=precision)
+    predictor = load(model, runtime=runtime, precision=precision, threads=threads)
     rule = Rule(predictor, 8 if tta else 1, decide, sensitivity)
     if rule.threshold:
         remarks.print(f"note: {rule.threshold.explained}")
@@ -138,6 +145,7 @@ def _show_model(predictor: Predictor) -> None:
     description, trust = predictor.description, predictor.trust
     trained = " (synthetic images)" if description.synthetic else ""
     out.print(f"model: {description.model}, trained on {description.archive}{trained}")
+    out.print(f"runtime: {predictor.runtime}, {predictor.precision}")
     if trust:
         for text in trust.summary.explained:
             out.print(text)

@@ -20,6 +20,7 @@ from residerm.config.distillation import DistillationOptions
 from residerm.config.evaluation import Decision, EvaluateOptions
 from residerm.config.experiment import Experiment
 from residerm.config.explanation import ExplainOptions, Method
+from residerm.config.export import ExportOptions
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.presets import PRESETS
 from residerm.config.serving import LogFormat, ServeOptions
@@ -36,6 +37,7 @@ __all__ = [
     "EvaluateOptions",
     "Experiment",
     "ExplainOptions",
+    "ExportOptions",
     "LogFormat",
     "Method",
     "ModelOptions",

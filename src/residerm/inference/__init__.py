@@ -2,6 +2,7 @@
 
 from residerm.inference.bundle import read_bundle, read_description, read_trust, write_bundle
 from residerm.inference.description import ModelDescription
-from residerm.inference.predictor import Predictor, load
+from residerm.inference.loading import load
+from residerm.inference.predictor import Predictor
 
 __all__ = ["ModelDescription", "Predictor", "load", "read_bundle", "read_description", "read_trust", "write_bundle"]

@@ -1,8 +1,17 @@
-"""A bundle on disk: `model.safetensors`, the weights; `trust.npz`; and `model.json`, the description, written last."""
+"""A bundle on disk: a folder with a model, its description, and what was found out about it.
+
+    model.json           the description, which is written last
+    model.safetensors    the weights; of an ensemble members/0, members/1, … are bundles of their own
+    seen.npz             hashes of the images that it was trained on or chosen by
+    trust.npz            what calibration, prediction sets and abstention need
+
+An exported bundle (see `exported`) has a graph in the place of the weights. Nothing in a bundle can run code.
+"""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,42 +20,52 @@ from pydantic import ValidationError
 from residerm.errors import UsageError
 from residerm.files import new_folder
 from residerm.inference.description import ModelDescription
+from residerm.inference.seen import Seen
 from residerm.inference.validation import BundleError, read_small_file, require_sound_weights
 from residerm.trust import Trust
 
 if TYPE_CHECKING:
+    from residerm.models.ensemble import Ensemble
     from residerm.models.model import Model
 
 __all__ = [
     "BundleError",
+    "copy_bundle",
     "find_bundle",
+    "join_members",
     "read_bundle",
     "read_description",
+    "read_network",
+    "read_seen",
+    "read_seen_of_all",
     "read_trust",
     "replace_trust",
     "write_bundle",
+    "write_ensemble",
 ]
 
-WEIGHTS, TRUST, DESCRIPTION = "model.safetensors", "trust.npz", "model.json"
+WEIGHTS, DESCRIPTION, TRUST, SEEN, MEMBERS = "model.safetensors", "model.json", "trust.npz", "seen.npz", "members"
 
 
 def write_bundle(
-    model: Model, description: ModelDescription, folder: Path, trust: Trust | None = None, *, replace: bool = False
+    model: Model,
+    description: ModelDescription,
+    folder: Path,
+    trust: Trust | None = None,
+    seen: Seen | None = None,
+    *,
+    replace: bool = False,
 ) -> Path:
     """Write a bundle into a new folder, or in place of one of residerm's own.
 
     What the model gives besides logits is written into its description.
     """
-    from safetensors.torch import save
-
-    description = _completed(description, model).model_copy(update={"trust": trust and trust.summary})
-    weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     with new_folder(folder, replace=replace) as partial:
-        # Not by save_file, which hides what the disk complains of.
-        (partial / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
+        _write(model, description.model_copy(update={"trust": trust and trust.summary}), partial)
         if trust:
             trust.save(partial / TRUST)
-        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+        if seen:
+            seen.write(partial / SEEN)
     return folder
 
 
@@ -54,12 +73,46 @@ def replace_trust(source: Path, target: Path, trust: Trust) -> Path:
     """Write a bundle like another one, whatever runtime it is for, with this trust, into a new folder."""
     description = read_description(source).model_copy(update={"trust": trust.summary})
     with new_folder(target) as partial:
-        for file in source.iterdir():
-            if file.name not in (TRUST, DESCRIPTION) and file.is_file():
-                shutil.copyfile(file, partial / file.name)
+        ignored = shutil.ignore_patterns(TRUST, DESCRIPTION)
+        shutil.copytree(
+            source,
+            partial,
+            dirs_exist_ok=True,
+            ignore=lambda at, names: ignored(at, names) if at == str(source) else [],
+        )
         trust.save(partial / TRUST)
         (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
     return target
+
+
+def write_ensemble(members: Sequence[Path], folder: Path) -> Path:
+    """Write several bundles as one, whose probabilities are the mean of theirs."""
+    ensemble, description = join_members(members)
+    with new_folder(folder) as partial:
+        for number, member in enumerate(members):
+            place = partial / MEMBERS / str(number)
+            place.mkdir(parents=True)
+            _write(*read_bundle(member), place)
+        if seen := read_seen_of_all(members):
+            seen.write(partial / SEEN)
+        (partial / DESCRIPTION).write_text(_completed(description, ensemble).model_dump_json(indent=2) + "\n")
+    return folder
+
+
+def copy_bundle(path: Path, folder: Path) -> Path:
+    """Write the bundle of a run, or a bundle, once more."""
+    source = find_bundle(path)
+    with new_folder(folder) as partial:
+        shutil.copytree(source, partial, dirs_exist_ok=True)
+    return folder
+
+
+def join_members(members: Sequence[Path]) -> tuple[Ensemble, ModelDescription]:
+    """Several bundles as an ensemble, which is not written."""
+    from residerm.inference.ensemble import described_together
+
+    read = [read_bundle(member) for member in members]
+    return _joined([model for model, _ in read], described_together([one for _, one in read], members))
 
 
 def find_bundle(path: Path) -> Path:
@@ -67,7 +120,7 @@ def find_bundle(path: Path) -> Path:
     for folder in (path, path / "bundle"):
         if (folder / DESCRIPTION).is_file():
             return folder
-    raise UsageError(f"{path} holds no model: MODEL is a finished run, or a folder with {WEIGHTS} and {DESCRIPTION}")
+    raise UsageError(f"{path} holds no model: MODEL is a finished run, or a folder with {DESCRIPTION} beside its model")
 
 
 def read_description(path: Path) -> ModelDescription:
@@ -92,14 +145,55 @@ def read_trust(path: Path) -> Trust | None:
     return trust
 
 
+def read_seen(path: Path) -> Seen | None:
+    """What the model of a bundle or a run has seen; None where its bundle does not tell, as before format 2."""
+    file = find_bundle(path) / SEEN
+    return Seen.read(file) if file.exists() else None
+
+
+def read_seen_of_all(paths: Sequence[Path]) -> Seen | None:
+    """What several models have seen together; None where one of them does not tell."""
+    told = [read_seen(path) for path in paths]
+    return Seen.together(one for one in told if one) if all(told) else None
+
+
 def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
-    """The model of a bundle or a run, in evaluation, and its description."""
+    """The model of a bundle or a run, in evaluation, and its description; of one model, with its weights."""
+    folder, description = find_bundle(path), read_description(path)
+    if description.members > 1:
+        raise UsageError(f"{path} is an ensemble of {description.members} models; this needs one of them alone")
+    return _read_model(folder, description)
+
+
+def read_network(path: Path) -> tuple[Model | Ensemble, ModelDescription]:
+    """The model or the ensemble of a bundle or a run, in evaluation, and its description."""
+    folder, description = find_bundle(path), read_description(path)
+    if description.members == 1:
+        return _read_model(folder, description)
+    members = []
+    for number in range(description.members):
+        model, own = read_bundle(folder / MEMBERS / str(number))
+        if (own.classes, own.pixels) != (description.classes, description.pixels):
+            raise BundleError(f"{folder}: its members have other classes or pixels than it has; the bundle is damaged")
+        members.append(model)
+    return _joined(members, description)
+
+
+def _write(model: Model, description: ModelDescription, folder: Path) -> None:
+    from safetensors.torch import save
+
+    weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
+    # Not by save_file, which hides what the disk complains of.
+    (folder / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
+    (folder / DESCRIPTION).write_text(_completed(description, model).model_dump_json(indent=2) + "\n")
+
+
+def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, ModelDescription]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     from residerm.models.zoo import build_for
 
-    folder, description = find_bundle(path), read_description(path)
     if not (folder / WEIGHTS).is_file():  # a pipe would wait for ever
         raise BundleError(f"{folder / WEIGHTS} is missing, or is not a regular file; the bundle is damaged")
     try:
@@ -116,19 +210,25 @@ def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
     return model.eval(), _completed(description, model)  # of format 1, which did not say what the model gives
 
 
-def _completed(description: ModelDescription, model: Model) -> ModelDescription:
+def _joined(members: Sequence[Model], description: ModelDescription) -> tuple[Ensemble, ModelDescription]:
+    from residerm.models.ensemble import Ensemble
+
+    ensemble = Ensemble(members).eval()
+    return ensemble, _completed(description, ensemble)
+
+
+def _completed(description: ModelDescription, model: Model | Ensemble) -> ModelDescription:
     """The description with what the model gives besides logits."""
-    head = model.head
-    linear = head.linear(model.network) is not None
-    return description.model_copy(
-        update={"format": 2, "features": head.features, "maps": head.maps is not None, "linear_classifier": linear}
-    )
+    gives = {"features": model.features, "maps": model.grid is not None, "linear_classifier": model.linear is not None}
+    return description.model_copy(update={"format": 2, **gives})
 
 
 def _first_complaint(error: ValidationError) -> str:
     """The first thing that is wrong with a description, after the name of its field."""
     wrong = error.errors(include_url=False)[0]
     where = ".".join(map(str, wrong["loc"]))
+    if where == "format" and isinstance(wrong["input"], int) and wrong["input"] > 2:
+        return f"{DESCRIPTION} has format {wrong['input']}, which is of a newer residerm than this: update it"
     return f"{DESCRIPTION}: {where}{': ' * bool(where)}{wrong['msg'].removeprefix('Value error, ')}"
 
 

@@ -30,9 +30,10 @@ class ModelDescription(Options):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    format: Literal[1, 2] = 2  # since 2: `features`, `maps`, `linear_classifier`
+    format: Literal[1, 2] = 2  # since 2: `members`, `features`, `maps`, `linear_classifier`
     model: _Name
     resnet: ResNetOptions = ResNetOptions()
+    members: int = Field(1, ge=1, le=64, description="Number of models whose probabilities are averaged.")
     classes: tuple[_Name, ...] = Field(min_length=1, max_length=10_000)
     task: Task
     pixels: PixelSpec

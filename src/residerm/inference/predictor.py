@@ -15,26 +15,23 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from residerm import imaging
 from residerm.errors import ImageError, UsageError, explain
-from residerm.inference.bundle import read_bundle, read_trust
 from residerm.inference.description import ModelDescription
 from residerm.inference.runtimes import Classifier, Runtime
-from residerm.inference.validation import require_finite
+from residerm.inference.validation import BundleError, require_finite
 from residerm.outputs import Outputs, Views, averaged, concatenated, view
 from residerm.trust import Trust
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["Picture", "Precision", "Predictor", "RuntimeName", "Views", "load"]
+__all__ = ["Picture", "Predictor", "Views", "read_pixels"]
 
-Precision = Literal["auto", "float32", "bf16"]
-RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
 Picture: TypeAlias = "bytes | str | Path | Image | np.ndarray"
 
 _BATCH = 64
@@ -88,10 +85,13 @@ class Predictor:
 
     def pixels(self, image: Picture) -> np.ndarray:
         """An image as the network takes it: (size, size, 3) uint8."""
-        return imaging.read(_bytes(image), self.description.pixels)
+        return read_pixels(image, self.description)
 
     def _run(self, pixels: np.ndarray, views: Views, maps: bool) -> Outputs:
         outputs = averaged([self._runtime.run(view(pixels, number), maps) for number in range(views)])
+        shape = (len(pixels), len(self.description.classes))
+        if outputs.logits.shape != shape:
+            raise BundleError(f"{self.description.model} gives logits of shape {outputs.logits.shape}, not {shape}")
         require_finite(outputs.logits, self.description.model)
         return outputs
 
@@ -102,22 +102,9 @@ class Predictor:
             raise UsageError(f"pixels: {found} are not images (n, {size}, {size}, 3) of uint8; use `pixels(image)`")
 
 
-def load(
-    path: str | Path,
-    *,
-    runtime: RuntimeName = "auto",
-    precision: Precision = "float32",
-    threads: int | None = None,
-    device: str | None = None,
-) -> Predictor:
-    """The predictor of a run or a bundle."""
-    from residerm.inference.runtimes.torch import TorchRuntime
-
-    if runtime not in ("auto", "torch"):
-        raise UsageError(f"runtime {runtime!r}: {path} runs with 'torch' alone; export it first")
-    model, description = read_bundle(Path(path))
-    runs_it = TorchRuntime(model, precision=precision, device=device, threads=threads)
-    return Predictor(description, runs_it, read_trust(Path(path)))
+def read_pixels(image: Picture, description: ModelDescription) -> np.ndarray:
+    """An image as a model takes it: (size, size, 3) uint8."""
+    return imaging.read(_bytes(image), description.pixels)
 
 
 def _bytes(image: Picture) -> bytes:

@@ -26,6 +26,7 @@ class Head:
     features: int = 0  # their number; 0: there are none
     classifier: str | None = None
     maps: Literal["channels first", "channels last"] | None = None
+    grid: tuple[int, int] | None = None  # height and width of the maps
 
     def outputs(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Logits (n, classes), features (n, d) and maps (n, h, w, d) of normalised images (n, 3, size, size)."""
@@ -69,7 +70,10 @@ def head_of(network: nn.Module, classifier: Sequence[str], size: int) -> Head:
             return Head()
         if features.ndim != 2:
             return Head()
-        return Head(features.shape[1], _linear(network, classifier, features, expected), _averaged(found, features))
+        maps = _averaged(found, features)
+        grid = None if maps is None else found.shape[2:4] if maps == "channels first" else found.shape[1:3]
+        linear = _linear(network, classifier, features, expected)
+        return Head(features.shape[1], linear, maps, None if grid is None else (grid[0], grid[1]))
 
 
 def _linear(network: nn.Module, classifier: Sequence[str], features: Tensor, logits: Tensor) -> str | None:

@@ -71,6 +71,21 @@ class Model(nn.Module):
         """Logits (n, classes), features (n, d) and maps (n, h, w, d) of images (n, 3, size, size)."""
         return self.head.outputs(self.network, self.normalise(images))
 
+    @property
+    def features(self) -> int:
+        """Number of features; 0 where there are none."""
+        return self.head.features
+
+    @property
+    def grid(self) -> tuple[int, int] | None:
+        """Height and width of the maps; None where there are none."""
+        return self.head.grid
+
+    @property
+    def linear(self) -> nn.Linear | None:
+        """The linear layer behind the mean of the maps; None where there is no such pair."""
+        return self.head.linear(self.network)
+
     def freeze_backbone(self) -> None:
         """Keep all but the classifier as it is: no gradients, and BatchNorm's statistics are not renewed."""
         self.frozen = True

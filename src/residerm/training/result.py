@@ -6,12 +6,15 @@ A run that is killed between the two is resumed: its state is complete, and the 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
 import residerm
 from residerm.data.dataset import Dataset
+from residerm.data.loading.contents import contents_of
 from residerm.inference import ModelDescription, Predictor, write_bundle
 from residerm.inference.runtimes.torch import TorchRuntime
+from residerm.inference.seen import Seen
 from residerm.models.model import Model
 from residerm.runs import Epoch, Run, Summary
 from residerm.training.checkpoint import load_weights
@@ -27,7 +30,7 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
     chosen = state.rows[state.kept_epoch - 1]
     description = describe(dataset, model, trainer.objective.prior, chosen)
     trust = fit_trust(Predictor(description, TorchRuntime(model)), dataset, dataset.experiment.trust, trainer.progress)
-    write_bundle(model, description, run.bundle, trust, replace=True)
+    write_bundle(model, description, run.bundle, trust, seen_by(dataset), replace=True)
     run.write_summary(
         Summary(
             stopped=stopped,
@@ -38,6 +41,14 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
             minutes=round(state.seconds / 60, 2),
         )
     )
+
+
+def seen_by(dataset: Dataset) -> Seen:
+    """Hashes of the images that the model was trained on or chosen by."""
+    records, rows = dataset.records, np.concatenate([dataset.training_rows, dataset.validation_rows])
+    images = (records.image_id(int(row)) for row in rows)
+    groups = (records.group(int(row)) for row in rows)
+    return Seen.of(images, groups, contents_of(records, rows))
 
 
 def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: Epoch) -> ModelDescription:

@@ -159,12 +159,12 @@ def _key(records: Records, spec: PixelSpec, folder: Path) -> str:
         files = records.tree.files[records.table["image"][start : start + 4096]]
         crcs = files["crc"].copy()
         unknown = np.flatnonzero(crcs == 0)
-        crcs[unknown] = _remembered(records, start + unknown, folder) if len(unknown) else 0
+        crcs[unknown] = remembered_crcs(records, start + unknown, folder) if len(unknown) else 0
         digest.update(crcs.tobytes() + files["size"].tobytes())
     return digest.hexdigest()[:32]
 
 
-def _remembered(records: Records, rows: np.ndarray, folder: Path) -> list[int]:
+def remembered_crcs(records: Records, rows: np.ndarray, folder: Path) -> list[int]:
     """CRC-32 of files in a folder, computed once for each path, size and time of change."""
     memory = folder / "files.sqlite"
     try:

@@ -13,6 +13,7 @@ from residerm.inference.runtimes import Classifier
 from residerm.outputs import Outputs
 
 if TYPE_CHECKING:
+    from residerm.models.ensemble import Ensemble
     from residerm.models.model import Model
 
 
@@ -22,15 +23,20 @@ class TorchRuntime:
     name = "torch"
 
     def __init__(
-        self, model: Model, *, precision: str = "float32", device: str | None = None, threads: int | None = None
+        self,
+        model: Model | Ensemble,
+        *,
+        precision: str = "float32",
+        device: str | None = None,
+        threads: int | None = None,
     ) -> None:
         """A CUDA device is used where there is one; `threads` holds for all of PyTorch in this process."""
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.precision = choose_precision(precision, self._device.type)
-        self.classifier = _classifier(model)
-        network = _fused(_AllOutputs(model).eval())
+        self.classifier = classifier_of(model)
+        network = _fused(AllOutputs(model).eval())
         self._network = network.to(self._device).to(memory_format=torch.channels_last).eval()
 
     def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
@@ -46,15 +52,16 @@ class TorchRuntime:
         )
 
 
-class _AllOutputs(nn.Module):
+class AllOutputs(nn.Module):
     """A model whose forward gives all three outputs."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model | Ensemble) -> None:
         super().__init__()
         self.model = model
-        _ = model.head  # found out now: nothing is compared while layers are traced
+        _ = model.features  # found out now: nothing is compared while layers are traced
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Logits (n, classes), features (n, d) and maps (n, h, w, d) of images (n, 3, size, size)."""
         return self.model.outputs(images)
 
 
@@ -71,8 +78,9 @@ def _fused(network: nn.Module) -> nn.Module:
     return fused
 
 
-def _classifier(model: Model) -> Classifier | None:
-    layer = model.head.linear(model.network)
+def classifier_of(model: Model | Ensemble) -> Classifier | None:
+    """Weight and bias of the linear layer behind the mean of the maps; None where there is none."""
+    layer = model.linear
     if layer is None:
         return None
     bias = torch.zeros(layer.out_features) if layer.bias is None else layer.bias

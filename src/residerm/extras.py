@@ -1,0 +1,34 @@
+"""What residerm can do without: optional packages, and the extra of the installation that brings each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from residerm.errors import ResidermError
+
+EXTRAS: Mapping[str, str] = MappingProxyType(
+    {
+        "torch": "train", "torchvision": "train", "timm": "train", "lightning_fabric": "train", "safetensors": "train",
+        "sklearn": "train", "imblearn": "train", "matplotlib": "train", "huggingface_hub": "train", "onnx": "train",
+        "onnxscript": "train", "openvino": "openvino", "nncf": "int8", "fastapi": "serve", "uvicorn": "serve",
+        "starlette": "serve", "prometheus_client": "serve", "multipart": "serve", "python_multipart": "serve",
+        "pydicom": "dicom", "tensorboard": "tensorboard",
+    }
+)  # fmt: skip
+
+
+class MissingExtra(ResidermError):
+    """Something needs a package that is not installed."""
+
+
+def missing_extra(what: str, extra: str) -> MissingExtra:
+    """The message for something whose package is not installed."""
+    package = f"'residerm[{extra}]'" if extra else "residerm"
+    return MissingExtra(f"{what} is not installed: pip install {package}")
+
+
+def explain_missing(error: ModuleNotFoundError) -> MissingExtra | None:
+    """The message for a package that could not be imported; None where it is none of the optional ones."""
+    package = (error.name or "").partition(".")[0]
+    return missing_extra(f"this needs {package}, which", EXTRAS[package]) if package in EXTRAS else None

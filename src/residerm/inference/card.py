@@ -1,0 +1,53 @@
+"""The card and the licence that travel with an exported bundle."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from residerm.disclaimer import DISCLAIMER
+from residerm.inference.description import ModelDescription
+from residerm.inference.parity import ParityRecord
+
+CARD, LICENCE = "MODEL_CARD.md", "LICENCE.txt"
+
+
+def write_card(folder: Path, description: ModelDescription, record: ParityRecord, source: Path | None = None) -> None:
+    """Write the licence, and the card: the run's, if it has one, else what the description says."""
+    own = source / CARD if source else None
+    if own and own.is_file():
+        shutil.copyfile(own, folder / CARD)
+    else:
+        (folder / CARD).write_text(_card(description, record), encoding="utf-8")
+    (folder / LICENCE).write_text(_licence(description), encoding="utf-8")
+
+
+def _card(description: ModelDescription, record: ParityRecord) -> str:
+    rows = "\n".join(
+        f"| {one.runtime} {one.version} | {one.logits:.1e} | {one.other_class} of {record.images} |"
+        for one in record.measured
+    )
+    synthetic = " (synthetic images)" if description.synthetic else ""
+    return f"""# {description.model}
+
+**{DISCLAIMER}**
+
+Classes: {", ".join(description.classes)}. Images: {description.pixels.size} px. Trained on {description.trained_on:,}
+images of {description.archive}{synthetic}, chosen by {description.selected_by}.
+
+Exported in {record.precision}; compared with the network in torch on {record.images:,} images ({record.source}):
+
+| runtime | largest difference of a logit | another class |
+|---|---|---|
+{rows}
+"""
+
+
+def _licence(description: ModelDescription) -> str:
+    return f"""{DISCLAIMER}
+
+The weights of this model were trained on {description.archive}, whose licence is
+{description.data_licence}
+and which is to be cited as
+{description.data_citation}
+"""

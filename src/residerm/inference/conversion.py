@@ -1,0 +1,112 @@
+"""A network in torch → a graph on disk: ONNX, or OpenVINO's own, in float32 or int8.
+
+The graph takes pixels, (n, size, size, 3) uint8 with any n, and gives logits, features and maps by name; normalisation
+is inside. It is kept in one file that holds all of its numbers (OpenVINO: two).
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from residerm.inference.exported import ONNX, OPENVINO
+from residerm.inference.runtimes.torch import AllOutputs
+
+if TYPE_CHECKING:
+    from residerm.models.ensemble import Ensemble
+    from residerm.models.model import Model
+
+_EXAMPLE_BATCH = 2  # of one, the batch would be taken for a constant
+_OUTPUTS = ("logits", "features", "maps")
+
+
+class _FromPixels(nn.Module):
+    """A model that takes pixels as a decoder gives them."""
+
+    def __init__(self, model: Model | Ensemble) -> None:
+        super().__init__()
+        self.network = AllOutputs(model)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.network(pixels.permute(0, 3, 1, 2).float())
+        return tuple(one for one in outputs if one is not None)
+
+
+def write_onnx(model: Model | Ensemble, folder: Path) -> Path:
+    """Write the graph of a model as model.onnx."""
+    module = _FromPixels(model).eval()
+    example = torch.zeros(_EXAMPLE_BATCH, model.size, model.size, 3, dtype=torch.uint8)
+    with torch.no_grad():
+        given = len(module(example))
+    with warnings.catch_warnings(), _quiet("torch.onnx", "onnxscript", "onnx_ir"):
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module, (example,), dynamo=True, dynamic_shapes=({0: torch.export.Dim("batch")},),
+            input_names=["pixels"], output_names=_OUTPUTS[:given], verbose=False,
+        )  # fmt: skip
+    assert program is not None
+    path = folder / ONNX[0]
+    program.save(path, external_data=False)
+    return path
+
+
+def write_openvino(onnx: Path, folder: Path) -> Path:
+    """Write an ONNX graph in OpenVINO's format, as model.xml and model.bin."""
+    import openvino
+
+    return _save_openvino(openvino.convert_model(onnx), folder)
+
+
+def quantise(graph: Path, calibration: Iterable[np.ndarray]) -> None:
+    """Replace a graph by its int8 form, whose ranges are those that some images (1, size, size, 3) bring about."""
+    images = list(calibration)
+    if graph.suffix == ".onnx":
+        import onnx
+
+        onnx.save(_quantised(onnx.load(graph), [{"pixels": one} for one in images]), graph)
+    else:
+        import openvino
+
+        quantised = _quantised(openvino.Core().read_model(graph), images)
+        written = _save_openvino(quantised, graph.parent, "quantised.xml")  # the old one is still mapped
+        for name, suffix in zip(OPENVINO, (".xml", ".bin"), strict=True):
+            written.with_suffix(suffix).replace(graph.parent / name)
+
+
+def _quantised(model: Any, images: list[Any]) -> Any:
+    import nncf
+
+    with warnings.catch_warnings(), _quiet("nncf"):
+        warnings.simplefilter("ignore")
+        return nncf.quantize(model, nncf.Dataset(images), preset=nncf.QuantizationPreset.MIXED, subset_size=len(images))
+
+
+def _save_openvino(model: Any, folder: Path, name: str = OPENVINO[0]) -> Path:
+    import openvino
+
+    path = folder / name
+    openvino.save_model(model, path, compress_to_fp16=False)
+    return path
+
+
+class _quiet:
+    """Loggers that say nothing below an error while the block runs."""
+
+    def __init__(self, *names: str) -> None:
+        self._loggers = [logging.getLogger(name) for name in names]
+
+    def __enter__(self) -> None:
+        self._levels = [logger.level for logger in self._loggers]
+        for logger in self._loggers:
+            logger.setLevel(logging.ERROR)
+
+    def __exit__(self, *_: object) -> None:
+        for logger, level in zip(self._loggers, self._levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,45 @@
+"""What several models say of themselves as one: only what can be averaged is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from residerm.errors import UsageError
+from residerm.inference.description import ModelDescription
+
+
+def described_together(members: Sequence[ModelDescription], paths: Sequence[Path]) -> ModelDescription:
+    """The description of an ensemble; refused where classes, task or pixels disagree."""
+    first = members[0]
+    for member, path in zip(members[1:], paths[1:], strict=True):
+        for name in ("classes", "task", "pixels"):
+            own, other = getattr(first, name), getattr(member, name)
+            if own != other:
+                raise UsageError(
+                    f"{paths[0]} and {path} cannot be averaged: their {name} differ ({_said(own)}; {_said(other)})"
+                )
+    return first.model_copy(
+        update={
+            "model": " + ".join(member.model for member in members),
+            "resnet": type(first.resnet)(),
+            "members": len(members),
+            "prior": tuple(sum(shares) / len(members) for shares in zip(*(one.prior for one in members), strict=True)),
+            "archive": _together(member.archive for member in members),
+            "synthetic": any(member.synthetic for member in members),
+            "data_licence": _together(member.data_licence for member in members),
+            "data_citation": _together(member.data_citation for member in members),
+            "trained_on": max(member.trained_on for member in members),
+            "selected_by": _together(member.selected_by for member in members),
+            "validation": {},
+            "trust": None,  # what was fitted for one member does not hold for their mean
+        }
+    )
+
+
+def _together(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
+
+
+def _said(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)

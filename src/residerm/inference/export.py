@@ -1,0 +1,185 @@
+"""A run or a bundle, or several as an ensemble → a bundle for another runtime, in one folder, with its parity measured.
+
+The caller brings the images: this package knows no archives. Nothing is left behind where parity is not reached.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+import residerm
+from residerm.errors import ResidermError, UsageError, listed
+from residerm.extras import missing_extra
+from residerm.files import new_folder
+from residerm.inference.bundle import (
+    DESCRIPTION,
+    SEEN,
+    TRUST,
+    find_bundle,
+    join_members,
+    read_network,
+    read_seen_of_all,
+)
+from residerm.inference.card import write_card
+from residerm.inference.description import ModelDescription
+from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
+from residerm.inference.loading import is_installed, open_graph
+from residerm.inference.measuring import Sample, compared_images, measure
+from residerm.inference.parity import BATCHES, Engine, Measured, ParityRecord, Precision, sha256
+from residerm.inference.predictor import Predictor, read_pixels
+from residerm.processor import processor
+from residerm.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from residerm.models.ensemble import Ensemble
+    from residerm.models.model import Model
+
+_CALIBRATION_IMAGES = 300  # that set the ranges of int8
+
+
+class ParityError(ResidermError):
+    """A graph does not give what the network gives."""
+
+
+def export_bundle(
+    models: Sequence[Path],
+    folder: Path,
+    *,
+    to: Engine,
+    precision: Precision,
+    sample: Sample,
+    calibration: Sample,
+    progress: Progress = SILENT,
+) -> ParityRecord:
+    """Write an exported bundle into a new folder, if it passes the check of parity on the sample."""
+    require_possible(models, to, precision)
+    from residerm.inference.runtimes.torch import TorchRuntime, classifier_of
+
+    model, description = read_network(models[0]) if len(models) == 1 else join_members(models)
+    reference = Predictor(description, TorchRuntime(model))
+    with new_folder(folder) as partial:
+        _write_graph(model, description, partial, to, precision, calibration)
+        if classifier := classifier_of(model):
+            np.savez(partial / CLASSIFIER, weight=classifier[0], bias=classifier[1])
+        measured = _measured(partial, reference, to, precision, sample, progress)
+        record = _record(partial, description, precision, sample, measured)
+        _require_passed(record)
+        record.write(partial)
+        _carry(models, partial)
+        write_card(partial, description, record, find_bundle(models[0]).parent if len(models) == 1 else None)
+        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+    return record
+
+
+def require_possible(models: Sequence[Path], to: Engine, precision: Precision) -> None:
+    """Refuse what cannot be exported, before images are looked for."""
+    for package, extra in (("torch", "train"), ("onnxscript", "train"), ("onnxruntime", "train")):
+        if find_spec(package) is None:
+            raise missing_extra(f"export needs {package}, which", extra)
+    if to == "openvino" and not is_installed("openvino"):
+        raise missing_extra("export to openvino needs openvino, which", "openvino")
+    if precision == "int8" and find_spec("nncf") is None:
+        raise missing_extra("export in int8 needs nncf, which", "int8")
+    for model in models:
+        if is_exported(find_bundle(model)):
+            raise UsageError(f"{model} is exported already: export the run or the bundle that it came from")
+    if precision == "bf16":
+        _require_bf16(to)
+
+
+def _require_bf16(to: Engine) -> None:
+    from residerm.inference.precision import cpu_has_bf16
+
+    if to == "onnx":
+        raise UsageError("`precision=bf16`: ONNX Runtime does not compute it on CPUs; choose `to=openvino`")
+    if not cpu_has_bf16():
+        raise UsageError("`precision=bf16`: this CPU does not compute it, so that parity cannot be measured here")
+
+
+def _write_graph(
+    model: Model | Ensemble,
+    description: ModelDescription,
+    folder: Path,
+    to: Engine,
+    precision: Precision,
+    calibration: Sample,
+) -> None:
+    from residerm.inference.conversion import quantise, write_onnx, write_openvino
+
+    graph = write_onnx(model, folder)
+    if to == "openvino":
+        onnx, graph = graph, write_openvino(graph, folder)
+        onnx.unlink()
+    if precision == "int8":
+        count = min(len(calibration), _CALIBRATION_IMAGES)
+        numbers = np.linspace(0, len(calibration) - 1, count).astype(int)
+        quantise(graph, (read_pixels(calibration.read(int(number)), description)[None] for number in numbers))
+
+
+def _measured(
+    folder: Path, reference: Predictor, to: Engine, precision: Precision, sample: Sample, progress: Progress
+) -> tuple[Measured, ...]:
+    """What the runtimes give: the one that was asked for, and OpenVINO, where it can run the same graph as well."""
+    description = reference.description
+
+    def of(engine: Engine) -> Measured:
+        graph = Predictor(description, open_graph(folder, description, engine, precision=precision))
+        return measure(engine, graph, reference, sample, precision, progress)
+
+    measured: tuple[Measured, ...] = (of(to),)
+    if to == "onnx" and precision == "float32" and is_installed("openvino"):
+        also = of("openvino")
+        measured += (also,) if also.passed(precision) else ()
+    return measured
+
+
+def _record(
+    folder: Path, description: ModelDescription, precision: Precision, sample: Sample, measured: tuple[Measured, ...]
+) -> ParityRecord:
+    names = [name for name in (*ONNX, *OPENVINO, CLASSIFIER) if (folder / name).exists()]
+    return ParityRecord(
+        precision=precision,
+        classes=description.classes,
+        pixels=description.pixels,
+        features=description.features,
+        maps=description.maps,
+        images=compared_images(sample, precision),
+        source=sample.source,
+        batches=BATCHES,
+        measured=measured,
+        files={name: sha256(folder / name) for name in names},
+        processor=processor(),
+        residerm=residerm.__version__,
+    )
+
+
+def _require_passed(record: ParityRecord) -> None:
+    """Refuse a graph that is too far from the network, with what was measured."""
+    for one in record.measured:
+        if one.passed(record.precision):
+            continue
+        if record.precision == "float32":
+            raise ParityError(
+                f"{one.runtime} differs from torch by up to {one.logits:.2g} in a logit and names another class for "
+                f"{one.other_class} of {record.images} images: nothing was written"
+            )
+        found = [f"{name} by {score.value:+.4f} [{score.low:+.4f}, {score.high:+.4f}]" for name, score in one.found]
+        found += [f"{name} by an unknown amount ({reason})" for name, reason in one.undefined.items()]
+        raise ParityError(
+            f"{record.precision} could cost more than half a point of {listed(one.too_costly)}: on {record.images} "
+            f"images it changes {listed(found)}; nothing was written. Export in float32"
+        )
+
+
+def _carry(models: Sequence[Path], folder: Path) -> None:
+    """Take along what was fitted for the model, and what it has seen."""
+    if len(models) == 1 and (trust := find_bundle(models[0]) / TRUST).exists():
+        shutil.copyfile(trust, folder / TRUST)
+    if seen := read_seen_of_all(models):
+        seen.write(folder / SEEN)

@@ -1,0 +1,117 @@
+"""A run or a bundle → a Predictor, on the runtime that is asked for or, `auto`, on the fastest that can be used.
+
+A run and its bundle run in torch. An exported bundle runs in the runtimes that its parity was measured in, in the
+precision that it was exported in; of these `auto` takes the one that was the fastest then, if it is installed.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from residerm.errors import UsageError, listed
+from residerm.extras import missing_extra
+from residerm.inference.bundle import find_bundle, read_description, read_network, read_trust
+from residerm.inference.description import ModelDescription
+from residerm.inference.exported import ONNX, OPENVINO, is_exported, read_classifier, read_parity
+from residerm.inference.parity import Engine, ParityRecord
+from residerm.inference.predictor import Predictor
+
+if TYPE_CHECKING:
+    from residerm.inference.runtimes import Runtime
+
+Precision = Literal["auto", "float32", "bf16", "int8"]
+RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
+_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+_EXTRAS = {"openvino": "openvino", "torch": "train"}
+
+
+def load(
+    path: str | Path,
+    *,
+    runtime: RuntimeName = "auto",
+    precision: Precision | None = None,
+    threads: int | None = None,
+    device: str | None = None,
+) -> Predictor:
+    """The predictor of a run or a bundle.
+
+    `precision` is float32 in torch unless it is given, and that of the export in an exported bundle. `threads` is all
+    cores unless it is given. `device` is torch's.
+    """
+    if runtime != "auto" and runtime not in _PACKAGES:
+        raise UsageError(f"`runtime={runtime}` is not known: choose auto, torch, onnx or openvino")
+    folder = find_bundle(Path(path))
+    trust = read_trust(folder)
+    if is_exported(folder):
+        description = read_description(folder)
+        return Predictor(description, _of_graph(folder, description, runtime, precision, threads), trust)
+    if runtime not in ("auto", "torch"):
+        raise UsageError(f"`runtime={runtime}`: {path} is not exported; residerm export {path} --to {runtime}")
+    require_installed("torch")
+    if precision == "int8":
+        raise UsageError(f"`precision=int8`: {path} is not exported; residerm export {path} --to openvino")
+    from residerm.inference.runtimes.torch import TorchRuntime
+
+    model, description = read_network(folder)
+    running = TorchRuntime(model, precision=precision or "float32", device=device, threads=threads)
+    return Predictor(description, running, trust)
+
+
+def require_installed(runtime: str) -> None:
+    """Refuse a runtime whose library is not installed, and say how to install it."""
+    if not is_installed(runtime):
+        raise missing_extra(f"the runtime {runtime}", _EXTRAS.get(runtime, ""))
+
+
+def is_installed(runtime: str) -> bool:
+    """Whether the library of a runtime is there."""
+    return find_spec(_PACKAGES[runtime]) is not None
+
+
+def open_graph(
+    folder: Path, description: ModelDescription, engine: Engine, *, precision: str, threads: int | None = None
+) -> Runtime:
+    """The graph of an exported bundle in a runtime; its parity is not looked at."""
+    graph = folder / (ONNX[0] if (folder / ONNX[0]).exists() else OPENVINO[0])
+    classifier = read_classifier(folder, description)
+    if engine == "openvino":
+        from residerm.inference.runtimes.openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime(graph, description, precision=precision, classifier=classifier, threads=threads)
+    from residerm.inference.runtimes.onnx import OnnxRuntime
+
+    return OnnxRuntime(graph, description, precision=precision, classifier=classifier, threads=threads)
+
+
+def _of_graph(
+    folder: Path, description: ModelDescription, runtime: RuntimeName, precision: Precision | None, threads: int | None
+) -> Runtime:
+    record = read_parity(folder, description)
+    if precision not in (None, "auto", record.precision):
+        raise UsageError(
+            f"`precision={precision}`: {folder} was exported in {record.precision}; export it in {precision}"
+        )
+    return open_graph(
+        folder, description, _engine(folder, record, runtime), precision=record.precision, threads=threads
+    )
+
+
+def _engine(folder: Path, record: ParityRecord, runtime: RuntimeName) -> Engine:
+    """The runtime to take: the one that is asked for, or the fastest that is installed."""
+    if runtime == "torch":
+        raise UsageError(f"`runtime=torch`: {folder} holds a graph, which torch does not run; choose auto")
+    if runtime != "auto":
+        if record.of(runtime) is None:
+            raise UsageError(
+                f"`runtime={runtime}`: the parity of {folder} was measured in {listed(record.fastest)} alone; "
+                f"export the model with `to={runtime}`"
+            )
+        require_installed(runtime)
+        return runtime
+    for engine in record.fastest:
+        if is_installed(engine):
+            return engine
+    require_installed(record.fastest[0])
+    raise AssertionError(f"{record.fastest[0]} is installed after all")

@@ -1,0 +1,158 @@
+"""Parity: that an exported graph gives what the network in torch gives, measured on real images from their bytes on.
+
+In float32 no logit may differ by more than 0.001, in batches of 1, 3 and 17, and the same class must come first. bf16
+and int8 are measured by what they cost: the paired differences of balanced accuracy, macro AUC and calibration error on
+the validation part, resampled by lesion; where any could be worse by more than half a point, they are refused.
+
+The record is kept as `parity.json`. It names the SHA-256 of the files that it is about, and one of its own content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from residerm.config import PixelSpec
+from residerm.inference.description import ModelDescription
+from residerm.inference.validation import BundleError, read_small_file
+
+PARITY = "parity.json"
+TOLERANCE = 1e-3  # of a logit, in float32
+SCORES = ("balanced_accuracy", "macro_auc", "calibration_error")  # of which a low precision may cost little
+MOST_LOST = 0.005  # of a score: half a point
+BATCHES = (1, 3, 17)
+
+Engine = Literal["onnx", "openvino"]
+Precision = Literal["float32", "bf16", "int8"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Difference(_Part):
+    """A score of the graph less that of the network in torch, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Measured(_Part):
+    """What one runtime gave."""
+
+    runtime: Engine
+    version: str
+    logits: float = Field(ge=0, description="Largest difference of a logit.")
+    features: float | None = Field(None, ge=0, description="Largest difference of a feature.")
+    maps: float | None = Field(None, ge=0, description="Largest difference in a map.")
+    other_class: int = Field(ge=0, description="Images of which another class came first.")
+    milliseconds: float = Field(gt=0, description="Median time of one image on the machine that exported.")
+    scores: dict[str, Difference] | None = Field(None, description="Of bf16 and int8: what they cost.")
+    undefined: dict[str, str] = Field({}, description="Scores that could not be compared, and why.")
+
+    def passed(self, precision: Precision) -> bool:
+        """Whether this is near enough."""
+        if precision == "float32":
+            return self.logits <= TOLERANCE and self.other_class == 0
+        return not self.too_costly
+
+    @property
+    def found(self) -> list[tuple[str, Difference]]:
+        """The scores that could be compared."""
+        return list((self.scores or {}).items())
+
+    @property
+    def too_costly(self) -> list[str]:
+        """The scores that could be worse by more than half a point, or of which that is not known."""
+        scores = self.scores or {}
+        return [name for name in SCORES if name not in scores or _lost(name, scores[name]) > MOST_LOST]
+
+
+class ParityRecord(_Part):
+    """parity.json."""
+
+    format: Literal[1] = 1
+    precision: Precision
+    classes: tuple[str, ...]
+    pixels: PixelSpec
+    features: int
+    maps: bool
+    images: int = Field(gt=0, description="Number of real images that were compared.")
+    source: str = Field(description="Where they are from.")
+    batches: tuple[int, ...]
+    measured: tuple[Measured, ...] = Field(min_length=1)
+    files: dict[str, str] = Field(min_length=1, description="SHA-256 of each file that this is about.")
+    processor: str
+    residerm: str
+    digest: str = Field("", description="SHA-256 of all of the above.")
+
+    largest: ClassVar[int] = 2**20
+
+    @property
+    def passed(self) -> bool:
+        """Whether every runtime that was measured is near enough."""
+        return all(one.passed(self.precision) for one in self.measured)
+
+    def of(self, runtime: str) -> Measured | None:
+        """What was measured of a runtime."""
+        return next((one for one in self.measured if one.runtime == runtime), None)
+
+    @property
+    def fastest(self) -> tuple[Engine, ...]:
+        """The runtimes that were measured, the fastest first."""
+        return tuple(one.runtime for one in sorted(self.measured, key=lambda one: one.milliseconds))
+
+    def sealed(self) -> Self:
+        """The record with the digest of its content."""
+        return self.model_copy(update={"digest": self._content_digest()})
+
+    def write(self, folder: Path) -> None:
+        """Write it, sealed."""
+        (folder / PARITY).write_text(self.sealed().model_dump_json(indent=2, exclude_none=True) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """The record in a file, as it was written."""
+        try:
+            record = cls.model_validate_json(read_small_file(path, cls.largest))
+        except ValidationError as error:
+            raise BundleError(f"{path} is damaged or of another version of residerm; export the model again") from error
+        if record.digest != record._content_digest():
+            raise BundleError(f"{path} was altered after it was written; export the model again")
+        return record
+
+    def require_files(self, folder: Path) -> None:
+        """Refuse files that are not those that were measured."""
+        for name, expected in self.files.items():
+            if Path(name).name != name:
+                raise BundleError(f"{folder / PARITY} names {name!r}, which is no file of this folder")
+            if sha256(folder / name) != expected:
+                raise BundleError(f"{folder / name} is not the file that {PARITY} is about: export the model again")
+
+    def require_description(self, folder: Path, description: ModelDescription) -> None:
+        """Refuse a description of another model."""
+        for name in ("classes", "pixels", "features", "maps"):
+            if getattr(self, name) != getattr(description, name):
+                raise BundleError(f"{folder}: {PARITY} and model.json differ in {name}: export the model again")
+
+    def _content_digest(self) -> str:
+        content = self.model_dump(mode="json", exclude={"digest"}, exclude_none=True)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    if not path.is_file():
+        raise BundleError(f"{path} is missing, or is not a regular file; the bundle is damaged")
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _lost(name: str, difference: Difference) -> float:
+    """How much a score could be worse."""
+    return difference.high if name == "calibration_error" else -difference.low

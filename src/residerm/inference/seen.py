@@ -1,0 +1,112 @@
+"""Which images a model has seen in training or was chosen by, so that none of them is scored as if it were new.
+
+    seen = Seen.of(image_ids, groups, contents)
+    new = ~seen.knows(image_ids, groups, contents)
+
+A bundle carries salted hashes, not names: whoever has a name can ask for it, but none can be read off. An image is
+known by its id, by its lesion or patient, or by the size and CRC-32 of its file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from residerm.inference.validation import BundleError
+
+Content = tuple[int, int]  # size and CRC-32 of a file; a CRC of 0 is not known
+_BYTES = 8  # of a hash: of a million images, one in ten million is taken for another
+_MOST_TABLES = 64
+
+
+@dataclass(frozen=True, eq=False)
+class _Table:
+    """Sorted hashes of what one model has seen, with a salt of their own."""
+
+    salt: np.ndarray
+    images: np.ndarray
+    groups: np.ndarray
+    contents: np.ndarray
+
+    def knows(self, images: Sequence[str], groups: Sequence[str], contents: Sequence[Content]) -> np.ndarray:
+        salt = self.salt.tobytes()
+        known: np.ndarray = np.isin(_hashes(salt, "image", images), self.images)
+        known |= np.isin(_hashes(salt, "group", groups), self.groups)
+        if contents:
+            by_file = np.isin(_hashes(salt, "file", map(_text, contents)), self.contents)
+            known |= by_file & np.array([crc != 0 for _, crc in contents])
+        return known
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a model, or each member of an ensemble, has seen."""
+
+    tables: tuple[_Table, ...]
+
+    @classmethod
+    def of(cls, images: Iterable[str], groups: Iterable[str], contents: Iterable[Content] = ()) -> Seen:
+        """Hashes of the ids, lesions or patients, and files of what one model has seen."""
+        salt = secrets.token_bytes(16)
+        known = (_text(content) for content in contents if content[1])
+        texts = (("image", images), ("group", groups), ("file", known))
+        hashes = (np.unique(_hashes(salt, kind, some)) for kind, some in texts)
+        return cls((_Table(np.frombuffer(salt, np.uint8), *hashes),))
+
+    @classmethod
+    def together(cls, members: Iterable[Seen]) -> Seen:
+        """What any of several models has seen."""
+        return cls(tuple(table for member in members for table in member.tables))
+
+    def knows(self, images: Sequence[str], groups: Sequence[str], contents: Sequence[Content] = ()) -> np.ndarray:
+        """Which of some images it has seen."""
+        known: np.ndarray = np.any([table.knows(images, groups, contents) for table in self.tables], axis=0)
+        return known
+
+    def write(self, path: Path) -> None:
+        """Write the hashes as an npz."""
+        arrays = {
+            f"{number}.{name}": value for number, table in enumerate(self.tables) for name, value in vars(table).items()
+        }
+        np.savez_compressed(path, **arrays)
+
+    @classmethod
+    def read(cls, path: Path) -> Seen:
+        """The hashes in a file."""
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                numbers = range(min(len(arrays.files) // 4, _MOST_TABLES))
+                names = tuple(_Table.__dataclass_fields__)
+                tables = tuple(_Table(*(arrays[f"{number}.{name}"] for name in names)) for number in numbers)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{path} cannot be read ({error}); the bundle is damaged") from error
+        if not tables or not all(map(_is_sound, tables)):
+            raise BundleError(f"{path} does not hold hashes of what the model has seen; the bundle is damaged")
+        return cls(tables)
+
+
+def _is_sound(table: _Table) -> bool:
+    hashes = (table.images, table.groups, table.contents)
+    return table.salt.dtype == np.uint8 and all(one.dtype == np.uint64 and one.ndim == 1 for one in hashes)
+
+
+def _hashes(salt: bytes, kind: str, texts: Iterable[str]) -> np.ndarray:
+    """A number for each text, in their order."""
+    start = hashlib.blake2b(salt + kind.encode(), digest_size=_BYTES)
+
+    def one(text: str) -> bytes:
+        state = start.copy()
+        state.update(text.encode("utf-8", "surrogateescape"))
+        return state.digest()
+
+    return np.frombuffer(b"".join(one(text) for text in texts), np.uint64)
+
+
+def _text(content: Content) -> str:
+    return f"{content[0]} {content[1]}"

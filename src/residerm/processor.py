@@ -1,0 +1,28 @@
+"""The processor, and which of its abilities decide how fast a network runs."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
+
+
+def processor() -> str:
+    """The name of the processor."""
+    return _said("model name") or platform.processor() or platform.machine()
+
+
+def processor_features() -> tuple[str, ...]:
+    """Its instruction sets among FEATURES; on systems other than Linux none are known."""
+    flags = _said("flags").split()
+    return tuple(name for name in FEATURES if name in flags)
+
+
+def _said(field: str) -> str:
+    """A field of /proc/cpuinfo."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")

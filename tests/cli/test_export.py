@@ -1,0 +1,79 @@
+"""`residerm export`: from a run to a bundle that needs no torch, and several runs as one model."""
+
+import json
+from pathlib import Path
+
+import making
+import numpy as np
+import pytest
+
+from residerm import cli
+from residerm.inference import load
+
+SMALL = ("--model", "resnet20", "--width", "4", "--size", "32", "--batch-size", "16", "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    archive = making.ham10000(folder / "archive", lesions=70)
+    assert cli.run(["train", str(archive), *SMALL, "--runs", str(folder / "runs")]) == 0
+    return next((folder / "runs").iterdir())
+
+
+def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["export", str(run), "--to", "onnx"]) == 0
+    folder = run / "exports" / "onnx-float32"
+    assert str(folder) in capsys.readouterr().out
+    record = json.loads((folder / "parity.json").read_text())
+    assert "validation part" in record["source"]
+    assert (folder / "trust.npz").read_bytes() == (run / "bundle" / "trust.npz").read_bytes()
+    image = tmp_path / "one.jpg"
+    image.write_bytes(making.jpeg(5000, (60, 40)))
+    expected, found = (load(path).predict([image]) for path in (run, folder))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert cli.run(["predict", str(folder), str(image), "--runtime", "onnx", "--threads", "1"]) == 0
+    assert "runtime: onnx, float32" in capsys.readouterr().out
+    assert cli.run(["export", str(run), "--to", "onnx"]) == 1
+    assert "is already there and is not overwritten" in capsys.readouterr().err
+
+
+def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
+    assert cli.run(["export", str(run), str(run), "--out", str(tmp_path / "two")]) == 0
+    assert cli.run(["export", str(run), "--out", str(tmp_path / "one")]) == 0
+    images = [making.jpeg(6000 + number, (60, 40)) for number in range(3)]
+    expected = load(run).predict(images)
+    for name, members in (("two", 2), ("one", 1)):
+        predictor = load(tmp_path / name)
+        assert predictor.description.members == members
+        np.testing.assert_allclose(predictor.predict(images), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{run}"], "--out is missing"),
+        (["{run}", "{run}", "--to", "onnx"], "--out is missing"),
+        (["{run}", "--to", "onnx", "--precision", "bf16"], "--precision bf16: ONNX Runtime does not"),
+        (["{run}", "--precision", "int8", "--out", "{new}"], "a bundle in torch is float32"),
+        (["{run}/bundle", "--to", "onnx", "--out", "{new}"], "is no run, so that it has no images"),
+        (["{new}", "--to", "onnx", "--out", "{new}"], "holds no model"),
+        (["{run}", "--to", "tflite"], "--to"),
+    ],
+)
+def test_wrong_calls(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert cli.run(["export", *(one.format(run=run, new=tmp_path / "new") for one in arguments)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_archive_is_compared_on_what_is_new(run: Path, tmp_path: Path) -> None:
+    archive = making.ham10000(tmp_path / "archive", lesions=84)  # the run knows 70 of its lesions
+    folder = tmp_path / "exported"
+    assert cli.run(["export", str(run), "--to", "onnx", "--data", str(archive), "--out", str(folder)]) == 0
+    record = json.loads((folder / "parity.json").read_text())
+    assert "not seen in training" in record["source"]

@@ -1,0 +1,131 @@
+"""An exported bundle gives what the network in torch gives, whatever the runtime, the batch and the threads."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modelling import description, images, sample, trained
+
+from residerm.config import ResNetOptions
+from residerm.errors import UsageError
+from residerm.inference import load, read_description, write_bundle
+from residerm.inference.bundle import join_members, read_seen, write_ensemble
+from residerm.inference.export import ParityError, export_bundle
+from residerm.inference.loading import open_graph
+from residerm.inference.measuring import measure
+from residerm.inference.predictor import Predictor
+
+NAMES = {
+    "classifier.npz", "LICENCE.txt", "MODEL_CARD.md", "model.json", "model.onnx", "parity.json", "seen.npz",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_the_same_outputs_as_in_torch(bundle: Path, exported: Path, runtime: str) -> None:
+    expected, predictor = load(bundle).outputs(images(), maps=True), load(exported, runtime=runtime)  # type: ignore[arg-type]
+    assert (predictor.runtime, predictor.precision) == (runtime, "float32")
+    found = predictor.outputs(images(), maps=True)
+    np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
+    np.testing.assert_allclose(found.features, expected.features, atol=1e-4)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)  # type: ignore[arg-type]
+    assert predictor.outputs(images()).maps is None
+    weight, bias = predictor.classifier  # type: ignore[misc]
+    np.testing.assert_allclose(found.features @ weight.T + bias, found.logits, atol=1e-4)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_neither_batch_nor_order_nor_threads_matter(exported: Path, runtime: str) -> None:
+    pixels = images(19)
+    whole = load(exported, runtime=runtime, threads=1).outputs(pixels).probabilities  # type: ignore[arg-type]
+    predictor = load(exported, runtime=runtime, threads=2)  # type: ignore[arg-type]
+    for size in (1, 3, 17):
+        np.testing.assert_allclose(predictor.outputs(pixels, batch_size=size).probabilities, whole, atol=1e-5)
+    np.testing.assert_allclose(predictor.outputs(pixels[::-1]).probabilities[::-1], whole, atol=1e-5)
+
+
+def test_views_are_those_of_torch(bundle: Path, exported: Path) -> None:
+    expected, found = (load(path).outputs(images(), views=8, maps=True) for path in (bundle, exported))
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)  # type: ignore[arg-type]
+
+
+def test_one_folder_has_all_that_is_needed(bundle: Path, exported: Path) -> None:
+    assert {path.name for path in exported.iterdir()} == NAMES
+    assert read_description(exported) == load(bundle).description
+    record = json.loads((exported / "parity.json").read_text())
+    assert record["images"] == 34
+    assert record["batches"] == [1, 3, 17]
+    assert {one["runtime"] for one in record["measured"]} == {"onnx", "openvino"}
+    assert all(one["logits"] <= 1e-3 and one["other_class"] == 0 for one in record["measured"])
+    assert "Not a medical device" in (exported / "MODEL_CARD.md").read_text()
+    assert "CC0-1.0" in (exported / "LICENCE.txt").read_text()
+
+
+def test_what_the_model_has_seen_is_carried_along(exported: Path) -> None:
+    seen = read_seen(exported)
+    assert seen is not None
+    assert seen.knows(["one", "three"], ["a", "b"]).tolist() == [True, False]
+    assert b"one" not in (exported / "seen.npz").read_bytes()
+
+
+def test_auto_takes_the_fastest_that_is_installed(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    record = json.loads((exported / "parity.json").read_text())
+    fastest = min(record["measured"], key=lambda one: one["milliseconds"])["runtime"]
+    assert load(exported).runtime == fastest
+    other = {"onnx": "openvino", "openvino": "onnx"}[fastest]
+    monkeypatch.setattr("residerm.inference.loading.is_installed", lambda name: name == other)
+    assert load(exported).runtime == other
+
+
+def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path, bundle: Path) -> None:
+    other = trained("resnet-basic-1-1-1", ResNetOptions(width=4))
+    second = write_bundle(other, description(other, ResNetOptions(width=4)), tmp_path / "second")
+    together = write_ensemble([bundle, second], tmp_path / "together")
+    members = [load(path).outputs(images(), maps=True) for path in (bundle, second)]
+    folder = tmp_path / "onnx"
+    export_bundle([bundle, second], folder, to="onnx", precision="float32", sample=sample(), calibration=sample())
+    for path in (together, folder):
+        predictor = load(path)
+        assert predictor.description.members == 2
+        assert predictor.classifier is None
+        found = predictor.outputs(images(), maps=True)
+        mean = (members[0].probabilities + members[1].probabilities) / 2
+        np.testing.assert_allclose(found.probabilities, mean, atol=1e-5)
+        for name in ("features", "maps"):
+            expected = np.concatenate([getattr(one, name) for one in members], axis=-1)
+            np.testing.assert_allclose(getattr(found, name), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("changed", [{"classes": ("a", "b", "d")}, {"pixels": {"size": 16}}, {"task": "melanoma"}])
+def test_models_that_disagree_are_not_averaged(tmp_path: Path, bundle: Path, changed: dict[str, object]) -> None:
+    said = json.loads((bundle / "model.json").read_text()) | {"trust": None} | changed
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "model.safetensors").write_bytes((bundle / "model.safetensors").read_bytes())
+    (tmp_path / "other" / "model.json").write_text(json.dumps(said))
+    with pytest.raises(UsageError, match=f"cannot be averaged: their {next(iter(changed))} differ"):
+        join_members([bundle, tmp_path / "other"])
+
+
+def test_another_network_does_not_pass(tmp_path: Path, exported: Path) -> None:
+    other = trained("resnet-basic-1-1-2", ResNetOptions(width=8))
+    reference = load(write_bundle(other, description(other, ResNetOptions(width=8)), tmp_path / "other"))
+    said = read_description(exported)
+    graph = Predictor(said, open_graph(exported, said, "onnx", precision="float32"))
+    measured = measure("onnx", graph, reference, sample(), "float32")
+    assert not measured.passed("float32")
+
+
+def test_a_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: Path) -> None:
+    with pytest.raises(ParityError, match="int8 could cost more than half a point"):
+        export_bundle(
+            [bundle], tmp_path / "int8", to="onnx", precision="int8", sample=sample(), calibration=sample(seed=1)
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path) -> None:
+    with pytest.raises(UsageError, match="is exported already"):
+        export_bundle(
+            [exported], tmp_path / "again", to="onnx", precision="float32", sample=sample(), calibration=sample()
+        )

@@ -1,0 +1,157 @@
+"""An exported bundle that was damaged, altered or made up is refused in one sentence, before anything of it runs."""
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from modelling import images
+from onnx import TensorProto
+
+from residerm import cli
+from residerm.errors import ResidermError, UsageError
+from residerm.inference import load
+from residerm.inference.parity import ParityRecord, sha256
+
+Change = Callable[[Path], None]
+
+
+@pytest.fixture
+def copy(exported: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(exported, tmp_path / "copy"))
+
+
+def resealed(folder: Path) -> None:
+    """As somebody would do who means harm: a record that fits the files."""
+    record = ParityRecord.read(folder / "parity.json")
+    record.model_copy(update={"files": {name: sha256(folder / name) for name in record.files}}).write(folder)
+
+
+def setting(name: str, **values: object) -> Change:
+    def change(folder: Path) -> None:
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | values))
+
+    return change
+
+
+def removing(name: str) -> Change:
+    return lambda folder: (folder / name).unlink()
+
+
+def cutting(name: str) -> Change:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:-100])
+
+
+def slower(folder: Path) -> None:
+    document = json.loads((folder / "parity.json").read_text())
+    document["measured"][0]["milliseconds"] += 1
+    (folder / "parity.json").write_text(json.dumps(document))
+
+
+def altered_graph(alter: Callable[[onnx.ModelProto], None]) -> Change:
+    def change(folder: Path) -> None:
+        graph = onnx.load(folder / "model.onnx")
+        alter(graph)
+        onnx.save(graph, folder / "model.onnx")
+        resealed(folder)
+
+    return change
+
+
+def with_external_data(graph: onnx.ModelProto) -> None:
+    tensor = next(one for one in graph.graph.initializer if len(one.dims) == 4)
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../../../etc/passwd"
+
+
+def of_another_model(graph: onnx.ModelProto) -> None:
+    graph.graph.input[0].type.tensor_type.shape.dim[1].dim_value = 40
+
+
+def with_nan(graph: onnx.ModelProto) -> None:
+    for tensor in graph.graph.initializer:
+        if len(tensor.dims) == 4:
+            tensor.raw_data = np.full(tuple(tensor.dims), np.nan, np.float32).tobytes()
+
+
+def with_pickle(folder: Path) -> None:
+    array = np.empty(1, dtype=object)
+    array[0] = pickle.dumps(print)
+    np.savez(folder / "classifier.npz", weight=array, bias=array)
+    resealed(folder)
+
+
+def other_classifier(folder: Path) -> None:
+    np.savez(folder / "classifier.npz", weight=np.zeros((3, 5), np.float32), bias=np.zeros(3, np.float32))
+    resealed(folder)
+
+
+def outside(folder: Path) -> None:
+    record = ParityRecord.read(folder / "parity.json")
+    record.model_copy(update={"files": {"../copy/model.onnx": "0"}}).write(folder)
+
+
+BAD = {
+    "no parity record": (removing("parity.json"), "has no parity.json"),
+    "an altered number": (slower, "was altered after it was written"),
+    "an altered record that claims less": (setting("parity.json", images=10**6), "was altered after it was written"),
+    "a record of another format": (setting("parity.json", format=9), "damaged or of another version"),
+    "a record that names files elsewhere": (outside, "which is no file of this folder"),
+    "another graph": (cutting("model.onnx"), "is not the file that parity.json is about"),
+    "another description": (setting("model.json", classes=["c", "b", "a"]), "differ in classes"),
+    "a newer format": (setting("model.json", format=3), "of a newer residerm than this: update it"),
+    "an absurd size": (setting("model.json", pixels={"size": 10**9}), "is damaged"),
+    "a graph that is cut short": (lambda folder: (cutting("model.onnx")(folder), resealed(folder)), "is truncated"),
+    "a graph that asks for other files": (altered_graph(with_external_data), "asks for files outside of it"),
+    "the graph of another model": (altered_graph(of_another_model), "is the graph of another model"),
+    "a classifier with objects": (with_pickle, "classifier.npz cannot be read"),
+    "the classifier of another model": (other_classifier, "does not fit 3 classes"),
+    "no classifier": (removing("classifier.npz"), "classifier.npz is missing"),
+    "no graph": (removing("model.onnx"), "is missing"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=list(BAD))
+def test_it_is_refused(copy: Path, change: Change, message: str) -> None:
+    change(copy)
+    with pytest.raises(ResidermError, match=message):
+        load(copy, runtime="onnx")
+
+
+def test_a_graph_with_nan_shows_nothing(copy: Path) -> None:
+    altered_graph(with_nan)(copy)
+    with pytest.raises(ResidermError, match="not finite"):
+        load(copy, runtime="onnx").outputs(images())
+
+
+def test_on_the_command_line_it_is_one_line(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    removing("parity.json")(copy)
+    assert cli.run(["predict", str(copy), str(copy)]) == 1
+    error = capsys.readouterr().err
+    assert "has no parity.json" in error
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
+
+
+def test_runtimes_that_cannot_be_had(bundle: Path, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="`runtime=fast` is not known: choose auto, torch, onnx or openvino"):
+        load(exported, runtime="fast")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="holds a graph, which torch does not run"):
+        load(exported, runtime="torch")
+    with pytest.raises(UsageError, match=r"is not exported; residerm export .* --to onnx"):
+        load(bundle, runtime="onnx")
+    with pytest.raises(UsageError, match="was exported in float32"):
+        load(exported, precision="int8")
+    monkeypatch.setattr("residerm.inference.loading.is_installed", lambda _: False)
+    with pytest.raises(
+        ResidermError, match=r"the runtime openvino is not installed: pip install 'residerm\[openvino\]'"
+    ):
+        load(exported, runtime="openvino")
+    with pytest.raises(ResidermError, match=r"the runtime torch is not installed: pip install 'residerm\[train\]'"):
+        load(bundle)
