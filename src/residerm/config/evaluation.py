@@ -26,7 +26,17 @@ class EvaluateOptions(Options):
     decide: Decision = Field(
         "probable",
         description="The class that is named: the most probable one, or, balanced, the one that is most probable "
-        "beside its share in training.",
+        "relative to its share in training, or, malignant, the most probable one on its side of a threshold.",
+    )
+    sensitivity: float = Field(
+        0.95,
+        gt=0,
+        lt=1,
+        description="With `decide=malignant`: the share of malignant lesions to be called malignant; the threshold was "
+        "chosen on the validation part.",
+    )
+    outliers: tuple[Path, ...] = Field(
+        (), description="Folder, zip or archive of images from elsewhere, to be told from those scored."
     )
     against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
     precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")

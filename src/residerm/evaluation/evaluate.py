@@ -20,11 +20,14 @@ from residerm.data.archives.records import Records
 from residerm.errors import UsageError
 from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
+from residerm.evaluation.elsewhere import elsewhere
 from residerm.evaluation.gallery import write_gallery
 from residerm.evaluation.predictions import Predictions
 from residerm.evaluation.subject import Subject, finished, other_archive, own_part
+from residerm.evaluation.trust import trust_scores
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load, read_description
+from residerm.inference.answers import Rule
 from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Evaluation, EvaluationScores, Run, TrainingScores, write_outputs
@@ -35,7 +38,7 @@ from residerm.taxonomy import mapping_for
 
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
     """Score a run, and keep the result in its folder; what is there already is given back."""
-    if options.prior and options.decide == "balanced":
+    if options.prior and options.decide != "probable":
         raise UsageError("`prior` has classes named as if all were equally frequent already: leave out `decide`")
     run = finished(folder)
     description = read_description(folder)
@@ -55,12 +58,16 @@ def _evaluate(run: Run, target: Path, subject: Subject, options: EvaluateOptions
     """Predict, score, draw, and keep it all in the target."""
     began = time.perf_counter()
     predictor = load(run.folder, precision=options.precision)
+    Rule.asked(predictor, options).require()
+    strangers = [elsewhere(path, predictor, 8 if options.tta else 1, progress) for path in options.outliers]
     other = Other(options.against, subject, options, progress) if options.against else None
     rows = other.unknown(subject.rows) if other else subject.rows
     predictions = subject.predictions(predictor, rows, options, progress)
     comparison = other.compared_with(predictions) if other else None
     with in_background(partial(_of_training, subject, predictor, options), progress) as training:
         scores = _scores(predictions, subject, predictor, options)
+        trust = trust_scores(predictions, subject, predictor, options, strangers)
+        scores = scores.model_copy(update={"trust": trust})
         with new_folder(target, replace=options.again) as unfinished:
             _write_answers(predictions, scores, unfinished)
             if comparison:
@@ -92,7 +99,11 @@ def _name(subject: Subject, options: EvaluateOptions) -> str:
     parts = [subject.name, subject.part]
     if subject.meeting and subject.meeting.task != "diagnosis":
         parts.append(subject.meeting.task)
-    parts += ["tta"] * options.tta + ["prior"] * options.prior + ["balanced"] * (options.decide == "balanced")
+    parts += ["tta"] * options.tta + ["prior"] * options.prior
+    parts += {"probable": [], "balanced": ["balanced"], "malignant": [f"malignant{options.sensitivity:g}"]}[
+        options.decide
+    ]
+    parts += ["outliers", *(path.resolve().name for path in options.outliers)] if options.outliers else []
     if options.against:
         parts += ["against", options.against.resolve().name]
     return "-".join(parts)

@@ -14,6 +14,7 @@ from residerm.inference.predictor import Views
 from residerm.outputs import Outputs, concatenated
 from residerm.progress import SILENT, Progress
 from residerm.runs import PredictionTable
+from residerm.trust import Judgements
 
 _BATCH = 128
 
@@ -29,6 +30,8 @@ class Predictions:
     probabilities: np.ndarray  # (n, classes)
     predicted: np.ndarray  # (n,) index of the class that is named
     outputs: Outputs  # of the model, in its own classes
+    judgements: Judgements | None = None  # None: the model has nothing that judges its answers
+    views: Views = 1
 
     @property
     def groups(self) -> np.ndarray:

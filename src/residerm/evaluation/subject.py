@@ -19,6 +19,7 @@ from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
 from residerm.evaluation.predictions import Predictions, outputs_of
 from residerm.inference import ModelDescription, Predictor
+from residerm.inference.answers import Answers, Rule
 from residerm.progress import Progress
 from residerm.runs import Run, RunError, open_run, read_experiment
 from residerm.scores import divide_by_prior, named
@@ -46,16 +47,27 @@ class Subject:
         self, predictor: Predictor, rows: np.ndarray, options: EvaluateOptions, progress: Progress
     ) -> Predictions:
         """What a model says of some of the images."""
-        classes, prior = predictor.description.classes, np.array([predictor.description.prior])
-        outputs = outputs_of(predictor, self.cache, rows, views=8 if options.tta else 1, progress=progress)
-        shares = outputs.probabilities
+        rule = Rule.asked(predictor, options)
+        outputs = outputs_of(predictor, self.cache, rows, views=rule.views, progress=progress)
+        answers = rule.answer(outputs)
+        shares, predicted = self._read(answers, rule, options)
+        classes = self.meeting.classes if self.meeting else predictor.description.classes
+        return Predictions(
+            self.records, rows, classes, self.labels(rows), shares, predicted, outputs, answers.judgements, rule.views
+        )
+
+    def _read(self, answers: Answers, rule: Rule, options: EvaluateOptions) -> tuple[np.ndarray, np.ndarray]:
+        """Probabilities and named classes, in the classes of the evaluation."""
+        classes, prior, shares = rule.predictor.description.classes, rule.prior, answers.probabilities
         if options.prior:
-            shares = divide_by_prior(shares, prior[0])
-        if self.meeting:
-            shares, prior = self.meeting.read(shares, classes), self.meeting.read(prior, classes)
-            classes = self.meeting.classes
-        predicted = named(shares, prior[0], balanced=options.decide == "balanced")
-        return Predictions(self.records, rows, classes, self.labels(rows), shares, predicted, outputs)
+            shares = divide_by_prior(shares, prior)
+        if not self.meeting:
+            return shares, answers.predicted if not options.prior else shares.argmax(axis=1)
+        shares, prior = self.meeting.read(shares, classes), self.meeting.read(prior[None], classes)[0]
+        if options.decide == "malignant":
+            named_by_model = np.eye(len(classes))[answers.predicted]
+            return shares, self.meeting.read(named_by_model, classes).argmax(axis=1)
+        return shares, named(shares, prior, balanced=options.decide == "balanced")
 
 
 def finished(folder: Path) -> Run:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from residerm.config import Decision
+from residerm.config import Decision, EvaluateOptions
 from residerm.errors import UsageError
 from residerm.inference.predictor import Predictor
 from residerm.outputs import Outputs, Views
@@ -42,6 +42,11 @@ class Rule:
     views: Views = 1
     decide: Decision = "probable"
     sensitivity: float = SENSITIVITY
+
+    @classmethod
+    def asked(cls, predictor: Predictor, options: EvaluateOptions) -> Rule:
+        """The rule that the options of an evaluation ask for."""
+        return cls(predictor, 8 if options.tta else 1, options.decide, options.sensitivity)
 
     @property
     def prior(self) -> np.ndarray:

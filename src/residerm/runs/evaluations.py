@@ -22,6 +22,7 @@ from residerm.documents import Document, Section, read_list
 from residerm.outputs import Outputs
 from residerm.runs.predictions import REMEDY, PredictionTable, read_outputs
 from residerm.scores import Assessment, Comparison, Estimate, Subgroup
+from residerm.scores.trust_results import TrustScores
 
 SCORES, COMPARISON, GALLERY = "scores.json", "comparison.json", "gallery.json"
 PREDICTIONS, OUTPUTS = "predictions.csv", "outputs.npz"
@@ -67,6 +68,7 @@ class EvaluationScores(Assessment, Document):
     precision: str = ""
     mapping: Alignment | None = None
     by_attribute: dict[str, list[Subgroup]]
+    trust: TrustScores | None = None
     training: TrainingScores | None = None
     gap: dict[str, float] | None = None
     seconds: float | None = None
@@ -119,7 +121,7 @@ class Evaluation:
     def plain(self) -> bool:
         """Whether each image was given to the model once, and its answers taken as they are."""
         scores = self.scores
-        return not (scores.tta or scores.prior or scores.decide == "balanced" or scores.mapping)
+        return not (scores.tta or scores.prior or scores.decide != "probable" or scores.mapping)
 
     @cached_property
     def predictions(self) -> PredictionTable:

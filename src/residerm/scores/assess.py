@@ -77,7 +77,7 @@ def assess(
         by_class={one.name: of(one) for one in images.questions},
         malignancy=Malignancy(malignant=tuple(malignant), scores=of(malignancy)) if malignant else None,
         confusion=_confusion(images),
-        reliability=_reliability(images),
+        reliability=reliability(images),
     )
 
 
@@ -175,7 +175,7 @@ def _confusion(images: Images) -> list[list[int]]:
     return counts
 
 
-def _reliability(images: Images) -> list[ReliabilityBin]:
+def reliability(images: Images) -> list[ReliabilityBin]:
     """Confidence and accuracy in each bin of the predicted class's probability; empty bins are left out."""
     return [
         ReliabilityBin(

@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from residerm.scores import curves
+from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.trust_results import OutlierScores
 
 ACCEPTED = 0.95
 
@@ -44,3 +46,33 @@ class Detection:
         passed = np.searchsorted(self.score[order], limit, side="right") - 1
         accepted = np.take_along_axis(np.cumsum(outside, axis=1), passed[:, None], axis=1)[:, 0]
         return curves.ratio(accepted, outside.sum(axis=1))
+
+
+@dataclass(frozen=True, eq=False)
+class Elsewhere:
+    """The outlier scores of images from elsewhere."""
+
+    source: str
+    scores: np.ndarray
+
+
+def outlier_scores(
+    inside: np.ndarray, groups: np.ndarray, elsewhere: Elsewhere, threshold: float, bootstrap: Bootstrap
+) -> OutlierScores:
+    """How well images from elsewhere are told from the scored ones, with intervals; each counts as a lesion."""
+    count = len(elsewhere.scores)
+    given = Detection(np.repeat([False, True], [len(inside), count]), np.concatenate([inside, elsewhere.scores]))
+    groups = np.unique(groups, return_inverse=True)[1]
+    groups = np.concatenate([groups, groups.max() + 1 + np.arange(count)])
+    marked = given.outlier & (given.score > threshold)
+
+    def values(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {
+            "auroc": given.auroc(weights),
+            "false_positive_rate": given.false_positive_rate(weights),
+            "marked": curves.ratio(weights @ marked, weights @ given.outlier),
+        }
+
+    estimates = bootstrap.estimates(values, groups)
+    counted = {name: one.model_copy(update={"n": count}) for name, one in estimates.items()}
+    return OutlierScores(source=elsewhere.source, images=count, **counted)

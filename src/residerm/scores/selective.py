@@ -16,7 +16,12 @@ from functools import cached_property
 
 import numpy as np
 
+from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.curves import ratio
+from residerm.scores.results import Estimate
+from residerm.scores.trust_results import SelectiveScores
+
+COVERAGE = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,3 +84,34 @@ class Selective:
         """The weight of the images answered, and of the errors among them, at the end of each confidence."""
         turned = weights[:, self.order]
         return np.cumsum(turned, axis=1)[:, self.ends], np.cumsum(turned * self.wrong, axis=1)[:, self.ends]
+
+
+def selective_scores(
+    given: Selective, answered: np.ndarray, groups: np.ndarray, error_rate: float, bootstrap: Bootstrap
+) -> SelectiveScores:
+    """The areas, the balanced accuracy at full and at 80 % coverage, and what the threshold does; with intervals."""
+    groups = np.unique(groups, return_inverse=True)[1]
+    own = 1 / np.bincount(groups)[groups]
+    wrong = answered & (given.predicted != given.labels)
+
+    def values(weights: np.ndarray) -> dict[str, np.ndarray]:
+        by_lesion = weights * own
+        kept = by_lesion @ answered
+        share_wrong = np.divide(by_lesion @ wrong, kept, out=np.full(len(kept), np.nan), where=kept > 0)
+        return {
+            "aurc": given.aurc(weights),
+            "augrc": given.augrc(weights),
+            "balanced_accuracy": given.balanced_accuracy(weights, 1.0),
+            "balanced_accuracy_at_80": given.balanced_accuracy(weights, COVERAGE),
+            "answered": ratio(kept, by_lesion.sum(axis=1)),
+            "wrong": share_wrong,
+        }
+
+    estimates = bootstrap.estimates(values, groups)
+    counted = {name: one.model_copy(update={"n": len(groups)}) for name, one in estimates.items()}
+    if not answered.any():
+        counted["wrong"] = Estimate(absent="no image is answered")
+    coverage, risk = given.curve()
+    return SelectiveScores(
+        **counted, error_rate=error_rate, curve=list(zip(coverage.tolist(), risk.tolist(), strict=True))
+    )

@@ -18,6 +18,8 @@ from residerm.trust.outliers import Score, fit_score
 from residerm.trust.summary import VALIDATION, TrustSummary, summarise
 from residerm.trust.words import remarks_of
 
+_SINGLE_VIEWS = "Fitted on single views: for the mean of eight views, the thresholds are those of single ones."
+
 
 @dataclass(frozen=True, eq=False)
 class Trust:
@@ -86,6 +88,15 @@ class Trust:
     def judge(self, outputs: Outputs, views: Views = 1) -> Judgements:
         """What is said of images beside their class."""
         return self._judge(views).of(outputs, self.score)
+
+    def outlier_threshold(self, views: Views = 1) -> float:
+        """The outlier score above which an image is marked."""
+        return self._judge(views).outlier_threshold
+
+    def limits(self, views: Views = 1) -> tuple[str, ...]:
+        """What is not promised of answers from so many views."""
+        unfitted = views == 8 and self.eight is None
+        return (*([_SINGLE_VIEWS] if unfitted else []), *self.summary.limits)
 
     def prior(self, of_training: Sequence[float], views: Views = 1) -> np.ndarray:
         """The shares of the classes that calibrated probabilities lean towards."""

@@ -1,0 +1,58 @@
+"""Calibration before and after: paired, because both are probabilities of the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from residerm.scores.assess import reliability
+from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.images import BINS, Images, check
+from residerm.scores.results import Estimate
+from residerm.scores.trust_results import CalibrationScores
+from residerm.scores.weighted import HEADLINE, Weighed
+
+NAMES = ("calibration_error", "log_loss", "brier_score")
+
+
+def calibration_scores(
+    labels: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    classes: Sequence[str],
+    groups: np.ndarray | Sequence[str],
+    *,
+    kind: str,
+    bootstrap: Bootstrap,
+) -> CalibrationScores:
+    """Calibration error, log loss and Brier score of two sets of probabilities, and their differences."""
+    first, second = (check(labels, shares, classes, groups) for shares in (before, after))
+
+    def values(weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
+        found: dict[tuple[str, str], np.ndarray] = {}
+        for name in NAMES:
+            one, other = (HEADLINE[name].compute(Weighed(images, weights)) for images in (first, second))
+            found |= {("before", name): one, ("after", name): other, ("change", name): other - one}
+        return found
+
+    estimates = bootstrap.estimates(values, first.groups)
+
+    def of(when: str) -> dict[str, Estimate]:
+        return {name: estimates[when, name].model_copy(update={"n": len(first)}) for name in NAMES}
+
+    return CalibrationScores(
+        kind=kind,
+        before=of("before"),
+        after=of("after"),
+        change=of("change"),
+        by_chance=by_chance(second),
+        reliability_before=reliability(first),
+        reliability_after=reliability(second),
+    )
+
+
+def by_chance(images: Images) -> float:
+    """The calibration error that probabilities as these would have in the mean if every one of them were true."""
+    variance = np.bincount(images.bin, images.confidence * (1 - images.confidence), minlength=BINS)
+    return float(np.sqrt(2 / np.pi * variance).sum() / len(images))

@@ -1,0 +1,118 @@
+"""What scoring says of trust: calibration before and after, sets, differences between groups."""
+
+import judging
+import numpy as np
+import pytest
+from scipy.stats import beta, false_discovery_control, norm
+
+from residerm.outputs import softmax
+from residerm.scores import headline_scores
+from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.calibration import by_chance, calibration_scores
+from residerm.scores.coverage import Sets, expected, set_scores
+from residerm.scores.differences import Compared, differences, holm
+from residerm.scores.images import check
+from residerm.scores.results import Estimate
+from residerm.scores.selective import Selective, selective_scores
+
+BOOTSTRAP = Bootstrap(300, "lesion", 0)
+
+
+def test_calibration_scores_are_the_headline_ones_and_their_difference() -> None:
+    said = judging.said(200, sharpness=5.0)
+    before, after = softmax(said.logits.astype(float)), softmax(said.logits / 2.5)
+    found = calibration_scores(
+        said.labels, before, after, judging.CLASSES, said.groups, kind="temperature", bootstrap=BOOTSTRAP
+    )
+    for shares, scores in ((before, found.before), (after, found.after)):
+        expected_scores = headline_scores(said.labels, shares, judging.CLASSES, said.groups, resamples=300)
+        for name, score in scores.items():
+            assert score == expected_scores[name]
+    change = found.change["log_loss"]
+    assert change.value == pytest.approx(found.after["log_loss"].value - found.before["log_loss"].value)
+    assert change.low < change.value < change.high < 0
+
+
+def test_the_calibration_error_by_chance_is_that_of_drawn_answers() -> None:
+    generator = np.random.default_rng(0)
+    shares = softmax(generator.normal(size=(600, 4)) * 2)
+    images = check(np.zeros(600, dtype=int), shares, list("abcd"), np.arange(600))
+    errors = []
+    for _ in range(300):
+        right = generator.random(600) < images.confidence
+        gaps = np.bincount(images.bin, images.confidence - right, minlength=15)
+        errors.append(np.abs(gaps).sum() / 600)
+    assert by_chance(images) == pytest.approx(np.mean(errors), rel=0.05)
+
+
+def test_sets_count_each_lesion_once() -> None:
+    labels, groups = np.array([0, 0, 0, 1]), np.array([5, 5, 5, 7])
+    sets = np.array([[True, False], [True, True], [False, True], [False, True]])
+    found = set_scores(Sets(sets, 0.9, np.array([True, False]), [20, 3]), labels, groups, ["a", "b"], BOOTSTRAP)
+    assert found.coverage.value == pytest.approx((2 / 3 + 1) / 2)
+    assert found.size.value == pytest.approx((4 / 3 + 1) / 2)
+    assert found.single.value == pytest.approx((2 / 3 + 1) / 2)
+    assert found.by_class["a"].coverage.value == pytest.approx(2 / 3)
+    assert found.by_class["b"].expected is None
+
+
+@pytest.mark.parametrize("lesions", [9, 19, 100, 459])
+def test_the_expected_coverage_is_a_beta_distribution(lesions: int) -> None:
+    rank = int(np.ceil((lesions + 1) * 0.9 - 1e-9))
+    assert expected(lesions, 0.9) == pytest.approx(beta(rank, lesions + 1 - rank).ppf([0.025, 0.975]), abs=1e-6)
+    assert expected(8, 0.9) is None
+
+
+def test_holm_adjusts_step_by_step() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    values = [0.2, 0.5, 0.001]
+    assert all(ours >= theirs for ours, theirs in zip(holm(values), false_discovery_control(values), strict=True))
+    assert holm([]) == []
+
+
+def _compared(bias: float) -> tuple[Compared, list[str]]:
+    generator = np.random.default_rng(1)
+    labels, groups = generator.integers(0, 3, 900), np.arange(900)
+    sexes = np.where(generator.random(900) < 0.5, "female", "male")
+    rate = np.where(sexes == "male", 0.8 - bias, 0.8)
+    predicted = np.where(generator.random(900) < rate, labels, (labels + 1) % 3)
+    given = Compared(labels, predicted, groups, np.array([True, False, False]), generator.random(900) < 0.9)
+    return given, sexes.tolist()
+
+
+def test_a_bias_is_found_and_chance_is_not() -> None:
+    given, sexes = _compared(0.25)
+    found, left = differences(given, {"sex": sexes}, BOOTSTRAP)
+    by_score = {one.score: one for one in found}
+    assert set(by_score) == {"balanced_accuracy", "sensitivity", "coverage"}
+    assert {one.value for one in found} == {"female"}
+    assert not left
+    biased = by_score["balanced_accuracy"]
+    right = given.labels == given.predicted
+    female = np.array(sexes) == "female"
+    means = [
+        np.mean([right[side & (given.labels == label)].mean() for label in range(3)]) for side in (female, ~female)
+    ]
+    assert biased.difference.value == pytest.approx(means[0] - means[1])
+    assert biased.p_adjusted < 0.01
+    assert by_score["coverage"].p_adjusted > 0.05
+    width = biased.difference.high - biased.difference.low
+    assert biased.p == pytest.approx(2 * norm.sf(biased.difference.value / (width / 2 / 1.959964)), rel=1e-4)
+
+
+def test_small_groups_are_not_compared_and_the_reason_is_given() -> None:
+    given, sexes = _compared(0.0)
+    few = ["female" if number < 20 else "male" for number in range(900)]
+    found, left = differences(given, {"sex": few, "site": [""] * 900}, BOOTSTRAP)
+    assert not found
+    assert left["sex"] == "no group and its others have 30 lesions each (female 20, male 880)"
+    assert left["site"] == "there are not two groups that are known"
+    assert len(sexes) == 900
+
+
+def test_where_nothing_is_answered_the_share_of_errors_is_absent() -> None:
+    given = Selective(np.linspace(0, 1, 50), np.zeros(50, dtype=int), np.arange(50) % 2)
+    found = selective_scores(given, np.zeros(50, dtype=bool), np.arange(50), 0.1, BOOTSTRAP)
+    assert found.wrong == Estimate(absent="no image is answered")
+    assert found.answered.value == 0
+    assert found.curve[-1] == (1.0, 0.5)
