@@ -41,7 +41,7 @@ def test_without_fastapi_the_extra_is_named(capsys: pytest.CaptureFixture[str], 
     for name in [name for name in sys.modules if name.startswith("residerm.service")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    assert cli.run(["serve", "no-model"]) == 2
+    assert cli.run(["serve", "no-model"]) == 1
     assert "pip install 'residerm[serve]'" in capsys.readouterr().err
 
 

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
+from residerm.cli.bench_serve import bench_serve
 from residerm.cli.console import out, progress, show_json, show_table
 from residerm.cli.train import gather
 from residerm.config import ArchiveOptions, AugmentOptions, ModelOptions, PixelSpec, ResNetOptions, TrainOptions
+from residerm.errors import UsageError
 
 _FLAT = Parameter(name="*")
 _Number = Annotated[int, Parameter(validator=validators.Number(gte=1))]
@@ -21,8 +23,9 @@ _NAMES = {
 
 
 def bench_(
-    path: Path,
+    path: Path | None = None,
     *,
+    serve: str | None = None,
     archive: Annotated[ArchiveOptions, _FLAT] = ArchiveOptions(),
     pixels: Annotated[PixelSpec, _FLAT] = PixelSpec(),
     augmentation: Annotated[AugmentOptions, _FLAT] = AugmentOptions(),
@@ -34,6 +37,8 @@ def bench_(
     minutes: Annotated[float, Parameter(validator=validators.Number(gt=0))] | None = None,
     plain: bool = True,
     run: bool = True,
+    seconds: _Number = 120,
+    requests: _Number = 100_000,
     json: bool = False,
 ) -> int:
     """Measure training against the machine's own limit and against a plain loop, in turns.
@@ -44,6 +49,8 @@ def bench_(
     ----------
     path
         The archive.
+    serve
+        Measure the service of this model instead, from a second process: `starter`, an exported bundle, or a run.
     rounds
         Rounds in which each takes its turn; their medians are shown.
     steps
@@ -54,9 +61,18 @@ def bench_(
         Measure the plain loop too; it unpacks the training images into a temporary folder.
     run
         Measure start and private memory, by a run of one epoch in a process of its own.
+    seconds
+        With serve: seconds of overload.
+    requests
+        With serve: number of malformed requests.
     json
         Print everything as JSON.
     """
+    if serve is not None:
+        bench_serve(serve, seconds=seconds, requests=requests, json=json)
+        return 0
+    if path is None:
+        raise UsageError("PATH is missing: give an archive, or `serve` and a model")
     groups = (archive, pixels, augmentation, network, resnet, training)
     experiment = gather(path, groups, config=None, preset=None)
     from residerm.training.bench import bench

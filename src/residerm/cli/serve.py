@@ -8,7 +8,6 @@ from cyclopts import Parameter
 
 from residerm.cli.console import remarks
 from residerm.config import ServeOptions
-from residerm.errors import UsageError
 
 if TYPE_CHECKING:
     from residerm.service import Listening
@@ -29,10 +28,8 @@ def serve_(
     model
         starter, an exported bundle, or a run.
     """
-    try:
-        from residerm.service import serve
-    except ModuleNotFoundError as error:
-        raise UsageError(f"serving needs {error.name}: pip install 'residerm[serve]'") from None
+    from residerm.service import serve
+
     serve(model, options, announce=_announce)
 
 

@@ -1,0 +1,205 @@
+"""The second process: it sends what a plan says and prints what came back, as JSON.
+
+    python -m residerm.service.bench.load < plan.json
+
+It speaks HTTP on plain sockets, so that the client costs little of the machine that both share.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+from pydantic import BaseModel
+
+from residerm.service.bench.hostile import Hostile
+
+_TIMEOUT = 60.0
+BROKEN = "broken"  # no whole answer came
+
+
+class Plan(BaseModel):
+    """What to send, and for how long."""
+
+    port: int
+    image: str  # base64
+    mode: Literal["closed", "open", "hostile"]
+    connections: int = 1
+    seconds: float = 10.0
+    rate: float = 0.0  # requests a second, for `open`
+    requests: int = 0  # for `hostile`; 0: as many as the seconds allow
+    seed: int = 0
+
+
+class Outcome(BaseModel):
+    """What came back."""
+
+    seconds: float
+    sent: int
+    statuses: dict[str, int]
+    milliseconds: list[float]  # of each answer with 200
+
+    def percentile(self, share: float) -> float:
+        """Milliseconds that this share of the answers with 200 took at most."""
+        ordered = sorted(self.milliseconds)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+class Connection:
+    """A connection that is opened again when it was closed."""
+
+    def __init__(self, port: int) -> None:
+        """Connect with the first request."""
+        self._port, self._socket = port, None  # type: int, socket.socket | None
+
+    def ask(self, request: bytes) -> str:
+        """Send a request; the status of its answer. A connection that had been closed while idle is opened again."""
+        was_open = self._socket is not None
+        status = self._ask(request)
+        return self._ask(request) if status == BROKEN and was_open else status
+
+    def _ask(self, request: bytes) -> str:
+        try:
+            if self._socket is None:
+                self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT)
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.sendall(request)
+            return self._answer(self._socket)
+        except OSError:
+            self.close()
+            return BROKEN
+
+    def drop(self, request: bytes) -> None:
+        """Send a request and go away."""
+        self.ask_nothing(request)
+        self.close()
+
+    def ask_nothing(self, request: bytes) -> None:
+        """Send without waiting for an answer."""
+        self.close()
+        try:
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT)
+            self._socket.sendall(request)
+        except OSError:
+            self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _answer(self, connection: socket.socket) -> str:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            part = connection.recv(65536)
+            if not part:
+                self.close()
+                return BROKEN
+            head += part
+        head, _, body = head.partition(b"\r\n\r\n")
+        fields = head.lower()
+        length = int(fields.partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+        missing = length - len(body)
+        while missing > 0 and (part := connection.recv(65536)):
+            missing -= len(part)
+        if b"connection: close" in fields:
+            self.close()
+        return head[9:12].decode("ascii", "replace")
+
+
+class Load:
+    """Threads that send."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Take the plan."""
+        self._plan = plan
+        self._lock = threading.Lock()
+        self._statuses: Counter[str] = Counter()
+        self._milliseconds: list[float] = []
+        image = base64.b64decode(plan.image)
+        head = f"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(image)}\r\n\r\n"
+        self._request = head.encode() + image
+        self._image = image
+
+    def run(self) -> Outcome:
+        """Send everything; what came back."""
+        sender: Callable[[int], None] = {"closed": self._closed, "open": self._open, "hostile": self._hostile}[
+            self._plan.mode
+        ]
+        self._arrivals = self._times()
+        self._started = time.monotonic()
+        threads = [threading.Thread(target=sender, args=(number,)) for number in range(self._plan.connections)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        seconds = time.monotonic() - self._started
+        return Outcome(
+            seconds=seconds,
+            sent=sum(self._statuses.values()),
+            statuses=dict(self._statuses),
+            milliseconds=self._milliseconds,
+        )
+
+    def _closed(self, _: int) -> None:
+        connection = Connection(self._plan.port)
+        while self._is_on():
+            self._ask(connection)
+
+    def _open(self, _: int) -> None:
+        connection = Connection(self._plan.port)
+        while True:
+            with self._lock:
+                due = next(self._arrivals)
+            if due > self._plan.seconds:
+                return
+            time.sleep(max(0.0, self._started + due - time.monotonic()))
+            self._ask(connection)
+
+    def _hostile(self, number: int) -> None:
+        drawn = Hostile(self._image, self._plan.seed * 1000 + number)
+        connection = Connection(self._plan.port)
+        share = self._plan.requests // self._plan.connections
+        sent = 0
+        while sent < share if share else self._is_on():
+            request, whole = drawn.request()
+            if whole:
+                self._count(connection.ask(request))
+                connection.close()
+            else:
+                connection.drop(request)
+                self._count("not waited for")
+            sent += 1
+
+    def _ask(self, connection: Connection) -> None:
+        started = time.monotonic()
+        status = connection.ask(self._request)
+        self._count(status, 1000 * (time.monotonic() - started))
+
+    def _count(self, status: str, milliseconds: float = 0.0) -> None:
+        with self._lock:
+            self._statuses[status] += 1
+            if status == "200":
+                self._milliseconds.append(milliseconds)
+
+    def _is_on(self) -> bool:
+        return time.monotonic() - self._started < self._plan.seconds
+
+    def _times(self) -> Iterator[float]:
+        """Moments of a Poisson process."""
+        draw, moment = random.Random(self._plan.seed), 0.0
+        while True:
+            moment += draw.expovariate(self._plan.rate) if self._plan.rate else 1.0
+            yield moment
+
+
+if __name__ == "__main__":
+    print(Load(Plan.model_validate_json(sys.stdin.read())).run().model_dump_json())

@@ -1,0 +1,201 @@
+"""What is measured of the service, and what it is held against: the predictor's own time in the same minutes.
+
+    one client     p50 of a request / the predictor's own time for one image, decoding included; in turns
+    throughput     16 connections / the predictor's own batches of 16, decoded in as many threads as cores; in turns
+    steady         at 80 % of that rate, without deadline and limits: p99
+    overload       ten times that rate: statuses, p99 of what was accepted, memory; and p50 afterwards
+    hostile        malformed requests: statuses, memory
+
+The client runs on the same cores, so that throughput is what is left beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel
+
+from residerm import imaging
+from residerm.inference import Predictor
+from residerm.parallel import cores
+from residerm.progress import SILENT, Progress
+from residerm.service.bench.load import Outcome, Plan
+from residerm.service.bench.target import Target
+from residerm.service.loading import load_served
+
+_ROUNDS = 5
+_STAGES = 5
+_ONE_CLIENT_SECONDS, _THROUGHPUT_SECONDS, _STEADY_SECONDS = 3.0, 6.0, 20.0
+_BATCH = 16
+_LOAD, _OVERLOAD = 0.8, 10.0
+_OVERLOAD_CONNECTIONS = 128
+_UNLIMITED = ("--deadline", "3600", "--queue", "100000", "--client-requests", "100000", "--connections", "10000")
+
+
+class Turns(BaseModel):
+    """Figures of the predictor by itself and of the service, round by round."""
+
+    own: list[float]
+    served: list[float]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the ratios within a round."""
+        return statistics.median(served / own for served, own in zip(self.served, self.own, strict=True))
+
+
+class UnderLoad(BaseModel):
+    """What came of a stretch of load, and the memory that the service held after it."""
+
+    asked: int
+    seconds: float
+    statuses: dict[str, int]
+    p50: float
+    p99: float
+    resident_bytes: int | None
+
+
+class ServiceFigures(BaseModel):
+    """Everything that was measured, in one run. Times are milliseconds, of answers with 200."""
+
+    model: str
+    runtime: str
+    image_bytes: int
+    cores: int
+    seconds_to_ready: float
+    resident_bytes: int | None
+    one_client: Turns
+    throughput: Turns
+    steady: UnderLoad
+    overload: UnderLoad
+    afterwards: UnderLoad
+    hostile: UnderLoad
+    survived: bool
+
+
+def bench_service(
+    model: str, *, overload_seconds: float = 120.0, hostile_requests: int = 100_000, progress: Progress = SILENT
+) -> ServiceFigures:
+    """Measure a service of a model from a second process on loopback."""
+    predictor, image = load_served(model, cores()).predictor, _photograph()
+    stage = _stages(progress)
+    with Target(model) as target:
+        ready, resident = target.seconds_to_ready, target.resident_bytes
+        stage("one client")
+        one_client = _one_client(predictor, target, image)
+        stage("throughput")
+        throughput = _throughput(predictor, target, image)
+    rate = statistics.median(throughput.served)
+    stage("steady load")
+    with Target(model, *_UNLIMITED) as target:
+        steady = _load(target, image, mode="open", rate=_LOAD * rate, connections=64, seconds=_STEADY_SECONDS)
+    with Target(model) as target:
+        stage("overload")
+        crowd = {"rate": _OVERLOAD * rate, "connections": _OVERLOAD_CONNECTIONS, "seconds": overload_seconds}
+        overload = _load(target, image, mode="open", **crowd)
+        afterwards = _load(target, image, mode="closed", seconds=_ONE_CLIENT_SECONDS)
+        stage("malformed requests")
+        hostile = _load(target, image, mode="hostile", connections=8, requests=hostile_requests)
+        survived = target.is_alive
+    return ServiceFigures(
+        model=predictor.description.model,
+        runtime=predictor.runtime,
+        image_bytes=len(image),
+        cores=cores(),
+        seconds_to_ready=ready,
+        resident_bytes=resident,
+        one_client=one_client,
+        throughput=throughput,
+        steady=steady,
+        overload=overload,
+        afterwards=afterwards,
+        hostile=hostile,
+        survived=survived,
+    )
+
+
+def _stages(progress: Progress) -> Callable[[str], None]:
+    numbers = itertools.count()
+    return lambda name: progress.advance("measuring", next(numbers), _STAGES, unit="stages", note=name)
+
+
+def _one_client(predictor: Predictor, target: Target, image: bytes) -> Turns:
+    """Milliseconds for one image."""
+    return _in_turns(
+        lambda: _own_milliseconds(predictor, image),
+        lambda: _load(target, image, mode="closed", seconds=_ONE_CLIENT_SECONDS).p50,
+    )
+
+
+def _throughput(predictor: Predictor, target: Target, image: bytes) -> Turns:
+    """Images a second."""
+
+    def served() -> float:
+        found = _load(target, image, mode="closed", seconds=_THROUGHPUT_SECONDS, connections=_BATCH)
+        return found.statuses.get("200", 0) / found.seconds
+
+    return _in_turns(lambda: _own_throughput(predictor, image), served)
+
+
+def _in_turns(own: Callable[[], float], served: Callable[[], float]) -> Turns:
+    own(), served()  # what is slow only once
+    rounds = [(own(), served()) for _ in range(_ROUNDS)]
+    return Turns(own=[one for one, _ in rounds], served=[other for _, other in rounds])
+
+
+def _load(target: Target, image: bytes, **plan: object) -> UnderLoad:
+    """What a second process measures."""
+    whole = Plan.model_validate({"port": target.port, "image": base64.b64encode(image).decode(), **plan})
+    command = [sys.executable, "-m", "residerm.service.bench.load"]
+    done = subprocess.run(command, input=whole.model_dump_json(), capture_output=True, text=True, check=True)
+    outcome = Outcome.model_validate_json(done.stdout)
+    return UnderLoad(
+        asked=outcome.sent,
+        seconds=outcome.seconds,
+        statuses=dict(sorted(outcome.statuses.items())),
+        p50=outcome.percentile(0.5),
+        p99=outcome.percentile(0.99),
+        resident_bytes=target.resident_bytes,
+    )
+
+
+def _own_milliseconds(predictor: Predictor, image: bytes) -> float:
+    times = []
+    until = time.monotonic() + _ONE_CLIENT_SECONDS
+    while time.monotonic() < until:
+        started = time.monotonic()
+        predictor.predict([image])
+        times.append(1000 * (time.monotonic() - started))
+    return statistics.median(times)
+
+
+def _own_throughput(predictor: Predictor, image: bytes) -> float:
+    spec, images, started = predictor.description.pixels, 0, time.monotonic()
+    with ThreadPoolExecutor(cores()) as pool:
+        while time.monotonic() - started < _THROUGHPUT_SECONDS:
+            pixels = list(pool.map(lambda _: imaging.read(image, spec), range(_BATCH)))
+            predictor.outputs(np.stack(pixels))
+            images += _BATCH
+    return images / (time.monotonic() - started)
+
+
+def _photograph() -> bytes:
+    """A JPEG of the size of a published dermoscopic image: smooth shading under fine texture."""
+    draw = np.random.default_rng(0)
+    coarse = Image.fromarray(draw.integers(90, 230, (6, 8, 3), dtype=np.uint8)).resize(
+        (600, 450), Image.Resampling.BICUBIC
+    )
+    pixels = np.asarray(coarse, np.float32) + draw.normal(0, 9, (450, 600, 1))
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "JPEG", quality=90)
+    return stream.getvalue()

@@ -1,0 +1,72 @@
+"""What measures the service: its client, and the malformed requests, which harm nobody."""
+
+from __future__ import annotations
+
+import base64
+
+import httpx
+import numpy as np
+import pytest
+import serving
+from pictures import encode, picture
+
+from residerm import cli
+from residerm.service.bench.hostile import Hostile
+from residerm.service.bench.load import Load, Outcome, Plan
+from residerm.service.bench.measure import Turns
+
+PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
+
+
+def run(address: str, image: bytes = PHOTO, **plan: object) -> Outcome:
+    port = httpx.URL(address).port
+    return Load(Plan.model_validate({"port": port, "image": base64.b64encode(image).decode(), **plan})).run()
+
+
+def test_one_client_after_another_is_answered() -> None:
+    with serving.running(serving.app()) as address:
+        outcome = run(address, mode="closed", seconds=0.5, connections=2)
+    assert set(outcome.statuses) == {"200"}
+    assert outcome.sent == outcome.statuses["200"] == len(outcome.milliseconds) > 10
+    assert outcome.percentile(0.5) <= outcome.percentile(0.99)
+
+
+def test_at_a_rate_as_many_are_sent_as_the_rate_says() -> None:
+    with serving.running(serving.app()) as address:
+        outcome = run(address, mode="open", seconds=2, connections=16, rate=40)
+    assert outcome.statuses == {"200": outcome.sent}
+    assert 50 < outcome.sent < 115
+
+
+def test_ten_times_the_load_is_answered_by_200_429_and_503_alone() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(0.05))
+    with serving.running(serving.app(predictor, batch_size=1, queue=6, client_requests=5)) as address:
+        outcome = run(address, mode="open", seconds=2, connections=24, rate=200)
+        assert set(outcome.statuses) <= {"200", "429", "503"}
+        assert outcome.statuses["429"] > outcome.statuses["200"] > 5
+        assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
+        assert "residerm_queue_images 0.0" in httpx.get(f"{address}/metrics").text
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_malformed_requests_are_refused_without_an_error_of_the_service(form: str) -> None:
+    with serving.running(serving.app(upload_seconds=0.5)) as address:
+        outcome = run(address, encode(picture(60, 40), form), mode="hostile", connections=4, requests=400)
+        assert outcome.sent == 400
+        assert not [status for status in outcome.statuses if status.startswith("5") and status != "503"]
+        assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
+
+
+def test_malformed_requests_are_those_of_their_seed() -> None:
+    first, second = Hostile(PHOTO, 1), Hostile(PHOTO, 1)
+    assert [first.request() for _ in range(50)] == [second.request() for _ in range(50)]
+    assert Hostile(PHOTO, 2).request() != Hostile(PHOTO, 3).request()
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    assert Turns(own=[1, 2, 4], served=[2, 3, 4]).ratio == 1.5
+
+
+def test_bench_without_anything_to_measure_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["bench"]) == 2
+    assert "PATH is missing: give an archive, or --serve and a model" in capsys.readouterr().err
