@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check fix wheel bench clean
+.PHONY: help setup demo test test-slow check fix docs wheel bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,5 +39,16 @@ fix: setup ## mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: setup ## make docs/python.md from the docstrings
+	$(BIN)/python docs/make_python_page.py
+
+wheel: setup ## build the wheel: in dist/
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	@ls dist
+
+bench: setup ## training against this machine's own limit, on drawn images: under 10 minutes
+	test -d bench-archive || $(BIN)/residerm data synth bench-archive
+	$(BIN)/residerm bench bench-archive --minutes 8
+
 clean: ## remove what the targets made
-	rm -rf .venv demo build dist
+	rm -rf .venv demo bench-archive build dist

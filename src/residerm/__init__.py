@@ -10,26 +10,29 @@ from typing import Any
 
 __version__ = "0.1.0"
 
+_COMMANDS = "residerm.commands"
 _FUNCTIONS = {
+    "Dataset": "residerm.data.dataset",
     "Experiment": "residerm.config",
-    "bench": "residerm.training.bench",
+    "bench": _COMMANDS,
     "calibrate": "residerm.evaluation.calibrate",
+    "check": _COMMANDS,
     "demonstrate": "residerm.demo",
-    "describe": "residerm.data.inspect.stats",
-    "divide": "residerm.data.split",
-    "evaluate": "residerm.evaluation",
+    "evaluate": _COMMANDS,
     "explain": "residerm.explanation.explain",
     "export": "residerm.evaluation.export",
-    "draw_archive": "residerm.data.synthetic",
-    "draw_preview": "residerm.data.loading.preview",
     "fetch": "residerm.data.download.fetch",
     "load": "residerm.inference",
     "open_archive": "residerm.data.archives",
     "open_cache": "residerm.data.loading.cache",
-    "predict": "residerm.inference.prediction",
-    "resume": "residerm.training.session",
+    "predict": _COMMANDS,
+    "preview": _COMMANDS,
+    "resume": _COMMANDS,
     "serve": "residerm.service",
-    "train": "residerm.training.session",
+    "split": _COMMANDS,
+    "stats": _COMMANDS,
+    "synth": _COMMANDS,
+    "train": _COMMANDS,
 }
 
 __all__ = ["__version__", *sorted(_FUNCTIONS)]

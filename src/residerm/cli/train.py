@@ -9,8 +9,8 @@ from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks
 from residerm.cli.flags import with_flags
+from residerm.commands import make_experiment
 from residerm.config import (
-    PRESETS,
     ArchiveOptions,
     AugmentOptions,
     DistillationOptions,
@@ -24,7 +24,7 @@ from residerm.config import (
     TrainOptions,
     TrustOptions,
 )
-from residerm.errors import UsageError, nearest
+from residerm.errors import UsageError
 
 _FLAT = Parameter(name="*")
 
@@ -81,24 +81,10 @@ def train_(
 
 def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
     """The experiment of flags, a file and a preset: flags go before the file, and the file before the preset."""
-    options: dict[str, Any] = {}
-    if preset:
-        if preset not in PRESETS:
-            raise UsageError(
-                f"`preset={preset}`: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
-            )
-        options |= PRESETS[preset]
-    if config:
-        from residerm.runs import read_options
-
-        options |= read_options(config)
+    given: dict[str, Any] = {}
     for group in groups:
-        options |= group.model_dump(exclude_unset=True)
-    if path:
-        options["path"] = path
-    if options.get("path") is None:
-        raise UsageError("PATH is missing: which archive is to be trained on?")
-    return Experiment.from_flat(options, f"`config={config}`" if config else "the options")
+        given |= group.model_dump(exclude_unset=True)
+    return make_experiment(path, given, preset=preset, config=config)
 
 
 def _train(experiment: Experiment, runs: Path) -> int:

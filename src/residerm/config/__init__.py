@@ -22,6 +22,7 @@ from residerm.config.experiment import Experiment
 from residerm.config.explanation import ExplainOptions, Method
 from residerm.config.export import ExportOptions
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
+from residerm.config.prediction import PredictOptions
 from residerm.config.presets import PRESETS
 from residerm.config.serving import LogFormat, ServeOptions
 from residerm.config.training import Precision, TrainOptions
@@ -46,6 +47,7 @@ __all__ = [
     "OutlierScore",
     "PixelSpec",
     "Precision",
+    "PredictOptions",
     "ResNetOptions",
     "SampleOptions",
     "ServeOptions",

@@ -10,10 +10,11 @@ from pydantic import ValidationError, model_validator
 from residerm.config.base import Options
 from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
 from residerm.config.distillation import DistillationOptions
+from residerm.config.given import Given, refused
 from residerm.config.network import ModelOptions, ResNetOptions
 from residerm.config.training import TrainOptions
 from residerm.config.trust import TrustOptions
-from residerm.errors import UsageError, nearest
+from residerm.errors import UsageError
 
 _CLASS_WEIGHT_POWER = 0.5
 
@@ -77,19 +78,15 @@ class Experiment(Options):
     def from_flat(cls, options: dict[str, Any], source: str) -> Experiment:
         """The experiment of flat options; a key that no option has is refused with the nearest names."""
         options = dict(options)
-        groups: dict[str, Any] = {"path": options.pop("path", None)}
-        for name, field in cls.model_fields.items():
-            if isinstance(field.default, Options):
-                own = [key for key in type(field.default).model_fields if key in options]
-                groups[name] = {key: options.pop(key) for key in own}
-        if options:
-            unknown = next(iter(options))
-            known = [key for group in cls.model_fields.values() if isinstance(group.default, Options)
-                     for key in type(group.default).model_fields]  # fmt: skip
-            raise UsageError(f"{source}: there is no option {unknown!r}.{nearest(unknown, known)}")
+        path = options.pop("path", None)
+        given = Given(options, source)
+        groups: dict[str, Any] = {
+            name: given.take(type(field.default))
+            for name, field in cls.model_fields.items()
+            if isinstance(field.default, Options)
+        }
+        given.refuse_rest()
         try:
-            return cls.model_validate(groups)
+            return cls.model_validate({"path": path, **groups})
         except ValidationError as error:
-            wrong = error.errors()[0]
-            option, complaint = wrong["loc"][-1], wrong["msg"][0].lower() + wrong["msg"][1:]
-            raise UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}") from error
+            raise refused(error, source) from error

@@ -66,7 +66,7 @@ class Line:
 
 def predict(
     model: str | Path | Predictor,
-    images: Sequence[str | Path],
+    images: Sequence[str | Path | Source],
     *,
     views: Views = 1,
     decide: Decision = "probable",

@@ -46,10 +46,13 @@ class Sources:
         )
 
 
-def find_sources(given: Iterable[str | Path]) -> Sources:
+def find_sources(given: Iterable[str | Path | Source]) -> Sources:
     """The images that arguments stand for; a file that is no image is found out when it is read."""
     sources = Sources()
     for argument in given:
+        if isinstance(argument, Source):
+            sources.images.append(argument)
+            continue
         for path in _paths(str(argument)):
             if path.is_dir() or path.name.lower().endswith(PACKED):
                 _add_inside(path, sources)

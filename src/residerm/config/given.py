@@ -1,0 +1,47 @@
+"""Options by their names, as a call or a file gives them: each group takes its own, and what is left is refused.
+
+given = Given({"size": 32, "batch_size": 16}, "train")
+pixels, training = given.take(PixelSpec), given.take(TrainOptions)
+given.refuse_rest()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from residerm.config.base import Options
+from residerm.errors import UsageError, nearest
+
+Group = TypeVar("Group", bound=Options)
+
+
+class Given:
+    """Flat options, of which groups take theirs."""
+
+    def __init__(self, options: Mapping[str, object], source: str) -> None:
+        """`source` stands before every message: what gave the options."""
+        self._left, self._source, self._known = dict(options), source, list[str]()
+
+    def take(self, kind: type[Group]) -> Group:
+        """A group of the options that are its own; one that is not allowed is refused."""
+        self._known += kind.model_fields
+        own = {name: self._left.pop(name) for name in kind.model_fields if name in self._left}
+        try:
+            return kind.model_validate(own)
+        except ValidationError as error:
+            raise refused(error, self._source) from error
+
+    def refuse_rest(self) -> None:
+        """Refuse an option that no group has taken, with the nearest names."""
+        for unknown in self._left:
+            raise UsageError(f"{self._source}: there is no option {unknown!r}.{nearest(str(unknown), self._known)}")
+
+
+def refused(error: ValidationError, source: str) -> UsageError:
+    """What is wrong with the first option that is."""
+    wrong = error.errors()[0]
+    option, complaint = wrong["loc"][-1], wrong["msg"][0].lower() + wrong["msg"][1:]
+    return UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}")

@@ -1,0 +1,87 @@
+"""Every command from Python, by the examples of its docstring; what cannot be is refused as on the command line."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import residerm
+from residerm import commands
+from residerm.errors import UsageError
+from residerm.runs import Run
+
+PAGE = Path(__file__).parents[1] / "docs" / "make_python_page.py"
+
+
+@pytest.fixture(scope="module")
+def page():
+    spec = importlib.util.spec_from_file_location("make_python_page", PAGE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def done(page, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What the examples leave behind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("examples"))
+        names: dict[str, object] = {"residerm": residerm}
+        exec(page.examples(), names)
+        names["folder"], names["run"] = Path.cwd(), Run(names["run"].folder.absolute())
+    return names
+
+
+def test_the_page_is_made_from_the_docstrings(page) -> None:
+    assert page.PAGE.read_text(encoding="utf-8") == page.page(), "make docs"
+
+
+def test_every_example_runs(done: dict[str, object]) -> None:
+    assert done["statistics"].images == 210
+    assert done["run"].summary.epochs == 2
+    assert (done["run"].folder / "evaluations" / done["evaluation"].folder.name).is_dir()
+    assert done["speeds"]["images_per_second"]["loop"] > 0
+    assert (done["folder"] / "preview.png").is_file()
+
+
+def test_one_image_however_it_is_given(done: dict[str, object]) -> None:
+    path = done["folder"] / "preview.png"
+    picture = Image.open(path).convert("RGB")
+    given = [path, str(path), path.read_bytes(), picture, np.asarray(picture)]
+    lines = commands.predict(done["run"], given)
+    assert len({line.probabilities for line in lines}) == 1
+    assert not any(line.error for line in lines)
+
+
+def test_names_are_those_of_the_commands() -> None:
+    for name in commands.COMMANDS:
+        assert getattr(residerm, name) is getattr(commands, name)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: residerm.train("nowhere", lerning_rate=1), "train: there is no option 'lerning_rate'. Did you mean"),
+        (lambda: residerm.train("nowhere", epochs="many"), "train: epochs is 'many': input should be a valid integer"),
+        (lambda: residerm.train("nowhere", rate=float("inf")), "train: rate is inf: input should be a finite number"),
+        (lambda: residerm.train(), "which archive"),
+        (lambda: residerm.train(residerm.Experiment(path="x"), epochs=3), "holds every option"),
+        (lambda: residerm.train("nowhere", preset="papper"), "Did you mean paper"),
+        (lambda: residerm.evaluate("nowhere", ttta=True), "evaluate: there is no option 'ttta'. Did you mean tta"),
+        (lambda: residerm.split("nowhere", test=2), "split: test is 2"),
+        (lambda: residerm.synth("nowhere", images=3), "synth: images is 3"),
+        (lambda: commands._source(np.zeros((4, 4, 3)), 2), "image 2: an array of images is uint8"),
+        (lambda: commands._source(3, 1), "image 1: give a path, bytes"),
+    ],
+)
+def test_what_cannot_be_is_refused(call, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nowhere").mkdir()
+    with pytest.raises(UsageError) as refused:
+        call()
+    assert message in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["nowhere"]
