@@ -9,6 +9,7 @@ from pydantic import Field
 
 from residerm.config.base import Options
 from residerm.config.data import Task
+from residerm.config.explanation import Method
 from residerm.config.training import Precision
 
 Decision = Literal["probable", "balanced", "malignant"]
@@ -40,4 +41,14 @@ class EvaluateOptions(Options):
     )
     against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
     precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")
+    explain: bool = Field(
+        False, description="Score the model's explanations too: sanity, deletion and insertion, lesion masks; minutes."
+    )
+    explain_method: Method | None = Field(None, description="With --explain: the method. Default: as in `explain`.")
+    explain_stage: str | None = Field(None, description="With --explain: the stage whose maps are read.")
+    without: Literal["lesion", "background"] | None = Field(
+        None,
+        description="Paint over the lesion with the skin around it, or everything but the lesion, by its mask: what is "
+        "left of the scores then does not come from what is painted over.",
+    )
     again: bool = Field(False, description="Score anew, and replace what the same evaluation gave before.")

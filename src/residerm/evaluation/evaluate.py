@@ -21,10 +21,12 @@ from residerm.errors import UsageError
 from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
 from residerm.evaluation.elsewhere import elsewhere
+from residerm.evaluation.explaining import explanation_scores
 from residerm.evaluation.gallery import write_gallery
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.subject import Subject, finished, other_archive, own_part
+from residerm.evaluation.subject import Subject, finished, hiding, other_archive, own_part
 from residerm.evaluation.trust import trust_scores
+from residerm.explanation.methods import Subject as Explained
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load, read_description
 from residerm.inference.answers import Rule
@@ -32,12 +34,19 @@ from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Evaluation, EvaluationScores, Run, TrainingScores, write_outputs
 from residerm.runs.evaluations import COMPARISON, OUTPUTS, PREDICTIONS, SCORES
+from residerm.runs.explanations import explanation_file
 from residerm.scores import age_bands, assess, by_attribute, headline_scores
 from residerm.taxonomy import mapping_for
 
 
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
     """Score a run, and keep the result in its folder; what is there already is given back."""
+    if options.explain and options.without:
+        raise UsageError("`explain` scores explanations of whole images: leave out `without`")
+    if options.against and options.without:
+        raise UsageError("`without` paints for one model: leave out `against`, and compare the scores of both runs")
+    if (options.explain_method or options.explain_stage) and not options.explain:
+        raise UsageError("`explain_method` and `explain_stage` say how to explain: give `explain` too")
     if options.prior and options.decide != "probable":
         raise UsageError("`prior` has classes named as if all were equally frequent already: leave out `decide`")
     run = finished(folder)
@@ -47,11 +56,24 @@ def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progres
     )
     target = run.folder / "evaluations" / _name(subject, options)
     if target.exists() and not options.again:
-        return _reported(run, Evaluation.read(target))
-    require_writable(target)
-    for remark in subject.remarks:
-        progress.remark(remark)
-    return _reported(run, _evaluate(run, target, subject, options, progress))
+        evaluation = Evaluation.read(target)
+    else:
+        require_writable(target)
+        subject = hiding(subject, options.without, description, progress)
+        for remark in subject.remarks:
+            progress.remark(remark)
+        evaluation = _evaluate(run, target, subject, options, progress)
+    if options.explain:
+        _explain(run, evaluation, subject, options, progress)
+    return _reported(run, evaluation)
+
+
+def _explain(run: Run, evaluation: Evaluation, subject: Subject, options: EvaluateOptions, progress: Progress) -> None:
+    """Score explanations, and add the scores to the evaluation's folder."""
+    path = evaluation.folder / explanation_file(options.explain_method, options.explain_stage)
+    if options.again or not path.exists():
+        model = Explained.open(run.folder)
+        explanation_scores(model, subject, options, progress).write(path, replace=options.again)
 
 
 def _evaluate(run: Run, target: Path, subject: Subject, options: EvaluateOptions, progress: Progress) -> Evaluation:
@@ -99,6 +121,7 @@ def _name(subject: Subject, options: EvaluateOptions) -> str:
     parts = [subject.name, subject.part]
     if subject.meeting and subject.meeting.task != "diagnosis":
         parts.append(subject.meeting.task)
+    parts += [f"without-{options.without}"] if options.without else []
     parts += ["tta"] * options.tta + ["prior"] * options.prior
     parts += {"probable": [], "balanced": ["balanced"], "malignant": [f"malignant{options.sensitivity:g}"]}[
         options.decide
@@ -136,6 +159,7 @@ def _scores(
         prior=options.prior,
         decide=options.decide,
         precision=predictor.precision,
+        without=options.without,
         mapping=subject.meeting.described if subject.meeting else None,
         by_attribute=by_attribute(
             labels, probabilities, groups, people,

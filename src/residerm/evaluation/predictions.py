@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from residerm.data.archives.records import Records
-from residerm.data.loading.cache import Cache
 from residerm.inference import Predictor
 from residerm.inference.predictor import Views
 from residerm.outputs import Outputs, concatenated
@@ -17,6 +17,8 @@ from residerm.runs import PredictionTable
 from residerm.trust import Judgements
 
 _BATCH = 128
+
+Pixels = Callable[[np.ndarray], np.ndarray]  # rows → (n, size, size, 3) uint8
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,12 @@ class Predictions:
 
 
 def outputs_of(
-    predictor: Predictor, cache: Cache, rows: np.ndarray, *, views: Views = 1, progress: Progress = SILENT
+    predictor: Predictor, pixels: Pixels, rows: np.ndarray, *, views: Views = 1, progress: Progress = SILENT
 ) -> Outputs:
-    """The model's outputs for some images of a cache."""
+    """The model's outputs for some rows, whose pixels are read batch by batch."""
     found = []
     for start in range(0, len(rows), _BATCH):
-        found.append(predictor.outputs(cache.pixels[rows[start : start + _BATCH]], views))
+        found.append(predictor.outputs(pixels(rows[start : start + _BATCH]), views))
         progress.advance("predicting", min(start + _BATCH, len(rows)), len(rows))
     return concatenated(found)
 

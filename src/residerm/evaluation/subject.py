@@ -5,7 +5,7 @@ Whatever a run was trained with or chosen by is never scored as if it were new.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache, open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
+from residerm.evaluation.painter import Hidden, Painter, painter_for
 from residerm.evaluation.predictions import Predictions, outputs_of
 from residerm.inference import ModelDescription, Predictor
 from residerm.inference.answers import Answers, Rule
@@ -37,6 +38,12 @@ class Subject:
     meeting: Meeting | None = None  # None: in the model's own classes
     training: np.ndarray | None = None  # rows of the training part, where it is the same archive
     remarks: tuple[str, ...] = ()
+    painter: Painter | None = None  # of what the model is not to see
+
+    def pixels(self, rows: np.ndarray) -> np.ndarray:
+        """Some images as the model is given them."""
+        pixels = self.cache.pixels[rows]
+        return pixels if self.painter is None else self.painter.painted(pixels, rows)
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
         """Index of each image's class."""
@@ -48,7 +55,7 @@ class Subject:
     ) -> Predictions:
         """What a model says of some of the images."""
         rule = Rule.asked(predictor, options)
-        outputs = outputs_of(predictor, self.cache, rows, views=rule.views, progress=progress)
+        outputs = outputs_of(predictor, self.pixels, rows, views=rule.views, progress=progress)
         answers = rule.answer(outputs)
         shares, predicted = self._read(answers, rule, options)
         classes = self.meeting.classes if self.meeting else predictor.description.classes
@@ -107,6 +114,15 @@ def other_archive(run: Run, description: ModelDescription, options: EvaluateOpti
         remarks.append(f"{len(mapped) - len(rows):,} images that the run was trained with or chosen by are left out")
     name = records.layout.name if records.layout.name not in ("csv", "folders") else options.data.resolve().stem
     return Subject(name, "all", records, cache, rows, meeting, remarks=tuple(remarks))
+
+
+def hiding(subject: Subject, hidden: Hidden | None, description: ModelDescription, progress: Progress) -> Subject:
+    """The images of a subject with the lesion or the background painted over; those without a fitting mask left out."""
+    if hidden is None:
+        return subject
+    painter, remark = painter_for(hidden, subject.records, subject.rows, description, progress)
+    remarks = (*subject.remarks, *([remark] if remark else []))
+    return replace(subject, rows=painter.rows, training=None, remarks=remarks, painter=painter)
 
 
 def unknown_to(run: Run, records: Records, rows: np.ndarray) -> np.ndarray:

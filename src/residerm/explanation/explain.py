@@ -22,7 +22,7 @@ from residerm.errors import ImageError, UsageError, nearest
 from residerm.explanation import target
 from residerm.explanation.evidence import Evidence
 from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
-from residerm.inference import Predictor, load
+from residerm.inference import Predictor
 from residerm.inference.answers import Answers, Rule
 from residerm.inference.sources import Source, find_sources
 from residerm.outputs import Outputs
@@ -88,17 +88,12 @@ def explain(
     progress: Progress = SILENT,
 ) -> Iterator[Explanation]:
     """The evidence for a class, or for the predicted one, in image files, in the order in which they are given."""
-    subject = open_subject(model)
+    subject = Subject.open(model)
     question = _question(subject.predictor.description.classes, class_, compare, method, stage)
     found = find_sources(images)
     if found.remark:
         progress.remark(found.remark)
     return _explained(subject, question, found.images, batch_size, progress)
-
-
-def open_subject(model: str | Path | Predictor) -> Subject:
-    """A model that is to be explained; given as a predictor, it has no gradients."""
-    return Subject(model) if isinstance(model, Predictor) else Subject(load(model), Path(model))
 
 
 def _question(

@@ -20,7 +20,7 @@ from residerm.errors import UsageError
 from residerm.explanation import cam
 from residerm.explanation.evidence import Evidence
 from residerm.explanation.occlusion import occlusion_maps
-from residerm.inference import Predictor, read_bundle
+from residerm.inference import Predictor, load, read_bundle
 from residerm.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -31,25 +31,28 @@ _COARSEST = 4  # places along a side of a map that is still worth looking at
 
 @dataclass(frozen=True)
 class Subject:
-    """A model that is explained: a predictor and, where its weights are at hand, the path to them."""
+    """A model that is explained: a predictor and, where its weights are at hand, what reads them."""
 
     predictor: Predictor
-    path: Path | None = None
+    read: Callable[[], Model] | None = None
+
+    @classmethod
+    def open(cls, model: str | Path | Predictor) -> Subject:
+        """The model of a run or bundle; given as a predictor, it has no gradients."""
+        if isinstance(model, Predictor):
+            return cls(model)
+        predictor = load(model)
+        return cls(predictor, (lambda: read_bundle(Path(model))[0]) if predictor.runtime == "torch" else None)
 
     @cached_property
     def network(self) -> Model:
         """The network as it was trained."""
-        if self.path is None or not self.differentiable:
+        if self.read is None:
             raise UsageError(
                 "gradients need the weights of the network, which an exported model or a predictor does not give: "
                 "use the method cam or occlusion, or give the run or bundle that has the weights"
             )
-        return read_bundle(self.path)[0]
-
-    @property
-    def differentiable(self) -> bool:
-        """Whether the network can be had with its gradients."""
-        return self.path is not None and self.predictor.runtime == "torch"
+        return self.read()
 
 
 Compute = Callable[[Subject, np.ndarray, Outputs, np.ndarray, str | None], np.ndarray]
@@ -79,9 +82,9 @@ def compute_evidence(
 
 def default_method(subject: Subject, outputs: Outputs) -> tuple[Method, str | None]:
     """The method and stage for a model, as docs/explain.md records the choice."""
-    exact = subject.predictor.classifier is not None and outputs.maps is not None
-    if exact and outputs.maps is not None and outputs.maps.shape[1] >= _COARSEST:
-        return "cam", None
+    exact, maps = subject.predictor.classifier is not None, outputs.maps
+    if exact and maps is not None and (maps.shape[1] >= _COARSEST or subject.read is None):
+        return "cam", None  # without torch always: it costs nothing beside the prediction
     return "occlusion", None
 
 

@@ -34,6 +34,7 @@ def cautions(material: Material) -> list[Caution]:
     found = [*_of_images(material), *_of_split(material), *_of_training(material)]
     if material.main:
         found += _of_scores(material.main)
+    found += _of_shortcuts(material)
     found.append(_left_out(material))
     return sorted(found, key=lambda caution: not caution.loud)
 
@@ -143,6 +144,28 @@ def _few(evaluation: Evaluation, present: Sequence[str]) -> Iterator[Caution]:
             f"Of {group}s in the test part, {told}. One {group} of {few[0]} more or less moves its sensitivity by "
             f"about {rate(1 / groups[few[0]])} points: look at the intervals.",
         )
+
+
+def _of_shortcuts(material: Material) -> Iterator[Caution]:
+    """What is left of the scores when the lesion, or all but the lesion, was painted over."""
+    for one in material.others:
+        score = one.scores.headline["balanced_accuracy"]
+        if one.scores.without is None or score.value is None:
+            continue
+        chance = 1 / max(1, len([count for count in one.scores.counts.values() if count.images]))
+        within = f" (95 % interval {rate(score.low)} to {rate(score.high)})" if score.low and score.high else ""
+        told = f"the balanced accuracy is {rate(score.value)} %{within}; guessing would reach {rate(chance)} %."
+        if one.scores.without == "background":
+            yield Caution("The lesion alone", f"With everything but the lesion painted over, {told}")
+        elif score.relative_to(chance) == 1:
+            yield Caution(
+                "Part of the answer is not in the lesion",
+                f"On the same images without the lesion, which was painted over with skin, {told} What is left comes "
+                "from the skin around, the photograph, or the outline that painting leaves.",
+                loud=True,
+            )
+        else:
+            yield Caution("Without the lesion", f"On the same images without the lesion, {told} No shortcut was found.")
 
 
 def _left_out(material: Material) -> Caution:

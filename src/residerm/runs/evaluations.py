@@ -4,6 +4,7 @@
     scores.json        every score with its interval (`EvaluationScores`); written last
     predictions.csv    what the model answered to each image, in full precision
     outputs.npz        its logits and features for them
+    explanation.json   how far the model's explanations can be believed, where that was scored
     comparison.json    the differences from another run, where one was compared with
     gallery.json       the images that are shown, with their thumbnails in gallery/
     figures/           as PNG and SVG
@@ -20,6 +21,7 @@ from pydantic import Field
 
 from residerm.documents import Document, Section, read_list
 from residerm.outputs import Outputs
+from residerm.runs.explanations import EXPLANATION, ExplanationScores
 from residerm.runs.predictions import REMEDY, PredictionTable, read_outputs
 from residerm.scores import Assessment, Comparison, Estimate, Subgroup
 from residerm.scores.trust_results import TrustScores
@@ -66,6 +68,7 @@ class EvaluationScores(Assessment, Document):
     prior: bool
     decide: str = "probable"
     precision: str = ""
+    without: Literal["lesion", "background"] | None = None  # what was painted over
     mapping: Alignment | None = None
     by_attribute: dict[str, list[Subgroup]]
     trust: TrustScores | None = None
@@ -121,7 +124,8 @@ class Evaluation:
     def plain(self) -> bool:
         """Whether each image was given to the model once, and its answers taken as they are."""
         scores = self.scores
-        return not (scores.tta or scores.prior or scores.decide != "probable" or scores.mapping)
+        changed = scores.tta or scores.prior or scores.decide != "probable" or scores.without
+        return not (changed or scores.mapping)
 
     @cached_property
     def predictions(self) -> PredictionTable:
@@ -144,3 +148,9 @@ class Evaluation:
         """The differences from another run, where one was compared with."""
         path = self.folder / COMPARISON
         return RunComparison.read(path) if path.exists() else None
+
+    @cached_property
+    def explanations(self) -> list[ExplanationScores]:
+        """How far explanations can be believed, where that was scored; those of the default method first."""
+        paths = sorted(self.folder.glob(f"{EXPLANATION}*.json"), key=lambda path: (len(path.name), path.name))
+        return [ExplanationScores.read(path) for path in paths]

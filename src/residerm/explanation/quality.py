@@ -1,0 +1,97 @@
+"""How far a map can be believed: what happens to the answer when the pixels that it points at are taken away or given.
+
+    deletion      the image is blurred, its strongest evidence first: the sooner the probability falls, the better
+    insertion     a blurred image is made sharp, its strongest evidence first: the sooner it rises, the better
+
+Both are the mean of the explained class's probability over the steps (Petsiuk et al. 2018,
+https://arxiv.org/abs/1806.07421). They say little by themselves: a map in the middle of the image, whatever it shows,
+does well where lesions are in the middle. So they are held against two maps that know nothing of the model: a
+Gaussian in the middle, and noise as fine as the map itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from residerm.explanation.evidence import resized
+from residerm.explanation.infill import blurred
+
+STEPS = 16
+_BATCH = 64
+
+Probabilities = Callable[[np.ndarray], np.ndarray]  # pixels (n, s, s, 3) uint8 → (n, classes)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Deletion and insertion of some images: a mean probability for each, from 0 to 1."""
+
+    deletion: np.ndarray  # (n,), lower is better
+    insertion: np.ndarray  # (n,), higher is better
+
+
+def curves(probabilities: Probabilities, pixels: np.ndarray, numbers: np.ndarray, maps: np.ndarray) -> Curves:
+    """Deletion and insertion of images (n, s, s, 3), each for the class of a number, in the order of maps (n, h, w)."""
+    ranks, smooth = _ranks(resized(maps, pixels.shape[1])), blurred(pixels)
+    found = [_of_image(probabilities, *given) for given in zip(pixels, smooth, ranks, numbers.tolist(), strict=True)]
+    return Curves(*np.array(found).reshape(-1, 2).T)
+
+
+def centred(images: int, side: int) -> np.ndarray:
+    """A Gaussian in the middle of each image, whose standard deviation is a quarter of the side."""
+    places = (np.arange(side) + 0.5) / side - 0.5
+    profile = np.exp(-0.5 * (places / 0.25) ** 2)
+    maps: np.ndarray = np.repeat(np.outer(profile, profile)[None], images, axis=0)
+    return maps
+
+
+def noise(images: int, side: int, seed: int = 0) -> np.ndarray:
+    """A map of independent values for each image."""
+    return np.random.default_rng(seed).normal(size=(images, side, side))
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Spearman's correlation between the maps (n, h, w) of each image; NaN where one of them is the same everywhere."""
+    one, other = (_centred_ranks(maps.reshape(len(maps), -1)) for maps in (first, second))
+    scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
+    empty = np.full(len(one), np.nan)
+    found: np.ndarray = np.divide((one * other).sum(1), scale, out=empty, where=scale > 0)
+    return found
+
+
+def _ranks(maps: np.ndarray) -> np.ndarray:
+    """For each pixel how many come before it, the strongest evidence first."""  # (n, s, s)
+    flat = maps.reshape(len(maps), -1)
+    order = np.argsort(-flat, axis=1, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(flat.shape[1])[None], axis=1)
+    shaped: np.ndarray = ranks.reshape(maps.shape)
+    return shaped
+
+
+def _of_image(
+    probabilities: Probabilities, image: np.ndarray, smooth: np.ndarray, ranks: np.ndarray, number: int
+) -> tuple[float, float]:
+    """The means over the steps; the first and the last step, whole and blurred image, are the same for every map."""
+    limits = np.linspace(0, ranks.size, STEPS + 1)[:, None, None]
+    chosen = (ranks < limits)[..., None]  # (steps, s, s, 1)
+    deleted, inserted = np.where(chosen, smooth, image), np.where(chosen, image, smooth)
+    shares = probabilities(np.concatenate([deleted, inserted]))[:, number]
+    return float(shares[: STEPS + 1].mean()), float(shares[STEPS + 1 :].mean())
+
+
+def _centred_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks less their mean; equal values share the mean of their ranks."""
+    ranks = np.stack([_shared_ranks(row) for row in values])
+    less: np.ndarray = ranks - ranks.mean(axis=1, keepdims=True)
+    return less
+
+
+def _shared_ranks(row: np.ndarray) -> np.ndarray:
+    _, place, counts = np.unique(row, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    shared: np.ndarray = (last - (counts - 1) / 2)[place]
+    return shared
