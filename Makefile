@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check fix docs wheel bench clean
+.PHONY: help setup demo test test-slow check fix docs wheel bench starter clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,9 @@ wheel: setup ## build the wheel: in dist/
 bench: setup ## training against this machine's own limit, on drawn images: under 10 minutes
 	test -d bench-archive || $(BIN)/residerm data synth bench-archive
 	$(BIN)/residerm bench bench-archive --minutes 8
+
+starter: setup ## train the starter model on ../shared/data/ham10000 and put it into src/residerm/starter
+	$(BIN)/python dev/starter.py ../shared/data/ham10000
 
 clean: ## remove what the targets made
 	rm -rf .venv demo bench-archive build dist

@@ -15,6 +15,7 @@ from residerm.config import (
     AugmentOptions,
     DistillationOptions,
     Experiment,
+    MemberOptions,
     ModelOptions,
     Options,
     PixelSpec,
@@ -42,6 +43,7 @@ def train_(
     training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
     distillation: Annotated[DistillationOptions, _FLAT] = DistillationOptions(),
     trust: Annotated[TrustOptions, _FLAT] = TrustOptions(),
+    members: Annotated[MemberOptions, _FLAT] = MemberOptions(),
     config: Path | None = None,
     preset: str | None = None,
     resume: Path | None = None,
@@ -69,14 +71,16 @@ def train_(
     """
     groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust)
     if resume:
-        given = set[str]().union(*(group.model_fields_set for group in groups))
+        given = set[str]().union(*(group.model_fields_set for group in (*groups, members)))
         if path or config or preset or given - {"epochs", "max_minutes"}:
             raise UsageError(
                 "`resume` takes every option from the run: give nothing beside it but `epochs` and `max_minutes`"
             )
         return _resume(resume, training.epochs if "epochs" in given else None, training.max_minutes)
     experiment = gather(path, groups, config, preset)
-    return _dry_run(experiment) if dry_run else _train(experiment, runs)
+    if dry_run:
+        return _dry_run(experiment)
+    return _train_members(experiment, members, runs) if members.members > 1 else _train(experiment, runs)
 
 
 def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
@@ -93,6 +97,17 @@ def _train(experiment: Experiment, runs: Path) -> int:
     with progress() as shown:
         run = train(experiment, runs, shown)
     return _ended(run.folder)
+
+
+def _train_members(experiment: Experiment, members: MemberOptions, runs: Path) -> int:
+    from residerm.training.members import train_members
+
+    with progress() as shown:
+        joined = train_members(experiment, members, runs, shown)
+    codes = [_ended(run.folder) for run in joined.runs]
+    if joined.bundle:
+        out.print(f"{members.join}: {joined.bundle}")
+    return max(codes)
 
 
 def _resume(folder: Path, epochs: int | None, max_minutes: float | None) -> int:

@@ -21,6 +21,7 @@ from residerm.config.evaluation import Decision, EvaluateOptions
 from residerm.config.experiment import Experiment
 from residerm.config.explanation import ExplainOptions, Method
 from residerm.config.export import ExportOptions
+from residerm.config.members import Join, MemberOptions
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.prediction import PredictOptions
 from residerm.config.presets import PRESETS
@@ -39,7 +40,9 @@ __all__ = [
     "Experiment",
     "ExplainOptions",
     "ExportOptions",
+    "Join",
     "LogFormat",
+    "MemberOptions",
     "Method",
     "ModelOptions",
     "OnBadImage",

@@ -16,9 +16,10 @@ class ExportOptions(Options):
     to: Literal["onnx", "openvino"] | None = Field(
         None, description="Runtime to export to. Default: none; the model stays in torch, as a bundle of its own."
     )
-    precision: Literal["float32", "bf16", "int8"] = Field(
+    precision: Literal["float32", "float16", "bf16", "int8"] = Field(
         "float32",
-        description="Precision of the exported model. bf16 and int8 are refused where they could cost more than half a "
+        description="Precision of the exported model. float16 stores the weights in half of the bytes and computes in "
+        "float32. float16, bf16 and int8 are refused where they could cost more than half a "
         "point of balanced accuracy, macro AUC or calibration error.",
     )
     data: Path | None = Field(

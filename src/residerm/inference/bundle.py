@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 WEIGHTS, DESCRIPTION, TRUST, SEEN, MEMBERS = "model.safetensors", "model.json", "trust.npz", "seen.npz", "members"
+STARTER = Path(__file__).parents[1] / "starter"  # the model that comes with residerm
 
 
 def write_bundle(
@@ -116,7 +117,9 @@ def join_members(members: Sequence[Path]) -> tuple[Ensemble, ModelDescription]:
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle at a path: the folder itself, or that of a run."""
+    """The bundle at a path: the folder itself, or that of a run; `starter` is the model that comes with residerm."""
+    if path == Path("starter") and not path.exists():
+        path = STARTER
     for folder in (path, path / "bundle"):
         if (folder / DESCRIPTION).is_file():
             return folder

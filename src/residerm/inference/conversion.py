@@ -57,11 +57,32 @@ def write_onnx(model: Model | Ensemble, folder: Path) -> Path:
     return path
 
 
-def write_openvino(onnx: Path, folder: Path) -> Path:
+def store_in_half(path: Path) -> None:
+    """Store the filters of an ONNX graph in float16; the graph turns them back, so that it computes in float32."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load(path)
+    graph = model.graph
+    filters = {node.input[1] for node in graph.node if node.op_type == "Conv"}
+    stored = [tensor for tensor in graph.initializer if tensor.name in filters]
+    stored = [tensor for tensor in stored if tensor.data_type == TensorProto.FLOAT]
+    casts = []
+    for tensor in stored:
+        name, numbers = tensor.name, numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(numbers.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], f"{name}_whole", to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
+
+
+def write_openvino(onnx: Path, folder: Path, *, in_half: bool = False) -> Path:
     """Write an ONNX graph in OpenVINO's format, as model.xml and model.bin."""
     import openvino
 
-    return _save_openvino(openvino.convert_model(onnx), folder)
+    return _save_openvino(openvino.convert_model(onnx), folder, in_half=in_half)
 
 
 def quantise(graph: Path, calibration: Iterable[np.ndarray]) -> None:
@@ -88,11 +109,11 @@ def _quantised(model: Any, images: list[Any]) -> Any:
         return nncf.quantize(model, nncf.Dataset(images), preset=nncf.QuantizationPreset.MIXED, subset_size=len(images))
 
 
-def _save_openvino(model: Any, folder: Path, name: str = OPENVINO[0]) -> Path:
+def _save_openvino(model: Any, folder: Path, name: str = OPENVINO[0], *, in_half: bool = False) -> Path:
     import openvino
 
     path = folder / name
-    openvino.save_model(model, path, compress_to_fp16=False)
+    openvino.save_model(model, path, compress_to_fp16=in_half)
     return path
 
 

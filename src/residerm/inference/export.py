@@ -110,11 +110,13 @@ def _write_graph(
     precision: Precision,
     calibration: Sample,
 ) -> None:
-    from residerm.inference.conversion import quantise, write_onnx, write_openvino
+    from residerm.inference.conversion import quantise, store_in_half, write_onnx, write_openvino
 
     graph = write_onnx(model, folder)
+    if precision == "float16":
+        store_in_half(graph)
     if to == "openvino":
-        onnx, graph = graph, write_openvino(graph, folder)
+        onnx, graph = graph, write_openvino(graph, folder, in_half=precision == "float16")
         onnx.unlink()
     if precision == "int8":
         count = min(len(calibration), _CALIBRATION_IMAGES)

@@ -21,7 +21,7 @@ from residerm.inference.predictor import Predictor
 if TYPE_CHECKING:
     from residerm.inference.runtimes import Runtime
 
-Precision = Literal["auto", "float32", "bf16", "int8"]
+Precision = Literal["auto", "float32", "float16", "bf16", "int8"]
 RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 _EXTRAS = {"openvino": "openvino", "torch": "train"}
@@ -50,8 +50,8 @@ def load(
     if runtime not in ("auto", "torch"):
         raise UsageError(f"`runtime={runtime}`: {path} is not exported; residerm export {path} --to {runtime}")
     require_installed("torch")
-    if precision == "int8":
-        raise UsageError(f"`precision=int8`: {path} is not exported; residerm export {path} --to openvino")
+    if precision in ("float16", "int8"):
+        raise UsageError(f"`precision={precision}`: {path} is not exported; residerm export {path} --to openvino")
     from residerm.inference.runtimes.torch import TorchRuntime
 
     model, description = read_network(folder)

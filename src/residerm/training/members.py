@@ -1,0 +1,68 @@
+"""Several networks of one recipe, trained one after another and joined into one model.
+
+    joined = train_members(experiment, MemberOptions(members=3))
+
+The members differ in their seed alone: weights where they are random, order and augmentation. All share the split, so
+that the images that one has not seen are new to all. A member whose run is interrupted ends the whole; the members that
+are finished stay, and can be joined by `residerm export`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from residerm.config import Experiment, MemberOptions
+from residerm.errors import UsageError
+from residerm.inference.bundle import write_ensemble
+from residerm.progress import SILENT, Progress
+from residerm.runs import Run
+from residerm.training.session import train
+from residerm.training.soup import make_soup
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The members' runs, and the bundle that they are joined in; None where one was interrupted."""
+
+    runs: tuple[Run, ...]
+    bundle: Path | None
+
+
+def train_members(
+    experiment: Experiment, options: MemberOptions, runs: Path = Path("runs"), progress: Progress = SILENT
+) -> Joined:
+    """Train the members and join them."""
+    _refuse_soup_of_random_weights(experiment, options)
+    finished: list[Run] = []
+    for member in range(options.members):
+        progress.remark(f"member {member + 1} of {options.members}")
+        finished.append(train(_with_seed(experiment, experiment.training.seed + member), runs, progress))
+        if finished[-1].summary is None:
+            return Joined(tuple(finished), None)
+    return Joined(tuple(finished), _join([run.folder for run in finished], options, progress))
+
+
+def _with_seed(experiment: Experiment, seed: int) -> Experiment:
+    return experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": seed})})
+
+
+def _join(runs: Sequence[Path], options: MemberOptions, progress: Progress) -> Path:
+    """The joined bundle, named after the first member's run and beside it."""
+    place = runs[0].with_name(f"{runs[0].name}-{options.join}-of-{len(runs)}")
+    if options.join == "ensemble":
+        return write_ensemble(runs, place)
+    soup = make_soup(runs, place, progress)
+    progress.remark(f"the soup is of {len(soup.runs)} of {len(runs)} runs")
+    return soup.bundle
+
+
+def _refuse_soup_of_random_weights(experiment: Experiment, options: MemberOptions) -> None:
+    """Before anything is trained."""
+    network = experiment.network
+    if options.join == "soup" and options.members > 1 and not (network.pretrained or network.weights):
+        raise UsageError(
+            "join: networks that begin with random weights have no meaningful average: give pretrained or weights, "
+            "or join them as an ensemble"
+        )

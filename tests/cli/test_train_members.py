@@ -1,0 +1,71 @@
+"""`residerm train --members`: runs of one recipe, joined as an ensemble or a soup."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import making
+import numpy as np
+import pytest
+import yaml
+
+from residerm import cli
+from residerm.inference import load
+from residerm.inference.bundle import read_description
+
+SMALL = ("--model", "cnn", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+
+
+def train(archive: Path, runs: Path, *options: str, size: int = 32) -> list[Path]:
+    assert cli.run(["train", str(archive), *SMALL, "--size", str(size), "--runs", str(runs), *options]) == 0
+    return sorted(runs.iterdir())
+
+
+def test_an_ensemble_says_the_mean_of_what_its_members_say(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = train(archive, tmp_path / "runs", "--members", "2", "--seed", "3")
+    ensemble = next(path for path in made if path.name.endswith("-ensemble-of-2"))
+    members = [path for path in made if path != ensemble]
+    assert f"ensemble: {ensemble}" in capsys.readouterr().out.replace("\n", "")
+    assert [yaml.safe_load((run / "config.yaml").read_text())["seed"] for run in members] == [3, 4]
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    mean = np.mean([load(run).predict_pixels(pixels) for run in members], axis=0)
+    np.testing.assert_allclose(load(ensemble).predict_pixels(pixels), mean, atol=1e-6)
+    assert read_description(ensemble).members == 2
+
+
+def test_a_soup_of_members_is_one_network(archive: Path, tmp_path: Path) -> None:
+    start = train(archive, tmp_path / "start")[0]
+    made = train(archive, tmp_path / "runs", "--weights", str(start), "--members", "2", "--join", "soup")
+    soup = next(path for path in made if path.name.endswith("-soup-of-2"))
+    assert read_description(soup).members == 1
+
+
+def test_a_soup_of_random_weights_is_refused_before_training(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--members", "2", "--join", "soup", "--runs", str(tmp_path / "runs")]
+    assert cli.run(["train", str(archive), *SMALL, *options]) == 2
+    assert "begin with random weights have no meaningful average" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_members_that_disagree_are_not_joined(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = train(archive, tmp_path / "a")[0]
+    others = {
+        "classes": train(archive, tmp_path / "b", "--task", "malignancy")[0],
+        "pixels": train(archive, tmp_path / "c", size=40)[0],
+    }
+    for name, other in others.items():
+        out = tmp_path / f"ensemble-{name}"
+        assert cli.run(["export", str(first), str(other), "--out", str(out)]) == 2
+        assert f"their {name} differ" in " ".join(capsys.readouterr().err.split())
+        assert not out.exists()
