@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import BinaryIO
-
-import httpx
+from typing import TYPE_CHECKING, BinaryIO
 
 from residerm.errors import ResidermError, UsageError, explain
 from residerm.service.answers import Answers
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class ServiceError(ResidermError):
@@ -27,6 +28,8 @@ def ask(
     timeout: float = 60.0,
 ) -> Answers:
     """What a service says of image files; with `explained`, or for `explain_class`, also where its evidence lies."""
+    import httpx
+
     if not images:
         raise UsageError("`images`: give at least one file")
     route = "explain" if explained or explain_class else "predict"
