@@ -20,7 +20,9 @@ from typing import ClassVar, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from residerm.errors import ResidermError
-from residerm.files import new_file
+from residerm.files import new_file, read_regular
+
+LARGEST = 2**28  # bytes of a document; data.json names every image that was left out
 
 
 class DocumentError(ResidermError):
@@ -50,7 +52,7 @@ class Document(Section):
     def read(cls, path: Path) -> Self:
         """The document in a file."""
         try:
-            return cls.model_validate_json(path.read_bytes())
+            return cls.model_validate_json(read_regular(path, LARGEST))
         except (OSError, ValidationError) as error:
             raise DocumentError(_damaged(path, error, cls.remedy)) from error
 
@@ -66,7 +68,7 @@ Item = TypeVar("Item", bound=Section)
 def read_list(kind: type[Item], path: Path, remedy: str) -> list[Item]:
     """The sections of a file that holds a list of them."""
     try:
-        return TypeAdapter(list[kind]).validate_json(path.read_bytes())  # type: ignore[valid-type]
+        return TypeAdapter(list[kind]).validate_json(read_regular(path, LARGEST))  # type: ignore[valid-type]
     except (OSError, ValidationError) as error:
         raise DocumentError(_damaged(path, error, remedy)) from error
 

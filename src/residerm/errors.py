@@ -63,6 +63,15 @@ def printable(name: str) -> str:
     return name if name.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in name)
 
 
+def shortened(value: object, most: int = 80) -> str:
+    """A value that was given, as it stands in a message: whatever it is, it stays short."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def listed(names: Iterable[object], most: int = 5) -> str:
     """The first names, comma-separated, and how many more there are: messages stay one line."""
     texts = [str(name) for name in names]

@@ -5,6 +5,8 @@ that a reader never meets half of it, whatever stops the writer: an error, a ful
 stands under the final name either; only the hidden `.NAME.*.partial` stays. Folders above are made as needed, and
 taken away again if nothing came of it. Nothing is forced to the disk (no fsync): this is no promise against a power
 cut, after which what was written last can be made again. Failures come out as `WriteError` with the way out.
+
+Files that somebody else may have put there are read by `read_regular`, which neither hangs nor fills the memory.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +44,24 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     with _renamed(path, lambda place: replace or _is_free(place) or _is_empty_folder(place)) as temporary:
         temporary.mkdir()
         yield temporary
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """A file as a stream; a pipe or a device, which could be read for ever, is an error and is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(0, "it is a pipe or a device, not a file", str(path))
+
+
+def read_regular(path: Path, most: int) -> bytes:
+    """A file, whole, if it has no more bytes than this, whatever its directory says of its size."""
+    with open_regular(path) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise OSError(0, f"it has more than {most:,} bytes, the most that is read", str(path))
+    return content
 
 
 def reserve(file: IO[bytes], size: int) -> None:

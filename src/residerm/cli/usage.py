@@ -12,7 +12,9 @@ from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from residerm.errors import nearest
+from residerm.errors import nearest, shortened
+
+_LONGEST = 500  # characters of a message: what was given may be longer
 
 
 def explain_usage(error: CycloptsError) -> str:
@@ -26,6 +28,7 @@ def explain_usage(error: CycloptsError) -> str:
         text = f"unexpected argument {' '.join(error.unused_tokens or ())}"
     else:
         text = str(error)
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     end = "" if text.endswith((".", "?")) else "."
     return f"{text}{end} See `{' '.join(('residerm', *(error.command_chain or ())))} --help`"
 
@@ -45,4 +48,4 @@ def _of_option(name: str, findings: list[ErrorDetails]) -> str:
     given = str(findings[0]["input"])
     choices = re.findall("'([^']+)'", str(findings[0].get("ctx", {}).get("expected", "")))
     hint = nearest(given, choices)
-    return f"--{name.replace('_', '-')} must be {' or '.join(reasons)}, not {given!r}{'.' if hint else ''}{hint}"
+    return f"--{name.replace('_', '-')} must be {' or '.join(reasons)}, not {shortened(given)}{hint and f'.{hint}'}"

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from residerm.config.base import Options
+from residerm.config.base import Options, Seed
 
 Task = Literal["diagnosis", "malignancy", "melanoma"]
 OnBadImage = Literal["error", "skip"]
@@ -48,7 +48,7 @@ class SplitOptions(Options):
     validation: float = Field(0.1, ge=0, lt=1, description="Share in the validation part.")
     folds: int | None = Field(None, ge=2, le=100, description="Divide into this many folds for cross-validation.")
     fold: int = Field(0, ge=0, description="With folds: the fold that is the test part.")
-    split_seed: int = Field(0, ge=0, description="Seed of the split.")
+    split_seed: Seed = Field(0, description="Seed of the split.")
 
 
 class SampleOptions(Options):
@@ -58,7 +58,7 @@ class SampleOptions(Options):
         "none", description="Cut large classes (under), repeat small ones (over), or both."
     )
     cut_to: float = Field(2.0, ge=1, description="Cut the largest class to this multiple of the second largest.")
-    raise_to: Literal["median", "largest"] | Annotated[int, Field(ge=1)] = Field(
+    raise_to: Literal["median", "largest"] | Annotated[int, Field(ge=1, le=10_000_000)] = Field(
         "median", description="Raise smaller classes to the median class, to the largest, or to this many images."
     )
 
@@ -84,4 +84,4 @@ class SyntheticOptions(Options):
     images: int = Field(2000, ge=70, le=100_000, description="Number of images to draw.")
     width: int = Field(200, ge=48, le=1024, description="Width of an image.")
     height: int = Field(150, ge=48, le=1024, description="Height of an image.")
-    seed: int = Field(0, ge=0, description="Seed of the archive.")
+    seed: Seed = Field(0, description="Seed of the archive.")

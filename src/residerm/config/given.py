@@ -13,7 +13,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from residerm.config.base import Options
-from residerm.errors import UsageError, nearest
+from residerm.errors import UsageError, nearest, shortened
 
 Group = TypeVar("Group", bound=Options)
 
@@ -37,11 +37,13 @@ class Given:
     def refuse_rest(self) -> None:
         """Refuse an option that no group has taken, with the nearest names."""
         for unknown in self._left:
-            raise UsageError(f"{self._source}: there is no option {unknown!r}.{nearest(str(unknown), self._known)}")
+            raise UsageError(
+                f"{self._source}: there is no option {shortened(unknown)}.{nearest(str(unknown), self._known)}"
+            )
 
 
 def refused(error: ValidationError, source: str) -> UsageError:
     """What is wrong with the first option that is."""
     wrong = error.errors()[0]
     option, complaint = wrong["loc"][-1], wrong["msg"][0].lower() + wrong["msg"][1:]
-    return UsageError(f"{source}: {option} is {wrong['input']!r}: {complaint}")
+    return UsageError(f"{source}: {option} is {shortened(wrong['input'])}: {complaint}")

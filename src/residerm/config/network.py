@@ -40,7 +40,9 @@ class ResNetOptions(Options):
         description="large: 7x7 with stride 2 and pooling, for 224 px; medium: the same without pooling; small: 3x3, "
         "for 32 px. Default: as published.",
     )
-    width: int | None = Field(None, ge=1, description="Channels of the first stage. Default: as published, 64 or 16.")
+    width: int | None = Field(
+        None, ge=1, le=4096, description="Channels of the first stage. Default: as published, 64 or 16."
+    )
     shortcut: Shortcut | None = Field(
         None,
         description="projection or padded: how a shortcut changes its channels; none: the plain counterpart. "

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from residerm.config.base import Options
+from residerm.config.base import Options, Seed
 from residerm.errors import UsageError
 
 Precision = Literal["auto", "float32", "bf16"]
@@ -15,8 +15,8 @@ Precision = Literal["auto", "float32", "bf16"]
 class TrainOptions(Options):
     """How a network is trained."""
 
-    epochs: int = Field(28, ge=1, description="Times that the training rows are gone through.")
-    batch_size: int = Field(64, ge=1, description="Images in a step, over all processes together.")
+    epochs: int = Field(28, ge=1, le=100_000, description="Times that the training rows are gone through.")
+    batch_size: int = Field(64, ge=1, le=1_000_000, description="Images in a step, over all processes together.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     rate: float = Field(4e-4, gt=0, description="Highest learning rate.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD, or the first decay rate of Adam.")
@@ -51,8 +51,8 @@ class TrainOptions(Options):
         description="The validation score that chooses the checkpoint: the last epoch within its error of the best.",
     )
     precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")
-    devices: int = Field(1, ge=1, description="Processes, each with a device of its own.")
-    seed: int = Field(0, ge=0, description="Seed of the weights, the order and the augmentation.")
+    devices: int = Field(1, ge=1, le=1024, description="Processes, each with a device of its own.")
+    seed: Seed = Field(0, description="Seed of the weights, the order and the augmentation.")
     max_minutes: float | None = Field(None, gt=0, description="Stop after so many minutes of training.")
     tensorboard: bool = Field(False, description="Draw the curves for TensorBoard too, in the run folder.")
 

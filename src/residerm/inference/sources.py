@@ -14,7 +14,7 @@ from pathlib import Path
 
 from residerm.errors import ArchiveError, ImageError, UsageError, counted, listed, printable
 from residerm.imaging import SUFFIXES
-from residerm.storage.containers import PACKED, read_regular
+from residerm.storage.containers import PACKED, read_image_file
 from residerm.storage.tree import Tree
 
 
@@ -57,7 +57,7 @@ def find_sources(given: Iterable[str | Path | Source]) -> Sources:
             if path.is_dir() or path.name.lower().endswith(PACKED):
                 _add_inside(path, sources)
             else:
-                sources.images.append(Source(printable(str(path)), partial(read_regular, path)))
+                sources.images.append(Source(printable(str(path)), partial(read_image_file, path)))
     if not sources.images:
         found = f" ({sources.remark})" if sources.others else ""
         raise UsageError(

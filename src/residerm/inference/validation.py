@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from residerm.errors import ResidermError, explain
+from residerm.files import read_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,16 +28,10 @@ class BundleError(ResidermError):
 
 def read_small_file(path: Path, most: int = LARGEST_DESCRIPTION) -> bytes:
     """The bytes of a regular file of a limited size: a pipe would wait for ever, a giant would fill the memory."""
-    if not path.is_file():
-        raise BundleError(f"{path} is missing, or is not a regular file; the bundle is damaged")
     try:
-        with path.open("rb") as stream:
-            content = stream.read(most + 1)
+        return read_regular(path, most)
     except OSError as error:
-        raise BundleError(f"{path} cannot be read: {explain(error)}") from error
-    if len(content) > most:
-        raise BundleError(f"{path} has more than the {most:,} bytes that such a file may have; the bundle is damaged")
-    return content
+        raise BundleError(f"{path} cannot be read: {explain(error)}; the bundle is damaged") from error
 
 
 def require_sound_weights(weights: Mapping[str, Tensor], source: Path) -> None:

@@ -27,8 +27,9 @@ import yaml
 from filelock import FileLock, Timeout
 
 from residerm.config import Experiment
-from residerm.errors import ResidermError, UsageError
-from residerm.files import new_file, new_folder
+from residerm.config.options_file import MOST_BYTES, parse_options
+from residerm.errors import ResidermError, UsageError, explain
+from residerm.files import new_file, new_folder, read_regular
 from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, ModelFacts, Summary
 from residerm.runs.metrics import Epoch, metrics_bytes, read_metrics
 from residerm.runs.splits import SplitRow, read_splits
@@ -184,10 +185,9 @@ def read_experiment(path: Path) -> Experiment:
 
 def read_options(path: Path) -> dict[str, Any]:
     """The options in a YAML file."""
+    source = f"`config={path}`"
     try:
-        options = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"`config={path}`: cannot be read as YAML ({error})") from error
-    if not isinstance(options, dict):
-        raise UsageError(f"`config={path}`: it should hold a line 'option: value' for each option")
-    return options
+        content = read_regular(path, MOST_BYTES)
+    except OSError as error:
+        raise UsageError(f"{source}: {explain(error)}") from error
+    return parse_options(content, source)

@@ -6,7 +6,6 @@ read is equal to what was written.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from residerm.documents import DocumentError
 from residerm.outputs import Outputs
 from residerm.runs.tables import read_table
+from residerm.spreadsheet import Writer
 
 REMEDY = "remove the folder {folder} and run `residerm evaluate` again"
 _ABOUT = ("image_id", "group", "label", "predicted")
@@ -43,14 +43,14 @@ class PredictionTable:
     def write(self, path: Path) -> None:
         """Write them as a table."""
         with path.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([*_ABOUT, *(f"p_{name}" for name in self.classes), *_PERSON])
+            writer = Writer(stream)
+            writer.row([*_ABOUT, *(f"p_{name}" for name in self.classes), *_PERSON])
             for row in range(len(self)):
                 answer = [self.classes[self.labels[row]], self.classes[self.predicted[row]]]
                 age = self.ages[row]
                 person = [self.sexes[row], "" if age is None else f"{age:g}", self.sites[row]]
                 probabilities = map(float, self.probabilities[row])
-                writer.writerow([self.image_ids[row], self.groups[row], *answer, *probabilities, *person])
+                writer.row([self.image_ids[row], self.groups[row], *answer, *probabilities, *person])
 
     @classmethod
     def read(cls, path: Path, classes: Sequence[str]) -> PredictionTable:

@@ -1,4 +1,5 @@
-"""CSV files as residerm writes them: a header, then rows, in UTF-8. A file that lacks a column is one sentence."""
+"""CSV files as residerm writes them: a header, then rows, in UTF-8. What a
+spreadsheet would compute is marked as text, and comes back as it was. A file that lacks a column is one sentence."""
 
 from __future__ import annotations
 
@@ -8,14 +9,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from residerm.documents import DocumentError
+from residerm.spreadsheet import Writer, unmarked
 
 
 def table_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     """A table as it is written."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    Writer(text).rows([columns, *rows])
     return text.getvalue().encode()
 
 
@@ -24,7 +24,9 @@ def read_table(path: Path, needed: Sequence[str], remedy: str) -> list[dict[str,
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)
-            columns, rows = reader.fieldnames or (), list(reader)
+            columns = [unmarked(name) for name in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DocumentError(f"{path} cannot be read ({error}): {remedy}") from error
     missing = [name for name in needed if name not in columns]
@@ -32,4 +34,4 @@ def read_table(path: Path, needed: Sequence[str], remedy: str) -> list[dict[str,
         raise DocumentError(f"{path} cannot be used (column {missing[0]} is missing): {remedy}")
     if any(None in row.values() for row in rows):
         raise DocumentError(f"{path} cannot be used (a row is shorter than the header): {remedy}")
-    return rows
+    return [{name: unmarked(cell) for name, cell in row.items()} for row in rows]

@@ -7,16 +7,15 @@ operating system, is not listed. A failure to read one file is an `ImageError` t
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
 from residerm.errors import ArchiveError, ImageError, explain
+from residerm.files import open_regular, read_regular
 
 LARGEST_IMAGE = 2**28  # bytes; what may be decoded of 8-bit RGBA, 62 megapixels, takes 250 MB where it is not packed
 PACKED = (".zip", ".npz")
-_AT_ONCE = getattr(os, "O_NONBLOCK", 0)  # a pipe is not waited for when it is opened; files know no difference
 _DROPPINGS = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 
 
@@ -63,37 +62,23 @@ class Folder:
 
     def open(self, file: File) -> IO[bytes]:
         """One file, as a stream."""
-        return open_regular(self.path / os.fsdecode(file.name))
+        try:
+            return open_regular(self.path / os.fsdecode(file.name))
+        except OSError as error:
+            raise ImageError(f"it cannot be read: {explain(error)}") from error
 
     def read(self, file: File) -> bytes:
         """One file, whole."""
         refuse_giant(file)
-        return read_regular(self.path / os.fsdecode(file.name))
+        return read_image_file(self.path / os.fsdecode(file.name))
 
 
-def open_regular(path: Path) -> IO[bytes]:
-    """A file as a stream; a pipe or a device, which could be read for ever, is refused without waiting for it."""
+def read_image_file(path: Path) -> bytes:
+    """The bytes of an image's file; an `ImageError` says why they cannot be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | _AT_ONCE)
-        stream = os.fdopen(descriptor, "rb")
+        return read_regular(path, LARGEST_IMAGE)
     except OSError as error:
         raise ImageError(f"it cannot be read: {explain(error)}") from error
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        stream.close()
-        raise ImageError("it is a pipe or a device, not a file")
-    return stream
-
-
-def read_regular(path: Path) -> bytes:
-    """A file, whole, if it is no larger than an image can be, whatever its directory says of its size."""
-    with open_regular(path) as stream:
-        try:
-            content = stream.read(LARGEST_IMAGE + 1)
-        except OSError as error:
-            raise ImageError(f"it cannot be read: {explain(error)}") from error
-    if len(content) > LARGEST_IMAGE:
-        raise ImageError(f"it has more than {LARGEST_IMAGE:,} bytes, the most that an image may have")
-    return content
 
 
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:

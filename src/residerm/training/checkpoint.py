@@ -6,12 +6,14 @@ name and renamed: whoever is killed while writing leaves the one before. It is r
 
 from __future__ import annotations
 
-import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, model_validator
 from torch import nn
 
 from residerm.errors import ResidermError
@@ -20,6 +22,7 @@ from residerm.runs import Epoch, Run
 from residerm.training.recipe import MovingAverage
 
 _FORMAT = 3
+_LARGEST_SETTING = 1e6  # of an optimiser, such as its learning rate
 
 
 class CheckpointError(ResidermError):
@@ -71,15 +74,16 @@ def save_state(state: State, path: Path) -> None:
 def load_state(state: State, path: Path, device: torch.device) -> None:
     """Put a training back to where a checkpoint was written."""
     content = _read(path, device)
-    try:
+    with _misfit_explained(path):
+        counts = _Counts.model_validate(content)
         state.model.load_state_dict(content["model"])
         state.average.module.load_state_dict(content["average"])
+        before = [dict(group) for group in state.optimizer.param_groups]
         state.optimizer.load_state_dict(content["optimizer"])
+        _require_fitting_optimizer(state.optimizer, before)
         for name in State._COUNTS:
-            setattr(state, name, content[name])
-        state.rows = [Epoch.from_values(row) for row in content["rows"]]
-    except (KeyError, RuntimeError, ValueError, TypeError) as error:
-        raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+            setattr(state, name, getattr(counts, name))
+        state.rows = [Epoch.from_values(row) for row in counts.rows]
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
@@ -89,10 +93,66 @@ def save_weights(module: nn.Module, path: Path) -> None:
 
 def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
     """Read the weights that were chosen."""
+    content = _read(path, device)
+    with _misfit_explained(path):
+        module.load_state_dict(content["average"])
+
+
+class _Counts(BaseModel):
+    """What a checkpoint holds besides weights; a file may hold anything under these names."""
+
+    model_config = ConfigDict(strict=True)
+
+    epoch: NonNegativeInt
+    step: NonNegativeInt
+    updates: NonNegativeInt
+    loss_sum: float
+    accuracy_sum: float
+    seconds: float
+    best_score: float | None
+    best_error: float
+    best_epoch: NonNegativeInt
+    kept_epoch: NonNegativeInt
+    rows: list[dict[str, float]]
+
+    @model_validator(mode="after")
+    def _within_rows(self) -> Self:
+        if max(self.best_epoch, self.kept_epoch) > len(self.rows) or len(self.rows) < self.epoch:
+            raise ValueError("an epoch has no row")
+        return self
+
+
+@contextmanager
+def _misfit_explained(path: Path) -> Iterator[None]:
+    """Whatever torch says of a state that does not fit; its words for strange types have no common ground."""
     try:
-        module.load_state_dict(_read(path, device)["average"])
-    except (KeyError, RuntimeError) as error:
+        yield
+    except Exception as error:
         raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+
+
+def _require_fitting_optimizer(optimizer: torch.optim.Optimizer, before: list[dict[str, Any]]) -> None:
+    """Refuse what torch takes unseen and stumbles over in the next step."""
+    for group, own in zip(optimizer.param_groups, before, strict=True):
+        for name, value in own.items():
+            if name != "params" and (_kind(group[name]) != _kind(value) or not _is_sane(group[name])):
+                raise ValueError(f"{name} is {group[name]!r}")
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if not isinstance(value, torch.Tensor) or value.shape not in (parameter.shape, torch.Size()):
+                raise ValueError(f"{name} does not fit its weights")
+
+
+def _is_sane(value: object) -> bool:
+    """Whether a setting, if it is a number, is one that an optimiser may have."""
+    return not isinstance(value, int | float) or 0 <= value <= _LARGEST_SETTING
+
+
+def _kind(value: object) -> object:
+    """The type of a setting; whole numbers and others are one."""
+    if isinstance(value, tuple):
+        return tuple(map(_kind, value))
+    return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
 
 
 @dataclass(frozen=True)
@@ -125,10 +185,11 @@ def _write(content: dict[str, Any], path: Path) -> None:
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    except Exception as error:  # bytes that are no checkpoint fail in as many ways as there are bytes
         raise CheckpointError(
             f"{path} is cut short or no checkpoint: remove it, and `resume` starts from the beginning"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+    found = content.get("format") if isinstance(content, dict) else None
+    if not isinstance(found, int) or found != _FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of this version of residerm")
     return content

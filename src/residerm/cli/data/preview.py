@@ -19,7 +19,7 @@ def preview_(
     augmentation: Annotated[AugmentOptions, Parameter(name="*")] = AugmentOptions(),
     out: Path = Path("preview.png"),
     images: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 8,
-    seed: int = 0,
+    seed: Annotated[int, Parameter(validator=validators.Number(gte=0, lt=2**32))] = 0,
 ) -> None:
     """Draw what training sees: originals above, augmented below.
 
