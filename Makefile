@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check fix docs wheel bench starter clean
+.PHONY: help setup demo test test-slow test-light check fix docs wheel bench starter clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,10 +24,16 @@ demo: setup ## draw synthetic lesions, train a small residual network, score it,
 	$(BIN)/residerm demo --out demo
 
 test: setup ## run the tests, without the slow ones
-	$(BIN)/pytest -n 2 -m 'not slow'
+	$(BIN)/pytest -n 2 -m 'not slow and not light'
 
 test-slow: setup ## run the slow tests
 	$(BIN)/pytest -m slow
+
+test-light: setup ## install without torch in a new environment, and use an exported model there
+	rm -rf build/light
+	$(BIN)/python -m venv build/light
+	build/light/bin/python -m pip install --quiet --constraint constraints.txt .
+	RESIDERM_LIGHT=$(CURDIR)/build/light $(BIN)/pytest -m light
 
 check: setup ## lint, types, layers
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from limits import folder_for_all, said_to_nobody
 from sklearn.metrics import balanced_accuracy_score
 
 from residerm import cli
+from residerm.inference import load
 from residerm.runs import Evaluation
 from residerm.scores import assess, point_scores
 
@@ -80,6 +81,22 @@ def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.Capt
     assert (run / "report.html").stat().st_size > 10_000
     assert "Not a medical device" in (run / "MODEL_CARD.md").read_text()
     assert {path.suffix for path in (run / "evaluations" / "ham10000-test" / "figures").iterdir()} == {".png", ".svg"}
+
+
+def test_a_bundle_away_from_its_run_is_scored_on_what_it_has_not_seen(run: Path, archive: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(run / "bundle", tmp_path / "bundle"))
+    with (run / "splits.csv").open() as stream:
+        parts = {line["image_id"]: line["part"] for line in csv.DictReader(stream)}
+    assert cli.run(["evaluate", str(bundle), "--data", str(archive)]) == 0
+    with (bundle / "evaluations" / "ham10000-all" / "predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert sorted(row["image_id"] for row in rows) == sorted(name for name, part in parts.items() if part == "test")
+    assert load(bundle).description == load(run).description  # it still is a bundle
+
+
+def test_a_bundle_without_an_archive_has_nothing_to_be_scored_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["evaluate", str(run / "bundle")]) == 2
+    assert "is a bundle, which has no test part of its own: name an archive with --data" in capsys.readouterr().err
 
 
 def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> None:

@@ -34,7 +34,7 @@ def evaluate_(
     Parameters
     ----------
     run
-        Folder of a finished run.
+        Folder of a finished run; with --data also a bundle, which need not be in the folder of its run.
     json
         Print all scores as JSON.
     """
@@ -50,7 +50,9 @@ def evaluate_(
     _show(evaluation.scores)
     if evaluation.comparison:
         _show_comparison(evaluation.comparison)
-    out.print(f"scores: {evaluation.folder}\nreport: {run / 'report.html'}\ncard:   {run / 'MODEL_CARD.md'}")
+    out.print(f"scores: {evaluation.folder}")
+    if (run / "report.html").exists():  # a bundle has none
+        out.print(f"report: {run / 'report.html'}\ncard:   {run / 'MODEL_CARD.md'}")
     out.print("Not a medical device and not a diagnosis: for research and teaching only.")
 
 

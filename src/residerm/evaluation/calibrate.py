@@ -3,7 +3,7 @@
     calibrate("runs/20260101-120000-resnet50-ham10000-64px-s0", CalibrateOptions(data=Path("our-clinic.csv")))
 
 The result is a new bundle with the same weights. What outliers are measured against stays: the training images. Images
-that the run was trained or chosen with are left out, and so are those of classes that the model does not have.
+that the model was trained or chosen with are left out, and so are those of classes that the model does not have.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from residerm.data.archives.records import Records
 from residerm.data.loading.cache import Cache, open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import meet
-from residerm.evaluation.subject import finished, unknown_to
+from residerm.evaluation.subject import finished
+from residerm.evaluation.unseen import is_run, unseen
 from residerm.files import require_writable
 from residerm.inference import ModelDescription, Predictor, load, read_description
 from residerm.inference.bundle import find_bundle, replace_trust
 from residerm.outputs import Outputs, Views, concatenated
 from residerm.progress import SILENT, Progress
-from residerm.runs import read_experiment
 from residerm.trust import Trust, TrustSummary
 
 _BATCH = 128
@@ -85,18 +85,15 @@ def _site(path: Path, description: ModelDescription, options: CalibrateOptions, 
 def _new_to(
     path: Path, records: Records, rows: np.ndarray, options: CalibrateOptions, progress: Progress
 ) -> np.ndarray:
-    """The rows that a run has not seen; a bundle does not say what it has seen."""
-    if not (path / "bundle").is_dir():
-        return rows
-    run = finished(path)
-    if read_experiment(run.folder / "config.yaml").path.resolve() == options.data.resolve():
+    """The rows that a run or a bundle has not seen."""
+    if is_run(path) and finished(path).experiment.path.resolve() == options.data.resolve():
         raise UsageError(
             f"`data={options.data}` is the archive that {path} was trained on, and its test part is kept for "
             "evaluation: calibrate on images from where the model is to be used"
         )
-    left = unknown_to(run, records, rows)
+    left = unseen(path, records, rows)
     if len(left) < len(rows):
-        progress.remark(f"{len(rows) - len(left):,} images that the run was trained or chosen with are left out")
+        progress.remark(f"{len(rows) - len(left):,} images that the model was trained or chosen with are left out")
     return left
 
 

@@ -11,7 +11,8 @@ from residerm.data.loading.cache import open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.meeting import meet
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.subject import Subject, finished, unknown_to
+from residerm.evaluation.subject import Subject, finished
+from residerm.evaluation.unseen import is_run, unseen
 from residerm.inference import load
 from residerm.progress import Progress
 from residerm.runs import RunComparison
@@ -22,7 +23,9 @@ class Other:
     """The run that is compared with, on the same images, each with its own preprocessing."""
 
     def __init__(self, folder: Path, subject: Subject, options: EvaluateOptions, progress: Progress) -> None:
-        self._run, self._options, self._progress = finished(folder), options, progress
+        self._folder, self._options, self._progress = folder, options, progress
+        if is_run(folder):
+            finished(folder)
         self._predictor = load(folder, precision=options.precision)
         classes, own = self._predictor.description.classes, subject.meeting
         if own is None and classes != subject.records.classes:
@@ -40,13 +43,11 @@ class Other:
 
     def unknown(self, rows: np.ndarray) -> np.ndarray:
         """The rows that this run has not seen either."""
-        left = unknown_to(self._run, self._subject.records, rows)
+        left = unseen(self._folder, self._subject.records, rows)
         if not len(left):
-            raise UsageError(f"`against={self._run.folder}`: it was trained with every image that is to be scored")
+            raise UsageError(f"`against={self._folder}`: it was trained with every image that is to be scored")
         if len(left) < len(rows):
-            self._progress.remark(
-                f"{len(rows) - len(left):,} images that {self._run.folder.name} has seen are left out"
-            )
+            self._progress.remark(f"{len(rows) - len(left):,} images that {self._folder.name} has seen are left out")
         return left
 
     def compared_with(self, predictions: Predictions) -> RunComparison:
@@ -57,4 +58,4 @@ class Other:
             predictions.labels, predictions.probabilities, own.probabilities, predictions.classes, predictions.groups,
             predicted=(predictions.predicted, own.predicted), group_name=group_name,
         )  # fmt: skip
-        return RunComparison(against=self._run.folder.name, **dict(differences))
+        return RunComparison(against=self._folder.name, **dict(differences))

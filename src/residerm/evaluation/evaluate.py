@@ -26,10 +26,12 @@ from residerm.evaluation.gallery import write_gallery
 from residerm.evaluation.predictions import Predictions
 from residerm.evaluation.subject import Subject, finished, hiding, other_archive, own_part
 from residerm.evaluation.trust import trust_scores
+from residerm.evaluation.unseen import is_run
 from residerm.explanation.methods import Subject as Explained
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load, read_description
 from residerm.inference.answers import Rule
+from residerm.inference.bundle import find_bundle
 from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Evaluation, EvaluationScores, Run, TrainingScores, write_outputs
@@ -40,7 +42,7 @@ from residerm.taxonomy import mapping_for
 
 
 def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
-    """Score a run, and keep the result in its folder; what is there already is given back."""
+    """Score a run or a bundle, and keep the result in its folder; what is there already is given back."""
     if options.explain and options.without:
         raise UsageError("`explain` scores explanations of whole images: leave out `without`")
     if options.against and options.without:
@@ -49,12 +51,12 @@ def evaluate(folder: Path, options: EvaluateOptions = EvaluateOptions(), progres
         raise UsageError("`explain_method` and `explain_stage` say how to explain: give `explain` too")
     if options.prior and options.decide != "probable":
         raise UsageError("`prior` has classes named as if all were equally frequent already: leave out `decide`")
-    run = finished(folder)
+    run = finished(folder) if is_run(folder) else _bundle(folder, options)
     description = read_description(folder)
     subject = (
-        other_archive(run, description, options, progress) if options.data else own_part(run, description, progress)
+        other_archive(folder, description, options, progress) if options.data else own_part(run, description, progress)
     )
-    target = run.folder / "evaluations" / _name(subject, options)
+    target = run.evaluations / _name(subject, options)
     if target.exists() and not options.again:
         evaluation = Evaluation.read(target)
     else:
@@ -109,10 +111,18 @@ def _write_answers(predictions: Predictions, scores: EvaluationScores, folder: P
     draw_figures(folder, scores, predictions.table)
 
 
+def _bundle(folder: Path, options: EvaluateOptions) -> Run:
+    """The folder of a bundle, which keeps its evaluations as a run does."""
+    if options.data is None:
+        raise UsageError(f"{folder} is a bundle, which has no test part of its own: name an archive with `data`")
+    return Run(find_bundle(folder))
+
+
 def _reported(run: Run, evaluation: Evaluation) -> Evaluation:
-    """Write the run's report and card anew."""
-    write_report(run)
-    write_card(run)
+    """Write the run's report and card anew; a bundle has neither options nor epochs to report."""
+    if is_run(run.folder):
+        write_report(run)
+        write_card(run)
     return evaluation
 
 

@@ -19,6 +19,7 @@ from residerm.errors import UsageError
 from residerm.evaluation.meeting import Meeting, meet
 from residerm.evaluation.painter import Hidden, Painter, painter_for
 from residerm.evaluation.predictions import Predictions, outputs_of
+from residerm.evaluation.unseen import tells_what_it_has_seen, unseen
 from residerm.inference import ModelDescription, Predictor
 from residerm.inference.answers import Answers, Rule
 from residerm.progress import Progress
@@ -97,21 +98,23 @@ def own_part(run: Run, description: ModelDescription, progress: Progress) -> Sub
     return Subject(records.layout.name, "test", records, dataset.cache, rows, training=dataset.training_rows)
 
 
-def other_archive(run: Run, description: ModelDescription, options: EvaluateOptions, progress: Progress) -> Subject:
-    """Another archive, less the images that the run has seen and those of classes that it does not know."""
+def other_archive(model: Path, description: ModelDescription, options: EvaluateOptions, progress: Progress) -> Subject:
+    """Another archive, less the images that the model has seen and those of classes that it does not know."""
     assert options.data is not None
     records = open_archive(options.data).require()
     meeting = meet(description.classes, description.task, records, options.task)
     cache = open_cache(records, description.pixels, progress=progress)
     mapped = np.flatnonzero(meeting.labels(records) >= 0)
-    rows = unknown_to(run, records, mapped)
+    rows = unseen(model, records, mapped)
     if not len(rows):
-        raise UsageError(f"`data={options.data}`: the run was trained on all of its images; none is left to score")
+        raise UsageError(f"`data={options.data}`: the model was trained on all of its images; none is left to score")
     remarks = [
         f"{count:,} images of class {name}: the model has none for it" for name, count in meeting.unmapped.items()
     ]
+    if not tells_what_it_has_seen(model):
+        remarks.append("the bundle does not tell which images it was trained on: some of these may be among them")
     if len(rows) < len(mapped):
-        remarks.append(f"{len(mapped) - len(rows):,} images that the run was trained with or chosen by are left out")
+        remarks.append(f"{len(mapped) - len(rows):,} images that the model was trained with or chosen by are left out")
     name = records.layout.name if records.layout.name not in ("csv", "folders") else options.data.resolve().stem
     return Subject(name, "all", records, cache, rows, meeting, remarks=tuple(remarks))
 
@@ -123,15 +126,6 @@ def hiding(subject: Subject, hidden: Hidden | None, description: ModelDescriptio
     painter, remark = painter_for(hidden, subject.records, subject.rows, description, progress)
     remarks = (*subject.remarks, *([remark] if remark else []))
     return replace(subject, rows=painter.rows, training=None, remarks=remarks, painter=painter)
-
-
-def unknown_to(run: Run, records: Records, rows: np.ndarray) -> np.ndarray:
-    """Those of the rows whose images and lesions a run has neither trained on nor validated with."""
-    known = [row for row in run.splits if row.part != "test"]
-    images, groups = {row.image_id for row in known}, {row.group for row in known}
-    return np.array(
-        [row for row in rows if records.image_id(row) not in images and records.group(row) not in groups], dtype=int
-    )
 
 
 def _refuse_other_labels(run: Run, records: Records, description: ModelDescription) -> None:

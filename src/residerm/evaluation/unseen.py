@@ -17,10 +17,15 @@ def is_run(model: Path) -> bool:
     return (model / "splits.csv").is_file()
 
 
+def tells_what_it_has_seen(model: Path) -> bool:
+    """Whether it is known what a run or a bundle has seen; bundles of format 1 do not tell."""
+    return is_run(model) or read_seen(model) is not None
+
+
 def unseen(model: Path, records: Records, rows: np.ndarray) -> np.ndarray:
     """Those of the rows whose images and lesions a run or a bundle has neither been trained on nor chosen by.
 
-    A bundle that does not tell, as before format 2, is taken to have seen none.
+    A bundle that does not tell is taken to have seen none.
     """
     images = [records.image_id(int(row)) for row in rows]
     groups = [records.group(int(row)) for row in rows]

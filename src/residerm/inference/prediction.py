@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -81,13 +81,11 @@ def predict(
     found = find_sources(images)
     if found.remark:
         progress.remark(found.remark)
-    sources = found.images
-    with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(sources), batch_size):
-            some = sources[start : start + batch_size]
-            pixels = list(pool.map(lambda source: _pixels(source, predictor), some))
-            yield from _lines(rule, some, pixels)
-            progress.advance("predicting", min(start + batch_size, len(sources)), len(sources))
+    done = 0
+    for some, pixels in _decoded(found.images, predictor, batch_size):
+        yield from _lines(rule, some, pixels)
+        done += len(some)
+        progress.advance("predicting", done, len(found.images))
 
 
 def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
@@ -146,6 +144,25 @@ def _cells(judgement: Judgement | None) -> list[str]:
     yes_or_no = ["yes" if one else "no" for one in (judgement.abstained, judgement.outlier)]
     score = f"{judgement.outlier_score:g}"
     return [" ".join(judgement.prediction_set), *yes_or_no, score, "; ".join(judgement.remarks)]
+
+
+def _decoded(
+    sources: Sequence[Source], predictor: Predictor, batch_size: int
+) -> Iterator[tuple[Sequence[Source], list[np.ndarray | str]]]:
+    """Batches of decoded images; the next one is decoded while the caller works on this one."""
+    pool = ThreadPoolExecutor(cores())
+    try:
+        before: tuple[Sequence[Source], list[Future[np.ndarray | str]]] | None = None
+        for start in range(0, len(sources), batch_size):
+            some = sources[start : start + batch_size]
+            under_way = some, [pool.submit(_pixels, source, predictor) for source in some]
+            if before:
+                yield before[0], [future.result() for future in before[1]]
+            before = under_way
+        if before:
+            yield before[0], [future.result() for future in before[1]]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _pixels(source: Source, predictor: Predictor) -> np.ndarray | str:
