@@ -53,6 +53,34 @@ def test_every_section_is_there(scores: EvaluationScores, run: Path) -> None:
     assert trust.decision is None
 
 
+def test_report_and_card_show_it_with_its_limits(run: Path) -> None:
+    evaluation = evaluate(run)
+    page = " ".join((run / "report.html").read_text().split())
+    card = " ".join((run / "MODEL_CARD.md").read_text().split())
+    for text in (page, card):
+        assert "How far to rely on an answer" in text
+        assert "not for each patient" in text
+        assert "the calibration error would be about" in text
+        assert "are marked as unlike the training images" in text
+    for limit in (
+        "nothing is promised",
+        "can still show something",
+        "not by itself a bias",
+        "nothing is said of a single",
+    ):
+        assert limit in page
+    figures = {path.name for path in (evaluation.folder / "figures").iterdir()}
+    assert {"calibration.svg", "risk_coverage.png"} <= figures
+    assert "Reliability before and after calibration" in page
+
+
+def test_the_command_shows_it(run: Path, outliers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["evaluate", str(run), "--outliers", str(outliers)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in ("after minus before", "images from elsewhere", "sets contain the true class of", "most confident 80"):
+        assert text in printed
+
+
 def test_outliers_are_told_apart(scores: EvaluationScores) -> None:
     (found,) = scores.trust.outliers
     assert (found.source, found.images) == ("noise", 12)

@@ -11,7 +11,7 @@ from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.config import EvaluateOptions
 
 if TYPE_CHECKING:
-    from residerm.runs import EvaluationScores, RunComparison
+    from residerm.runs import Evaluation, EvaluationScores, RunComparison
     from residerm.scores import Estimate
 
 _HEADLINE = (
@@ -48,6 +48,8 @@ def evaluate_(
         show_json(evaluation.scores.plain())
         return
     _show(evaluation.scores)
+    if evaluation.scores.trust:
+        _show_trust(evaluation)
     if evaluation.comparison:
         _show_comparison(evaluation.comparison)
     out.print(f"scores: {evaluation.folder}")
@@ -72,6 +74,21 @@ def _show(scores: EvaluationScores) -> None:
         for name, estimates in scores.by_class.items()
     ]
     show_table("by class", ("class", "images", *_BY_CLASS), by_class)
+
+
+def _show_trust(evaluation: Evaluation) -> None:
+    from residerm.report.trust import shown_trust
+
+    shown = shown_trust(evaluation)
+    assert shown is not None, "the scores of trust are there"
+    show_table("calibration", ("score", "before", "after", "after minus before"), shown.calibration)
+    if shown.outliers:
+        rows = [[row.source, row.images, row.auroc, row.false_positive_rate, row.marked] for row in shown.outliers]
+        columns = ("images from elsewhere", "images", "AUROC", "pass, where 95 % of the scored do", "marked")
+        show_table("outliers", columns, rows)
+    for text in (shown.sets_told, shown.selective_told, shown.decision_told, *shown.limits):
+        if text:
+            out.print(text)
 
 
 def _cells(estimate: Estimate) -> tuple[str, str]:

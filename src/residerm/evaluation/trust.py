@@ -41,7 +41,7 @@ def trust_scores(
     bootstrap, groups, labels = Bootstrap(_RESAMPLES, unit, 0), predictions.groups, predictions.labels
     before = _read(predictions.outputs.probabilities, subject, predictor)
     after = _read(judged.probabilities, subject, predictor)
-    selective = Selective(judged.confidence, labels, predictions.predicted)
+    selective = Selective(judged.confidence, labels, after.argmax(axis=1))  # whatever class is named
     compared, not_compared = _differences(predictions, judged, unit, own=predictions.classes == trust.classes)
     threshold = trust.outlier_threshold(predictions.views)
     return TrustScores(

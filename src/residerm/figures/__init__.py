@@ -9,10 +9,12 @@
 | `archive` | the class distribution; rows of images |
 | `training` | what every epoch brought |
 | `evaluation` | confusion, ROC and precision-recall curves, reliability |
+| `selective` | errors over coverage; reliability before and after calibration |
 """
 
 from residerm.figures.archive import class_distribution, image_rows
 from residerm.figures.evaluation import confusion, precision_recall, reliability, roc
+from residerm.figures.selective import calibration, risk_coverage
 from residerm.figures.style import BLUE, FAINT, INK, PALE, RED, SERIES, inline, new_figure, quiet, save, svg
 from residerm.figures.training import learning_curves
 
@@ -23,6 +25,7 @@ __all__ = [
     "PALE",
     "RED",
     "SERIES",
+    "calibration",
     "class_distribution",
     "confusion",
     "image_rows",
@@ -32,6 +35,7 @@ __all__ = [
     "precision_recall",
     "quiet",
     "reliability",
+    "risk_coverage",
     "roc",
     "save",
     "svg",

@@ -23,6 +23,7 @@ from residerm.report.licence import Consequence, consequence
 from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
 from residerm.report.template import environment
+from residerm.report.trust import shown_trust
 from residerm.runs import Evaluation, Run
 
 _HUB_NAMES = {
@@ -60,6 +61,7 @@ def _card(material: Material) -> str:
         "command": Markup(tables.command(material.environment).replace("\n", " ")),
         "meaning": tables.meaning,
         "main": material.main,
+        "trust": shown_trust(material.main) if material.main else None,
     }
     template = environment(autoescape=False, finalize=_plain).get_template("card.md")
     return template.render(said | (_scores(material.main) if material.main else {}))

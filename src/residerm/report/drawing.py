@@ -16,7 +16,9 @@ import numpy as np
 from residerm import figures
 from residerm.report.estimates import SCORES
 from residerm.runs import Epoch, Evaluation, EvaluationScores, PredictionTable
-from residerm.scores.curves import curve, rank
+from residerm.scores.curves import curve as roc_curve
+from residerm.scores.curves import rank
+from residerm.scores.trust_results import TrustScores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,6 +66,22 @@ def evaluation_figures(scores: EvaluationScores, predictions: PredictionTable) -
         drawn["precision_recall"] = figures.precision_recall(precision, _notes(scores, "average_precision"))
     if scores.reliability:
         drawn["reliability"] = figures.reliability(scores.reliability)
+    return drawn | (_of_trust(scores.trust) if scores.trust else {})
+
+
+def _of_trust(trust: TrustScores) -> dict[str, Figure]:
+    """Reliability before and after calibration, and errors over coverage."""
+    drawn: dict[str, Figure] = {}
+    if trust.calibration:
+        before, after = (
+            [(one.confidence, one.accuracy) for one in bins]
+            for bins in (trust.calibration.reliability_before, trust.calibration.reliability_after)
+        )
+        drawn["calibration"] = figures.calibration(before, after)
+    if trust.selective:
+        found = trust.selective
+        curve = np.array(found.curve).T
+        drawn["risk_coverage"] = figures.risk_coverage({"this model": (curve[0], curve[1])}, found.chosen)
     return drawn
 
 
@@ -109,7 +127,7 @@ def _curves(predictions: PredictionTable, shown: Iterable[str]) -> dict[str, tup
         number = predictions.classes.index(name)
         positive, probability = predictions.labels == number, predictions.probabilities[:, number]
         if positive.any() and not positive.all():
-            roc = curve(rank(positive, probability), np.ones((1, len(positive))))
+            roc = roc_curve(rank(positive, probability), np.ones((1, len(positive))))
             curves[name] = (
                 thinned(1 - roc.specificity[0], roc.sensitivity[0]),
                 thinned(roc.sensitivity[0], roc.precision[0]),

@@ -26,6 +26,7 @@ from residerm.report.licence import consequence
 from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
 from residerm.report.template import environment
+from residerm.report.trust import LIMITS, shown_trust
 from residerm.runs import Evaluation, Run
 
 CARDS = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
@@ -35,6 +36,7 @@ _CONTENTS = {
     "classes": "By class",
     "confusion": "Confusion",
     "curves": "Ranking and confidence",
+    "trust": "How far to rely on it",
     "people": "Sex, age, site",
     "gallery": "Pictures",
     "data": "Data",
@@ -58,6 +60,7 @@ def _page(material: Material) -> str:
     there = {
         **dict.fromkeys(("scores", "classes", "confusion", "curves"), material.main is not None),
         "people": bool(said["attributes"]),
+        "trust": said["trust"] is not None,
         "gallery": any(said["pictures"].values()),
         "others": bool(said["others"] or said["comparisons"] or said["left_out"]),
     }
@@ -91,7 +94,7 @@ def _of_run(material: Material) -> dict[str, Any]:
 def _of_main(main: Evaluation | None) -> dict[str, Any]:
     """The scores of the run's own test part."""
     if main is None:
-        return {"main": None, "attributes": {}, "pictures": {}}
+        return {"main": None, "attributes": {}, "pictures": {}, "trust": None}
     reading = Reading(main)
     rows = tables.headline(main)
     malignancy = tables.malignancy(main)
@@ -115,6 +118,8 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
         "most_curves": MOST_CURVES,
         "calibration": sentences.calibration(reading),
         "pictures": pictures(main),
+        "trust": shown_trust(main),
+        "limits": LIMITS,
     }
 
 

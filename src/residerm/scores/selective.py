@@ -113,5 +113,8 @@ def selective_scores(
         counted["wrong"] = Estimate(absent="no image is answered")
     coverage, risk = given.curve()
     return SelectiveScores(
-        **counted, error_rate=error_rate, curve=list(zip(coverage.tolist(), risk.tolist(), strict=True))
+        **counted,
+        error_rate=error_rate,
+        curve=list(zip(coverage.tolist(), risk.tolist(), strict=True)),
+        chosen=(float(answered.mean()), float(wrong.sum() / answered.sum())) if answered.any() else None,
     )

@@ -54,6 +54,7 @@ class SelectiveScores(Section):
     answered: Estimate
     wrong: Estimate  # share of those answered
     curve: list[tuple[float, float]]  # coverage, share of errors
+    chosen: tuple[float, float] | None = None  # where the threshold lies on it
 
 
 class OutlierScores(Section):
