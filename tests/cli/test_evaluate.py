@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -45,12 +46,20 @@ def run(trained_once: Path, tmp_path: Path) -> Path:
 
 def evaluated(run: Path, *options: str, folder: str = "ham10000-test") -> dict[str, Any]:
     assert cli.run(["evaluate", str(run), "--precision", "float32", *options]) == 0
-    scores: dict[str, Any] = json.loads((run / "evaluations" / folder / "scores.json").read_text())
+    scores: dict[str, Any] = json.loads((folder_of(run, folder) / "scores.json").read_text())
     return scores
 
 
+def folder_of(run: Path, name: str = "ham10000-test") -> Path:
+    """The newest evaluation with these words in its name."""
+    found = [
+        path for path in (run / "evaluations").iterdir() if re.fullmatch(f"{re.escape(name)}-[0-9a-f]{{8}}", path.name)
+    ]
+    return max(found, key=lambda path: (path / "scores.json").stat().st_mtime_ns)
+
+
 def predictions(run: Path, folder: str = "ham10000-test") -> list[dict[str, str]]:
-    with (run / "evaluations" / folder / "predictions.csv").open() as stream:
+    with (folder_of(run, folder) / "predictions.csv").open() as stream:
         return list(csv.DictReader(stream))
 
 
@@ -80,7 +89,7 @@ def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.Capt
     assert "intervals by resampling lesions" in printed
     assert (run / "report.html").stat().st_size > 10_000
     assert "Not a medical device" in (run / "MODEL_CARD.md").read_text()
-    assert {path.suffix for path in (run / "evaluations" / "ham10000-test" / "figures").iterdir()} == {".png", ".svg"}
+    assert {path.suffix for path in (folder_of(run) / "figures").iterdir()} == {".png", ".svg"}
 
 
 def test_a_bundle_away_from_its_run_is_scored_on_what_it_has_not_seen(run: Path, archive: Path, tmp_path: Path) -> None:
@@ -88,7 +97,7 @@ def test_a_bundle_away_from_its_run_is_scored_on_what_it_has_not_seen(run: Path,
     with (run / "splits.csv").open() as stream:
         parts = {line["image_id"]: line["part"] for line in csv.DictReader(stream)}
     assert cli.run(["evaluate", str(bundle), "--data", str(archive)]) == 0
-    with (bundle / "evaluations" / "ham10000-all" / "predictions.csv").open() as stream:
+    with (folder_of(bundle, "ham10000-all") / "predictions.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert sorted(row["image_id"] for row in rows) == sorted(name for name, part in parts.items() if part == "test")
     assert load(bundle).description == load(run).description  # it still is a bundle
@@ -101,7 +110,7 @@ def test_a_bundle_without_an_archive_has_nothing_to_be_scored_on(run: Path, caps
 
 def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> None:
     evaluated(run)
-    evaluation = Evaluation.read(run / "evaluations" / "ham10000-test")
+    evaluation = Evaluation.read(folder_of(run))
     np.testing.assert_array_equal(evaluation.predictions.probabilities, evaluation.outputs.probabilities)
 
 
@@ -116,12 +125,12 @@ def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
 
 def test_what_is_there_is_shown_again_and_replaced_on_demand(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated(run)
-    path = run / "evaluations" / "ham10000-test" / "scores.json"
+    path = folder_of(run) / "scores.json"
     path.write_text(path.read_text().replace('"part": "test"', '"part": "marked"'))
     evaluated(run)
-    assert "--again scores anew" in capsys.readouterr().err
+    assert "--overwrite scores again" in capsys.readouterr().err
     assert "marked" in path.read_text()
-    evaluated(run, "--again")
+    evaluated(run, "--overwrite")
     assert "marked" not in path.read_text()
 
 
@@ -160,8 +169,8 @@ def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path
     other = Path(shutil.copytree(run, tmp_path / "other"))
     reporting.change(run / "bundle" / "model.json", prior=[0.94, *[0.01] * 6])
     reporting.change(other / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
-    assert cli.run(["evaluate", str(run), "--decide", "balanced", "--against", str(other)]) == 0
-    comparison = json.loads((run / "evaluations/ham10000-test-balanced-against-other/comparison.json").read_text())
+    assert cli.run(["evaluate", str(run), "--decide", "balanced", "--overwritest", str(other)]) == 0
+    comparison = json.loads((folder_of(run, "ham10000-test-balanced-against-other") / "comparison.json").read_text())
     assert comparison["differences"]["macro_auc"]["value"] == 0
     assert comparison["differences"]["accuracy"]["value"] != 0
 
@@ -180,7 +189,7 @@ def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.Captu
     other = making.isic2019(tmp_path / "isic2019", change=lambda line: line | {"image": line["image"]})
     scores = evaluated(run, "--data", str(other), folder="isic2019-all")
     assert set(scores["mapping"]["unmapped"]) == {"ak", "scc"}
-    assert "the model has none for it" in capsys.readouterr().err
+    assert "the model does not have it" in capsys.readouterr().err
     assert scores["by_class"]["akiec"]["sensitivity"]["absent"]
     assert "gap" not in scores
 
@@ -210,8 +219,8 @@ def test_its_own_archive_gives_the_test_part(run: Path, archive: Path, capsys: p
 def test_two_runs_on_the_same_images(run: Path, archive: Path, tmp_path: Path) -> None:
     other = trained(archive, tmp_path / "other", model="logistic")
     folder = f"ham10000-test-against-{other.name}"
-    evaluated(run, "--against", str(other), folder=folder)
-    comparison = json.loads((run / "evaluations" / folder / "comparison.json").read_text())
+    evaluated(run, "--overwritest", str(other), folder=folder)
+    comparison = json.loads((folder_of(run, folder) / "comparison.json").read_text())
     own, its = evaluated(run), evaluated(other)
     difference = own["headline"]["accuracy"]["value"] - its["headline"]["accuracy"]["value"]
     found = comparison["differences"]["accuracy"]
@@ -226,12 +235,97 @@ def test_images_that_the_other_run_has_seen_are_left_out(
 ) -> None:
     other = trained(archive, tmp_path / "other", "--split-seed", "3")
     folder = f"ham10000-test-against-{other.name}"
-    scores = evaluated(run, "--against", str(other), folder=folder)
+    scores = evaluated(run, "--overwritest", str(other), folder=folder)
     assert "has seen are left out" in capsys.readouterr().err
     mine, its = ({row["image_id"] for row in csv.DictReader((one / "splits.csv").open()) if row["part"] == "test"}
                  for one in (run, other))  # fmt: skip
     assert {row["image_id"] for row in predictions(run, folder)} <= mine & its
     assert scores["images"] == len(predictions(run, folder))
+
+
+def csv_archive(folder: Path, seeds: range, name: str = "labels.csv") -> Path:
+    """A table of images that are called 0.jpg, 1.jpg, … whatever they show."""
+    (folder / "images").mkdir(parents=True)
+    for place, seed in enumerate(seeds):
+        (folder / "images" / f"{place}.jpg").write_bytes(making.jpeg(seed))
+    rows = [f"images/{place}.jpg,{('mel', 'nv')[place % 2]}" for place in range(len(seeds))]
+    (folder / name).write_text("\n".join(["path,label", *rows]) + "\n")
+    return folder / name
+
+
+def test_two_archives_of_one_name_are_two_evaluations(run: Path, tmp_path: Path) -> None:
+    first, second = (csv_archive(tmp_path / name, seeds) for name, seeds in (("a", range(20)), ("b", range(20, 44))))
+    assert evaluated(run, "--data", str(first), folder="labels-all")["images"] == 20
+    scores = evaluated(run, "--data", str(second), folder="labels-all")
+    assert scores["images"] == 24
+    assert scores["path"] == str(second)
+    assert len(list((run / "evaluations").iterdir())) == 2
+
+
+def test_an_archive_edited_in_place_and_another_precision_are_other_evaluations(run: Path, tmp_path: Path) -> None:
+    table = csv_archive(tmp_path / "a", range(20))
+    before = evaluated(run, "--data", str(table), folder="labels-all")
+    table.write_text(table.read_text().replace("0.jpg,mel", "0.jpg,nv"))
+    after = evaluated(run, "--data", str(table), folder="labels-all")
+    assert before["content"] != after["content"]
+    assert before["counts"] != after["counts"]
+    assert evaluated(run, "--data", str(table), "--precision", "bf16", folder="labels-all")["precision"] == "bf16"
+    assert len(list((run / "evaluations").iterdir())) == 3
+
+
+def test_another_model_of_the_same_name_is_another_comparison(run: Path, tmp_path: Path) -> None:
+    for place in ("o1", "o2"):
+        shutil.copytree(run, tmp_path / place / "x")
+    reporting.change(tmp_path / "o2" / "x" / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
+    for place in ("o1", "o2"):
+        evaluated(
+            run,
+            "--decide",
+            "balanced",
+            "--against",
+            str(tmp_path / place / "x"),
+            folder="ham10000-test-balanced-against-x",
+        )
+    assert len(list((run / "evaluations").iterdir())) == 2
+
+
+def test_training_images_under_other_names_are_left_out(
+    run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from residerm.data.archives import open_archive
+
+    records = open_archive(archive)
+    (tmp_path / "clinic" / "images").mkdir(parents=True)
+    rows = []
+    for row in range(len(records)):
+        (tmp_path / "clinic" / "images" / f"{row}.jpg").write_bytes(records.read(row))
+        rows.append(f"images/{row}.jpg,{records.classes[records.labels[row]]}")
+    table = tmp_path / "clinic" / "labels.csv"
+    table.write_text("\n".join(["path,label", *rows]) + "\n")
+    scores = evaluated(run, "--data", str(table), folder="labels-all")
+    assert scores["images"] == evaluated(run)["images"]
+    assert "trained with or chosen by are left out" in capsys.readouterr().err
+
+
+def test_ids_of_another_archive_that_are_equal_by_chance_are_not_known(tmp_path: Path) -> None:
+    mine, other = (csv_archive(tmp_path / name, seeds) for name, seeds in (("a", range(60)), ("b", range(60, 120))))
+    run = trained(mine, tmp_path / "runs")
+    assert evaluated(run, "--data", str(other), folder="labels-all")["images"] == 60
+
+
+def test_the_own_test_part_is_read_as_malignant_or_benign(run: Path) -> None:
+    scores = evaluated(run, "--task", "malignancy", folder="ham10000-test-malignancy")
+    assert scores["classes"] == ["benign", "malignant"]
+    whole = evaluated(run)
+    confusion, malignant = np.array(whole["confusion"]), np.isin(whole["classes"], whole["malignancy"]["malignant"])
+    assert scores["counts"]["malignant"]["images"] == confusion[malignant].sum()
+    auc = scores["by_class"]["malignant"]["auc"]["value"]
+    assert auc == pytest.approx(whole["malignancy"]["scores"]["auc"]["value"])
+
+
+def test_a_task_that_the_classes_do_not_say_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = trained(making.csv_table(tmp_path / "animals", images=60), tmp_path / "runs")
+    assert "class cat, dog does not say which side" in refused(capsys, str(run), "--task", "malignancy", code=2)
 
 
 def test_a_run_that_did_not_finish(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -295,7 +389,7 @@ def test_models_that_do_not_compare(
 ) -> None:
     other = trained(archive, tmp_path / "runs", "--task", "malignancy")
     assert "compare on an archive that both can be read on" in refused(
-        capsys, str(run), "--against", str(other), code=2
+        capsys, str(run), "--overwritest", str(other), code=2
     )
 
 
@@ -324,7 +418,7 @@ def _archive_of(run: Path) -> Path:
 
 def test_predictions_that_lack_a_class(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated(run)
-    path = run / "evaluations" / "ham10000-test" / "predictions.csv"
+    path = folder_of(run) / "predictions.csv"
     path.write_text(path.read_text().replace("p_mel", "p_other", 1))
     assert "p_mel is missing" in refused(capsys, str(run), code=1)
 

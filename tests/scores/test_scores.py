@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 from scoring import predictions
 
 from residerm.errors import UsageError
@@ -120,11 +121,27 @@ def test_a_class_that_is_never_predicted_has_no_precision() -> None:
     assert always["negative_predictive_value"].absent == "every image was predicted as nv"
 
 
-def test_a_single_image_of_a_class_has_a_score_without_an_interval() -> None:
+def test_where_all_of_few_lesions_are_right_or_none_the_interval_is_exact_by_lesion() -> None:
+    """Eight lesions of two images each: Clopper and Pearson, by scipy, of 0 or 8 of 8."""
+    labels, lesions = np.repeat([1] * 8 + [2] * 40, 2), np.repeat(np.arange(48), 2)
+    likely = np.tile([0.0, 0.0, 1.0], (96, 1))
+    found = assess(labels, likely, CLASSES, lesions, resamples=100).by_class
+    none, every = found["mel"]["sensitivity"], found["nv"]["sensitivity"]
+    for estimate, right, number in ((none, 0, 8), (every, 40, 40)):
+        expected = stats.binomtest(right, number).proportion_ci(0.95, "exact")
+        assert estimate.interval == pytest.approx((expected.low, expected.high))
+        assert estimate.exact
+        assert estimate.no_interval is None
+    assert found["nv"]["auc"].no_interval
+    assert found["mel"]["specificity"].interval == pytest.approx(stats.binomtest(40, 40).proportion_ci(0.95, "exact"))
+
+
+def test_a_single_image_of_a_class_has_an_exact_interval_and_other_scores_none() -> None:
     labels = np.append(np.zeros(1, int), np.arange(149) % 2 + 1)
-    found = assessed(labels).by_class["akiec"]["sensitivity"]
-    assert found.n == 1
-    assert "too few lesions" in found.no_interval
+    found = assessed(labels).by_class["akiec"]
+    assert found["sensitivity"].n == 1
+    assert found["sensitivity"].interval in ((0.0, pytest.approx(0.975)), (pytest.approx(0.025), 1.0))
+    assert "too few lesions" in str(found["f1"].no_interval)
 
 
 def test_of_two_classes_both_are_always_the_top_two() -> None:

@@ -43,7 +43,7 @@ def evaluate_(
     with progress() as shown:
         evaluation = evaluate(run, options, shown)
     if not evaluation.new:
-        remarks.print(f"note: {evaluation.folder.name} is there already and is shown again; --again scores anew")
+        remarks.print(f"note: {evaluation.folder.name} was made before and is shown; --overwrite scores again")
     if json:
         show_json(evaluation.scores.plain())
         return

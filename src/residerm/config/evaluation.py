@@ -19,7 +19,9 @@ class EvaluateOptions(Options):
     """On what, and how, a trained model is scored."""
 
     data: Path | None = Field(None, description="Another archive to score it on. Default: the run's own test part.")
-    task: Task | None = Field(None, description="With `data`: classes to read both in. Default: what both can tell.")
+    task: Task | None = Field(
+        None, description="Classes to score in. Default: the model's own; with `data`, what both can tell apart."
+    )
     tta: bool = Field(False, description="Average the eight views of flips and quarter turns of each image.")
     prior: bool = Field(
         False, description="Divide by the share that each class had in training, as if all were equally frequent."
@@ -51,4 +53,4 @@ class EvaluateOptions(Options):
         description="Paint over the lesion with the skin around it, or everything but the lesion, by its mask: what is "
         "left of the scores then does not come from what is painted over.",
     )
-    again: bool = Field(False, description="Score anew, and replace what the same evaluation gave before.")
+    overwrite: bool = Field(False, description="Score again, and replace the same evaluation.")

@@ -18,8 +18,8 @@ from residerm.data.archives import open_archive
 from residerm.data.archives.records import Records
 from residerm.data.loading.cache import Cache, open_cache
 from residerm.errors import UsageError
-from residerm.evaluation.meeting import meet
-from residerm.evaluation.subject import finished
+from residerm.evaluation.alignment import align_classes
+from residerm.evaluation.evaluation_set import finished
 from residerm.evaluation.unseen import is_run, unseen
 from residerm.files import require_writable
 from residerm.inference import ModelDescription, Predictor, load, read_description
@@ -65,15 +65,15 @@ def calibrate(
 
 def _site(path: Path, description: ModelDescription, options: CalibrateOptions, progress: Progress) -> _Site:
     records = open_archive(options.data, layout=options.layout).require(options.on_bad_image)
-    meeting = meet(description.classes, description.task, records)
-    if meeting.task != description.task:
+    alignment = align_classes(description.classes, description.task, records)
+    if alignment.task != description.task:
         raise UsageError(
             f"`data={options.data}` tells {', '.join(records.classes)}, and the model "
             f"{', '.join(description.classes)}: calibrate on images that are labelled with the model's own classes"
         )
-    labels = meeting.labels(records)
+    labels = alignment.labels(records)
     rows = _new_to(path, records, np.flatnonzero(labels >= 0), options, progress)
-    for name, count in meeting.unmapped.items():
+    for name, count in alignment.unmapped.items():
         progress.remark(f"{count:,} images of class {name} are left out: the model has none for it")
     cache = open_cache(records, description.pixels, on_bad_image=options.on_bad_image, progress=progress)
     rows = rows[~np.isin(rows, list(cache.unreadable))]

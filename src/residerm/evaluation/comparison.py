@@ -1,7 +1,8 @@
-"""Two runs on the same images: the paired difference, where neither run has seen any of them."""
+"""Two models on the same images: the paired difference, where neither has seen any of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,53 +10,57 @@ import numpy as np
 from residerm.config import EvaluateOptions
 from residerm.data.loading.cache import open_cache
 from residerm.errors import UsageError
-from residerm.evaluation.meeting import meet
+from residerm.evaluation.alignment import align_classes
+from residerm.evaluation.evaluation_set import EvaluationSet, finished
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.subject import Subject, finished
 from residerm.evaluation.unseen import is_run, unseen
 from residerm.inference import load
+from residerm.inference.bundle import find_bundle
+from residerm.inference.identity import bundle_hash
 from residerm.progress import Progress
 from residerm.runs import RunComparison
 from residerm.scores import compare
 
 
 class Other:
-    """The run that is compared with, on the same images, each with its own preprocessing."""
+    """The model that is compared with, on the same images, each with its own preprocessing."""
 
-    def __init__(self, folder: Path, subject: Subject, options: EvaluateOptions, progress: Progress) -> None:
-        self._folder, self._options, self._progress = folder, options, progress
-        if is_run(folder):
-            finished(folder)
-        self._predictor = load(folder, precision=options.precision)
-        classes, own = self._predictor.description.classes, subject.meeting
-        if own is None and classes != subject.records.classes:
+    def __init__(self, path: Path, images: EvaluationSet, options: EvaluateOptions, progress: Progress) -> None:
+        self._path, self._options, self._progress = path, options, progress
+        if is_run(path):
+            finished(path)
+        self._predictor = load(path, precision=options.precision)
+        self.name, self.hash = path.resolve().name, bundle_hash(find_bundle(path))
+        classes = self._predictor.description.classes
+        if images.alignment is None and classes != images.records.classes:
             raise UsageError(
-                f"`against={folder}`: it tells {', '.join(classes)}, not {', '.join(subject.records.classes)}; "
+                f"`against={path}`: its classes are {', '.join(classes)}, not {', '.join(images.records.classes)}; "
                 "compare on an archive that both can be read on, with `data`"
             )
-        self._subject = self._of(subject)
+        self._images = self._of(images)
 
-    def _of(self, subject: Subject) -> Subject:
-        description, records = self._predictor.description, subject.records
+    def _of(self, images: EvaluationSet) -> EvaluationSet:
+        description, records = self._predictor.description, images.records
         cache = open_cache(records, description.pixels, on_bad_image="skip", progress=self._progress)
-        meeting = subject.meeting and meet(description.classes, description.task, records, subject.meeting.task)
-        return Subject(subject.name, subject.part, records, cache, subject.rows, meeting)
+        task = images.alignment and images.alignment.task
+        alignment = align_classes(description.classes, description.task, records, task) if task else None
+        return replace(images, cache=cache, alignment=alignment)
 
-    def unknown(self, rows: np.ndarray) -> np.ndarray:
-        """The rows that this run has not seen either."""
-        left = unseen(self._folder, self._subject.records, rows)
+    def unseen(self, rows: np.ndarray) -> np.ndarray:
+        """The rows that this model has not seen either."""
+        left = unseen(self._path, self._images.records, rows)
         if not len(left):
-            raise UsageError(f"`against={self._folder}`: it was trained with every image that is to be scored")
+            raise UsageError(f"`against={self._path}`: it was trained with every image that is to be scored")
         if len(left) < len(rows):
-            self._progress.remark(f"{len(rows) - len(left):,} images that {self._folder.name} has seen are left out")
+            self._progress.remark(f"{len(rows) - len(left):,} images that {self.name} has seen are left out")
         return left
 
     def compared_with(self, predictions: Predictions) -> RunComparison:
-        """The paired differences, the run's less this one's."""
-        own = self._subject.predictions(self._predictor, predictions.rows, self._options, self._progress)
+        """The paired differences, those of the first model minus those of this one."""
+        own = self._images.predictions(self._predictor, predictions.rows, self._options, self._progress)
         group_name = predictions.records.layout.grouped_by or "image"
         differences = compare(
             predictions.labels, predictions.probabilities, own.probabilities, predictions.classes, predictions.groups,
             predicted=(predictions.predicted, own.predicted), group_name=group_name,
         )  # fmt: skip
-        return RunComparison(against=self._folder.name, **dict(differences))
+        return RunComparison(against=self.name, **dict(differences))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from residerm.config import EvaluateOptions, Method
+from residerm.evaluation.evaluation_set import EvaluationSet
 from residerm.evaluation.masks import read_masks
-from residerm.evaluation.subject import Subject
 from residerm.explanation import methods as explaining
 from residerm.explanation import target
 from residerm.explanation.evidence import Evidence
@@ -49,15 +49,15 @@ class _Explained:
 
 
 def explanation_scores(
-    model: explaining.Subject, subject: Subject, options: EvaluateOptions, progress: Progress = SILENT
+    model: explaining.Subject, images: EvaluationSet, options: EvaluateOptions, progress: Progress = SILENT
 ) -> ExplanationScores:
     """The scores of a method, or of the default one, on what a model is scored on."""
-    rows = one_of_each_lesion(subject)
-    explained = _explain(model, subject, rows, options.explain_method, options.explain_stage, progress)
-    estimate = _Estimator(Bootstrap(_RESAMPLES, subject.records.layout.grouped_by or "image", _SEED))
+    rows = one_of_each_lesion(images)
+    explained = _explain(model, images, rows, options.explain_method, options.explain_stage, progress)
+    estimate = _Estimator(Bootstrap(_RESAMPLES, images.records.layout.grouped_by or "image", _SEED))
     own, middle, random = _faithfulness(model.predictor, explained, estimate, progress)
     sanity = _sanity(model, explained, estimate, progress)
-    lesion, reason, left_out = _lesion(subject, explained, model.predictor, estimate)
+    lesion, reason, left_out = _lesion(images, explained, model.predictor, estimate)
     return ExplanationScores(
         method=explained.evidence.method,
         title=METHODS[explained.evidence.method].title,
@@ -65,7 +65,7 @@ def explanation_scores(
         places=explained.evidence.maps.shape[1],
         images=len(rows),
         groups=len(rows),
-        of=len(subject.rows),
+        of=len(images.rows),
         group_name=estimate.bootstrap.unit,
         bootstrap=estimate.bootstrap.described,
         own=own,
@@ -79,11 +79,11 @@ def explanation_scores(
     )
 
 
-def one_of_each_lesion(subject: Subject, most: int = MOST) -> np.ndarray:
+def one_of_each_lesion(images: EvaluationSet, most: int = MOST) -> np.ndarray:
     """At most so many rows, one of each lesion, drawn at random; in the order of the archive."""
     generator = np.random.default_rng(_SEED)
-    shuffled = generator.permutation(subject.rows)
-    _, first = np.unique(subject.records.groups[shuffled], return_index=True)
+    shuffled = generator.permutation(images.rows)
+    _, first = np.unique(images.records.groups[shuffled], return_index=True)
     return np.sort(generator.permutation(shuffled[first])[:most])
 
 
@@ -121,10 +121,10 @@ def _quotient(weights: np.ndarray, above: np.ndarray, below: np.ndarray, known: 
 
 
 def _explain(
-    model: explaining.Subject, subject: Subject, rows: np.ndarray, method: Method | None, stage: str | None,
+    model: explaining.Subject, images: EvaluationSet, rows: np.ndarray, method: Method | None, stage: str | None,
     progress: Progress,
 ) -> _Explained:  # fmt: skip
-    pixels, numbers, parts = np.asarray(subject.pixels(rows)), [], []
+    pixels, numbers, parts = np.asarray(images.pixels(rows)), [], []
     for start in range(0, len(rows), _BATCH):
         some = pixels[start : start + _BATCH]
         outputs = model.predictor.outputs(some, maps=True)
@@ -201,10 +201,10 @@ def _giving(model: Model) -> Callable[[], Model]:
 
 
 def _lesion(
-    subject: Subject, explained: _Explained, predictor: Predictor, estimate: _Estimator
+    images: EvaluationSet, explained: _Explained, predictor: Predictor, estimate: _Estimator
 ) -> tuple[LesionScores | None, str | None, int]:
     """Where the evidence lies, or why that cannot be said, and how many images have no mask that fits."""
-    masks = read_masks(subject.records, explained.rows, predictor.description.pixels)
+    masks = read_masks(images.records, explained.rows, predictor.description.pixels)
     left_out = len(explained) - len(masks.rows)
     if not len(masks.rows):
         return None, f"No image has a lesion mask that fits: {masks.reasons}.", left_out

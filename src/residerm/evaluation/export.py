@@ -20,7 +20,7 @@ from residerm.data.archives import open_archive, open_for
 from residerm.data.archives.records import Records
 from residerm.data.split import TRAIN, VALIDATION, divide
 from residerm.errors import UsageError
-from residerm.evaluation.subject import finished
+from residerm.evaluation.evaluation_set import finished
 from residerm.evaluation.unseen import is_run, unseen
 from residerm.files import require_writable
 from residerm.inference.bundle import copy_bundle, read_description, write_ensemble

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from residerm.config import EvaluateOptions
+from residerm.evaluation.evaluation_set import EvaluationSet
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.subject import Subject
 from residerm.inference import Predictor
 from residerm.inference.answers import Rule
 from residerm.scores import Estimate, age_bands
@@ -28,7 +28,7 @@ _RESAMPLES, _RESAMPLES_OF_DIFFERENCES = 2000, 1000
 
 def trust_scores(
     predictions: Predictions,
-    subject: Subject,
+    images: EvaluationSet,
     predictor: Predictor,
     options: EvaluateOptions,
     elsewhere: Sequence[Elsewhere] = (),
@@ -39,8 +39,8 @@ def trust_scores(
         return None
     unit = predictions.records.layout.grouped_by or "image"
     bootstrap, groups, labels = Bootstrap(_RESAMPLES, unit, 0), predictions.groups, predictions.labels
-    before = _read(predictions.outputs.probabilities, subject, predictor)
-    after = _read(judged.probabilities, subject, predictor)
+    before = _in_common_classes(predictions.outputs.probabilities, images, predictor)
+    after = _in_common_classes(judged.probabilities, images, predictor)
     selective = Selective(judged.confidence, labels, after.argmax(axis=1))  # whatever class is named
     compared, not_compared = _differences(predictions, judged, unit, own=predictions.classes == trust.classes)
     threshold = trust.outlier_threshold(predictions.views)
@@ -62,9 +62,10 @@ def trust_scores(
     )  # fmt: skip
 
 
-def _read(shares: np.ndarray, subject: Subject, predictor: Predictor) -> np.ndarray:
+def _in_common_classes(probabilities: np.ndarray, images: EvaluationSet, predictor: Predictor) -> np.ndarray:
     """Probabilities in the classes of the evaluation."""
-    return subject.meeting.read(shares, predictor.description.classes) if subject.meeting else shares
+    alignment = images.alignment
+    return alignment.summed(probabilities, predictor.description.classes) if alignment else probabilities
 
 
 def _sets(predictions: Predictions, judged: Judgements, trust: Trust, bootstrap: Bootstrap) -> SetScores | None:

@@ -4,10 +4,11 @@
 |---|---|
 | `folder` | a run: where its files are, made, opened, listed |
 | `documents` | data.json, environment.json, summary.json, splits.json, and what model.json says |
-| `splits`, `metrics`, `predictions`, `tables` | the CSV files, and how one is read |
+| `splits`, `contents`, `metrics`, `predictions`, `tables` | the CSV files, and how one is read |
 | `evaluations` | the folder of an evaluation: scores.json, comparison.json, gallery.json |
 """
 
+from residerm.runs.contents import CONTENTS, Content, contents_bytes, read_contents
 from residerm.runs.documents import (
     DataDescription,
     Environment,
@@ -40,7 +41,9 @@ from residerm.runs.predictions import PredictionTable, read_outputs, write_outpu
 from residerm.runs.splits import SplitRow, groups_by_class, read_splits, split_bytes
 
 __all__ = [
+    "CONTENTS",
     "Alignment",
+    "Content",
     "DataDescription",
     "Environment",
     "Epoch",
@@ -59,10 +62,12 @@ __all__ = [
     "Summary",
     "TrainingScores",
     "config_bytes",
+    "contents_bytes",
     "create_run",
     "groups_by_class",
     "list_runs",
     "open_run",
+    "read_contents",
     "read_experiment",
     "read_options",
     "read_outputs",

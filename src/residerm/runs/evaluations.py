@@ -57,6 +57,9 @@ class EvaluationScores(Assessment, Document):
 
     format: Literal[1]
     archive: str
+    path: str = ""  # where the archive lay
+    content: str = ""  # SHA-256 of what was scored; empty in files of older versions
+    model: str = ""  # SHA-256 of the bundle
     synthetic: bool
     part: str
     images: int

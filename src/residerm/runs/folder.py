@@ -5,12 +5,13 @@
         environment.json   versions, hardware, command
         data.json          counts in and out, hash of the split, class mapping, licence
         splits.csv         the part of every image
+        contents.csv       size and CRC-32 of its file
         metrics.csv        a row for each finished epoch
         checkpoints/       last.ckpt, best.ckpt
         bundle/            the model that was chosen, with its description
         summary.json       how it ended; the last thing written
 
-A folder appears with its first five files or not at all, and one process at a time may write to it.
+A folder appears with its first files or not at all, and one process at a time may write to it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from residerm.config import Experiment
 from residerm.config.options_file import MOST_BYTES, parse_options
 from residerm.errors import ResidermError, UsageError, explain
 from residerm.files import new_file, new_folder, read_regular
+from residerm.runs.contents import CONTENTS, Content, read_contents
 from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, ModelFacts, Summary
 from residerm.runs.metrics import Epoch, metrics_bytes, read_metrics
 from residerm.runs.splits import SplitRow, read_splits
@@ -96,6 +98,11 @@ class Run:
     def splits(self) -> list[SplitRow]:
         """The part of every image."""
         return read_splits(self.folder / "splits.csv")
+
+    @property
+    def contents(self) -> dict[str, Content] | None:
+        """Size and CRC-32 of each image file; None for a run from before they were written down."""
+        return read_contents(self.folder / CONTENTS)
 
     @property
     def epochs(self) -> list[Epoch]:

@@ -103,7 +103,7 @@ def standard_error(labels: np.ndarray, probabilities: np.ndarray, groups: np.nda
     classes = [str(number) for number in range(probabilities.shape[1])]
     images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(_RESAMPLES_OF_ONE, "lesion", 0)
     found = _estimates(images, {name: headline_score(images, name)}, bootstrap)[name]
-    if found.interval is None:
+    if found.interval is None or found.exact:
         return 0.0
     low, high = found.interval
     return (high - low) / (2 * _ERRORS_TO_95)
@@ -141,7 +141,7 @@ def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap
         return {key: score.compute(weighed) for key, score in scores.items() if score.absent is None}
 
     found = bootstrap.estimates(values, images.groups)
-    return {key: score.estimate(found.get(key)) for key, score in scores.items()}
+    return {key: score.estimate(found.get(key), images.groups) for key, score in scores.items()}
 
 
 def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> list[Subgroup]:

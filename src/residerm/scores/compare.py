@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,7 +79,10 @@ def _differences(first: Images, second: Images, bootstrap: Bootstrap) -> dict[st
         }
 
     found = bootstrap.estimates(values, first.groups)
-    return {name: (other if other.absent else one).estimate(found.get(name)) for name, (one, other) in scores.items()}
+    shown = {name: replace(other if other.absent else one, share_of=None) for name, (one, other) in scores.items()}
+    return {
+        name: score.estimate(found.get(name), first.groups) for name, score in shown.items()
+    }  # no share, a difference
 
 
 def _binomial(b: int, c: int) -> float:

@@ -130,6 +130,13 @@ class Question:
         masks = np.ones_like(self.positive), self.positive, self.called, self.positive & self.called
         return np.stack(masks, axis=1).astype(float)  # images × 4
 
+    def images_of(self, count: str) -> np.ndarray:
+        """Which images are positive, negative, called so, or not."""
+        masks = {
+            "positives": self.positive, "negatives": ~self.positive, "called": self.called, "not_called": ~self.called
+        }  # fmt: skip
+        return masks[count]
+
     @cached_property
     def ranking(self) -> Ranking:
         """The images from the most probable down."""

@@ -22,6 +22,7 @@ class Estimate(Section):
     low: float | None = None
     high: float | None = None
     no_interval: str | None = None
+    exact: bool | None = None  # whether the interval is that of Clopper and Pearson, by lesion
     absent: str | None = None
     note: str | None = None
     n: int = 0

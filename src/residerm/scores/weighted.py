@@ -19,6 +19,7 @@ import numpy as np
 
 from residerm.scores import curves
 from residerm.scores.curves import ratio
+from residerm.scores.exact import with_exact_interval
 from residerm.scores.images import Images, Question
 from residerm.scores.results import Estimate
 
@@ -80,18 +81,26 @@ class QuestionScore:
     compute: Callable[[WeighedQuestion], np.ndarray]
     needs: tuple[Count, ...]
     over: Count = "images"
+    is_share: bool = False  # of the images that it rests on
 
 
 _BOTH: tuple[Count, ...] = ("positives", "negatives")
 QUESTION_SCORES: Mapping[str, QuestionScore] = MappingProxyType(
     {
-        "sensitivity": QuestionScore(lambda one: one.share("true_positives", "positives"), ("positives",), "positives"),
-        "specificity": QuestionScore(lambda one: one.share("true_negatives", "negatives"), ("negatives",), "negatives"),
+        "sensitivity": QuestionScore(
+            lambda one: one.share("true_positives", "positives"), ("positives",), "positives", is_share=True
+        ),
+        "specificity": QuestionScore(
+            lambda one: one.share("true_negatives", "negatives"), ("negatives",), "negatives", is_share=True
+        ),
         "precision": QuestionScore(
-            lambda one: one.share("true_positives", "called"), ("positives", "called"), "called"
+            lambda one: one.share("true_positives", "called"), ("positives", "called"), "called", is_share=True
         ),
         "negative_predictive_value": QuestionScore(
-            lambda one: one.share("true_negatives", "not_called"), ("negatives", "not_called"), "not_called"
+            lambda one: one.share("true_negatives", "not_called"),
+            ("negatives", "not_called"),
+            "not_called",
+            is_share=True,
         ),
         "f1": QuestionScore(
             lambda one: ratio(2 * one.counts["true_positives"], one.counts["positives"] + one.counts["called"]),
@@ -161,6 +170,7 @@ class HeadlineScore:
     compute: Callable[[Weighed], np.ndarray]
     lacks: Callable[[Images], str | None] = lambda _: None
     over_present: bool = False  # a mean over the classes that have images
+    is_share: bool = False  # of all images
 
 
 def _without_images(images: Images) -> str | None:
@@ -187,7 +197,7 @@ def _top(places: int) -> HeadlineScore:
 
 HEADLINE: Mapping[str, HeadlineScore] = MappingProxyType(
     {
-        "accuracy": HeadlineScore(lambda weighed: weighed.mean(weighed.images.right)),
+        "accuracy": HeadlineScore(lambda weighed: weighed.mean(weighed.images.right), is_share=True),
         "majority_accuracy": HeadlineScore(Weighed.largest_share),
         "balanced_accuracy": HeadlineScore(lambda weighed: weighed.macro("sensitivity"), over_present=True),
         "macro_auc": HeadlineScore(Weighed.macro_auc, _without_images),
@@ -216,10 +226,13 @@ class Score:
     n: int
     absent: str | None
     note: str | None = None
+    share_of: np.ndarray | None = None  # bool: the images of which it is a share, where it is one
 
-    def estimate(self, found: Estimate | None) -> Estimate:
+    def estimate(self, found: Estimate | None, groups: np.ndarray) -> Estimate:
         """What the bootstrap found, with the images that it rests on; or why there is nothing."""
         known = Estimate(absent=self.absent) if self.absent is not None or found is None else found
+        if self.share_of is not None:
+            known = with_exact_interval(known, len(np.unique(groups[self.share_of])))
         return known.model_copy(update={"note": self.note, "n": self.n})
 
 
@@ -227,7 +240,8 @@ def headline_score(images: Images, name: str) -> Score:
     """One of HEADLINE, of these images."""
     score = HEADLINE[name]
     omits = f"without {', '.join(images.missing)}: no images" if score.over_present and images.missing else None
-    return Score(score.compute, len(images), score.lacks(images), omits)
+    share_of = np.ones(len(images), dtype=bool) if score.is_share else None
+    return Score(score.compute, len(images), score.lacks(images), omits, share_of)
 
 
 def question_score(question: Question, name: str) -> Score:
@@ -235,7 +249,10 @@ def question_score(question: Question, name: str) -> Score:
     score = QUESTION_SCORES[name]
     counts = WeighedQuestion(question, np.ones((1, len(question.positive)))).counts
     absent = next((_LACKING[need].format(question.name) for need in score.needs if not counts[need][0]), None)
-    return Score(lambda weighed: weighed.of(question).score(name), int(counts[score.over][0]), absent)
+    share_of = question.images_of(score.over) if score.is_share else None
+    return Score(
+        lambda weighed: weighed.of(question).score(name), int(counts[score.over][0]), absent, share_of=share_of
+    )
 
 
 def _mean(values: Sequence[np.ndarray]) -> np.ndarray:

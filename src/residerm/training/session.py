@@ -10,21 +10,25 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from lightning_fabric import Fabric
 
 from residerm.config import Experiment, TrainOptions
 from residerm.data.dataset import Dataset
+from residerm.data.loading.contents import contents_of
 from residerm.data.split import TEST, table
 from residerm.errors import UsageError
 from residerm.models.start import Start
 from residerm.progress import SILENT, Progress
 from residerm.runs import (
+    CONTENTS,
     DataDescription,
     Environment,
     MappingDescription,
     Run,
     RunError,
     config_bytes,
+    contents_bytes,
     create_run,
     open_run,
     read_experiment,
@@ -125,6 +129,7 @@ def _name(dataset: Dataset) -> str:
 def _first_files(dataset: Dataset) -> dict[str, bytes]:
     """The files that a run folder appears with."""
     experiment, records, split = dataset.experiment, dataset.records, dataset.split
+    rows = np.arange(len(records))
     data = DataDescription(
         archive=records.layout.title,
         synthetic=records.layout.synthetic,
@@ -141,4 +146,5 @@ def _first_files(dataset: Dataset) -> dict[str, bytes]:
         "environment.json": Environment.here().to_json().encode(),
         "data.json": data.to_json().encode(),
         "splits.csv": table(records, split.parts, split.folds),
+        CONTENTS: contents_bytes(map(records.image_id, range(len(records))), contents_of(records, rows)),
     }

@@ -83,6 +83,7 @@ class Layout:
     left_out: str = "unknown diagnosis"  # why rows have no label
     notes: tuple[str, ...] = ()
     synthetic: bool = False
+    isic_ids: bool = False  # whether images are named by the ISIC Archive, the same in all of its archives
 
 
 @dataclass(frozen=True)

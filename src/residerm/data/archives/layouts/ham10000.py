@@ -79,6 +79,7 @@ def _is_synthetic(tree: Tree) -> bool:
 
 LAYOUT = Layout(
     name="ham10000",
+    isic_ids=True,
     title="HAM10000",
     licence="CC BY-NC 4.0",
     citation=CITATION,
@@ -99,4 +100,5 @@ SYNTHETIC = replace(
     recognises=_is_synthetic,
     left_out="unknown diagnosis",
     synthetic=True,
+    isic_ids=False,
 )

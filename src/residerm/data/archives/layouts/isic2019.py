@@ -42,6 +42,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 
 LAYOUT = Layout(
     name="isic2019",
+    isic_ids=True,
     title="ISIC 2019",
     licence="CC BY-NC 4.0",
     citation="Combalia et al.: BCN20000: Dermoscopic Lesions in the Wild. arXiv:1908.02288 (2019); Codella et al.: "

@@ -76,6 +76,7 @@ class _Copies:
 
 LAYOUT = Layout(
     name="isic2020",
+    isic_ids=True,
     title="ISIC 2020",
     licence="CC BY-NC 4.0",
     citation="Rotemberg et al.: A patient-centric dataset of images and metadata for identifying melanomas using "

@@ -1,11 +1,11 @@
-"""How the classes of a model and those of another archive meet: both are read in classes that both can tell.
+"""How the classes of a model and of an archive are aligned: both are read in classes that both can tell apart.
 
-    meeting = meet(description.classes, description.task, records)
-    probabilities @ meeting.matrix, meeting.labels          in meeting.classes
+    alignment = align_classes(description.classes, description.task, records)
+    alignment.summed(probabilities, description.classes), alignment.labels(records)          in alignment.classes
 
-Diagnoses meet by name. A model of diagnoses can be read as malignant or benign, and as melanoma or not, by summing
-probabilities, and so can an archive of diagnoses. Malignancy and melanoma never meet: a basal cell carcinoma is
-malignant and no melanoma, and neither answer tells which of the two was meant.
+Diagnoses are aligned by name. A model of diagnoses can be read as malignant or benign, and as melanoma or not, by
+summing probabilities, and so can an archive of diagnoses. Malignancy and melanoma are never aligned: a basal cell
+carcinoma is malignant and no melanoma, and neither answer tells which of the two was meant.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MEANING = {"melanoma": "melanoma from all else", "malignancy": "malignant from 
 
 
 @dataclass(frozen=True)
-class Meeting:
+class ClassAlignment:
     """The classes in which both are read, and how each gets there."""
 
     task: Task
@@ -46,7 +46,7 @@ class Meeting:
         labels: np.ndarray = lookup[records.labels]
         return labels
 
-    def read(self, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    def summed(self, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
         """The model's probabilities, summed into the classes of both."""
         summed: np.ndarray = probabilities @ self.of_model.matrix(classes)
         return summed
@@ -62,9 +62,9 @@ class Meeting:
         )
 
 
-def meet(classes: tuple[str, ...], task: Task, records: Records, asked: Task | None = None) -> Meeting:
-    """How a model with these classes meets an archive; refused, with the reason, where they cannot."""
-    _refuse_strangers(task, records, asked)
+def align_classes(classes: tuple[str, ...], task: Task, records: Records, asked: Task | None = None) -> ClassAlignment:
+    """The alignment of a model with these classes and an archive; refused, with the reason, where there is none."""
+    _refuse_unlike(task, records, asked)
     common = asked or (records.task if task == "diagnosis" else task)
     if common == "diagnosis":
         of_model = unchanged(task, classes)
@@ -83,10 +83,10 @@ def meet(classes: tuple[str, ...], task: Task, records: Records, asked: Task | N
             f"`data={records.tree.path}`: none of its classes ({listed(records.classes)}) is one of the model's "
             f"({listed(classes)}); try `task=malignancy` or `task=melanoma`"
         )
-    return Meeting(common, of_archive, of_model, unmapped)
+    return ClassAlignment(common, of_archive, of_model, unmapped)
 
 
-def _refuse_strangers(task: Task, records: Records, asked: Task | None) -> None:
+def _refuse_unlike(task: Task, records: Records, asked: Task | None) -> None:
     sides = {kind for kind in (task, records.task, asked or task) if kind != "diagnosis"}
     if len(sides) > 1:
         raise UsageError(
