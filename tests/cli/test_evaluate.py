@@ -269,7 +269,8 @@ def test_an_archive_edited_in_place_and_another_precision_are_other_evaluations(
     after = evaluated(run, "--data", str(table), folder="labels-all")
     assert before["content"] != after["content"]
     assert before["counts"] != after["counts"]
-    assert evaluated(run, "--data", str(table), "--precision", "bf16", folder="labels-all")["precision"] == "bf16"
+    assert cli.run(["evaluate", str(run), "--data", str(table), "--precision", "bf16"]) == 0
+    assert Evaluation.read(folder_of(run, "labels-all")).scores.precision == "bf16"
     assert len(list((run / "evaluations").iterdir())) == 3
 
 
