@@ -18,15 +18,8 @@ from residerm.inference.identity import bundle_hash
 from residerm.storage.tree import Tree
 
 _DIGITS = 8  # of the hash, in a folder's name
-_NOT_BY_VALUE = {
-    "data",
-    "against",
-    "outliers",
-    "overwrite",
-    "explain",
-    "explain_method",
-    "explain_stage",
-}  # known by their content, or without effect on the numbers
+# Known by their content, or without effect on the numbers.
+_NOT_BY_VALUE = {"data", "against", "outliers", "overwrite", "explain", "explain_method", "explain_stage"}
 
 
 @dataclass(frozen=True)
