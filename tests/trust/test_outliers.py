@@ -9,7 +9,15 @@ from sklearn.covariance import ledoit_wolf
 
 from residerm.errors import UsageError
 from residerm.outputs import Outputs
-from residerm.trust.outliers import Energy, fit_mahalanobis, fit_nearest, fit_score, read_score, shrunk_covariance
+from residerm.trust.outliers import (
+    Energy,
+    fit_gaussians,
+    fit_mahalanobis,
+    fit_nearest,
+    fit_score,
+    read_score,
+    shrunk_covariance,
+)
 
 
 def test_the_covariance_is_that_of_ledoit_and_wolf():
@@ -28,7 +36,7 @@ def test_the_distance_is_that_of_pytorch_ood_up_to_shrinkage():
     features, labels = _evenly(training, 300)
     theirs = Mahalanobis(None).fit_features(torch.from_numpy(features), torch.from_numpy(labels))
     expected = theirs.predict_features(torch.from_numpy(given.features)).numpy() * 2 * len(labels)
-    ours = fit_mahalanobis(features, labels).score(given.outputs) * 12
+    ours = fit_gaussians(features, labels).distance(given.features.astype(float)) * 12
     np.testing.assert_allclose(ours, expected, rtol=0.1)
     assert np.corrcoef(ours, expected)[0, 1] > 0.999
 
@@ -40,7 +48,23 @@ def test_the_distance_is_that_of_the_shrunk_covariance():
     inverse = np.linalg.inv(ledoit_wolf(features - means[labels], assume_centered=True)[0])
     away = given.features[:, None] - means
     expected = np.einsum("ncd,de,nce->nc", away, inverse, away).min(axis=1)
-    np.testing.assert_allclose(fit_mahalanobis(features, labels).score(given.outputs) * 12, expected, rtol=1e-4)
+    np.testing.assert_allclose(
+        fit_gaussians(features, labels).distance(given.features.astype(float)) * 12, expected, rtol=1e-4
+    )
+
+
+def test_the_score_is_the_mean_of_both_distances():
+    training, given = judging.said(400), judging.said(50, seed=1)
+    score = fit_mahalanobis(training.features, training.labels)
+    unit = np.abs(training.features).mean()
+
+    def compressed(features):
+        logs = np.sign(features) * np.log1p(3 * np.abs(features) / unit)
+        return logs / np.linalg.norm(logs, axis=1, keepdims=True)
+
+    one = fit_gaussians(training.features, training.labels).distance(given.features.astype(float))
+    other = fit_gaussians(compressed(training.features), training.labels).distance(compressed(given.features))
+    np.testing.assert_allclose(score.score(given.outputs), np.sqrt(one * other), rtol=1e-3)
 
 
 def test_every_class_counts_the_same():
@@ -74,7 +98,7 @@ def test_few_axes_give_the_distances_of_all(width, monkeypatch):
     few = fit_mahalanobis(training.features, training.labels)
     monkeypatch.setattr("residerm.trust.outliers.AXES", 10_000)
     everything = fit_mahalanobis(training.features, training.labels)
-    assert few.axes.shape[1] == min(width, 128)
+    assert few.plain.axes.shape[1] == min(width, 64)
     far = Outputs(given.logits, given.features + 6)
     assert everything.score(far).min() > everything.score(given.outputs).max()
     assert few.score(far).min() > few.score(given.outputs).max()

@@ -169,7 +169,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
         "one/kind": np.array("magic"),
         "one/lesion": arrays["one/lesion"][:3],
         "classes": np.array([object()]),
-        "score/means": arrays["score/means"][:, :3],
+        "score/plain_means": arrays["score/plain_means"][:, :3],
     }
     for name, values in wrong.items():
         path = tmp_path / f"{name.replace('/', '-')}.npz"

@@ -1,10 +1,12 @@
 """How unlike the training images an image is: a score, and the threshold that most validation lesions stay below.
 
-    mahalanobis   the least distance to a class's mean, in the covariance within classes; every class counts the same
+    mahalanobis   the least distance to a class's mean, in the covariance within classes; every class counts the same.
+                  Of the features as they are and of the directions of their logarithms, the geometric mean: what
+                  one of them misses, the other finds
     nearest       the distance to the 10th nearest of the training images, the same number of each class
     energy        −log Σ exp(logit): no features are needed
 
-The covariance is shrunk as Ledoit and Wolf (2004) do, and kept as its 128 widest axes with one variance for all
+The covariance is shrunk as Ledoit and Wolf (2004) do, and kept as its 64 widest axes with one variance for all
 others, so that it takes kilobytes where the features are thousands. The threshold accepts the chosen share of new
 lesions like those of the validation part.
 """
@@ -21,10 +23,11 @@ from residerm.config.trust import OutlierScore
 from residerm.errors import UsageError
 from residerm.outputs import Outputs
 
-AXES = 128
+AXES = 64
 NEIGHBOURS = 10
 IMAGES_OF_CLASS = 100  # of the training images, for `nearest`
 _SMALLEST = 1e-12  # a variance: features that never vary carry no distance
+_STEEP = 3.0
 _ROUNDS = 8
 _CHUNK = 4096
 
@@ -54,7 +57,7 @@ class Energy:
 
 
 @dataclass(frozen=True, eq=False)
-class Mahalanobis:
+class Gaussians:
     """The classes' means, and the shrunk covariance within them as its widest axes and one variance for the rest."""
 
     means: np.ndarray  # (classes, d)
@@ -62,11 +65,9 @@ class Mahalanobis:
     variances: np.ndarray  # (k,)
     rest: float
 
-    def score(self, outputs: Outputs) -> np.ndarray:
-        """The squared distance to the nearest class, divided by the number of features."""
-        features = _features(outputs)
-        distances = [self._distance(features - mean) for mean in self.means]
-        nearest: np.ndarray = np.min(distances, axis=0) / features.shape[1]
+    def distance(self, vectors: np.ndarray) -> np.ndarray:
+        """The squared distance to the nearest class, divided by the number of dimensions."""
+        nearest: np.ndarray = np.min([self._to(vectors - mean) for mean in self.means], axis=0) / vectors.shape[1]
         return nearest
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -78,11 +79,34 @@ class Mahalanobis:
             "rest": np.array(self.rest),
         }
 
-    def _distance(self, away: np.ndarray) -> np.ndarray:
+    def _to(self, away: np.ndarray) -> np.ndarray:
         along = away @ self.axes
         across = np.maximum((away**2).sum(axis=1) - (along**2).sum(axis=1), 0)
         distance: np.ndarray = (along**2 / self.variances).sum(axis=1) + across / self.rest
         return distance
+
+
+@dataclass(frozen=True, eq=False)
+class Mahalanobis:
+    """Gaussians of the features, and of the directions of their logarithms; `unit` is the size of a usual feature."""
+
+    plain: Gaussians
+    compressed: Gaussians
+    unit: float
+
+    def score(self, outputs: Outputs) -> np.ndarray:
+        """The geometric mean of both distances."""
+        features = _features(outputs)
+        together: np.ndarray = np.sqrt(
+            self.plain.distance(features) * self.compressed.distance(_compressed(features, self.unit))
+        )
+        return together
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Its parameters, by name."""
+        both = {"plain": self.plain, "compressed": self.compressed}
+        arrays = {f"{kind}_{name}": values for kind, one in both.items() for name, values in one.arrays().items()}
+        return arrays | {"unit": np.array(self.unit)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,13 +155,27 @@ def read_score(name: OutlierScore, arrays: Mapping[str, np.ndarray]) -> Score:
         return Energy()
     if name == "nearest":
         return Nearest(arrays["bank"])
-    means, axes, variances = (arrays[key].astype(np.float64) for key in ("means", "axes", "variances"))
+    plain, compressed = (_read_gaussians(arrays, kind) for kind in ("plain", "compressed"))
+    if plain.means.shape[1] != compressed.means.shape[1]:
+        raise ValueError("the statistics of the training features do not fit together")
+    return Mahalanobis(plain, compressed, float(arrays["unit"]))
+
+
+def _read_gaussians(arrays: Mapping[str, np.ndarray], kind: str) -> Gaussians:
+    means, axes, variances = (arrays[f"{kind}_{key}"].astype(np.float64) for key in ("means", "axes", "variances"))
     if not (means.ndim == 2 and axes.shape == (means.shape[1], len(variances)) and variances.ndim == 1):
         raise ValueError("the statistics of the training features do not fit together")
-    return Mahalanobis(means, axes, variances, float(arrays["rest"]))
+    return Gaussians(means, axes, variances, float(arrays[f"{kind}_rest"]))
 
 
 def fit_mahalanobis(features: np.ndarray, labels: np.ndarray) -> Mahalanobis:
+    """The Gaussians of the training features, and of the directions of their logarithms."""
+    features = features.astype(np.float64)
+    unit = max(float(np.abs(features).mean()), _SMALLEST)
+    return Mahalanobis(fit_gaussians(features, labels), fit_gaussians(_compressed(features, unit), labels), unit)
+
+
+def fit_gaussians(features: np.ndarray, labels: np.ndarray) -> Gaussians:
     """Means and shrunk covariance of the training features, each class counting the same."""
     present, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
     features, weights = features.astype(np.float64), 1 / (len(present) * counts[member])
@@ -146,7 +184,7 @@ def fit_mahalanobis(features: np.ndarray, labels: np.ndarray) -> Mahalanobis:
     variances, axes = _widest(covariance, min(AXES, len(covariance)))
     left = len(covariance) - len(variances)
     rest = (np.trace(covariance) - variances.sum()) / left if left else 1.0
-    return Mahalanobis(means, axes, np.maximum(variances, _SMALLEST), max(float(rest), _SMALLEST))
+    return Gaussians(means, axes, np.maximum(variances, _SMALLEST), max(float(rest), _SMALLEST))
 
 
 def fit_nearest(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> Nearest:
@@ -184,7 +222,7 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
 
 def _widest(covariance: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The largest eigenvalues with their eigenvectors: all at once, or by subspace iteration where that is faster."""
-    if len(covariance) <= 4 * AXES:
+    if len(covariance) <= 8 * AXES:
         values, vectors = np.linalg.eigh(covariance)
         return values[::-1][:count], vectors[:, ::-1][:, :count]
     start = np.random.default_rng(0).standard_normal((len(covariance), count + count // 4))
@@ -199,6 +237,11 @@ def _features(outputs: Outputs) -> np.ndarray:
     if outputs.features is None:
         raise UsageError("these outputs have no features, on which this model's outlier score rests")
     return outputs.features.astype(np.float64)
+
+
+def _compressed(features: np.ndarray, unit: float) -> np.ndarray:
+    """The directions of the logarithms: a few very strong features no longer hide all others."""
+    return _directions(np.sign(features) * np.log1p(np.abs(features) * (_STEEP / unit)))
 
 
 def _directions(features: np.ndarray) -> np.ndarray:
