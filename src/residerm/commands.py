@@ -72,9 +72,9 @@ def stats(path: str | Path, *, out: str | Path | None = None, **options: object)
     from residerm.data.inspect.stats import describe, write_statistics
 
     given = Given(options, "stats")
-    records = open_for(Path(path), given.take(ArchiveOptions))
+    archive = given.take(ArchiveOptions)
     given.refuse_rest()
-    statistics = describe(records)
+    statistics = describe(open_for(Path(path), archive))
     if out:
         write_statistics(statistics, Path(out))
     return statistics
@@ -109,8 +109,9 @@ def split(path: str | Path, *, out: str | Path | None = None, **options: object)
     from residerm.data.split import divide, write_split
 
     given = Given(options, "split")
-    records, splitting = open_for(Path(path), given.take(ArchiveOptions)), given.take(SplitOptions)
+    archive, splitting = given.take(ArchiveOptions), given.take(SplitOptions)
     given.refuse_rest()
+    records = open_for(Path(path), archive)
     divided = divide(records, splitting)
     if out:
         write_split(divided, records, Path(out))
@@ -131,9 +132,9 @@ def preview(
     from residerm.figures import save
 
     given = Given(options, "preview")
-    records = open_for(Path(path), given.take(ArchiveOptions))
-    pixels, augmentation = given.take(PixelSpec), given.take(AugmentOptions)
+    archive, pixels, augmentation = given.take(ArchiveOptions), given.take(PixelSpec), given.take(AugmentOptions)
     given.refuse_rest()
+    records = open_for(Path(path), archive)
     save(draw_preview(records, pixels, augmentation, images=images, seed=seed), Path(out))
     return Path(out)
 
@@ -242,7 +243,11 @@ def predict(
     given = Given(options, "predict")
     asked = given.take(PredictOptions)
     given.refuse_rest()
-    predictor = model if isinstance(model, Predictor) else load(_folder(model), precision=asked.precision)
+    predictor = (
+        model
+        if isinstance(model, Predictor)
+        else load(_folder(model), runtime=asked.runtime, precision=asked.precision, threads=asked.threads)
+    )
     return list(
         predict(
             predictor,

@@ -101,7 +101,7 @@ def test_json_holds_everything(broken: Path, capsys: pytest.CaptureFixture[str])
 
 def test_csv_has_a_row_for_each_finding(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "findings.csv"
-    code, _, remarks = outcome(capsys, broken, "--csv", path)
+    code, _, remarks = outcome(capsys, broken, "--out", path)
     assert code == 1
     assert f"written: {path}" in remarks
     with path.open(newline="", encoding="utf-8") as stream:
@@ -122,14 +122,14 @@ def test_an_existing_csv_is_refused_before_the_work_and_left_as_it_is(
 ) -> None:
     path = tmp_path / "findings.csv"
     path.write_text("mine")
-    code, printed, remarks = outcome(capsys, tmp_path / "no archive at all", "--csv", path)
+    code, printed, remarks = outcome(capsys, tmp_path / "no archive at all", "--out", path)
     assert (code, printed, path.read_text()) == (1, "", "mine")
     assert f"{path} is already there" in remarks
     assert [entry.name for entry in tmp_path.iterdir()] == ["findings.csv"]
 
 
 def test_a_failed_check_leaves_no_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, remarks = outcome(capsys, tmp_path / "nowhere", "--csv", tmp_path / "new" / "findings.csv")
+    code, _, remarks = outcome(capsys, tmp_path / "nowhere", "--out", tmp_path / "new" / "findings.csv")
     assert code == 1
     assert "there is no such file or folder" in remarks
     assert list(tmp_path.iterdir()) == []

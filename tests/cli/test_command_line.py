@@ -121,7 +121,7 @@ def test_help_and_version(capsys):
         ("probe x --size 4", "--size must be greater than or equal to 8, not '4'."),
         ("probe x --size four", "--size must be a valid integer, not 'four'."),
         ("probe x --size=1e3", "--size must be a valid integer, not '1e3'."),
-        ("probe x --rotation nan", "--rotation must be less than or equal to 180, not 'nan'."),
+        ("probe x --rotation nan", "--rotation must be a finite number, not 'nan'."),
         ("probe x --size 64 --size 32", "Parameter --size specified multiple times."),
         ("probe x --sise 4", "Unknown option: --sise. Did you mean --size?"),
         ("probe x -z", "Unknown option: -z."),

@@ -13,7 +13,7 @@ import signal
 import sys
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 import residerm
 from residerm.cli.flags import with_flags
@@ -24,6 +24,7 @@ app = App(
     name="residerm",
     help="Train, measure, explain and serve networks for skin-lesion images. Not a medical device.",
     version=residerm.__version__,
+    default_parameter=Parameter(negative_bool=(), negative_iterable=()),  # a --no- form where it is on by default
     exit_on_error=False,
     print_error=False,
     suppress_keyboard_interrupt=False,

@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter, validators
 
+from residerm.cli import options
 from residerm.cli.bench_serve import bench_serve
 from residerm.cli.console import out, progress, show_json, show_table
+from residerm.cli.options import Json, OnByDefault, flags
 from residerm.cli.train import gather
 from residerm.config import ArchiveOptions, AugmentOptions, ModelOptions, PixelSpec, ResNetOptions, TrainOptions
 from residerm.errors import UsageError
 
-_FLAT = Parameter(name="*")
 _Number = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 _NAMES = {
     "loop": "residerm train: cache, augmentation, optimiser, EMA, metrics",
@@ -26,20 +27,20 @@ def bench_(
     path: Path | None = None,
     *,
     serve: str | None = None,
-    archive: Annotated[ArchiveOptions, _FLAT] = ArchiveOptions(),
-    pixels: Annotated[PixelSpec, _FLAT] = PixelSpec(),
-    augmentation: Annotated[AugmentOptions, _FLAT] = AugmentOptions(),
-    network: Annotated[ModelOptions, _FLAT] = ModelOptions(),
-    resnet: Annotated[ResNetOptions, _FLAT] = ResNetOptions(),
-    training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
+    archive: Annotated[ArchiveOptions, flags(options.DATA)] = ArchiveOptions(),
+    pixels: Annotated[PixelSpec, flags(options.DATA, some_are_on=True)] = PixelSpec(),
+    augmentation: Annotated[AugmentOptions, flags(options.AUGMENTATION, some_are_on=True)] = AugmentOptions(),
+    network: Annotated[ModelOptions, flags(options.NETWORK, some_are_on=True)] = ModelOptions(),
+    resnet: Annotated[ResNetOptions, flags(options.RESNET, some_are_on=True)] = ResNetOptions(),
+    training: Annotated[TrainOptions, flags(options.OPTIMISATION)] = TrainOptions(),
     rounds: _Number = 5,
     steps: _Number = 20,
     minutes: Annotated[float, Parameter(validator=validators.Number(gt=0))] | None = None,
-    plain: bool = True,
-    run: bool = True,
+    plain: OnByDefault = True,
+    run: OnByDefault = True,
     seconds: _Number = 120,
     requests: _Number = 100_000,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Measure training against the machine's own limit and against a plain loop, in turns.
 
@@ -65,8 +66,6 @@ def bench_(
         With serve: seconds of overload.
     requests
         With serve: number of malformed requests.
-    json
-        Print everything as JSON.
     """
     if serve is not None:
         bench_serve(serve, seconds=seconds, requests=requests, json=json)

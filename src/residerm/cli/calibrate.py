@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, show_json, show_table
+from residerm.cli.options import Json
 from residerm.config import CalibrateOptions
 from residerm.disclaimer import DISCLAIMER
 
@@ -20,7 +21,7 @@ def calibrate_(
     *,
     options: Annotated[CalibrateOptions, Parameter(name="*")],
     output: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Fit calibration, prediction sets and thresholds anew, on labelled images from another site.
 
@@ -32,8 +33,6 @@ def calibrate_(
         A finished run, or a bundle.
     output
         Folder for the new bundle. Default: beside the old one, with the archive's name.
-    json
-        Print what was fitted as JSON.
     """
     from residerm.evaluation.calibrate import calibrate
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.options import Json
 from residerm.config import EvaluateOptions
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def evaluate_(
     run: Path,
     *,
     options: Annotated[EvaluateOptions, Parameter(name="*")] = EvaluateOptions(),
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Score a run on its test part or on another archive, with 95 % intervals, and write its report.
 
@@ -35,8 +36,6 @@ def evaluate_(
     ----------
     run
         Folder of a finished run; with --data also a bundle, which need not be in the folder of its run.
-    json
-        Print all scores as JSON.
     """
     from residerm.evaluation import evaluate
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from residerm.cli.console import out, progress, remarks, show_table
+from residerm.cli.options import Json
 from residerm.config import ExplainOptions
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def explain_(
     options: Annotated[ExplainOptions, Parameter(name="*")] = ExplainOptions(),
     output: Annotated[Path, Parameter(name="--out")] = Path("explanations"),
     batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 16,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Show where in an image the evidence for a class lies, and the evidence against it. Not a diagnosis.
 
@@ -40,8 +41,6 @@ def explain_(
         New folder for the pictures, and for their numbers in explanations.json.
     batch_size
         Images that go through the network together.
-    json
-        Print all numbers as JSON.
     """
     from residerm.errors import UsageError
     from residerm.explanation.document import write_explanations

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, show_json, show_table
+from residerm.cli.options import Json
 from residerm.config import ExportOptions
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def export_(
     *models: Path,
     output: Annotated[Path | None, Parameter(name="--out")] = None,
     options: Annotated[ExportOptions, Parameter(name="*")] = ExportOptions(),
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Export a model for ONNX Runtime or OpenVINO, and compare it with the original on real images.
 
@@ -34,8 +35,6 @@ def export_(
         More of them: the new bundle gives the mean of their probabilities.
     output
         Folder for the new bundle. Default: exports in the folder of the run.
-    json
-        Print the record of the comparison as JSON.
     """
     from residerm.evaluation.export import export
 

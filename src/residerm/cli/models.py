@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from residerm.cli.console import out, progress, show_json, show_table
+from residerm.cli.options import Json
 
 if TYPE_CHECKING:
     from residerm.models.complexity import Complexity
 
 
-def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, json: bool = False) -> None:
+def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, json: Json = False) -> None:
     """List residerm's own models, or search these and timm's, with their parameters and multiply-adds.
 
     Example: residerm models resnext --size 224
@@ -23,8 +24,6 @@ def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, jso
         Side of the images, in pixels, for which multiply-adds are counted.
     classes
         Number of classes.
-    json
-        Print the list as JSON.
     """
     from residerm.models.complexity import measure
     from residerm.models.networks import OWN

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
-from cyclopts import Parameter, validators
+from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
-from residerm.config import Decision
+from residerm.cli.options import Json
+from residerm.config import Decision, PredictOptions
 from residerm.disclaimer import DISCLAIMER
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _TITLES: dict[Decision, str] = {
     "probable": "probabilities",
-    "balanced": "probabilities; predicted is the class that is most probable beside its share in training",
+    "balanced": "probabilities; predicted is the class with the highest one relative to its frequency in training",
     "malignant": "probabilities; predicted is the most probable class on its side of the threshold for malignancy",
 }
 
@@ -28,14 +29,8 @@ def predict_(
     /,
     *images: str,
     output: Annotated[Path | None, Parameter(name="--out")] = None,
-    tta: bool = False,
-    decide: Decision = "probable",
-    sensitivity: float = 0.95,
-    runtime: Literal["auto", "torch", "onnx", "openvino"] = "auto",
-    precision: Literal["auto", "float32", "bf16", "int8"] | None = None,
-    threads: Annotated[int | None, Parameter(validator=validators.Number(gte=1))] = None,
-    batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 64,
-    json: bool = False,
+    options: Annotated[PredictOptions, Parameter(name="*")] = PredictOptions(),
+    json: Json = False,
 ) -> int:
     """Say what a model makes of images: files, folders, zips or patterns. Not a diagnosis.
 
@@ -49,26 +44,6 @@ def predict_(
         Image files, folders and zips of images, patterns such as '*.jpg'.
     output
         File for all probabilities, .csv or .json.
-    tta
-        Average the eight views of flips and quarter turns.
-    decide
-        The class that is named: probable, the most probable one; balanced, the one that is most probable relative to
-        its share in training; malignant, the most probable one on its side of a threshold on the probability of
-        malignancy, chosen on the validation part for --sensitivity.
-    sensitivity
-        With --decide malignant: the share of malignant lesions to be called malignant.
-    runtime
-        The library that runs the model. auto: of an exported bundle the one that was the fastest when it was
-        exported, if it is installed; of a run, torch.
-    precision
-        bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those in float32.
-        auto: bf16 where it is faster. Default: float32, and of an exported bundle the precision of its export.
-    threads
-        Threads of the runtime. Default: one for each core.
-    batch_size
-        Images that go through the network together.
-    json
-        Print everything as JSON.
     """
     from residerm.errors import UsageError
     from residerm.inference import load
@@ -79,8 +54,8 @@ def predict_(
         raise UsageError("IMAGE is missing: give image files, folders, zips, or a pattern such as '*.jpg'")
     if output:
         require_place(output)
-    predictor = load(model, runtime=runtime, precision=precision, threads=threads)
-    rule = Rule(predictor, 8 if tta else 1, decide, sensitivity)
+    predictor = load(model, runtime=options.runtime, precision=options.precision, threads=options.threads)
+    rule = Rule(predictor, 8 if options.tta else 1, options.decide, options.sensitivity)
     if rule.threshold:
         remarks.print(f"note: {rule.threshold.explained}")
     with progress() as shown:
@@ -89,15 +64,15 @@ def predict_(
                 predictor,
                 images,
                 views=rule.views,
-                decide=decide,
-                sensitivity=sensitivity,
-                batch_size=batch_size,
+                decide=options.decide,
+                sensitivity=options.sensitivity,
+                batch_size=options.batch_size,
                 progress=shown,
             )
         )
     if output:
-        write_lines(lines, predictor, output, decide)
-    _show(lines, predictor, output, decide, json)
+        write_lines(lines, predictor, output, options.decide)
+    _show(lines, predictor, output, options.decide, json)
     return 1 if any(line.error for line in lines) else 0
 
 

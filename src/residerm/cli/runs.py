@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from residerm.cli.console import out, show_json, show_table
+from residerm.cli.options import Json
 
 _SCORES = ("macro_auc", "balanced_accuracy", "accuracy")
 
 
-def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
+def runs_(folder: Path = Path("runs"), *, json: Json = False) -> None:
     """List the runs in a folder: what was trained, how it ended, and its validation scores.
 
     Example: residerm runs
@@ -18,8 +19,6 @@ def runs_(folder: Path = Path("runs"), *, json: bool = False) -> None:
     ----------
     folder
         Where `residerm train` keeps its runs.
-    json
-        Print everything as JSON.
     """
     from residerm.runs import Run, list_runs
 

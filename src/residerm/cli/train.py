@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
-
+from residerm.cli import options
 from residerm.cli.console import out, progress, remarks
 from residerm.cli.flags import with_flags
+from residerm.cli.options import Archive, flags
 from residerm.commands import make_experiment
 from residerm.config import (
     ArchiveOptions,
@@ -27,23 +28,23 @@ from residerm.config import (
 )
 from residerm.errors import UsageError
 
-_FLAT = Parameter(name="*")
+_STAR = "an epoch marked * is the one to be kept: the last within a standard error of the best validation score"
 
 
 def train_(
-    path: Path | None = None,
+    path: Archive | None = None,
     *,
-    archive: Annotated[ArchiveOptions, _FLAT] = ArchiveOptions(),
-    pixels: Annotated[PixelSpec, _FLAT] = PixelSpec(),
-    split: Annotated[SplitOptions, _FLAT] = SplitOptions(),
-    sample: Annotated[SampleOptions, _FLAT] = SampleOptions(),
-    augmentation: Annotated[AugmentOptions, _FLAT] = AugmentOptions(),
-    network: Annotated[ModelOptions, _FLAT] = ModelOptions(),
-    resnet: Annotated[ResNetOptions, _FLAT] = ResNetOptions(),
-    training: Annotated[TrainOptions, _FLAT] = TrainOptions(),
-    distillation: Annotated[DistillationOptions, _FLAT] = DistillationOptions(),
-    trust: Annotated[TrustOptions, _FLAT] = TrustOptions(),
-    members: Annotated[MemberOptions, _FLAT] = MemberOptions(),
+    archive: Annotated[ArchiveOptions, flags(options.DATA)] = ArchiveOptions(),
+    pixels: Annotated[PixelSpec, flags(options.DATA, some_are_on=True)] = PixelSpec(),
+    split: Annotated[SplitOptions, flags(options.SPLIT)] = SplitOptions(),
+    sample: Annotated[SampleOptions, flags(options.SAMPLING)] = SampleOptions(),
+    augmentation: Annotated[AugmentOptions, flags(options.AUGMENTATION, some_are_on=True)] = AugmentOptions(),
+    network: Annotated[ModelOptions, flags(options.NETWORK, some_are_on=True)] = ModelOptions(),
+    resnet: Annotated[ResNetOptions, flags(options.RESNET, some_are_on=True)] = ResNetOptions(),
+    training: Annotated[TrainOptions, flags(options.OPTIMISATION)] = TrainOptions(),
+    distillation: Annotated[DistillationOptions, flags(options.DISTILLATION)] = DistillationOptions(),
+    trust: Annotated[TrustOptions, flags(options.TRUST)] = TrustOptions(),
+    members: Annotated[MemberOptions, flags(options.MEMBERS)] = MemberOptions(),
     config: Path | None = None,
     preset: str | None = None,
     resume: Path | None = None,
@@ -56,8 +57,6 @@ def train_(
 
     Parameters
     ----------
-    path
-        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
     config
         YAML file of options, such as the config.yaml of another run; flags go before it.
     preset
@@ -95,6 +94,7 @@ def _train(experiment: Experiment, runs: Path) -> int:
     from residerm.training.session import train
 
     with progress() as shown:
+        shown.remark(_STAR)
         run = train(experiment, runs, shown)
     return _ended(run.folder)
 
@@ -126,11 +126,19 @@ def _ended(folder: Path) -> int:
     if summary is None:
         remarks.print(f"stopped; go on with: residerm train --resume {folder}")
         return 130
+    if not _is_first_process():
+        return 0
     scores = ", ".join(f"{name} {value:.3f}" for name, value in summary.validation.items())
     out.print(f"ended: {summary.stopped}; {summary.minutes:.1f} minutes")
     out.print(f"kept epoch {summary.chosen_epoch} ({summary.selected_by} on the validation part): {scores}")
     out.print(f"run: {folder}")
+    out.print(f"Next: residerm evaluate {folder}")
     return 0
+
+
+def _is_first_process() -> bool:
+    """Whether this is the one that writes and prints, where several train together."""
+    return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) == 0
 
 
 def _dry_run(experiment: Experiment) -> int:

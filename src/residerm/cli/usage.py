@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 
-from cyclopts import CycloptsError, MissingArgumentError, UnusedCliTokensError
+from cyclopts import CycloptsError, MissingArgumentError, UnknownOptionError, UnusedCliTokensError
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from residerm.config.given import ALSO_CALLED
 from residerm.errors import nearest, shortened
 
 _LONGEST = 500  # characters of a message: what was given may be longer
@@ -26,11 +27,21 @@ def explain_usage(error: CycloptsError) -> str:
         text = f"{named} needs a value" if error.argument.index is None else f"{named.lstrip('-').upper()} is missing"
     elif isinstance(error, UnusedCliTokensError):
         text = f"unexpected argument {' '.join(error.unused_tokens or ())}"
+    elif isinstance(error, UnknownOptionError):
+        text = _of_unknown(error)
     else:
         text = str(error)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     end = "" if text.endswith((".", "?")) else "."
     return f"{text}{end} See `{' '.join(('residerm', *(error.command_chain or ())))} --help`"
+
+
+def _of_unknown(error: UnknownOptionError) -> str:
+    """An option that another library has is suggested by its name here, any other by its spelling."""
+    given = error.token.keyword or error.token.value
+    ours = "--" + ALSO_CALLED.get(given.lstrip("-").replace("-", "_"), "").replace("_", "-")
+    known = {name for one in error.argument_collection if one.parse for name in one.names}
+    return f"Unknown option: {given}. Did you mean {ours}?" if ours in known else str(error)
 
 
 def _of_options(error: ValidationError) -> str:

@@ -46,8 +46,8 @@ class EvaluateOptions(Options):
     explain: bool = Field(
         False, description="Score the model's explanations too: sanity, deletion and insertion, lesion masks; minutes."
     )
-    explain_method: Method | None = Field(None, description="With --explain: the method. Default: as in `explain`.")
-    explain_stage: str | None = Field(None, description="With --explain: the stage whose maps are read.")
+    explain_method: Method | None = Field(None, description="With `explain`: the method. Default: as in `explain`.")
+    explain_stage: str | None = Field(None, description="With `explain`: the stage whose maps are read.")
     without: Literal["lesion", "background"] | None = Field(
         None,
         description="Paint over the lesion with the skin around it, or everything but the lesion, by its mask: what is "

@@ -7,13 +7,20 @@ given.refuse_rest()
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from residerm.config.base import Options
 from residerm.errors import UsageError, nearest, shortened
+
+# Names that other libraries have for an option.
+ALSO_CALLED = {
+    "arch": "model", "batch": "batch_size", "bs": "batch_size", "crop": "aspect", "epoch": "epochs", "gpus": "devices",
+    "image_size": "size", "img_size": "size", "learning_rate": "rate", "lr": "rate", "optim": "optimizer",
+    "output": "out", "output_dir": "runs", "wd": "weight_decay",
+}  # fmt: skip
 
 Group = TypeVar("Group", bound=Options)
 
@@ -38,8 +45,14 @@ class Given:
         """Refuse an option that no group has taken, with the nearest names."""
         for unknown in self._left:
             raise UsageError(
-                f"{self._source}: there is no option {shortened(unknown)}.{nearest(str(unknown), self._known)}"
+                f"{self._source}: there is no option {shortened(unknown)}.{suggestion(str(unknown), self._known)}"
             )
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """' Did you mean …?' for a name that no option has: what it is called here, or the nearest names."""
+    other = ALSO_CALLED.get(name.replace("-", "_"))
+    return f" Did you mean {other}?" if other in set(known) else nearest(name, known)
 
 
 def refused(error: ValidationError, source: str) -> UsageError:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from residerm.config.base import Options
 from residerm.config.evaluation import Decision
 from residerm.config.training import Precision
+
+Runtime = Literal["auto", "torch", "onnx", "openvino"]
 
 
 class PredictOptions(Options):
@@ -22,9 +26,16 @@ class PredictOptions(Options):
     sensitivity: float = Field(
         0.95, gt=0, lt=1, description="With `decide` malignant: the share of malignant lesions to be called malignant."
     )
-    precision: Precision = Field(
-        "float32",
-        description="bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those "
-        "in float32. auto: bf16 where it is faster.",
+    runtime: Runtime = Field(
+        "auto",
+        description="The library that runs the model. auto: of an exported bundle the one that was the fastest when it "
+        "was exported, if it is installed; of a run, torch.",
     )
+    precision: Literal[Precision, "int8"] | None = Field(
+        None,
+        description="bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those "
+        "in float32. auto: bf16 where it is faster. Default: float32, and of an exported bundle the precision of its "
+        "export.",
+    )
+    threads: int | None = Field(None, ge=1, description="Threads of the runtime. Default: one for each core.")
     batch_size: int = Field(64, ge=1, description="Images that go through the network together.")

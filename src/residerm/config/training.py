@@ -15,7 +15,7 @@ Precision = Literal["auto", "float32", "bf16"]
 class TrainOptions(Options):
     """How a network is trained."""
 
-    epochs: int = Field(28, ge=1, le=100_000, description="Times that the training rows are gone through.")
+    epochs: int = Field(28, ge=1, le=100_000, description="Passes over the training set.")
     batch_size: int = Field(64, ge=1, le=1_000_000, description="Images in a step, over all processes together.")
     optimizer: Literal["adamw", "adam", "sgd"] = Field("adamw", description="Optimiser.")
     rate: float = Field(4e-4, gt=0, description="Highest learning rate.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from residerm.cli.data.cache import cache_
 from residerm.cli.data.check import check_
 from residerm.cli.data.fetch import fetch_
 from residerm.cli.data.list import list_
@@ -12,6 +13,6 @@ from residerm.cli.data.split import split_
 from residerm.cli.data.stats import stats_
 from residerm.cli.data.synth import synth_
 
-data = App(name="data", help="Archives: fetch, check, describe, divide, draw and preview them.")
-for verb in (list_, fetch_, check_, stats_, split_, preview_, synth_):
+data = App(name="data", help="Archives: fetch, check, describe, divide, draw and preview them; list and clear caches.")
+for verb in (list_, fetch_, check_, stats_, split_, preview_, synth_, cache_):
     data.command(verb, name=verb.__name__.rstrip("_"))

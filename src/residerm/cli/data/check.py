@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.options import Archive, Json
 from residerm.config import SplitOptions
 from residerm.files import new_file
 
@@ -19,12 +20,12 @@ _MOST_PAIRS = 10
 
 
 def check_(
-    path: Path,
+    path: Archive,
     *,
     layout: str | None = None,
     split: Annotated[SplitOptions, Parameter(name="*")] = SplitOptions(),
-    csv: Path | None = None,
-    json: bool = False,
+    out_: Annotated[Path | None, Parameter(name="--out")] = None,
+    json: Json = False,
 ) -> int:
     """Look for everything that is wrong with an archive; exit code 1 if there are errors.
 
@@ -32,23 +33,19 @@ def check_(
     or nearly (re-encoded, scaled, turned, cropped), and whether a split would have it on two sides. Errors are certain
     and spoil a result, warnings are to be looked at, notes are normal.
 
-    Example: residerm data check HAM10000 --csv findings.csv
+    Example: residerm data check HAM10000 --out findings.csv
 
     Parameters
     ----------
-    path
-        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
     layout
         Name of the layout, where it is not recognised by itself.
-    csv
-        New file for all findings, a row each.
-    json
-        Print everything as JSON.
+    out_
+        New CSV file for all findings, a row each.
     """
     from residerm.data.archives import open_archive
     from residerm.data.inspect.check import check, write_findings
 
-    with new_file(csv) if csv else nullcontext() as partial:  # an existing file is refused before the work
+    with new_file(out_) if out_ else nullcontext() as partial:  # an existing file is refused before the work
         with progress() as shown:
             report = check(open_archive(path, layout=layout), split, shown)
         if partial:
@@ -57,8 +54,8 @@ def check_(
         show_json(report.to_dict())
     else:
         _show(report)
-    if csv:
-        remarks.print(f"written: {csv}")
+    if out_:
+        remarks.print(f"written: {out_}")
     return 1 if report.count("error") else 0
 
 

@@ -7,20 +7,16 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 
 from residerm.cli.console import out, show_json, show_table
+from residerm.cli.options import Json
 
 if TYPE_CHECKING:
     from residerm.data.download.catalogue import PublicArchive
 
 
-def list_(*, json: bool = False) -> None:
+def list_(*, json: Json = False) -> None:
     """List the public archives that can be fetched, with size, images, classes, licence and citation.
 
     Example: residerm data list
-
-    Parameters
-    ----------
-    json
-        Print everything as JSON, with every file's addresses and hashes.
     """
     from residerm.data.download.catalogue import CATALOGUE
 

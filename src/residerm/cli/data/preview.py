@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter, validators
 
 from residerm.cli.console import remarks
+from residerm.cli.options import Archive, flags
 from residerm.config import ArchiveOptions, AugmentOptions, PixelSpec
 
 
 def preview_(
-    path: Path,
+    path: Archive,
     *,
     archive: Annotated[ArchiveOptions, Parameter(name="*")] = ArchiveOptions(),
-    pixels: Annotated[PixelSpec, Parameter(name="*")] = PixelSpec(),
-    augmentation: Annotated[AugmentOptions, Parameter(name="*")] = AugmentOptions(),
+    pixels: Annotated[PixelSpec, flags(some_are_on=True)] = PixelSpec(),
+    augmentation: Annotated[AugmentOptions, flags(some_are_on=True)] = AugmentOptions(),
     out: Path = Path("preview.png"),
     images: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 8,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0, lt=2**32))] = 0,
@@ -27,8 +28,6 @@ def preview_(
 
     Parameters
     ----------
-    path
-        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
     out
         The figure to write; a file that is there already is not overwritten.
     images

@@ -8,16 +8,17 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, remarks, show_json, show_table
+from residerm.cli.options import Archive, Json
 from residerm.config import ArchiveOptions, SplitOptions
 
 
 def split_(
-    path: Path,
+    path: Archive,
     *,
     archive: Annotated[ArchiveOptions, Parameter(name="*")] = ArchiveOptions(),
     options: Annotated[SplitOptions, Parameter(name="*")] = SplitOptions(),
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Divide an archive into training, validation and test parts, no lesion on two sides.
 
@@ -25,12 +26,8 @@ def split_(
 
     Parameters
     ----------
-    path
-        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
     out_
         New folder for splits.csv and its proof, splits.json.
-    json
-        Print the proof as JSON.
     """
     from residerm.data.archives import open_for
     from residerm.data.split import divide, write_split

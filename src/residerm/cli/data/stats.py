@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, remarks, show_json, show_table
+from residerm.cli.options import Archive, Json
 from residerm.config import ArchiveOptions
 
 
 def stats_(
-    path: Path,
+    path: Archive,
     *,
     archive: Annotated[ArchiveOptions, Parameter(name="*")] = ArchiveOptions(),
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Count an archive by class, sex, age and site, and draw its class distribution.
 
@@ -24,12 +25,8 @@ def stats_(
 
     Parameters
     ----------
-    path
-        The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table.
     out_
         New folder for the figure classes.png and the tables as CSV.
-    json
-        Print everything as JSON.
     """
     from residerm.data.archives import open_for
     from residerm.data.inspect.stats import describe, write_statistics

@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 
 from residerm.cli.console import out, progress, remarks, show_json
+from residerm.cli.options import Json
 from residerm.cli.theory.out import NotNegative, figures_in
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def check_(
     depth: int = 56,
     seed: NotNegative = 0,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: bool = False,
+    json: Json = False,
 ) -> int:
     """Hold every equation of the paper and the talk against an independent computation, in float64.
 
@@ -38,8 +39,6 @@ def check_(
         Seed of the random networks and images.
     out_
         New folder for the figures.
-    json
-        Print everything as JSON.
     """
     from residerm.theory.check import check
     from residerm.theory.figures import write_check

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.options import Json
 from residerm.cli.theory.out import AboveZero, NotNegative, Positive
 from residerm.files import new_folder
 
@@ -27,7 +28,7 @@ def depth_(
     epochs: Positive | None = None,
     width: Positive | None = None,
     rate: AboveZero | None = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Train plain and residual networks of several depths alike, and see which of them can be fitted.
 
@@ -54,8 +55,6 @@ def depth_(
         Channels of the first stage. Default: the preset's.
     rate
         The highest learning rate. Default: the preset's.
-    json
-        Print everything as JSON.
     """
     from residerm.theory.depth import PRESETS
     from residerm.theory.figures import write_depth

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.options import Json
 from residerm.cli.theory.out import NotNegative, Positive, figures_in
 from residerm.errors import UsageError
 
@@ -27,7 +28,7 @@ def flow_(
     training_depth: int = 32,
     seed: NotNegative = 0,
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
-    json: bool = False,
+    json: Json = False,
 ) -> None:
     """Follow the gradient back through every layer: of fresh networks, plain and residual, or of a trained one.
 
@@ -51,8 +52,6 @@ def flow_(
         Seed of the weights and of the order of the images.
     out_
         New folder for the figures.
-    json
-        Print everything as JSON.
     """
     if run and data:
         raise UsageError("`data` is for fresh networks: a run is measured on the archive that it was trained on")

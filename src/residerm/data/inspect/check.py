@@ -1,6 +1,6 @@
 """Everything that is wrong with an archive, as findings that each name an image, its file and what to look at.
 
-    residerm data check PATH --csv findings.csv
+    residerm data check PATH --out findings.csv
 
 An `error` is certain, and it stops a training or spoils its result: what is missing, cannot be read, is labelled twice
 or with an unknown class, and the same image under two labels or on two sides of a split. A `warning` is to be looked

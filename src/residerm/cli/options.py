@@ -1,0 +1,41 @@
+"""What several commands share: arguments with their help written once, and the groups that options stand in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Group, Parameter
+
+ARCHIVE = "The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table."
+
+Archive = Annotated[Path, Parameter(help=ARCHIVE)]
+Json = Annotated[bool, Parameter(help="Print everything as JSON.")]
+
+
+def flags(group: Group | None = None, *, some_are_on: bool = False) -> Parameter:
+    """The options of a model as flags of their own; `some_are_on`: and as --no-…, since some may be on."""
+    return Parameter(name="*", group=group, negative_bool="no-" if some_are_on else ())
+
+
+OnByDefault = Annotated[bool, Parameter(negative_bool="no-")]
+
+# The groups of `train --help`, in the order in which a newcomer needs them.
+DATA, SPLIT, NETWORK, OPTIMISATION, SAMPLING, AUGMENTATION, RESNET, DISTILLATION, TRUST, MEMBERS = (
+    Group(title, sort_key=place)
+    for place, title in enumerate(
+        (
+            "Data and image size",
+            "Split",
+            "Network",
+            "Optimisation and run",
+            "Sampling against class imbalance",
+            "Augmentation",
+            "Details of residerm's own ResNets",
+            "Distillation from a teacher",
+            "Calibration and thresholds",
+            "Several models",
+        ),
+        start=1,
+    )
+)
