@@ -111,7 +111,12 @@ def test_a_bundle_without_an_archive_has_nothing_to_be_scored_on(run: Path, caps
 def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> None:
     evaluated(run)
     evaluation = Evaluation.read(folder_of(run))
-    np.testing.assert_array_equal(evaluation.predictions.probabilities, evaluation.outputs.probabilities)
+    table, outputs = evaluation.predictions, evaluation.outputs
+    assert outputs.features is not None
+    assert len(outputs.logits) == len(outputs.features) == len(table)
+    kept = (evaluation.folder / "predictions.csv").read_text().splitlines()[1].split(",")[4]
+    assert repr(float(kept)) == kept
+    assert len(kept) > 10
 
 
 def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
@@ -126,12 +131,12 @@ def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
 def test_what_is_there_is_shown_again_and_replaced_on_demand(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated(run)
     path = folder_of(run) / "scores.json"
-    path.write_text(path.read_text().replace('"part": "test"', '"part": "marked"'))
+    path.write_text(path.read_text().replace('"part": "test"', '"part": "another word"'))
     evaluated(run)
     assert "--overwrite scores again" in capsys.readouterr().err
-    assert "marked" in path.read_text()
+    assert "another word" in path.read_text()
     evaluated(run, "--overwrite")
-    assert "marked" not in path.read_text()
+    assert "another word" not in path.read_text()
 
 
 def test_eight_views_and_the_prior_are_kept_apart(run: Path) -> None:
@@ -169,7 +174,7 @@ def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path
     other = Path(shutil.copytree(run, tmp_path / "other"))
     reporting.change(run / "bundle" / "model.json", prior=[0.94, *[0.01] * 6])
     reporting.change(other / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
-    assert cli.run(["evaluate", str(run), "--decide", "balanced", "--overwritest", str(other)]) == 0
+    assert cli.run(["evaluate", str(run), "--decide", "balanced", "--against", str(other)]) == 0
     comparison = json.loads((folder_of(run, "ham10000-test-balanced-against-other") / "comparison.json").read_text())
     assert comparison["differences"]["macro_auc"]["value"] == 0
     assert comparison["differences"]["accuracy"]["value"] != 0
@@ -219,7 +224,7 @@ def test_its_own_archive_gives_the_test_part(run: Path, archive: Path, capsys: p
 def test_two_runs_on_the_same_images(run: Path, archive: Path, tmp_path: Path) -> None:
     other = trained(archive, tmp_path / "other", model="logistic")
     folder = f"ham10000-test-against-{other.name}"
-    evaluated(run, "--overwritest", str(other), folder=folder)
+    evaluated(run, "--against", str(other), folder=folder)
     comparison = json.loads((folder_of(run, folder) / "comparison.json").read_text())
     own, its = evaluated(run), evaluated(other)
     difference = own["headline"]["accuracy"]["value"] - its["headline"]["accuracy"]["value"]
@@ -235,7 +240,7 @@ def test_images_that_the_other_run_has_seen_are_left_out(
 ) -> None:
     other = trained(archive, tmp_path / "other", "--split-seed", "3")
     folder = f"ham10000-test-against-{other.name}"
-    scores = evaluated(run, "--overwritest", str(other), folder=folder)
+    scores = evaluated(run, "--against", str(other), folder=folder)
     assert "has seen are left out" in capsys.readouterr().err
     mine, its = ({row["image_id"] for row in csv.DictReader((one / "splits.csv").open()) if row["part"] == "test"}
                  for one in (run, other))  # fmt: skip
@@ -390,7 +395,7 @@ def test_models_that_do_not_compare(
 ) -> None:
     other = trained(archive, tmp_path / "runs", "--task", "malignancy")
     assert "compare on an archive that both can be read on" in refused(
-        capsys, str(run), "--overwritest", str(other), code=2
+        capsys, str(run), "--against", str(other), code=2
     )
 
 
@@ -421,7 +426,7 @@ def test_predictions_that_lack_a_class(run: Path, capsys: pytest.CaptureFixture[
     evaluated(run)
     path = folder_of(run) / "predictions.csv"
     path.write_text(path.read_text().replace("p_mel", "p_other", 1))
-    assert "p_mel is missing" in refused(capsys, str(run), code=1)
+    assert "p_mel is missing" in refused(capsys, str(run), "--precision", "float32", code=1)
 
 
 def test_scores_and_labels_must_fit() -> None:

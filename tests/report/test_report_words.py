@@ -1,6 +1,8 @@
 """The words of report and card: right for whatever the scores are. And the card, as model hubs read it."""
 
+import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,24 @@ import pytest
 import reporting
 import yaml
 
+from residerm import figures
+from residerm.config import Experiment, SampleOptions, TrainOptions
 from residerm.report import write_card
 from residerm.report.cautions import cautions
 from residerm.report.estimates import HEADLINE, SCORES
 from residerm.report.licence import consequence
 from residerm.report.material import read_material
 from residerm.report.sentences import Reading, calibration, malignancy, sentence
+from residerm.report.tables import (
+    EXACT,
+    ScoreRow,
+    by_attribute,
+    cards,
+    footnote,
+    footnotes,
+    options,
+    without_home,
+)  # fmt: skip
 from residerm.runs import Evaluation, EvaluationScores, Run, RunError
 from residerm.scores import Count, Estimate, ReliabilityBin, Resampling
 from residerm.scores.weighted import HEADLINE as COMPUTED
@@ -220,3 +234,63 @@ def test_the_share_of_each_class_is_that_of_its_images(run: Run) -> None:
     assert sum(read.shares.values()) == pytest.approx(1)
     assert read.baselines["accuracy"] == pytest.approx(read.score("majority_accuracy").value)
     assert np.isclose(read.baselines["balanced_accuracy"], 1 / 3)
+
+
+def test_the_first_figure_is_the_sensitivity_to_malignancy(run: Run) -> None:
+    evaluation = Evaluation.read(reporting.evaluation(run))
+    first = cards(evaluation)[0]
+    assert evaluation.scores.malignancy is not None
+    found = evaluation.scores.malignancy.scores["sensitivity"]
+    assert first.title == "Sensitivity to malignancy"
+    assert first.value == SCORES["sensitivity"].write(found.value or 0)
+    assert first.interval == SCORES["sensitivity"].bounds(found)
+
+
+def test_a_mean_over_fewer_classes_stands_beside_no_other(run: Run) -> None:
+    folder = reporting.evaluation(run)
+    content = json.loads((folder / "scores.json").read_text())
+    content["by_attribute"]["sex"][0]["classes"] = 2
+    (folder / "scores.json").write_text(json.dumps(content))
+    few, *others = by_attribute(Evaluation.read(folder))["sex"]
+    assert few.classes == 2
+    assert [one.value is None for one in few.estimates] == [True, True, False]
+    assert all(one.estimates[2].value is not None for one in others)
+    assert "compares with no other group" in footnote(few.estimates[0])
+
+
+def test_what_is_missing_is_a_mark_with_a_footnote() -> None:
+    rows = [ScoreRow("a", "", 3, 3, [Estimate(value=1.0, no_interval="too few"), Estimate(absent="no images")])]
+    rows += [
+        ScoreRow("b", "", 3, 3, [Estimate(absent="no images"), Estimate(value=0.0, low=0.0, high=0.3, exact=True)])
+    ]
+    assert list(footnotes(rows).values()) == ["a", "b", "c"]
+    assert list(footnotes(rows)) == ["no interval: too few", "no images", EXACT]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("/home/jane.doe/data/x", "~/data/x"), ("/Users/jane/x", "~/x"), (r"C:\Users\Jane\x", r"~\x"), ("/data/home", "/data/home")],
+)  # fmt: skip
+def test_paths_do_not_show_whose_home_they_lie_in(text: str, shown: str) -> None:
+    assert without_home(text) == shown
+
+
+def test_the_default_class_weights_are_not_called_a_changed_option() -> None:
+    for sampling in ("none", "over"):
+        given = Experiment(path=Path("x"), sample=SampleOptions(sampling=sampling)).in_effect()
+        assert "class_weight_power" not in options(given)[0]
+    assert "class_weight_power" in options(Experiment(path=Path("x"), training=TrainOptions(class_weight_power=1)))[0]
+
+
+def test_the_training_plots_have_one_size() -> None:
+    curves = [{"a": [(1, 0.5), (2, 0.25)]}, {"a longer name": [(1, 12345.5)], "b": [(1, 3.0)], "c": [(2, 1.0)]}]
+    drawn = [figures.svg(figures.learning_curves("Loss", "loss", curve, 1)) for curve in curves]
+    sizes = [
+        re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"|height="([\d.]+)pt".*width="([\d.]+)pt"', one)
+        for one in drawn
+    ]
+    assert sizes[0] is not None
+    assert sizes[1] is not None
+    assert [float(size) for size in sizes[0].groups() if size] == pytest.approx(
+        [float(size) for size in sizes[1].groups() if size], abs=1
+    )

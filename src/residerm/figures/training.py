@@ -15,10 +15,13 @@ Curve = Sequence[tuple[int, float]]  # epoch and value; epochs without a value a
 
 def learning_curves(heading: str, vertical: str, curves: Mapping[str, Curve], chosen: int | None) -> Figure:
     """Values of every epoch as lines, and the epoch whose weights were kept."""
+    from matplotlib.patches import Rectangle
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(4.8, 3.4)
-    axes = figure.add_subplot()
+    figure.set_layout_engine("none")  # beside each other, these figures have one size, whatever their labels are
+    figure.add_artist(Rectangle((0, 0), 1, 1, transform=figure.transFigure, fill=False, linewidth=0))
+    axes = figure.add_axes((0.14, 0.26, 0.84, 0.64))
     if chosen is not None:
         axes.axvline(chosen, color=PALE, linewidth=0.9, linestyle=(0, (4, 3)), label="chosen epoch")
     for (name, curve), colour in zip(curves.items(), SERIES, strict=False):

@@ -29,7 +29,6 @@ from residerm.report.template import environment
 from residerm.report.trust import LIMITS, shown_trust
 from residerm.runs import Evaluation, Run
 
-CARDS = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
 _CONTENTS = {
     "reading": "What would change the reading",
     "scores": "Scores",
@@ -96,7 +95,6 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
     if main is None:
         return {"main": None, "attributes": {}, "pictures": {}, "trust": None}
     reading = Reading(main)
-    rows = tables.headline(main)
     malignancy = tables.malignancy(main)
     return {
         "main": main,
@@ -104,8 +102,9 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
         "variant": tables.variant(main),
         "reading": reading,
         "found": sentences.found(reading),
-        "headline": rows,
-        "cards": [row for name in CARDS for row in rows if row.name == name],
+        "headline": tables.headline(main),
+        "cards": tables.cards(main),
+        "place": tables.place(main),
         "intervals": origins.intervals(main),
         "generalisation": sentences.generalisation(reading),
         "by_class": tables.by_class(main),

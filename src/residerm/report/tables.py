@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from residerm.config import Experiment
+from residerm.config import Experiment, TrainOptions
 from residerm.errors import listed
 from residerm.report.estimates import HEADLINE, SCORES, Score
 from residerm.report.material import Material
 from residerm.report.sentences import Reading, sentence
-from residerm.runs import Environment, Evaluation
-from residerm.scores import Estimate
+from residerm.runs import Environment, Evaluation, EvaluationScores
+from residerm.scores import Estimate, Subgroup
 from residerm.taxonomy import NAMES
 
 BY_CLASS = (
@@ -21,6 +22,11 @@ BY_CLASS = (
     "auc_above_80_sensitivity",
 )  # fmt: skip
 BY_ATTRIBUTE = ("balanced_accuracy", "macro_auc", "accuracy")
+OVER_CLASSES = ("balanced_accuracy", "macro_auc")  # means over the classes that have images
+FIRST = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
+EXACT = "exact interval, after Clopper and Pearson, by lesion: all of them are right, or none"
+_MARKS = "abcdefghijklmnopqrstuvwxyz"
+_HOMES = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s]+")
 OF_OTHERS = ("balanced_accuracy", "macro_auc", "accuracy", "log_loss", "calibration_error")
 PARTS = ("train", "validation", "test")
 
@@ -44,6 +50,7 @@ class ScoreRow:
     images: int
     groups: int
     estimates: Sequence[Estimate]
+    classes: int | None = None  # that have images here, where that differs from row to row
 
 
 @dataclass(frozen=True)
@@ -86,12 +93,65 @@ def by_attribute(evaluation: Evaluation) -> dict[str, list[ScoreRow]]:
     """The scores by sex, age band and site, where they are known of any image."""
     return {
         attribute: [
-            ScoreRow(line.value, "", line.images, line.groups, [line.scores[score] for score in BY_ATTRIBUTE])
+            ScoreRow(line.value, "", line.images, line.groups, _comparable(line, evaluation.scores), line.classes)
             for line in lines
         ]
         for attribute, lines in evaluation.scores.by_attribute.items()
         if any(line.value != "unknown" for line in lines)
     }
+
+
+def _comparable(line: Subgroup, scores: EvaluationScores) -> list[Estimate]:
+    """The scores of a subgroup; means over fewer classes than there are stand beside no others."""
+    whole = sum(count.images > 0 for count in scores.counts.values())
+    fewer = line.classes is not None and line.classes < whole
+    unlike = Estimate(absent=f"a mean over fewer than the {whole} classes compares with no other group")
+    return [unlike if fewer and name in OVER_CLASSES else line.scores[name] for name in BY_ATTRIBUTE]
+
+
+def footnotes(rows: Iterable[ScoreRow]) -> dict[str, str]:
+    """What is missing in a table, or was computed in another way → the mark that stands for it."""
+    found = dict.fromkeys(note for row in rows for one in row.estimates if (note := footnote(one)))
+    return dict(zip(found, _MARKS, strict=False))
+
+
+def footnote(estimate: Estimate) -> str:
+    """Why a value or an interval is missing, or how the interval was computed instead."""
+    if estimate.value is None:
+        return estimate.reason
+    if estimate.exact:
+        return EXACT
+    return "" if estimate.interval else f"no interval: {estimate.reason}"
+
+
+@dataclass(frozen=True)
+class Card:
+    """One of the first figures of a report."""
+
+    title: str
+    value: str
+    interval: str
+    baseline: str = ""
+
+
+def cards(evaluation: Evaluation) -> list[Card]:
+    """The figures to be read first, what is missed of malignant lesions before all."""
+    reading, found = Reading(evaluation), []
+    for score, estimate in malignancy(evaluation):
+        if score is SCORES["sensitivity"]:
+            found.append(_card("Sensitivity to malignancy", score, estimate))
+    for name in FIRST:
+        estimate = reading.score(name)
+        without = f"always {reading.largest}" if name == "accuracy" else "guessing"
+        shown = name in reading.baselines and estimate.value is not None
+        baseline = f"{without}: {SCORES[name].write(reading.baselines[name])}" if shown else ""
+        found.append(_card(SCORES[name].title, SCORES[name], estimate, baseline))
+    return found
+
+
+def _card(title: str, score: Score, estimate: Estimate, baseline: str = "") -> Card:
+    value = "–" if estimate.value is None else score.write(estimate.value)
+    return Card(title, value, score.bounds(estimate) or estimate.reason, baseline)
 
 
 def malignancy(evaluation: Evaluation) -> list[tuple[Score, Estimate]]:
@@ -114,7 +174,10 @@ def distribution(material: Material) -> list[ClassRow]:
 
 def options(experiment: Experiment) -> tuple[dict[str, str], dict[str, str]]:
     """The options that differ from their defaults, and the others."""
-    config, defaults = experiment.flat(), Experiment(path=Path()).in_effect().flat()
+    alike = TrainOptions(logit_adjustment=experiment.training.logit_adjustment)  # which the default weights depend on
+    default = Experiment(path=Path(), sample=experiment.sample, training=alike).in_effect()
+    config, defaults = experiment.flat(), Experiment(path=Path()).flat()
+    defaults["class_weight_power"] = default.training.class_weight_power
     texts = {name: _option(value) for name, value in config.items()}
     changed = {name: text for name, text in texts.items() if name == "path" or config[name] != defaults.get(name)}
     return changed, {name: text for name, text in texts.items() if name not in changed}
@@ -122,7 +185,7 @@ def options(experiment: Experiment) -> tuple[dict[str, str], dict[str, str]]:
 
 def command(environment: Environment) -> str:
     """The command that was given, to be given again."""
-    return shlex.join(environment.command)
+    return shlex.join(map(without_home, environment.command))
 
 
 def variant(evaluation: Evaluation) -> str:
@@ -142,13 +205,25 @@ def others(evaluations: Sequence[Evaluation]) -> list[ScoreRow]:
     return [
         ScoreRow(
             one.name,
-            "; ".join(filter(None, (f"{one.scores.archive}, {one.scores.part} part", variant(one), unmapped(one)))),
+            _described(one),
             one.scores.images,
             one.scores.groups,
             [Reading(one).score(name) for name in OF_OTHERS],
         )
         for one in evaluations
     ]
+
+
+def _described(evaluation: Evaluation) -> str:
+    """On what an evaluation was made, and how."""
+    what = f"{evaluation.scores.archive}, {evaluation.scores.part} part"
+    return "; ".join(filter(None, (what, variant(evaluation), unmapped(evaluation), place(evaluation))))
+
+
+def place(evaluation: Evaluation) -> str:
+    """Where the archive lay, and the start of the hash of what was scored."""
+    scores = evaluation.scores
+    return f"{without_home(scores.path)} (content {scores.content[:12]})" if scores.content else ""
 
 
 def unmapped(evaluation: Evaluation) -> str:
@@ -169,4 +244,9 @@ def _option(value: object) -> str:
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "–" if value is None else str(value)
+    return "–" if value is None else without_home(str(value))
+
+
+def without_home(text: str) -> str:
+    """A path or command without the name of the user in whose home it lies."""
+    return _HOMES.sub("~", text)

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from residerm.disclaimer import DISCLAIMER
+from residerm.report.tables import footnote, footnotes
 
 
 def environment(*, autoescape: bool, finalize: Callable[[Any], Any] | None = None) -> Environment:
@@ -22,6 +23,7 @@ def environment(*, autoescape: bool, finalize: Callable[[Any], Any] | None = Non
         keep_trailing_newline=True,
     )
     filled.globals["disclaimer"] = DISCLAIMER
+    filled.globals |= {"footnotes": footnotes, "footnote": footnote}
     filled.filters["thousands"] = lambda value: f"{value:,}"
     filled.filters["percent"] = lambda value: f"{100 * value:.1f}"
     return filled

@@ -156,7 +156,8 @@ def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> li
         some = images.where(said == value)
         scores = _estimates(some, {name: headline_score(some, name) for name in BY_ATTRIBUTE}, bootstrap)
         groups = len(np.unique(some.groups))
-        lines.append(Subgroup(value=value, images=len(some), groups=groups, scores=scores))
+        classes = len(some.present)
+        lines.append(Subgroup(value=value, images=len(some), groups=groups, classes=classes, scores=scores))
     return lines
 
 

@@ -87,6 +87,7 @@ class Subgroup(Section):
     value: str
     images: int
     groups: int
+    classes: int | None = None  # that have images here; None in files of older versions
     scores: dict[str, Estimate]
 
 
