@@ -269,7 +269,10 @@ def test_what_is_missing_is_a_mark_with_a_footnote() -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("/home/jane.doe/data/x", "~/data/x"), ("/Users/jane/x", "~/x"), (r"C:\Users\Jane\x", r"~\x"), ("/data/home", "/data/home")],
+    [
+        ("/home/jane.doe/data/x", "~/data/x"), ("/Users/jane/x", "~/x"), (r"C:\Users\Jane\x", r"~\x"),
+        ("/data/home", "/data/home"),
+    ],
 )  # fmt: skip
 def test_paths_do_not_show_whose_home_they_lie_in(text: str, shown: str) -> None:
     assert without_home(text) == shown
@@ -285,12 +288,7 @@ def test_the_default_class_weights_are_not_called_a_changed_option() -> None:
 def test_the_training_plots_have_one_size() -> None:
     curves = [{"a": [(1, 0.5), (2, 0.25)]}, {"a longer name": [(1, 12345.5)], "b": [(1, 3.0)], "c": [(2, 1.0)]}]
     drawn = [figures.svg(figures.learning_curves("Loss", "loss", curve, 1)) for curve in curves]
-    sizes = [
-        re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"|height="([\d.]+)pt".*width="([\d.]+)pt"', one)
-        for one in drawn
-    ]
-    assert sizes[0] is not None
-    assert sizes[1] is not None
-    assert [float(size) for size in sizes[0].groups() if size] == pytest.approx(
-        [float(size) for size in sizes[1].groups() if size], abs=1
-    )
+    sizes = [[re.search(rf'<svg[^>]* {side}="([\d.]+)pt"', one) for side in ("width", "height")] for one in drawn]
+    first, second = ([float(found[1]) for found in size if found] for size in sizes)
+    assert len(first) == 2
+    assert first == pytest.approx(second, abs=1)
