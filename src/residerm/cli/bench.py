@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter, validators
 
 from residerm.cli import options
+from residerm.cli.bench_inference import bench_inference_
 from residerm.cli.bench_serve import bench_serve
 from residerm.cli.console import out, progress, show_json, show_table
 from residerm.cli.options import Json, OnByDefault, flags
@@ -27,6 +28,10 @@ def bench_(
     path: Path | None = None,
     *,
     serve: str | None = None,
+    inference: str | None = None,
+    sizes: tuple[int, ...] = (64, 128, 224),
+    batches: tuple[int, ...] = (1, 32),
+    threads: _Number | None = None,
     archive: Annotated[ArchiveOptions, flags(options.DATA)] = ArchiveOptions(),
     pixels: Annotated[PixelSpec, flags(options.DATA, some_are_on=True)] = PixelSpec(),
     augmentation: Annotated[AugmentOptions, flags(options.AUGMENTATION, some_are_on=True)] = AugmentOptions(),
@@ -52,6 +57,14 @@ def bench_(
         The archive.
     serve
         Measure the service of this model instead, from a second process: `starter`, an exported bundle, or a run.
+    inference
+        Measure instead how fast a network runs in each runtime: its name, or a run or a bundle in torch.
+    sizes
+        With --inference and a name: sides of the images, in pixels.
+    batches
+        With --inference: numbers of images that go through the network together.
+    threads
+        With --inference: threads of every runtime. Default: one for each core.
     rounds
         Rounds in which each takes its turn; their medians are shown.
     steps
@@ -70,8 +83,11 @@ def bench_(
     if serve is not None:
         bench_serve(serve, seconds=seconds, requests=requests, json=json)
         return 0
+    if inference is not None:
+        bench_inference_(inference, sizes=sizes, batches=batches, rounds=rounds, threads=threads, json=json)
+        return 0
     if path is None:
-        raise UsageError("PATH is missing: give an archive, or `serve` and a model")
+        raise UsageError("PATH is missing: give an archive, or `serve` or `inference` and a model")
     groups = (archive, pixels, augmentation, network, resnet, training)
     experiment = gather(path, groups, config=None, preset=None)
     from residerm.training.bench import bench

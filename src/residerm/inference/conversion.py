@@ -6,6 +6,8 @@ is inside. It is kept in one file that holds all of its numbers (OpenVINO: two).
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Iterable
@@ -102,10 +104,11 @@ def quantise(graph: Path, calibration: Iterable[np.ndarray]) -> None:
 
 
 def _quantised(model: Any, images: list[Any]) -> Any:
-    import nncf
-
-    with warnings.catch_warnings(), _quiet("nncf"):
+    shown = io.StringIO()  # progress bars on stdout, where JSON may be expected
+    with warnings.catch_warnings(), _quiet("nncf", "torch.utils.cpp_extension"), contextlib.redirect_stdout(shown):
         warnings.simplefilter("ignore")
+        import nncf
+
         return nncf.quantize(model, nncf.Dataset(images), preset=nncf.QuantizationPreset.MIXED, subset_size=len(images))
 
 

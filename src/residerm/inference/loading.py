@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["auto", "float32", "float16", "bf16", "int8"]
 RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
-_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+_PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch", "nncf": "nncf"}
 _EXTRAS = {"openvino": "openvino", "torch": "train"}
 
 

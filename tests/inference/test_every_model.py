@@ -1,0 +1,54 @@
+"""Every model of the documents is exported, and gives in ONNX Runtime and in OpenVINO what it gives in torch."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from modelling import description, images, sample
+from torch import nn
+
+from residerm.config import PixelSpec, ResNetOptions
+from residerm.inference import load, write_bundle
+from residerm.inference.export import export_bundle
+from residerm.models import build
+from residerm.models.model import Model
+
+SIZES = {f"resnet{depth}": 64 for depth in (18, 34, 50, 101, 152)}
+SIZES |= {f"resnet{depth}": 32 for depth in (20, 32, 44, 56, 110)}
+SIZES |= dict.fromkeys(
+    ("cnn", "logistic", "vgg19", "resnext50_32x4d", "densenet121", "efficientnet_b0", "tf_efficientnet_lite0"), 64
+)
+
+
+def settled(name: str, size: int) -> Model:
+    """A network with random weights whose normalisations have seen images, as after training."""
+    torch.manual_seed(0)
+    model = build(name, 3, size).train()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.momentum = None  # the mean over all that is seen
+    with torch.no_grad():
+        model(torch.randint(0, 256, (16, 3, size, size), dtype=torch.uint8))
+    return model.eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size"), SIZES.items(), ids=list(SIZES))
+def test_it_is_exported_and_passes(tmp_path: Path, name: str, size: int) -> None:
+    model = settled(name, size)
+    said = description(model, ResNetOptions()).model_copy(update={"pixels": PixelSpec(size=size)})
+    bundle = write_bundle(model, said, tmp_path / "bundle")
+    folder = tmp_path / "onnx"
+    record = export_bundle(
+        [bundle], folder, to="onnx", precision="float32", sample=sample(), calibration=sample(seed=1)
+    )
+    assert record.passed
+    assert {one.runtime for one in record.measured} == {"onnx", "openvino"}
+    pixels = np.repeat(np.repeat(images(4), size // 32, axis=1), size // 32, axis=2)
+    expected = load(bundle).outputs(pixels, maps=True)
+    for runtime in ("onnx", "openvino"):
+        found = load(folder, runtime=runtime).outputs(pixels, maps=True)  # type: ignore[arg-type]
+        np.testing.assert_allclose(found.logits, expected.logits, atol=1e-3)
+        assert (found.features is None) == (expected.features is None)
+        assert (found.maps is None) == (expected.maps is None)
