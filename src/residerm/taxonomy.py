@@ -12,8 +12,10 @@ here, so that they are never compared silently with `benign` and `malignant`.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,9 @@ from residerm.errors import UsageError, listed, nearest
 
 if TYPE_CHECKING:
     import numpy as np
+
+AGE_BANDS = ("under 30", "30 to 49", "50 to 69", "70 and over")
+_AGE_BORDERS = (30, 50, 70)
 
 NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -174,3 +179,8 @@ def _way_out(silent: list[str]) -> str:
     if "malignant" in silent:
         return "it can hold other diagnoses than melanoma; use `task=malignancy`"
     return f"the diagnoses that are known are {', '.join(NAMES)}"
+
+
+def age_bands(ages: Iterable[float | None]) -> list[str]:
+    """The band of each age in years, "under 30" to "70 and over"; "" where the age is None or NaN."""
+    return ["" if age is None or isnan(age) else AGE_BANDS[bisect_right(_AGE_BORDERS, age)] for age in ages]

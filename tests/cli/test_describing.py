@@ -43,14 +43,14 @@ def test_stats_counts_images_and_lesions(archive: Path, capsys: pytest.CaptureFi
 
 
 def test_stats_puts_ages_into_their_bands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ages = iter(["0.0", "19.0", "20.0", "59.0", "60.0", "79.0", "80.0", "85.0", "", "unknown"] * 2)
+    ages = iter(["0.0", "29.0", "30.0", "49.0", "50.0", "69.0", "70.0", "85.0", "", "unknown"] * 2)
     path = making.ham10000(tmp_path, change=lambda line: line | {"age": next(ages, "")})
     _, printed, _ = outcome(capsys, "stats", path, "--json")
     by_age = next(part for part in json.loads(printed)["by_person"] if part["title"] == "by age")
     assert [row[0] for row in by_age["rows"]] == [
-        "under 20", "20 to 39", "40 to 59", "60 to 79", "80 on", "not known"
+        "under 30", "30 to 49", "50 to 69", "70 and over", "not known"
     ]  # fmt: skip
-    assert [row[1] for row in by_age["rows"]][:5] == [4, 2, 2, 4, 4]
+    assert [row[1] for row in by_age["rows"]][:4] == [4, 4, 4, 4]
 
 
 def test_stats_prints_tables_licence_and_citation(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ and `lesions` what images are resampled together by. Arrays come in; immutable d
 every score is an `Estimate`: its value with the interval, or the reason why either is missing.
 """
 
-from residerm.scores.assess import age_bands, assess, by_attribute, headline_scores, standard_error
+from residerm.scores.assess import assess, by_attribute, headline_scores, standard_error
 from residerm.scores.compare import compare
 from residerm.scores.points import LOWER_IS_BETTER, POINT_SCORES, Scores, is_better, macro_auc, point_scores
 from residerm.scores.prior import divide_by_prior, named
@@ -27,6 +27,7 @@ from residerm.scores.results import (
     Resampling,
     Subgroup,
 )
+from residerm.taxonomy import age_bands
 
 __all__ = [
     "LOWER_IS_BETTER",

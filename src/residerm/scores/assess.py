@@ -6,7 +6,7 @@ result.headline["balanced_accuracy"]      Estimate(value=0.71, low=0.66, high=0.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +16,7 @@ from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.images import BINS, Images, Question, check
 from residerm.scores.results import Assessment, Count, Estimate, Malignancy, ReliabilityBin, Subgroup
 from residerm.scores.weighted import HEADLINE, Score, Weighed, headline_score, question_score
+from residerm.taxonomy import AGE_BANDS
 
 BY_CLASS = (
     "sensitivity",
@@ -40,8 +41,6 @@ BY_ATTRIBUTE = ("accuracy", "balanced_accuracy", "macro_auc")
 UNKNOWN = "unknown"
 _RESAMPLES_OF_ONE = 500
 _ERRORS_TO_95 = 1.96  # standard errors from a score to the ends of its 95 % interval
-AGE_BANDS = ("under 30", "30 to 49", "50 to 69", "70 and over")
-_AGE_BORDERS = (30, 50, 70)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -128,11 +127,6 @@ def by_attribute(
         if len(said) != len(images):
             raise UsageError(f"{attribute}: there are {len(said)} values for {len(images)} images")
     return {attribute: _by_value(images, said, bootstrap) for attribute, said in values.items()}
-
-
-def age_bands(ages: Iterable[float | None]) -> list[str]:
-    """The band of each age in years, "under 30" to "70 and over"; "" where the age is None or NaN."""
-    return ["" if age is None or np.isnan(age) else AGE_BANDS[np.digitize(age, _AGE_BORDERS)] for age in ages]
 
 
 def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap) -> dict[Key, Estimate]:

@@ -16,12 +16,10 @@ from residerm import figures
 from residerm.data.archives.records import Records
 from residerm.files import new_folder
 from residerm.spreadsheet import Writer
-from residerm.taxonomy import NAMES
+from residerm.taxonomy import AGE_BANDS, NAMES, age_bands
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_AGE_BANDS = ((0, 20, "under 20"), (20, 40, "20 to 39"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 999, "80 on"))
 
 
 @dataclass(frozen=True)
@@ -110,13 +108,11 @@ def _by_class(records: Records) -> Breakdown:
 
 def _by_person(records: Records) -> Iterable[Breakdown]:
     """Classes by sex, age and site, as far as the archive tells them."""
-    ages = records.table["age"]
-    bands = np.full(len(records), len(_AGE_BANDS))
-    for number, (lowest, beyond, _) in enumerate(_AGE_BANDS):
-        bands[(ages >= lowest) & (ages < beyond)] = number
+    names_of_bands = (*AGE_BANDS, "")
+    bands = np.array([names_of_bands.index(band) for band in age_bands(records.table["age"])], dtype=int)
     for title, codes, names in (
         ("by sex", records.table["sex"], records.sexes),
-        ("by age", bands, (*(name for *_, name in _AGE_BANDS), "")),
+        ("by age", bands, names_of_bands),
         ("by site", records.table["site"], records.sites),
     ):
         if any(names[code] for code in np.unique(codes)):
