@@ -3,45 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from residerm.cli.console import out, show_json, show_table
 from residerm.cli.options import Json
 
-_SCORES = ("macro_auc", "balanced_accuracy", "accuracy")
+if TYPE_CHECKING:
+    from residerm.report.overview import RunLine
+
+_VALIDATION = ("macro_auc", "balanced_accuracy")
 
 
-def runs_(folder: Path = Path("runs"), *, json: Json = False) -> None:
-    """List the runs in a folder: what was trained, how it ended, and its validation scores.
+def runs_(
+    folder: Path = Path("runs"), *, sort: Literal["started", "test", "validation"] = "started", json: Json = False
+) -> None:
+    """List the runs in a folder: task, split, how each ended, and its scores.
 
-    Example: residerm runs
+    Example: residerm runs --sort test
 
     Parameters
     ----------
     folder
         Where `residerm train` keeps its runs.
+    sort
+        By time; or by balanced accuracy on the test or the validation part, the highest first. Runs of different
+        tasks are listed apart: their scores do not compare.
     """
-    from residerm.runs import Run, list_runs
+    from residerm.report.overview import overview
 
-    def line(run: Run) -> dict[str, object]:
-        epochs, summary = run.epochs, run.summary
-        found = epochs[epochs[-1].kept_epoch - 1].scores if epochs else {}
-        scores = {name: round(found[name], 3) for name in _SCORES if name in found}
-        state = summary.stopped if summary else "not finished"
-        minutes = round(epochs[-1].seconds / 60, 1) if epochs else 0.0
-        return {"run": run.folder.name, "epochs": len(epochs), **scores, "minutes": minutes, "ended": state}
-
-    lines = [line(run) for run in list_runs(folder)]
+    lines = overview(folder, sort)
     if json:
-        show_json(lines)
-    elif lines:
-        columns = ("run", "epochs", *_SCORES, "minutes", "ended")
-        show_table(
-            f"{folder}: scores on each run's own validation part",
-            [name.replace("_", "\n") for name in columns],
-            [
-                [f"{one[name]:.3f}" if name in _SCORES and name in one else one.get(name, "") for name in columns]
-                for one in lines
-            ],
-        )
-    else:
+        show_json([line.plain() for line in lines])
+        return
+    if not lines:
         out.print(f"{folder} holds no runs: residerm train PATH makes one")
+    for task in dict.fromkeys(line.task for line in lines):
+        _show(f"{folder}: {task}", [line for line in lines if line.task == task])
+
+
+def _show(title: str, lines: list[RunLine]) -> None:
+    scores = [f"validation\n{name}" for name in _VALIDATION]
+    columns = ("run", "fold", "split", "epochs", *scores, "test balanced\naccuracy", "minutes", "ended")
+    rows = [
+        [
+            line.run,
+            line.fold,
+            line.split[:8],
+            line.epochs,
+            *("" if (value := line.validation.get(name)) is None else f"{value:.3f}" for name in _VALIDATION),
+            line.test_text,
+            f"{line.minutes:.1f}",
+            line.ended,
+        ]
+        for line in lines
+    ]
+    show_table(title, [name.replace("_", " ") for name in columns], rows)

@@ -73,7 +73,7 @@ class Dataset:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What must be known before a result on it is believed."""
-        remarks = (*self.records.layout.notes, *self.split.remarks)
+        remarks = (*self.records.notes, *self.split.remarks)
         if unreadable := self.cache.unreadable:
             names = listed(map(self.records.image_id, unreadable))
             remarks += (f"{len(unreadable):,} unreadable images are left out: {names}",)

@@ -31,7 +31,7 @@ class Caution:
 
 def cautions(material: Material) -> list[Caution]:
     """All that applies to this run, the loud ones first."""
-    found = [*_of_images(material), *_of_split(material), *_of_training(material)]
+    found = [*_of_images(material), *_of_archive(material), *_of_split(material), *_of_training(material)]
     if material.main:
         found += _of_scores(material.main)
     found += _of_shortcuts(material)
@@ -47,6 +47,11 @@ def _of_images(material: Material) -> Iterator[Caution]:
             "nothing about real skin.",
             loud=True,
         )
+
+
+def _of_archive(material: Material) -> Iterator[Caution]:
+    for note in material.data.notes:
+        yield Caution("About the archive", note)
 
 
 def _of_split(material: Material) -> Iterator[Caution]:

@@ -76,6 +76,11 @@ def read_material(run: Run) -> Material:
     )
 
 
+def main_evaluation(run: Run) -> Evaluation | None:
+    """The evaluation of a run's own test part, where there is one."""
+    return _main(_evaluations(run.evaluations)[0], run.model.archive)
+
+
 def size_of(evaluation: Evaluation) -> str:
     """How many images of how many lesions an evaluation rests on."""
     images, groups = evaluation.scores.images, evaluation.scores.groups

@@ -65,6 +65,7 @@ class DataDescription(Document):
     mapping: MappingDescription | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
     test_images: int = 0
+    notes: tuple[str, ...] = ()  # what must be known of the archive
 
 
 class Environment(Document):

@@ -140,6 +140,7 @@ def _first_files(dataset: Dataset) -> dict[str, bytes]:
         mapping=MappingDescription.model_validate(records.mapping.to_dict()) if records.mapping else None,
         left_out={records.image_id(row): reason for row, reason in dataset.cache.unreadable.items()},
         test_images=int((split.parts == TEST).sum()),
+        notes=records.notes,
     )
     return {
         "config.yaml": config_bytes(experiment),

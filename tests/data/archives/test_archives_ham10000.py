@@ -269,3 +269,9 @@ def test_the_real_ham10000(real_data: Path) -> None:
     assert (records.table["mask"] >= 0).all()
     assert len(records.for_task("malignancy")) == 8519
     assert records.for_task("melanoma").class_counts() == {"not_melanoma": 7575, "melanoma": 944}
+
+
+def test_a_part_of_the_archive_is_called_so(tmp_path: Path) -> None:
+    records = open_archive(making.ham10000(tmp_path))
+    assert f"This is a part of HAM10000: {len(records)} of its 10,015 images." in records.notes
+    assert not any("part of" in note for note in open_archive(making.synthetic(tmp_path / "synthetic")).notes)

@@ -356,3 +356,11 @@ def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
         open_archive(tmp_path / "nowhere.csv")
     with pytest.raises(ArchiveError, match=r"\.labels\.csv is hidden"):
         open_archive(path.rename(path.with_name(".labels.csv")))
+
+
+@pytest.mark.parametrize("classes", [("Mel", "mel", "nv"), ("MEL", "melanoma", "nv")])
+def test_folders_that_are_read_as_one_class_are_named(tmp_path: Path, classes: tuple[str, ...]) -> None:
+    records = open_archive(making.class_folders(tmp_path / "archive", classes=classes))
+    assert records.classes == ("mel", "nv")
+    assert records.notes == (f"The folders {classes[0]} and {classes[1]} are read as one class.",)
+    assert not open_archive(making.class_folders(tmp_path / "other")).notes

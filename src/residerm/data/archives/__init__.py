@@ -91,7 +91,8 @@ def _assembled(path: Path, layout: str | None) -> Records:
         return assemble(Tree(path.parent), csv_table.layout_of(path))
     tree = Tree(path)
     _refuse_nested(tree)
-    return assemble(tree, LAYOUTS[layout] if layout else recognise(tree))
+    found = LAYOUTS[layout] if layout else recognise(tree)
+    return assemble(tree, class_folders.layout_of(tree) if found is class_folders.LAYOUT else found)
 
 
 def _refuse_nested(tree: Tree) -> None:

@@ -83,6 +83,7 @@ class Layout:
     left_out: str = "unknown diagnosis"  # why rows have no label
     notes: tuple[str, ...] = ()
     synthetic: bool = False
+    published_images: int | None = None  # how many the whole archive has
     isic_ids: bool = False  # whether images are named by the ISIC Archive, the same in all of its archives
 
 
@@ -103,6 +104,14 @@ class Records:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What must be known of the archive, and whether it is only a part of what was published."""
+        here, published = dict(self.flow).get("records", len(self)), self.layout.published_images
+        if published is None or here >= published:
+            return self.layout.notes
+        return (*self.layout.notes, f"This is a part of {self.layout.title}: {here:,} of its {published:,} images.")
 
     @property
     def labels(self) -> np.ndarray:

@@ -8,6 +8,7 @@ show the same lesion, so that a split can only be by image; `residerm data check
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from residerm.data.archives.layouts.paths import Place, image_places, part_of
 from residerm.data.archives.records import Files, Layout, Row
@@ -52,3 +53,15 @@ LAYOUT = Layout(
     rows=rows,
     images=images,
 )
+
+
+def layout_of(tree: Tree) -> Layout:
+    """The layout with a note for each class whose images lie in folders of several names, such as Mel and mel."""
+    spellings: dict[str, dict[str, None]] = {}
+    for _, place in image_places(tree):
+        if folders := _folders(place):
+            label = known(folders[-1]) or folders[-1]
+            spellings.setdefault(label.casefold(), {})[folders[-1]] = None
+    merged = [list(names) for names in spellings.values() if len(names) > 1]
+    notes = tuple(f"The folders {', '.join(names[:-1])} and {names[-1]} are read as one class." for names in merged)
+    return replace(LAYOUT, notes=notes)

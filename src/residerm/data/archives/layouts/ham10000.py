@@ -80,6 +80,7 @@ def _is_synthetic(tree: Tree) -> bool:
 LAYOUT = Layout(
     name="ham10000",
     isic_ids=True,
+    published_images=10_015,
     title="HAM10000",
     licence="CC BY-NC 4.0",
     citation=CITATION,
@@ -101,4 +102,5 @@ SYNTHETIC = replace(
     left_out="unknown diagnosis",
     synthetic=True,
     isic_ids=False,
+    published_images=None,
 )

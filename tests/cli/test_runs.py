@@ -1,0 +1,65 @@
+"""`residerm runs`: one line a run, with its task, split and test score, sorted within the task."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import reporting
+
+from residerm import cli
+
+
+def named(folder: Path, name: str, *, strength: float | None, task: str = "diagnosis") -> None:
+    """A finished run of that name, evaluated unless its strength is None."""
+    made = reporting.run(folder / name)
+    reporting.change(made.folder / "bundle" / "model.json", task=task)
+    if strength is not None:
+        reporting.evaluation(made, strength=strength)
+    made.folder.rename(folder / "runs" / name)
+    shutil.rmtree(folder / name)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    (tmp_path / "runs").mkdir()
+    named(tmp_path, "a", strength=0.5)
+    named(tmp_path, "b", strength=4.0)
+    named(tmp_path, "c", strength=3.0, task="malignancy")
+    named(tmp_path, "d", strength=None)
+    return tmp_path / "runs"
+
+
+def listed(runs: Path, capsys: pytest.CaptureFixture[str], *options: str) -> list[dict[str, object]]:
+    assert cli.run(["runs", str(runs), "--json", *options]) == 0
+    lines: list[dict[str, object]] = json.loads(capsys.readouterr().out)
+    return lines
+
+
+def test_runs_of_one_task_stand_together_and_are_sorted_by_the_test_score(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [line["run"] for line in listed(runs, capsys)] == ["a", "b", "d", "c"]
+    lines = listed(runs, capsys, "--sort", "test")
+    assert [line["run"] for line in lines] == ["b", "a", "d", "c"]
+    assert [line["task"] for line in lines] == ["diagnosis"] * 3 + ["malignancy"]
+    assert "test" not in lines[2]
+    assert lines[0]["split"] == "0123abcd" * 8
+
+
+def test_the_table_shows_task_split_and_test_score_with_its_interval(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["runs", str(runs)]) == 0
+    printed = capsys.readouterr().out
+    assert f"{runs}: diagnosis" in printed
+    assert f"{runs}: malignancy" in printed
+    assert "0123abcd" in printed
+    assert " to " in printed
+
+
+def test_a_damaged_run_does_not_hide_the_others(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (runs / "a" / "data.json").write_text("{")
+    lines = listed(runs, capsys)
+    assert {line["run"] for line in lines} == {"a", "b", "c", "d"}
+    assert "data.json cannot be used" in str(lines[0]["ended"])
