@@ -94,7 +94,8 @@ def _train(experiment: Experiment, runs: Path) -> int:
     from residerm.training.session import train
 
     with progress() as shown:
-        shown.remark(_STAR)
+        if _is_first_process():
+            shown.remark(_STAR)
         run = train(experiment, runs, shown)
     return _ended(run.folder)
 
