@@ -33,7 +33,7 @@ from residerm.scores.calibration import calibration_scores
 from residerm.scores.coverage import Sets, set_scores
 from residerm.scores.detection import Elsewhere, outlier_scores
 from residerm.scores.results import Estimate
-from residerm.scores.selective import Selective
+from residerm.scores.selective import Selective, selective_scores
 from residerm.training.trust import evenly
 from residerm.trust import Trust
 from residerm.trust.outliers import fit_score, log_sum_exp
@@ -227,9 +227,7 @@ def selected(test: Labelled, shares: np.ndarray, answered: np.ndarray) -> None:
 
     def values(weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         found = {(name, area): getattr(one, area)(weights) for name, one in given.items() for area in ("aurc", "augrc")}
-        found |= {(name, f"{area} less"): found[name, area] - found[first, area] for name, area in list(found)}
-        whole = given[first]
-        return found | {(first, f"at {share}"): whole.balanced_accuracy(weights, share) for share in (0.8, 1.0)}
+        return found | {(name, f"{area} less"): found[name, area] - found[first, area] for name, area in list(found)}
 
     found = BOOTSTRAP.estimates(values, groups)
     print("\n| confidence | AURC | AUGRC | AURC less the default's | AUGRC less the default's |\n|---|---|---|---|---|")
@@ -240,9 +238,9 @@ def selected(test: Labelled, shares: np.ndarray, answered: np.ndarray) -> None:
             *("| " + text(found[name, area], 4) for area in ("aurc", "augrc", "aurc less", "augrc less")),
             "|",
         )
-    wrong = (predicted != test.labels)[answered].mean()
-    print(f"\nbalanced accuracy {text(found[first, 'at 1.0'])}, at 80 % coverage {text(found[first, 'at 0.8'])}; "
-          f"answered {answered.mean():.3f}, wrong {wrong:.3f}")  # fmt: skip
+    said = selective_scores(given[first], answered, groups, 0.1, BOOTSTRAP)
+    print(f"\nbalanced accuracy {text(said.balanced_accuracy)}, at 80 % coverage {text(said.balanced_accuracy_at_80)}; "
+          f"lesions answered {text(said.answered)}, of these wrong {text(said.wrong)}")  # fmt: skip
 
 
 def told_apart(subject: Subject, training: Labelled, test: Labelled) -> None:

@@ -61,6 +61,7 @@ def _card(material: Material) -> str:
         "command": Markup(tables.command(material.environment).replace("\n", " ")),
         "meaning": tables.meaning,
         "main": material.main,
+        "external": _external(material),
         "trust": shown_trust(material.main) if material.main else None,
     }
     template = environment(autoescape=False, finalize=_plain).get_template("card.md")
@@ -80,6 +81,17 @@ def _scores(main: Evaluation) -> dict[str, Any]:
         "malignancy": malignancy,
         "malignancy_found": sentences.malignancy(main.scores.malignancy.scores) if main.scores.malignancy else "",
     }
+
+
+def _external(material: Material) -> list[str]:
+    """The evaluations on other archives than the run's own, in words."""
+    elsewhere = [one.scores for one in material.others if one.scores.part == "all"]
+    found = {
+        scores.archive: f"{scores.archive}, {scores.images:,} images, balanced accuracy "
+        + SCORES["balanced_accuracy"].text(scores.headline["balanced_accuracy"])
+        for scores in elsewhere
+    }
+    return list(found.values())
 
 
 def _front_matter(material: Material, licence: Consequence) -> dict[str, Any]:
