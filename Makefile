@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow test-light check fix docs wheel bench starter clean
+.PHONY: help setup demo test test-slow test-light check fix docs serve wheel bench starter clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup ## draw synthetic lesions, train a small residual network, score it, write its report: in demo/
 	rm -rf demo
 	$(BIN)/residerm demo --out demo
+
+serve: setup ## serve the starter model: a page at http://127.0.0.1:8000/ and an API (MODEL=… for another one)
+	$(BIN)/residerm serve $(or $(MODEL),starter)
 
 test: setup ## run the tests, without the slow ones
 	$(BIN)/pytest -n 2 -m 'not slow and not light'

@@ -206,6 +206,8 @@ def test_it_fits_every_width_and_axe_finds_nothing(
     page = visit(address, viewport={"width": width, "height": 800}, color_scheme=scheme)
     give(page, browser.photo("red.png", RED), browser.photo("x" * 90 + ".png", GREY), browser.photo("o.png", FOREIGN))
     assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    page.evaluate("document.querySelector('.of option').textContent = 'a class whose name is '.repeat(5)")
+    assert page.locator(".frame").first.bounding_box()["width"] >= page.locator(".pick").first.bounding_box()["width"]
     if text := browser.axe():
         page.evaluate(text)
         assert [finding["id"] for finding in page.evaluate("axe.run()")["violations"]] == []

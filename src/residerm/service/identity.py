@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,9 @@ from typing import Any
 import residerm
 from residerm import taxonomy
 from residerm.inference import Predictor
-from residerm.service.answers import ModelAnswer, ModelIdentity
+from residerm.inference.identity import bundle_hash
+from residerm.service.answers import ModelAnswer, ModelIdentity, Observed
+from residerm.service.observed import read_observed
 
 _CARD = "MODEL_CARD.md"
 
@@ -24,6 +24,7 @@ class Served:
     predictor: Predictor
     identity: ModelIdentity
     warnings: tuple[str, ...]
+    observed: tuple[Observed, ...] = ()
     card: str | None = None
     parity: dict[str, Any] | None = None
 
@@ -56,11 +57,12 @@ def served(predictor: Predictor, folder: Path | None = None) -> Served:
         name=description.model,
         trained_on=description.archive,
         synthetic=description.synthetic,
-        sha256=_hash(folder),
+        sha256=bundle_hash(folder) if folder else "0" * 64,
         runtime=predictor.runtime,
         version=residerm.__version__,
     )
-    return Served(predictor, identity, _warnings(predictor), _text(folder, _CARD), _parity(folder))
+    observations = read_observed(predictor, folder)
+    return Served(predictor, identity, _warnings(predictor), observations, _text(folder, _CARD), _parity(folder))
 
 
 def name_of(label: str) -> str:
@@ -77,20 +79,6 @@ def _warnings(predictor: Predictor) -> tuple[str, ...]:
             "Trust has not been fitted: probabilities are not calibrated, and nothing says when not to believe them."
         )
     return tuple(found)
-
-
-def _hash(folder: Path | None) -> str:
-    """SHA-256 over the names and contents of the bundle's files, in the order of their names."""
-    whole = hashlib.sha256()
-    for path in _files(folder):
-        whole.update(f"{path.name}\0".encode())
-        with path.open("rb") as stream:
-            whole.update(hashlib.file_digest(stream, "sha256").digest())
-    return whole.hexdigest()
-
-
-def _files(folder: Path | None) -> Sequence[Path]:
-    return sorted(path for path in folder.iterdir() if path.is_file()) if folder else ()
 
 
 def _text(folder: Path | None, name: str) -> str | None:

@@ -14,8 +14,9 @@ from PIL import Image
 
 from residerm.explanation.colours import AGAINST, FOR
 from residerm.explanation.evidence import resized
+from residerm.explanation.methods import METHODS
 
-FULL = 15.0  # logits
+FULL = METHODS["cam"].full  # logits
 _SIDE = 256
 _OPAQUE = 0.9
 

@@ -11,6 +11,7 @@ from residerm.service import overlay
 from residerm.service.answers import ClassAnswer, Explanation, ImageAnswer
 from residerm.service.findings import Finding
 from residerm.service.identity import Served, name_of
+from residerm.service.observed import at
 
 NOTE = (
     "Red speaks for the class and blue against it, on the same scale for every image. It shows what this model "
@@ -37,7 +38,7 @@ def image_answer(model: Served, name: str, finding: Finding, label: str | None) 
             for number in order
         ],
         prediction_set=None if chosen is None else [classes[number] for number in order if chosen[number]],
-        observed=None,
+        observed=at(float(shares[best]), model.observed),
         abstained=finding.abstained,
         abstention_reason=_reason(model, finding) if finding.abstained else None,
         outlier=finding.outlier,

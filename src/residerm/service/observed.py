@@ -1,0 +1,60 @@
+"""What was observed at a confidence: the reliability of the model on its own test part, where an evaluation is at hand.
+
+It is read from `scores.json`: beside the model's files, or in the run that they lie in. Only an evaluation of the test
+part counts, of one view, of the model's own classes, and of the probabilities that are served: calibrated ones where
+trust has been fitted. A range with fewer than 20 images says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from residerm.documents import DocumentError
+from residerm.inference import Predictor
+from residerm.runs.evaluations import SCORES, EvaluationScores
+from residerm.scores.results import ReliabilityBin
+from residerm.service.answers import Observed
+
+_FEWEST = 20
+_TEST = "test"
+
+
+def read_observed(predictor: Predictor, folder: Path | None) -> tuple[Observed, ...]:
+    """What was observed, by ranges of confidence; nothing where no evaluation fits."""
+    for path in _places(folder) if folder else ():
+        try:
+            scores = EvaluationScores.read(path)
+        except DocumentError:
+            continue  # of another version: the service does not need it
+        if _fits(scores, predictor):
+            part = f"the test part of {scores.archive}"
+            return tuple(
+                Observed(low=one.low, high=one.high, correct=round(one.accuracy, 4), images=one.n, part=part)
+                for one in _bins(scores, predictor)
+                if one.n >= _FEWEST
+            )
+    return ()
+
+
+def at(confidence: float, observed: Sequence[Observed]) -> Observed | None:
+    """What was observed at a confidence."""
+    return next((one for one in observed if one.low <= confidence <= one.high), None)
+
+
+def _places(folder: Path) -> Iterator[Path]:
+    yield folder / SCORES
+    yield from sorted((folder.parent / "evaluations").glob(f"*/{SCORES}"))
+
+
+def _fits(scores: EvaluationScores, predictor: Predictor) -> bool:
+    own = scores.classes == predictor.description.classes
+    as_served = not (scores.tta or scores.prior or scores.without)
+    return scores.part == _TEST and own and as_served
+
+
+def _bins(scores: EvaluationScores, predictor: Predictor) -> Sequence[ReliabilityBin]:
+    if predictor.trust is None:
+        return scores.reliability
+    calibration = scores.trust.calibration if scores.trust else None
+    return calibration.reliability_after if calibration else ()

@@ -1,0 +1,58 @@
+"""What was observed at a confidence comes from an evaluation of the model's own test part, or is not said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import serving
+
+from residerm.service import observed
+from residerm.service.answers import Observed
+
+BINS = [
+    {"low": 0.8, "high": 0.9, "n": 100, "confidence": 0.85, "accuracy": 0.7},
+    {"low": 0.9, "high": 1.0, "n": 5, "confidence": 0.95, "accuracy": 1.0},
+]
+
+
+def scores(**changes: Any) -> SimpleNamespace:
+    bins = [SimpleNamespace(**one) for one in BINS]
+    fields = {"part": "test", "classes": serving.CLASSES, "tta": False, "prior": False, "without": None}
+    return SimpleNamespace(**fields | {"archive": "colours", "reliability": bins, "trust": None} | changes)
+
+
+def read(monkeypatch: pytest.MonkeyPatch, found: SimpleNamespace, folder: Path) -> tuple[Observed, ...]:
+    monkeypatch.setattr(observed.EvaluationScores, "read", lambda _: found)
+    return observed.read_observed(serving.ColourPredictor(trust=None), folder)
+
+
+def test_a_range_with_enough_images_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (one,) = read(monkeypatch, scores(), tmp_path)
+    assert (one.low, one.high, one.correct, one.images) == (0.8, 0.9, 0.7, 100)
+    assert observed.at(0.85, [one]) == one
+    assert observed.at(0.95, [one]) is None
+
+
+@pytest.mark.parametrize(
+    "changes", [{"part": "validation"}, {"tta": True}, {"prior": True}, {"classes": ("a",)}, {"without": "lesion"}]
+)
+def test_an_evaluation_of_something_else_is_not_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    assert read(monkeypatch, scores(**changes), tmp_path) == ()
+
+
+def test_calibrated_probabilities_are_not_held_against_uncalibrated_ones(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(observed.EvaluationScores, "read", lambda _: scores())
+    assert observed.read_observed(serving.ColourPredictor(), tmp_path) == ()
+
+
+def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "scores.json").write_text(json.dumps({"format": 1}))
+    assert observed.read_observed(serving.ColourPredictor(), tmp_path) == ()
