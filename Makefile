@@ -59,8 +59,8 @@ bench: setup ## training against this machine's own limit, on drawn images: unde
 	test -d bench-archive || $(BIN)/residerm data synth bench-archive
 	$(BIN)/residerm bench bench-archive --minutes 8
 
-starter: setup ## train the starter model on ../shared/data/ham10000 and put it into src/residerm/starter
-	$(BIN)/python dev/starter.py ../shared/data/ham10000
+starter: setup ## train the model that comes with residerm; MEASURED="RUN …": evaluated runs for its card
+	$(BIN)/python dev/starter.py ../shared/data/ham10000 --measured $(MEASURED)
 
 clean: ## remove what the targets made
 	rm -rf .venv demo bench-archive build dist

@@ -80,6 +80,16 @@ def test_a_network_learns_from_a_teacher(archive: Path, teacher: Path, tmp_path:
     assert weights[0] != weights[1]
 
 
+def test_a_teacher_that_has_seen_the_test_part_is_remarked_on(
+    archive: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(archive, tmp_path / "same", "--size", "32", "--teacher", str(teacher))
+    assert "scores on it will be too good" not in capsys.readouterr().err
+    train(archive, tmp_path / "other", "--size", "32", "--teacher", str(teacher), "--split-seed", "5")
+    said = " ".join(capsys.readouterr().err.split())
+    assert "images of the test part: scores on it will be too good; give a teacher of the same split" in said
+
+
 def test_a_teacher_of_other_classes_is_refused(
     archive: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -23,7 +23,7 @@ from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import open_cache
 from residerm.errors import UsageError, listed
 from residerm.inference import load
-from residerm.inference.bundle import read_description
+from residerm.inference.bundle import read_description, read_seen
 from residerm.progress import SILENT, Progress
 from residerm.training.objective import Classification
 from residerm.training.recipe import Labels
@@ -68,6 +68,11 @@ def require_teacher(teacher: Path, classes: tuple[str, ...]) -> None:
 def ask_teacher(dataset: Dataset, teacher: Path, progress: Progress = SILENT) -> np.ndarray:
     """The logits of a teacher for the training images; zeros for all others."""  # (records, classes) float32
     predictor = load(teacher)
+    if known := _known_test_images(dataset, teacher):
+        progress.remark(
+            f"the teacher was trained on or chosen by {known:,} images of the test part: scores on it will be too "
+            "good; give a teacher of the same split"
+        )
     on_bad_image = dataset.experiment.archive.on_bad_image
     cache = open_cache(dataset.records, predictor.description.pixels, on_bad_image=on_bad_image, progress=progress)
     rows = dataset.training_rows
@@ -77,3 +82,12 @@ def ask_teacher(dataset: Dataset, teacher: Path, progress: Progress = SILENT) ->
         taught[some] = predictor.outputs(cache.pixels[some], views=8).logits
         progress.advance("asking the teacher", start + len(some), len(rows))
     return taught
+
+
+def _known_test_images(dataset: Dataset, teacher: Path) -> int:
+    """How many images of the test part the teacher has seen, as far as its bundle tells."""
+    seen, records, rows = read_seen(teacher), dataset.records, dataset.test_rows
+    if seen is None or not len(rows):
+        return 0
+    images, groups = ([name(int(row)) for row in rows] for name in (records.image_id, records.group))
+    return int(seen.knows(images, groups).sum())
