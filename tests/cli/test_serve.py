@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import serving
 
 from residerm import cli
 
@@ -34,6 +35,15 @@ def test_a_model_that_is_none_is_refused_before_anything_listens(capsys: pytest.
     assert cli.run(["serve", str(tmp_path), "--port", "0"]) == 2
     shown = capsys.readouterr().err
     assert "holds no model" in shown
+    assert "serves at" not in shown
+
+
+def test_a_bundle_without_a_parity_record_is_refused(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+    (tmp_path / "model.json").write_text(serving.description().model_dump_json())
+    (tmp_path / "model.onnx").write_bytes(b"a graph")
+    assert cli.run(["serve", str(tmp_path), "--port", "0"]) == 1
+    shown = capsys.readouterr().err
+    assert "has no parity.json" in shown
     assert "serves at" not in shown
 
 

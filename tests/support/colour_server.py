@@ -1,10 +1,11 @@
-"""A process that serves colours as `residerm serve` serves a model: `python colour_server.py SECONDS [flags]`.
+"""A process that serves colours as `residerm serve` serves a model: `python colour_server.py [flags]`.
 
-SECONDS is what a batch takes.
+COLOUR_SECONDS is what a batch takes. Workers that are spawned import this file too, and so serve the same.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 
 import serving
@@ -13,9 +14,9 @@ from residerm import cli
 from residerm.service import loading
 from residerm.service.identity import served
 
+_PREDICTOR = serving.ColourPredictor(before=serving.slow(float(os.environ["COLOUR_SECONDS"])))
+loading.load_served = lambda model, threads: served(_PREDICTOR)  # noqa: ARG005
+
 if __name__ == "__main__":
-    seconds, *flags = sys.argv[1:]
-    predictor = serving.ColourPredictor(before=serving.slow(float(seconds)))
-    loading.load_served = lambda model, threads: served(predictor)  # noqa: ARG005
-    sys.argv = ["residerm", "serve", "colours", *flags]
+    sys.argv = ["residerm", "serve", "colours", *sys.argv[1:]]
     cli.main()

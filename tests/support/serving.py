@@ -153,8 +153,8 @@ def process(seconds: float = 0.0, *flags: str) -> Iterator[tuple[subprocess.Pope
     """A process that serves, and its address; it is ended at the end of the block."""
     folder = Path(__file__).parent
     source = folder.parents[1] / "src"
-    environment = os.environ | {"PYTHONPATH": f"{source}{os.pathsep}{folder}"}
-    command = [sys.executable, str(folder / "colour_server.py"), str(seconds), "--port", "0", *flags]
+    environment = os.environ | {"PYTHONPATH": f"{source}{os.pathsep}{folder}", "COLOUR_SECONDS": str(seconds)}
+    command = [sys.executable, str(folder / "colour_server.py"), "--port", "0", *flags]
     running_one = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     try:
         assert running_one.stderr is not None
