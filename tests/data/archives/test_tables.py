@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import time
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,12 @@ def test_a_quote_that_is_never_closed(tmp_path):
 def test_a_cell_without_end(tmp_path):
     said = complaint(tmp_path, TEXT + "ISIC_3,nv," + "5" * 200_000)
     assert said.startswith(", line 4: field larger than field limit")
+
+
+def test_very_many_columns(tmp_path):
+    columns = [f"c{number}" for number in range(40_000)]
+    (tmp_path / "labels.csv").write_text(",".join(columns) + "\n" + ",".join("1" * len(columns)) + "\n")
+    start = time.process_time()
+    with pytest.raises(ArchiveError, match=r"labels.csv has 40,000 columns, more than the 1,000 that are read"):
+        find_table(Tree(tmp_path), "labels.csv")
+    assert time.process_time() - start < 1

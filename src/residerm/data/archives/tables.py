@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
@@ -19,6 +20,7 @@ from residerm.storage.tree import Tree
 
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DELIMITERS = ",;\t"
+_MOST_COLUMNS = 1000  # the ISIC archive's own tables have about thirty
 
 
 def find_table(tree: Tree, *patterns: str, columns: Sequence[str] | None = None) -> Table:
@@ -43,6 +45,11 @@ class Table:
         _, first = next(self._lines(), (0, []))
         if not first:
             raise ArchiveError(f"{self.name} is empty: download it again")
+        if len(first) > _MOST_COLUMNS:
+            raise ArchiveError(
+                f"{self.name} has {len(first):,} columns, more than the {_MOST_COLUMNS:,} that are read: is it a table "
+                "of images? Keep the columns that matter"
+            )
         self.columns = [name.strip().lower() for name in columns or first]
         self._refuse_doubles()
 
@@ -111,7 +118,7 @@ class Table:
                 ) from error
 
     def _refuse_doubles(self) -> None:
-        doubles = {name for name in self.columns if name and self.columns.count(name) > 1}
+        doubles = [name for name, times in Counter(self.columns).items() if name and times > 1]
         if doubles:
             raise ArchiveError(
                 f"{self.name} has more than one column {listed(sorted(doubles))}: rename or remove all but one"

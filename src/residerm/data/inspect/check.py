@@ -111,7 +111,7 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
     """Look at every file of an archive, and for the same image under two ids."""
     seen, thumbnails = paged(len(records), _SEEN), paged(len(records), THUMBNAIL)
     findings = _read_all(records, seen, thumbnails, progress)
-    near = find(thumbnails, progress=progress)
+    near = _near_copies(thumbnails, np.flatnonzero(seen["width"]), progress)
     findings += _faults(records)
     findings += _odd_sizes(records, seen)
     parts, split = _divided(records, options)
@@ -231,6 +231,18 @@ def _copies(records: Records, seen: np.ndarray, near: list[Pair], parts: np.ndar
             yield _copy(records, EXACT, pair, parts, "the same pixels in another file")
         else:
             yield _copy(records, NEAR, pair, parts, "")
+
+
+def _near_copies(thumbnails: np.ndarray, readable: np.ndarray, progress: Progress) -> list[Pair]:
+    """The images that show the same picture; unreadable ones, which all look the same, are not compared."""
+    some = thumbnails
+    if len(readable) < len(thumbnails):
+        some = paged(len(readable), THUMBNAIL)
+        np.take(thumbnails, readable, axis=0, out=some, mode="clip")  # in place: any other mode takes a copy first
+    return [
+        Pair(int(readable[pair.first]), int(readable[pair.second]), pair.distance)
+        for pair in find(some, progress=progress)
+    ]
 
 
 def _same_bytes(seen: np.ndarray) -> Iterator[Pair]:
