@@ -1,5 +1,6 @@
 """What `check` finds in an archive, and how bad it says that is."""
 
+import time
 from pathlib import Path
 
 import lesions
@@ -200,3 +201,16 @@ def test_an_archive_too_small_for_the_usual_split_is_still_checked(tmp_path: Pat
     assert (only(report).kind, only(report).severity, only(report).part) == (EXACT, "warning", "")
     with pytest.raises(ArchiveError, match="too few"):
         check(open_archive(archive), SplitOptions(test=0.3))
+
+
+def test_thousands_of_unreadable_images_are_checked_at_once(tmp_path: Path) -> None:
+    """They all look the same, and are not compared with each other."""
+    for number in range(3000):
+        place = tmp_path / ("cat", "dog")[number % 2] / f"{number}.jpg"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(b"no image")
+    start = time.process_time()
+    report = check(open_archive(tmp_path), SplitOptions())
+    assert time.process_time() - start < 3
+    assert report.kinds().keys() == {("error", "unreadable image")}
+    assert len(report.findings) == 3000

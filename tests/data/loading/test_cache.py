@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limits import folder_for_all, said_to_nobody
 from PIL import Image
 
 from residerm import imaging
@@ -230,3 +231,21 @@ def test_a_damaged_cache_is_built_again(archive: Path, folder: Path, name: str, 
     expected = np.array(first.pixels)
     os.truncate(first.folder / name, left)
     assert (open_cache(open_archive(archive), SPEC, folder=folder).pixels == expected).all()
+
+
+def test_a_finished_cache_may_be_read_only() -> None:
+    """As a cluster shares it: whoever may not write there reads it, and is told the way out where it is not whole."""
+    with folder_for_all() as shared:
+        for number in range(6):
+            place = shared / "archive" / ("mel" if number % 3 else "nv") / f"{number:03d}.jpg"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(jpeg(number))
+        records, folder = open_archive(shared / "archive"), shared / "cache"
+        whole = open_cache(records, SPEC, folder=folder)
+        subprocess.run(["chmod", "-R", "a+rX,go-w", shared], check=True)
+        expected = whole.pixels.sum()
+        said = said_to_nobody(lambda: int(open_cache(records, SPEC, folder=folder).pixels.sum()))
+        assert said == f"nothing: it returned {expected}"
+        said = said_to_nobody(lambda: open_cache(records, PixelSpec(size=8), folder=folder))
+        assert said.startswith(f"WriteError: cannot write {folder}: permission denied")
+        assert "RESIDERM_CACHE names another folder" in said

@@ -60,6 +60,7 @@ def open_cache(
 ) -> Cache:
     """The cache of these records at this spec; built now if there is none yet."""
     folder = folder or default_folder()
+    place: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         place = folder / _key(records, spec, folder)
@@ -68,10 +69,15 @@ def open_cache(
                 _sweep(place)
                 _build(place, records, spec, on_bad_image, progress)
     except OSError as error:
-        raise write_error(folder, error) from error
+        if place is None or not _is_whole(place, records, spec):  # a finished one may be shared, and read-only
+            raise _not_writable(folder, error) from error
     cache = _open(place, len(records), spec)
     _refuse_unreadable(records, cache.unreadable, on_bad_image)
     return cache
+
+
+def _not_writable(folder: Path, error: OSError) -> WriteError:
+    return WriteError(f"{write_error(folder, error)}; the environment variable RESIDERM_CACHE names another folder")
 
 
 def _open(place: Path, rows: int, spec: PixelSpec) -> Cache:
@@ -169,8 +175,8 @@ def remembered_crcs(records: Records, rows: np.ndarray, folder: Path) -> list[in
     memory = folder / "files.sqlite"
     try:
         return list(_looked_up(records, rows, memory))
-    except sqlite3.OperationalError as error:
-        raise WriteError(f"cannot write {memory}: {error}") from error
+    except sqlite3.OperationalError:  # a read-only folder: what is known is read, the rest computed and not kept
+        return list(_looked_up_only(records, rows, memory))
     except sqlite3.DatabaseError:  # damaged: all that it holds can be computed
         memory.unlink(missing_ok=True)  # another process may have met the same
         return list(_looked_up(records, rows, memory))
@@ -180,14 +186,43 @@ def _looked_up(records: Records, rows: np.ndarray, path: Path) -> Iterator[int]:
     with closing(sqlite3.connect(path, timeout=60)) as memory, memory:
         memory.execute("CREATE TABLE IF NOT EXISTS file (path PRIMARY KEY, size, changed, crc) WITHOUT ROWID")
         for row in rows.tolist():
-            number = int(records.table["image"][row])
-            file = records.tree.file(number)
-            name = os.fsencode(records.tree.containers[file.container].path.absolute() / os.fsdecode(file.name))
-            known = memory.execute("SELECT size, changed, crc FROM file WHERE path = ?", (name,)).fetchone()
-            if known is None or known[:2] != (file.size, file.position):
-                known = (file.size, file.position, _crc(records, row))
-                memory.execute("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", (name, *known))
-            yield known[2]
+            name, size, changed = _identity(records, row)
+            crc = _known(memory, name, size, changed)
+            if crc is None:
+                crc = _crc(records, row)
+                memory.execute("INSERT OR REPLACE INTO file VALUES (?,?,?,?)", (name, size, changed, crc))
+            yield crc
+
+
+def _looked_up_only(records: Records, rows: np.ndarray, path: Path) -> Iterator[int]:
+    with closing(_read_only(path)) as memory:
+        for row in rows.tolist():
+            crc = _known(memory, *_identity(records, row))
+            yield _crc(records, row) if crc is None else crc
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """What is remembered, not to be written; nothing where there is nothing that can be read."""
+    try:
+        memory = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
+        memory.execute("SELECT 1 FROM file LIMIT 1")
+    except sqlite3.DatabaseError:
+        memory = sqlite3.connect(":memory:")
+        memory.execute("CREATE TABLE file (path PRIMARY KEY, size, changed, crc)")
+    return memory
+
+
+def _identity(records: Records, row: int) -> tuple[bytes, int, int]:
+    """Path, size and time of change of an image's file."""
+    file = records.tree.file(int(records.table["image"][row]))
+    path = records.tree.containers[file.container].path.absolute() / os.fsdecode(file.name)
+    return os.fsencode(path), file.size, file.position
+
+
+def _known(memory: sqlite3.Connection, name: bytes, size: int, changed: int) -> int | None:
+    found = memory.execute("SELECT crc FROM file WHERE path = ? AND size = ? AND changed = ?", (name, size, changed))
+    line = found.fetchone()
+    return None if line is None else int(line[0])
 
 
 def _crc(records: Records, row: int) -> int:
