@@ -434,3 +434,15 @@ def test_scores_and_labels_must_fit() -> None:
 
     with pytest.raises(UsageError, match="labels"):
         assess(np.array([0, 1, 2]), np.full((3, 2), 0.5), ("a", "b"), np.arange(3))
+
+
+def test_an_unreadable_image_of_another_archive(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = making.isic2019(tmp_path / "other", packed=False)
+    broken = sorted(other.rglob("*.jpg"))[0]
+    broken.write_bytes(broken.read_bytes()[:200])
+    error = refused(capsys, str(run), "--data", str(other), code=1)
+    assert "the image is cut short" in error
+    assert "--on-bad-image skip" in error or "--on-bad-image=skip" in error
+    assert cli.run(["evaluate", str(run), "--data", str(other), "--on-bad-image", "skip", "--layout", "isic2019"]) == 0
+    assert f"left out is what cannot be read, 1 image: {broken}" in capsys.readouterr().err
+    assert "--data" in refused(capsys, str(run), "--on-bad-image", "skip", code=2)

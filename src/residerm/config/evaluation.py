@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from residerm.config.base import Options
-from residerm.config.data import Task
+from residerm.config.data import OnBadImage, Task
 from residerm.config.explanation import Method
 from residerm.config.training import Precision
 
@@ -19,6 +19,12 @@ class EvaluateOptions(Options):
     """On what, and how, a trained model is scored."""
 
     data: Path | None = Field(None, description="Another archive to score it on. Default: the run's own test part.")
+    layout: str | None = Field(
+        None, description="With `data`: name of its layout, where it is not recognised by itself."
+    )
+    on_bad_image: OnBadImage = Field(
+        "error", description="With `data`: stop at an unreadable image, or leave it out and say so."
+    )
     task: Task | None = Field(
         None, description="Classes to score in. Default: the model's own; with `data`, what both can tell apart."
     )

@@ -74,6 +74,8 @@ def _require_consistent(options: EvaluateOptions) -> None:
         raise UsageError("`without` paints for one model: leave out `against`, and compare the scores of both runs")
     if (options.explain_method or options.explain_stage) and not options.explain:
         raise UsageError("`explain_method` and `explain_stage` say how to explain: give `explain` too")
+    if options.data is None and (options.layout or options.on_bad_image != "error"):
+        raise UsageError("`layout` and `on_bad_image` say how another archive is read: name it by `data`")
     if options.prior and options.decide != "probable":
         raise UsageError("`prior` has classes named as if all were equally frequent already: leave out `decide`")
 

@@ -17,7 +17,7 @@ from residerm.data.archives.records import Records
 from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache, open_cache
 from residerm.data.loading.contents import contents_of
-from residerm.errors import UsageError
+from residerm.errors import UsageError, counted, listed
 from residerm.evaluation.alignment import ClassAlignment, align_classes
 from residerm.evaluation.painter import Hidden, Painter, painter_for
 from residerm.evaluation.predictions import Predictions, outputs_of
@@ -128,10 +128,11 @@ def other_archive(
 ) -> EvaluationSet:
     """Another archive without the images that the model has seen and those of classes that it does not have."""
     assert options.data is not None
-    records = open_archive(options.data).require()
+    records = open_archive(options.data, layout=options.layout).require(options.on_bad_image)
     alignment = align_classes(description.classes, description.task, records, options.task)
-    cache = open_cache(records, description.pixels, progress=progress)
+    cache = open_cache(records, description.pixels, on_bad_image=options.on_bad_image, progress=progress)
     mapped = np.flatnonzero(alignment.labels(records) >= 0)
+    mapped = mapped[~np.isin(mapped, list(cache.unreadable))]
     rows = unseen(model, records, mapped)
     if not len(rows):
         raise UsageError(f"`data={options.data}`: the model was trained on all of its images; none is left to score")
@@ -139,6 +140,9 @@ def other_archive(
         f"{count:,} images of class {name} are left out: the model does not have it"
         for name, count in alignment.unmapped.items()
     ]
+    if cache.unreadable:
+        first = listed((records.where(row) for row in cache.unreadable), most=3)
+        remarks.append(f"left out is what cannot be read, {counted(len(cache.unreadable), 'image')}: {first}")
     if not tells_what_it_has_seen(model):
         remarks.append("the bundle does not tell which images it was trained on: some of these may be among them")
     if len(rows) < len(mapped):
