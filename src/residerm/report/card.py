@@ -10,7 +10,6 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 from markupsafe import Markup
@@ -68,7 +67,7 @@ def _card(material: Material) -> str:
     return template.render(said | (_scores(material.main) if material.main else {}))
 
 
-def _scores(main: Evaluation) -> dict[str, Any]:
+def _scores(main: Evaluation) -> dict[str, object]:
     reading = Reading(main)
     malignancy = tables.malignancy(main)
     return {
@@ -94,7 +93,7 @@ def _external(material: Material) -> list[str]:
     return list(found.values())
 
 
-def _front_matter(material: Material, licence: Consequence) -> dict[str, Any]:
+def _front_matter(material: Material, licence: Consequence) -> dict[str, object]:
     """What a hub reads: the licence that the images ask for, tags, and the scores."""
     model = material.model
     tags = ["image-classification", "dermoscopy", "skin-lesion", "residerm", model.model]
@@ -108,7 +107,7 @@ def _front_matter(material: Material, licence: Consequence) -> dict[str, Any]:
     }
 
 
-def _results(main: Evaluation | None) -> list[dict[str, Any]]:
+def _results(main: Evaluation | None) -> list[dict[str, object]]:
     if main is None:
         return []
     reading = Reading(main)

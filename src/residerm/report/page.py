@@ -9,7 +9,6 @@ archives: the template escapes whatever it is given, but for the figures, which 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -55,19 +54,20 @@ def write_report(run: Run) -> Path:
 
 
 def _page(material: Material) -> str:
-    said = _of_run(material) | _of_main(material.main) | _of_others(material)
+    shown = pictures(material.main) if material.main else {}
+    said = _of_run(material) | _of_main(material.main) | _of_others(material) | {"pictures": shown}
     there = {
         **dict.fromkeys(("scores", "classes", "confusion", "curves"), material.main is not None),
         "people": bool(said["attributes"]),
         "trust": said["trust"] is not None,
-        "gallery": any(said["pictures"].values()),
+        "gallery": any(shown.values()),
         "others": bool(said["others"] or said["comparisons"] or said["left_out"]),
     }
     contents = {anchor: text for anchor, text in _CONTENTS.items() if there.get(anchor, True)}
     return environment(autoescape=True, finalize=_together).get_template("page.html").render(said, contents=contents)
 
 
-def _of_run(material: Material) -> dict[str, Any]:
+def _of_run(material: Material) -> dict[str, object]:
     """Data, training and how to repeat it: what every report has."""
     changed, unchanged = tables.options(material.experiment)
     return {
@@ -90,10 +90,10 @@ def _of_run(material: Material) -> dict[str, Any]:
     }
 
 
-def _of_main(main: Evaluation | None) -> dict[str, Any]:
+def _of_main(main: Evaluation | None) -> dict[str, object]:
     """The scores of the run's own test part."""
     if main is None:
-        return {"main": None, "attributes": {}, "pictures": {}, "trust": None}
+        return {"main": None, "attributes": {}, "trust": None}
     reading = Reading(main)
     malignancy = tables.malignancy(main)
     return {
@@ -116,13 +116,12 @@ def _of_main(main: Evaluation | None) -> dict[str, Any]:
         "figures": {name: _inline(drawing) for name, drawing in drawn_figures(main).items()},
         "most_curves": MOST_CURVES,
         "calibration": sentences.calibration(reading),
-        "pictures": pictures(main),
         "trust": shown_trust(main),
         "limits": LIMITS,
     }
 
 
-def _of_others(material: Material) -> dict[str, Any]:
+def _of_others(material: Material) -> dict[str, object]:
     """Other archives and variants, comparisons with other runs, and what was broken off."""
     every = [*material.others, *([material.main] if material.main else [])]
     return {
