@@ -34,6 +34,11 @@ def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert cli.run(["predict", str(folder), str(image), "--runtime", "onnx", "--threads", "1"]) == 0
     assert "runtime: onnx, float32" in capsys.readouterr().out
+    assert cli.run(["runs", str(run.parent)]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "exports/onnx-float32: float32, onnx" in shown
+    assert cli.run(["runs", str(run.parent), "--json"]) == 0
+    assert "within" in json.loads(capsys.readouterr().out)[0]["exports"]["onnx-float32"]
     assert cli.run(["export", str(run), "--to", "onnx"]) == 1
     assert "is already there and is not overwritten" in capsys.readouterr().err
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from residerm.cli.console import out, show_json, show_table
 from residerm.cli.options import Json
+from residerm.errors import ResidermError
 
 if TYPE_CHECKING:
     from residerm.report.overview import RunLine
@@ -33,12 +34,36 @@ def runs_(
 
     lines = overview(folder, sort)
     if json:
-        show_json([line.plain() for line in lines])
+        show_json(
+            [
+                {**line.model_dump(mode="json", exclude_none=True), "exports": _exports(folder / line.run)}
+                for line in lines
+            ]
+        )
         return
     if not lines:
         out.print(f"{folder} holds no runs: residerm train PATH makes one")
     for task in dict.fromkeys(line.task for line in lines):
         _show(f"{folder}: {task}", [line for line in lines if line.task == task])
+    for line in lines:
+        for name, said in _exports(folder / line.run).items():
+            out.print(f"{line.run}/exports/{name}: {said}")
+
+
+def _exports(run: Path) -> dict[str, str]:
+    """What was exported into a run's folder, with its record of parity in a line."""
+    found = sorted((run / "exports").glob("*/parity.json"))
+    if not found:
+        return {}
+    from residerm.inference.parity import ParityRecord
+
+    said = {}
+    for path in found:
+        try:
+            said[path.parent.name] = ParityRecord.read(path).explained
+        except ResidermError as error:
+            said[path.parent.name] = str(error)
+    return said
 
 
 def _show(title: str, lines: list[RunLine]) -> None:

@@ -99,6 +99,12 @@ class ParityRecord(_Part):
         """Whether every runtime that was measured is near enough."""
         return all(one.passed(self.precision) for one in self.measured)
 
+    @property
+    def explained(self) -> str:
+        """What was measured, in a line."""
+        found = (f"{one.runtime} {one.version} within {one.logits:.1g} of torch in a logit" for one in self.measured)
+        return f"{self.precision}, {', '.join(found)}, on {self.images:,} images ({self.source})"
+
     def of(self, runtime: str) -> Measured | None:
         """What was measured of a runtime."""
         return next((one for one in self.measured if one.runtime == runtime), None)
