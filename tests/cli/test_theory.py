@@ -176,7 +176,7 @@ def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys
     ("arguments", "said"),
     [
         (("--depths", "21"), "6n + 2 layers"),
-        (("--rate", "0"), "Must be > 0"),
+        (("--rate", "0"), "--rate must be greater than 0"),
         (("--epochs", "0"), "--epochs"),
         (("--seeds", "0", "-1"), "--seeds"),
         (("--preset", "huge"), "--preset"),

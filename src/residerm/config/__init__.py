@@ -26,6 +26,7 @@ from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.prediction import PredictOptions
 from residerm.config.presets import PRESETS
 from residerm.config.serving import LogFormat, ServeOptions
+from residerm.config.theory import DepthOptions
 from residerm.config.training import Precision, TrainOptions
 from residerm.config.trust import OutlierScore, TrustOptions
 
@@ -35,6 +36,7 @@ __all__ = [
     "AugmentOptions",
     "CalibrateOptions",
     "Decision",
+    "DepthOptions",
     "DistillationOptions",
     "EvaluateOptions",
     "Experiment",

@@ -9,13 +9,11 @@ from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.cli.options import Json
-from residerm.cli.theory.out import AboveZero, NotNegative, Positive
+from residerm.config import DepthOptions
 from residerm.files import new_folder
 
 if TYPE_CHECKING:
     from residerm.theory.depth import Outcome, Plan
-
-_SEVERAL = Parameter(consume_multiple=True)
 
 
 def depth_(
@@ -23,11 +21,7 @@ def depth_(
     *,
     out_: Annotated[Path, Parameter(name="--out")] = Path("depth"),
     preset: Literal["small", "full"] = "small",
-    depths: Annotated[tuple[int, ...], _SEVERAL] = (),
-    seeds: Annotated[tuple[NotNegative, ...], _SEVERAL] = (),
-    epochs: Positive | None = None,
-    width: Positive | None = None,
-    rate: AboveZero | None = None,
+    options: Annotated[DepthOptions, Parameter(name="*", consume_multiple=True)] = DepthOptions(),
     json: Json = False,
 ) -> None:
     """Train plain and residual networks of several depths alike, and see which of them can be fitted.
@@ -42,26 +36,16 @@ def depth_(
     path
         The archive, at 32 px. Default: the synthetic archive, drawn into the folder.
     out_
-        Folder for the runs, the results and the figures; an unfinished one is gone on with.
+        Folder for the runs, the results and the figures; an unfinished one is continued.
     preset
         small: 20 and 56 layers, narrow, two seeds; full: as published, three seeds.
-    depths
-        Numbers of layers, each 6n + 2, such as 20 32 56 110. Default: the preset's.
-    seeds
-        Seeds of the weights and of the order of the images. Default: the preset's.
-    epochs
-        Times that the training images are gone through. Default: the preset's.
-    width
-        Channels of the first stage. Default: the preset's.
-    rate
-        The highest learning rate. Default: the preset's.
     """
     from residerm.theory.depth import PRESETS
     from residerm.theory.figures import write_depth
 
-    given = {"path": path and path.absolute(), "epochs": epochs, "width": width, "rate": rate}
-    several = {"depths": tuple(dict.fromkeys(depths)), "seeds": tuple(dict.fromkeys(seeds))}
-    outcomes = _run(_changed(PRESETS[preset], given | several), out_)
+    several = {"depths": tuple(dict.fromkeys(options.depths)), "seeds": tuple(dict.fromkeys(options.seeds))}
+    given = options.model_dump() | several | {"path": path and path.absolute()}
+    outcomes = _run(_changed(PRESETS[preset], given), out_)
     figures = out_ / "figures"
     if not figures.exists():
         with new_folder(figures) as folder:

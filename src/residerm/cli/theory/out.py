@@ -14,7 +14,6 @@ from cyclopts import Parameter, validators
 from residerm.files import new_folder
 
 NotNegative = Annotated[int, Parameter(validator=validators.Number(gte=0, lt=2**32))]
-AboveZero = Annotated[float, Parameter(validator=validators.Number(gt=0))]
 Positive = Annotated[int, Parameter(validator=validators.Number(gte=1))]
 
 
