@@ -1,5 +1,7 @@
 """A bundle on disk: the same network comes back, ready to predict, and what is damaged is refused."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -46,3 +48,15 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> N
     write_bundle(saved, said, tmp_path / "bundle")
     with pytest.raises(BundleError, match=f"the weights do not fit {other}; the bundle is damaged"):
         read_bundle(tmp_path / "bundle")
+
+
+def test_a_bundle_of_format_1_is_read(bundle: Path, tmp_path: Path) -> None:
+    old = Path(shutil.copytree(bundle, tmp_path / "old"))
+    said = json.loads((old / "model.json").read_text())
+    for name in ("members", "features", "maps", "linear_classifier", "trust"):  # it did not say these
+        said.pop(name, None)
+    (old / "model.json").write_text(json.dumps(said | {"format": 1}))
+    (old / "seen.npz").unlink()
+    found, expected = load(old), load(bundle)
+    assert found.description == expected.description
+    np.testing.assert_array_equal(found.outputs(images()).logits, expected.outputs(images()).logits)
