@@ -17,7 +17,7 @@ from residerm.report import draw_figures, write_report
 from residerm.report.drawing import thinned
 from residerm.runs import Evaluation, Run
 
-VOID = {"meta", "img", "br", "link", "path", "use", "rect"}
+VOID = {"meta", "img", "input", "br", "link", "path", "use", "rect"}
 
 
 class Page(HTMLParser):
@@ -80,7 +80,7 @@ def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
         "melanocytic nevus",
         "What is taken for what",
         "By sex, age and site",
-        "The worst errors",
+        "The surest errors",
         "Some right answers",
         "residerm train 'my ham & eggs' --model resnet20",
         "residerm evaluate runs/20260101-120000-resnet20-ham10000-32px-s0",

@@ -60,7 +60,7 @@ def evaluate(model: Path, options: EvaluateOptions = EvaluateOptions(), progress
         images = hiding(images, options.without, predictor.description, progress)
         for remark in images.remarks:
             progress.remark(remark)
-        evaluation = _evaluate(target, identity, images, predictor, other, options, progress)
+        evaluation = _evaluate(model, target, identity, images, predictor, other, options, progress)
     if options.explain:
         _explain(model, evaluation, images, options, progress)
     return _reported(run, evaluation)
@@ -96,6 +96,7 @@ def _folder_of_evaluations(model: Path, run: Run | None) -> Path:
 
 
 def _evaluate(
+    model: Path,
     target: Path,
     identity: Identity,
     images: EvaluationSet,
@@ -114,7 +115,7 @@ def _evaluate(
         trust = trust_scores(predictions, images, predictor, options, strangers)
         scores = scores.model_copy(update={"trust": trust})
         with new_folder(target, replace=options.overwrite) as unfinished:
-            _write_answers(predictions, scores, unfinished)
+            _write_answers(Explained.of(predictor, model), predictions, scores, unfinished)
             if comparison:
                 comparison.write(unfinished / COMPARISON)
             scores = with_training(scores, training.result(), images, round(time.perf_counter() - began, 1))
@@ -132,11 +133,11 @@ def _explain(
         scores.write(path, replace=options.overwrite)
 
 
-def _write_answers(predictions: Predictions, scores: EvaluationScores, folder: Path) -> None:
+def _write_answers(model: Explained, predictions: Predictions, scores: EvaluationScores, folder: Path) -> None:
     """What the model answered: as a table, as outputs, as pictures and as figures."""
     predictions.table.write(folder / PREDICTIONS)
     write_outputs(folder / OUTPUTS, predictions.outputs)
-    write_gallery(predictions, folder)
+    write_gallery(predictions, folder, model)
     draw_figures(folder, scores, predictions.table)
 
 

@@ -30,7 +30,7 @@ from residerm.scores.results import Estimate
 if TYPE_CHECKING:
     from residerm.models import Model
 
-MOST, MOST_FOR_SANITY = 200, 32
+MOST, MOST_FOR_SANITY = 100, 16
 _BATCH = 16
 _RESAMPLES, _SEED = 2000, 0
 

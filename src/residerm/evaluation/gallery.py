@@ -1,4 +1,7 @@
-"""Some images to look at: the worst errors, and for each class one that was right, as small pictures in a folder."""
+"""Some images to look at: the surest errors, and for each class one that was right, as small pictures in a folder.
+
+Beside each image lies the evidence for the class that was named, by the model's default method of explanation.
+"""
 
 from __future__ import annotations
 
@@ -9,33 +12,43 @@ import numpy as np
 from PIL import Image
 
 from residerm import imaging
-from residerm.config import PixelSpec
 from residerm.documents import write_list
 from residerm.errors import ImageError
 from residerm.evaluation.predictions import Predictions
+from residerm.explanation.colours import overlaid
+from residerm.explanation.evidence import Evidence, resized
+from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
+from residerm.explanation.target import for_class
 from residerm.runs import GalleryImage
 
 _ERRORS = 12
-_SPEC = PixelSpec(size=176, aspect="crop")
+_SIDE = 320  # pixels
 
 
-def write_gallery(predictions: Predictions, folder: Path) -> None:
+def write_gallery(predictions: Predictions, folder: Path, model: Subject) -> None:
     """Write the pictures into `gallery`, and what they show as gallery.json."""
     (folder / "gallery").mkdir()
-    errors, right = _worst_errors(predictions), _surest_right(predictions)
+    errors, right = _surest_errors(predictions), _surest_right(predictions)
     chosen = [
         *((place, _shown(predictions, place, "error", number)) for number, place in enumerate(errors, 1)),
         *((place, _shown(predictions, place, "right", number)) for number, place in enumerate(right, 1)),
     ]
-    kept = [image for place, image in chosen if _write_picture(predictions, place, folder / image.file)]
-    write_list(kept, folder / "gallery.json")
+    written = [
+        (place, image, _write_picture(predictions, place, folder / image.file, model)) for place, image in chosen
+    ]
+    kept = [(place, image, pixels) for place, image, pixels in written if pixels is not None]
+    maps = _evidence(predictions, [place for place, *_ in kept], model)
+    shown = [
+        _with_overlay(image, pixels, evidence, folder) for (_, image, pixels), evidence in zip(kept, maps, strict=True)
+    ]
+    write_list(shown, folder / "gallery.json")
 
 
-def _worst_errors(predictions: Predictions) -> list[int]:
-    """The errors in which the right class had the least probability, one of each lesion."""
+def _surest_errors(predictions: Predictions) -> list[int]:
+    """The errors of which the model was surest, one of each lesion."""
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
-    of_label = predictions.probabilities[wrong, predictions.labels[wrong]]
-    return _one_of_each_lesion(predictions, wrong[np.argsort(of_label, kind="stable")])[:_ERRORS]
+    confidence = predictions.probabilities[wrong, predictions.predicted[wrong]]
+    return _one_of_each_lesion(predictions, wrong[np.argsort(-confidence, kind="stable")])[:_ERRORS]
 
 
 def _surest_right(predictions: Predictions) -> list[int]:
@@ -67,10 +80,34 @@ def _shown(predictions: Predictions, place: int, kind: Literal["error", "right"]
     )
 
 
-def _write_picture(predictions: Predictions, place: int, path: Path) -> bool:
+def _write_picture(predictions: Predictions, place: int, path: Path, model: Subject) -> np.ndarray | None:
+    """The picture that was written, cut as the model sees it; None where its file cannot be read."""
+    spec = model.predictor.description.pixels.model_copy(update={"size": _SIDE})
     try:
-        pixels = imaging.read(predictions.records.read(int(predictions.rows[place])), _SPEC)
+        pixels = imaging.read(predictions.records.read(int(predictions.rows[place])), spec)
     except ImageError:
-        return False
+        return None
     Image.fromarray(pixels).save(path, quality=85)
-    return True
+    return pixels
+
+
+def _evidence(predictions: Predictions, places: list[int], model: Subject) -> list[Evidence | None]:
+    """The evidence for the class that was named; None where that is not a class of the model's own."""
+    predictor = model.predictor
+    if not places or predictions.classes != predictor.description.classes:
+        return [None] * len(places)
+    spec, rows = predictor.description.pixels, predictions.rows[places]
+    pixels = np.stack([imaging.read(predictions.records.read(int(row)), spec) for row in rows])
+    outputs = predictor.outputs(pixels, maps=True)
+    weights = for_class(len(predictions.classes), predictions.predicted[places])
+    found = compute_evidence(model, pixels, outputs, weights, *default_method(model, outputs))
+    return [Evidence(found.maps[number : number + 1], found.method, found.stage) for number in range(len(places))]
+
+
+def _with_overlay(image: GalleryImage, pixels: np.ndarray, evidence: Evidence | None, folder: Path) -> GalleryImage:
+    if evidence is None:
+        return image
+    name = image.file.replace(".jpg", "-evidence.jpg")
+    shown = overlaid(pixels, resized(evidence.maps, len(pixels))[0], METHODS[evidence.method].full)
+    Image.fromarray(shown).save(folder / name, quality=85)
+    return image.model_copy(update={"overlay": name})

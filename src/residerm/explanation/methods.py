@@ -41,8 +41,12 @@ class Subject:
         """The model of a run or bundle; given as a predictor, it has no gradients."""
         if isinstance(model, Predictor):
             return cls(model)
-        predictor = load(model)
-        return cls(predictor, (lambda: read_bundle(Path(model))[0]) if predictor.runtime == "torch" else None)
+        return cls.of(load(model), Path(model))
+
+    @classmethod
+    def of(cls, predictor: Predictor, path: Path) -> Subject:
+        """A predictor, and the run or bundle that it was loaded from."""
+        return cls(predictor, (lambda: read_bundle(path)[0]) if predictor.runtime == "torch" else None)
 
     @cached_property
     def network(self) -> Model:

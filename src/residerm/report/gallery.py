@@ -23,6 +23,7 @@ class Picture:
     confidence: str
     probability_of_label: str
     source: str | None
+    overlay: str | None = None  # with the evidence for the answer
 
     @property
     def wrong(self) -> bool:
@@ -31,25 +32,28 @@ class Picture:
 
 
 def pictures(evaluation: Evaluation) -> dict[str, list[Picture]]:
-    """The worst errors and some right answers."""
+    """The surest errors and some right answers."""
     shown: dict[str, list[Picture]] = {kind: [] for kind in _MOST}
     room = _MOST_CHARACTERS
     for line in evaluation.gallery:
         mine = shown[line.kind]
         if len(mine) < _MOST[line.kind]:
             mine.append(_picture(evaluation, line, room))
-            room -= len(mine[-1].source or "")
+            room -= len(mine[-1].source or "") + len(mine[-1].overlay or "")
     return shown
 
 
 def _picture(evaluation: Evaluation, line: GalleryImage, room: int) -> Picture:
+    source = _source(evaluation, line.file, room)
+    left = room - len(source or "")
     return Picture(
         line.image_id,
         line.label,
         line.predicted,
         rate(line.confidence),
         rate(line.probability_of_label),
-        _source(evaluation, line.file, room),
+        source,
+        _source(evaluation, line.overlay, left) if line.overlay else None,
     )
 
 

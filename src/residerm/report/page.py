@@ -20,6 +20,7 @@ from residerm.report.cautions import cautions
 from residerm.report.comparisons import shown_comparison
 from residerm.report.drawing import MOST_CURVES, drawn_figures, learning_figures
 from residerm.report.estimates import SCORES
+from residerm.report.explanations import believed, explained
 from residerm.report.gallery import pictures
 from residerm.report.licence import consequence
 from residerm.report.material import Material, read_material, size_of
@@ -116,6 +117,8 @@ def _of_main(main: Evaluation | None) -> dict[str, object]:
         "figures": {name: _inline(drawing) for name, drawing in drawn_figures(main).items()},
         "most_curves": MOST_CURVES,
         "calibration": sentences.calibration(reading),
+        "believed": believed(main),
+        "explained": explained(main),
         "trust": shown_trust(main),
         "limits": LIMITS,
     }

@@ -93,6 +93,7 @@ class GalleryImage(Section):
 
     image_id: str
     file: str
+    overlay: str | None = None  # the same picture with the evidence for the class that was named
     label: str
     predicted: str
     confidence: float
