@@ -1,0 +1,113 @@
+"""`kill -9` at random moments: what was finished is whole, and what was not goes on to the same end, bit by bit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import making
+import numpy as np
+import pytest
+
+from residerm import cli
+
+SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "3", "--precision", "float32")
+ROUNDS = int(os.environ.get("RESIDERM_KILLS", "40")) // 4  # of each command; RESIDERM_KILLS says how many in all
+
+pytestmark = pytest.mark.slow
+
+
+def ended(arguments: list[str], cache: Path, kill_after: float | None = None) -> int:
+    """Run a command in a process of its own, perhaps killed; its exit code, -9 where it was."""
+    child = os.fork()
+    if child == 0:
+        os.environ["RESIDERM_CACHE"] = str(cache)
+        code = 99
+        try:
+            with open(os.devnull, "w") as nowhere:  # noqa: PTH123 - nothing of it is to be seen
+                os.dup2(nowhere.fileno(), 1)
+                os.dup2(nowhere.fileno(), 2)
+                code = cli.run(arguments)
+        finally:
+            os._exit(code)
+    if kill_after is not None:
+        time.sleep(kill_after)
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def timed(arguments: list[str], cache: Path) -> float:
+    start = time.monotonic()
+    assert ended(arguments, cache) == 0
+    return time.monotonic() - start
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+
+
+@pytest.fixture(scope="module")
+def finished(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float, Path]:
+    """A run that nothing has disturbed, the seconds that it took, and its cache."""
+    folder = tmp_path_factory.mktemp("runs")
+    seconds = timed(["train", str(archive), *SMALL, "--runs", str(folder / "runs")], folder / "cache")
+    (run,) = (folder / "runs").iterdir()
+    return run, seconds, folder / "cache"
+
+
+def weights(run: Path) -> bytes:
+    return (run / "bundle" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("number", range(2 * ROUNDS))
+def test_a_training_and_its_cache(
+    archive: Path, finished: tuple[Path, float, Path], tmp_path: Path, number: int
+) -> None:
+    random = np.random.default_rng(number)
+    whole, seconds, _ = finished
+    runs, cache = tmp_path / "runs", tmp_path / "cache"
+    begin = ["train", str(archive), *SMALL, "--runs", str(runs)]
+    ended(begin, cache, kill_after=random.uniform(0, seconds))
+    started = [path for path in runs.glob("*") if not path.name.startswith(".")] if runs.exists() else []
+    again = ["train", "--resume", str(started[0])] if started else begin
+    if number % 2:
+        ended(again, cache, kill_after=random.uniform(0, seconds))
+        started = [path for path in runs.glob("*") if not path.name.startswith(".")] if runs.exists() else []
+        again = ["train", "--resume", str(started[0])] if started else begin
+    if not (started and (started[0] / "summary.json").exists()):
+        assert ended(again, cache) == 0
+    (run,) = (path for path in runs.glob("*") if not path.name.startswith("."))
+    assert weights(run) == weights(whole)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_an_evaluation(finished: tuple[Path, float, Path], tmp_path: Path, number: int) -> None:
+    whole, _, cache = finished
+    run = Path(shutil.copytree(whole, tmp_path / whole.name))
+    reference = Path(shutil.copytree(whole, tmp_path / "reference"))
+    seconds = timed(["evaluate", str(reference)], cache)
+    ended(["evaluate", str(run)], cache, kill_after=np.random.default_rng(number).uniform(0, seconds))
+    assert weights(run) == weights(whole)
+    assert ended(["evaluate", str(run)], cache) == 0
+    tables = [sorted((one / "evaluations").rglob("predictions.csv")) for one in (run, reference)]
+    assert [path.read_bytes() for path in tables[0]] == [path.read_bytes() for path in tables[1]]
+    assert (run / "report.html").exists()
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_an_export(finished: tuple[Path, float, Path], tmp_path: Path, number: int) -> None:
+    whole, _, cache = finished
+    export: Callable[[Path], list[str]] = lambda out: ["export", str(whole), "--to", "onnx", "--out", str(out)]  # noqa: E731
+    seconds = timed(export(tmp_path / "reference"), cache)
+    out = tmp_path / "out"
+    code = ended(export(out), cache, kill_after=np.random.default_rng(number).uniform(0, seconds))
+    assert out.exists() or code != 0
+    if not out.exists():
+        assert ended(export(out), cache) == 0
+    names = [sorted(path.name for path in one.iterdir()) for one in (out, tmp_path / "reference")]
+    assert names[0] == names[1]
