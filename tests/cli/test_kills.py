@@ -94,7 +94,7 @@ def test_an_evaluation(finished: tuple[Path, float, Path], tmp_path: Path, numbe
     ended(["evaluate", str(run)], cache, kill_after=np.random.default_rng(number).uniform(0, seconds))
     assert weights(run) == weights(whole)
     assert ended(["evaluate", str(run)], cache) == 0
-    tables = [sorted((one / "evaluations").rglob("predictions.csv")) for one in (run, reference)]
+    tables = [sorted((one / "evaluations").glob("[!.]*/predictions.csv")) for one in (run, reference)]
     assert [path.read_bytes() for path in tables[0]] == [path.read_bytes() for path in tables[1]]
     assert (run / "report.html").exists()
 
