@@ -190,8 +190,8 @@ def test_pipes_devices_and_giants_are_not_read(model: Path, images: Path, tmp_pa
         stream.truncate(2**28 + 1)
     lines = list(predict(model, [pipe, link, "/dev/zero", giant, images]))
     reasons = [line.error for line in lines[:4]]
-    assert reasons[:3] == ["it is a pipe or a device, not a file"] * 3
-    assert reasons[3] == "it has more than 268,435,456 bytes, the most that an image may have"
+    assert all("it is a pipe or a device, not a file" in reason for reason in reasons[:3])
+    assert "it has more than 268,435,456 bytes" in reasons[3]
     assert not any(line.error for line in lines[4:])
 
 

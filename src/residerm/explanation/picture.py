@@ -79,15 +79,26 @@ def _probabilities(canvas: ImageDraw.ImageDraw, explanation: Explanation, classe
     canvas.text((_MARGIN, top), "Probabilities" + (" and prediction set" if chosen else ""), _INK, _font(16))
     for number, name in enumerate(sorted(shares, key=lambda one: -shares[one])):
         y = top + 30 + number * _ROW
-        canvas.text((_MARGIN, y), name[:14], _INK, _font(15))
-        canvas.text((_MARGIN + 60, y + 1), NAMES.get(name, ""), _PALE, _font(13))
         left, width = _MARGIN + 200, 230
+        short = _fitted(name, left - _MARGIN - 10, _font(15))
+        canvas.text((_MARGIN, y), short, _INK, _font(15))
+        beside = max(_MARGIN + 60, _MARGIN + round(_font(15).getlength(short)) + 8)
+        canvas.text((beside, y + 1), _fitted(NAMES.get(name, ""), left - beside - 10, _font(13)), _PALE, _font(13))
         canvas.rectangle((left, y + 3, left + width, y + 15), fill=(238, 238, 240))
         canvas.rectangle((left, y + 3, left + round(width * shares[name]), y + 15), fill=_BAR)
         canvas.text((left + width + 12, y), f"{100 * shares[name]:.1f} %", _INK, _font(15))
         if name in chosen:
             canvas.ellipse((left + width + 84, y + 4, left + width + 94, y + 14), fill=_INK)
             canvas.text((left + width + 101, y), "in the set", _PALE, _font(13))
+
+
+def _fitted(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """As much of a text as there is room for, with an ellipsis where it was longer."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}…") > width:
+        text = text[:-1]
+    return f"{text.rstrip(' /')}…" if text else ""
 
 
 def _scale(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explanation, top: int) -> None:
