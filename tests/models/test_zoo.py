@@ -145,8 +145,8 @@ def test_cost_of_the_papers_models_by_arithmetic():
 
 
 def test_cost_takes_no_memory_for_weights():
-    cost = measure("resnet-basic-9-9-9", 7, 64, ResNetOptions(width=16_384))
-    assert cost.parameters * 4 > 2**41, "two terabytes"
+    cost = measure("resnet-basic-9-9-9", 7, 64, ResNetOptions(width=4096))
+    assert cost.parameters * 4 > 2**37, "more than 137 GB"
 
 
 def test_find_searches_both_and_names_ours_once():
