@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "stats": _COMMANDS,
     "synth": _COMMANDS,
     "train": _COMMANDS,
+    "train_folds": _COMMANDS,
 }
 
 __all__ = ["__version__", *sorted(_FUNCTIONS)]

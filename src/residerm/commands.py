@@ -41,8 +41,11 @@ if TYPE_CHECKING:
     from residerm.inference.prediction import Line
     from residerm.inference.sources import Source
     from residerm.runs import Evaluation, Run
+    from residerm.study import CrossValidation
 
-COMMANDS = ("synth", "stats", "check", "split", "preview", "train", "resume", "evaluate", "predict", "bench")
+COMMANDS = (
+    "synth", "stats", "check", "split", "preview", "train", "resume", "train_folds", "evaluate", "predict", "bench",
+)  # fmt: skip
 
 
 def synth(out: str | Path, *, progress: Progress = SILENT, **options: object) -> Path:
@@ -207,6 +210,31 @@ def resume(
     from residerm.training import session
 
     return session.resume(_folder(run), epochs=epochs, max_minutes=max_minutes, progress=progress)
+
+
+def train_folds(
+    data: str | Path | None = None,
+    *,
+    folds: int | None = None,
+    preset: str | None = None,
+    config: str | Path | None = None,
+    runs: str | Path = "runs",
+    progress: Progress = SILENT,
+    **options: object,
+) -> CrossValidation:
+    """Train on every fold, score each test part, and pool what was predicted out of fold: `train --fold all`.
+
+    Called again with the same options, it keeps the runs that are finished and goes on with the others.
+
+    Example:
+        study = residerm.train_folds(archive, folds=2, model="resnet20", size=32, epochs=1, batch_size=32)
+        print(study.scores.over_folds["macro_auc"].mean, study.scores.pooled.headline["macro_auc"].interval)
+
+    """
+    from residerm import study
+
+    given = options | ({"folds": folds} if folds is not None else {})
+    return study.train_folds(make_experiment(data, given, preset=preset, config=config), Path(runs), progress)
 
 
 def evaluate(run: str | Path | Run, *, progress: Progress = SILENT, **options: object) -> Evaluation:

@@ -79,6 +79,8 @@ def train_(
     experiment = gather(path, groups, config, preset)
     if dry_run:
         return _dry_run(experiment)
+    if experiment.split.fold == "all":
+        return _train_folds(experiment, members, runs)
     return _train_members(experiment, members, runs) if members.members > 1 else _train(experiment, runs)
 
 
@@ -109,6 +111,21 @@ def _train_members(experiment: Experiment, members: MemberOptions, runs: Path) -
     if joined.bundle:
         out.print(f"{members.join}: {joined.bundle}")
     return max(codes)
+
+
+def _train_folds(experiment: Experiment, members: MemberOptions, runs: Path) -> int:
+    from residerm.cli.folds import show_folds
+    from residerm.study import train_folds
+
+    if members.members > 1:
+        raise UsageError("`members` and `fold=all` both train several models: give one of them")
+    with progress() as shown:
+        validation = train_folds(experiment, runs, shown)
+    if validation.folder is None:
+        remarks.print("stopped; the same command goes on")
+        return 130
+    show_folds(validation)
+    return 0
 
 
 def _resume(folder: Path, epochs: int | None, max_minutes: float | None) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from residerm.config.base import Options, Seed
+from residerm.errors import UsageError
 
 Task = Literal["diagnosis", "malignancy", "melanoma"]
 OnBadImage = Literal["error", "skip"]
@@ -47,8 +48,20 @@ class SplitOptions(Options):
     )
     validation: float = Field(0.1, ge=0, lt=1, description="Share in the validation part.")
     folds: int | None = Field(None, ge=2, le=100, description="Divide into this many folds for cross-validation.")
-    fold: int = Field(0, ge=0, description="With folds: the fold that is the test part.")
+    fold: Literal["all"] | Annotated[int, Field(ge=0)] = Field(
+        0, description="With folds: the fold that is the test part; or all: `train` trains a model for each."
+    )
     split_seed: Seed = Field(0, description="Seed of the split.")
+
+    @property
+    def one_fold(self) -> int:
+        """The number of the fold that is the test part."""
+        if self.fold == "all":
+            raise UsageError(
+                "`fold=all` stands for every fold, and one is needed here: give its number, from 0 on "
+                "(`residerm train` and `residerm.train_folds` train on all)"
+            )
+        return self.fold
 
 
 class SampleOptions(Options):

@@ -106,8 +106,9 @@ def _refuse_unusable(records: Records, options: SplitOptions) -> None:
         raise UsageError(f"`split={options.split}`: say lesion, random, archive, or the path of a splits.csv.{hint}")
     if options.test + options.validation >= 1:
         raise UsageError("`test` and `validation` together leave nothing to train on: their sum must be below 1")
-    if options.folds is not None and options.fold >= options.folds:
-        raise UsageError(f"`fold={options.fold}`: with `folds={options.folds}` the folds are 0 to {options.folds - 1}")
+    fold = options.one_fold
+    if options.folds is not None and fold >= options.folds:
+        raise UsageError(f"`fold={fold}`: with `folds={options.folds}` the folds are 0 to {options.folds - 1}")
     present = [name for name, count in records.class_counts().items() if count]
     if len(present) < 2:
         raise ArchiveError(
@@ -123,7 +124,7 @@ def _dealt(records: Records, groups: np.ndarray, options: SplitOptions) -> tuple
         shares = np.array([1 - options.test - options.validation, options.validation, options.test])
         return _deal(records, groups, shares, random, options), None
     folds = _deal(records, groups, np.full(options.folds, 1 / options.folds), random, options)
-    parts = np.where(folds == options.fold, np.int8(TEST), np.int8(TRAIN))
+    parts = np.where(folds == options.one_fold, np.int8(TEST), np.int8(TRAIN))
     return _carve_validation(records, groups, parts, options), folds
 
 
@@ -131,7 +132,7 @@ def _carve_validation(records: Records, groups: np.ndarray, parts: np.ndarray, o
     """Move whole groups from the training part to the validation part, as many as its share of all asks for."""
     training = np.flatnonzero(parts == TRAIN)
     share = min(options.validation * len(parts) / max(len(training), 1), 0.5)
-    random = np.random.default_rng([options.split_seed, options.fold])
+    random = np.random.default_rng([options.split_seed, options.one_fold])
     dealt = _deal(records, groups, np.array([1 - share, share]), random, options, training)
     carved = parts.copy()
     carved[training[dealt == 1]] = VALIDATION
