@@ -49,9 +49,11 @@ class Split:
         """What must be said wherever a score on this split is shown."""
         group = self.proof.grouped_by
         if group is None:
+            # Parts that were given may have been made by lesion elsewhere.
+            by_image = ", so the split is by image" if self.proof.options.split in ("lesion", "random") else ""
             return (
-                "The archive does not name lesions, so the split is by image: photographs of one lesion may be on both "
-                "sides (`residerm data check` looks for copies).",
+                f"The archive does not name lesions{by_image}: photographs of one lesion may be on both sides "
+                "(`residerm data check` looks for copies).",
             )
         if not self.proof.leaks:
             return (f"No {group} is on two sides (asserted).",)

@@ -4,7 +4,7 @@
     evaluation.scores.headline["balanced_accuracy"].interval
 
 Whatever the model was trained with or chosen by is never scored as if it were new: of another archive, images that it
-has seen are left out, and so are, in a comparison, those that the other model has seen.
+has seen are left out, and so are, in a comparison, those that the other model has seen. Near copies are remarked on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from residerm.config import EvaluateOptions
 from residerm.errors import UsageError
 from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
+from residerm.evaluation.copies import near_copies
 from residerm.evaluation.elsewhere import elsewhere
 from residerm.evaluation.evaluation_set import EvaluationSet, finished, hiding, other_archive, own_test_part
 from residerm.evaluation.explaining import explanation_scores
@@ -58,7 +59,8 @@ def evaluate(model: Path, options: EvaluateOptions = EvaluateOptions(), progress
     else:
         require_writable(target)
         images = hiding(images, options.without, predictor.description, progress)
-        for remark in images.remarks:
+        copies = near_copies(run, images.records, images.rows, progress) if run and options.data else ()
+        for remark in (*images.remarks, *copies):
             progress.remark(remark)
         evaluation = _evaluate(model, target, identity, images, predictor, other, options, progress)
     if options.explain:

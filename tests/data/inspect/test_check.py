@@ -194,6 +194,33 @@ def test_without_groups_nobody_knows_whether_copies_are_of_one_lesion(tmp_path: 
     assert {finding.image_id, finding.other_id} == {"cat/4.jpg", "cat/again.jpg"}
 
 
+@pytest.mark.parametrize(
+    ("split", "words", "by_image"),
+    [
+        ("lesion", "Split by image: ", True),
+        ("random", "Random split by image: ", True),
+        ("archive", "The archive's own split: ", False),
+    ],
+)
+def test_a_split_is_called_what_it_is_where_lesions_are_not_named(
+    split: str, words: str, by_image: bool, tmp_path: Path
+) -> None:
+    for number in range(24):
+        place = tmp_path / ("train", "val", "test")[number // 2 % 3] / ("cat", "dog")[number % 2] / f"{number}.jpg"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(encoded(picture(number)))
+    told = check(open_archive(tmp_path), SplitOptions(split=split)).split
+    assert told.startswith(words)
+    assert ("so the split is by image" in told) is by_image
+
+
+def test_a_split_of_a_file_is_called_so(tmp_path: Path) -> None:
+    splits = all_in_training(tmp_path)
+    report = checked(tmp_path, Line("a", JPEG), Line("b", encoded(picture(98))), splits=splits)
+    assert report.split.startswith(f"Split of {splits}: ")
+    assert report.split.endswith("No lesion is on two sides (asserted).")
+
+
 def test_an_archive_too_small_for_the_usual_split_is_still_checked(tmp_path: Path) -> None:
     archive = lesions.write(tmp_path, [*lesions.clean(4), Line("a", JPEG), Line("b", JPEG)])
     report = check(open_archive(archive), SplitOptions())

@@ -175,3 +175,11 @@ def test_turned_spectra_and_edges_are_those_of_the_turned_image(way: int) -> Non
     np.testing.assert_allclose(duplicates._invariant(turned_first), duplicates._invariant(turned_last), atol=1e-5)
     unturned = duplicates._spectra(planes, edges, 9)
     np.testing.assert_allclose(duplicates._invariant(turned_first), duplicates._invariant(unturned), atol=1e-5)
+
+
+def test_new_images_are_looked_for_among_known_ones_only() -> None:
+    known = [lesions.picture(seed) for seed in range(12)]
+    new = [encoded(50)(known[3]), scaled(0.5)(known[7]), lesions.picture(40), encoded(50)(lesions.picture(40))]
+    thumbnails = np.stack([thumbnail(image) for image in (*known, encoded(60)(known[0]), *new)])
+    pairs = {(pair.first, pair.second) for pair in find(thumbnails, known=13)}
+    assert pairs == {(3, 13), (7, 14)}

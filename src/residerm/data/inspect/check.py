@@ -216,7 +216,18 @@ def _divided(records: Records, options: SplitOptions) -> tuple[np.ndarray | None
         return None, f"No split was made: {error}"
     counts = np.bincount(split.parts, minlength=len(PARTS)).tolist()
     shares = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
-    return split.parts, f"Split by {options.split}: {shares}. {' '.join(split.remarks)}"
+    return split.parts, f"{_made(records, options)}: {shares}. {' '.join(split.remarks)}"
+
+
+def _made(records: Records, options: SplitOptions) -> str:
+    """How a split was made, in words; without lesions or patients there is only one by image."""
+    if options.split == "archive":
+        return "The archive's own split"
+    if options.split == "random":
+        return "Random split by image"
+    if options.split == "lesion":
+        return f"Split by {records.layout.grouped_by or 'image'}"
+    return f"Split of {options.split}"
 
 
 def _copies(records: Records, seen: np.ndarray, near: list[Pair], parts: np.ndarray | None) -> Iterator[Finding]:

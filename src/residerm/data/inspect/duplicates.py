@@ -66,47 +66,58 @@ def thumbnail(image: Image.Image) -> np.ndarray:
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))  # SIDE × SIDE × 3
 
 
-def find(thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress = SILENT) -> list[Pair]:
-    """The pairs of images whose distance is at most `limit`, nearest first."""
-    rows = len(thumbnails)
+def find(
+    thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress = SILENT, *, known: int | None = None
+) -> list[Pair]:
+    """The pairs of images whose distance is at most `limit`, nearest first.
+
+    With `known`, only the images after the first `known` are looked for, and only among those, whole or cropped.
+    """
+    first = known or 0
+    rows = len(thumbnails) - first
     found: list[tuple[float, int, int]] = []
 
     def report(done: int) -> None:
         progress.advance("comparing", done // 2, rows)
 
     def judge(start: int, stop: int) -> None:
-        for begin in range(start, stop, _JUDGED):
-            few = candidates[begin : min(begin + _JUDGED, stop)]
-            distances, first, second = _judged(thumbnails, coarse, few, begin)
+        for begin in range(first + start, first + stop, _JUDGED):
+            few = candidates[begin : min(begin + _JUDGED, first + stop)]
+            distances, one, other = _judged(thumbnails, coarse, few, begin)
             near = distances <= limit
-            pairs = np.sort(np.stack([first[near], second[near]]), 0)
+            pairs = np.sort(np.stack([one[near], other[near]]), 0)
             found.extend(zip(distances[near].tolist(), *pairs.tolist(), strict=True))
 
     with threadpool_limits(1, user_api="blas"):  # the threads here are ours; more of them get in each other's way
-        coarse = paged(rows, _COARSE)
-        for start in range(0, rows, _BLOCK):
+        coarse = paged(len(thumbnails), _COARSE)
+        for start in range(0, len(thumbnails), _BLOCK):
             coarse[start : start + _BLOCK] = _shrunk(_planes(thumbnails[start : start + _BLOCK]))
-        candidates = _candidates(coarse, lambda done, _: report(done))
+        candidates = _candidates(coarse, first, lambda done, total: report(rows * done // total))
         in_chunks(rows, judge, lambda done, _: report(rows + done))
     nearest: dict[tuple[int, int], float] = {}  # a pair may be found from both sides
-    for distance, first, second in sorted(found):
-        nearest.setdefault((first, second), distance)
+    for distance, one, other in sorted(found):
+        nearest.setdefault((one, other), distance)
     return [Pair(*pair, distance) for pair, distance in nearest.items()]
 
 
-def _candidates(coarse: np.ndarray, count: Count) -> np.ndarray:
-    """For each image the rows of those that are most like it once they are cropped, and the number of the crop."""
-    rows = len(coarse)
+def _candidates(coarse: np.ndarray, first: int, count: Count) -> np.ndarray:
+    """For each image from `first` the rows of those that are most like it once cropped, and the number of the crop.
+
+    They are looked for among the images before `first`, or among all where it is 0.
+    """
+    rows, others = len(coarse), first or len(coarse)
     whole = _whole_invariants(coarse)
     kept = paged(rows, np.dtype([("likeness", "i4", _KEPT), ("row", "i4", _KEPT)]))
-    for begin in range(0, rows, _BLOCK):
-        cropped = _cropped_invariants(coarse[begin : begin + _BLOCK])
+    for begin in range(0, others, _BLOCK):
+        end = min(begin + _BLOCK, others)
+        cropped = _cropped_invariants(coarse[begin:end])
 
         def keep_best(start: int, stop: int, begin: int = begin, cropped: np.ndarray = cropped) -> None:
-            _merge(kept[start:stop], _likeness(whole[start:stop], cropped), start, begin)
+            some = slice(first + start, first + stop)
+            _merge(kept[some], _likeness(whole[some], cropped), first + start, begin)
 
-        in_chunks(rows, keep_best)
-        count(min(begin + _BLOCK, rows), rows)
+        in_chunks(rows - first, keep_best)
+        count(end, others)
     return kept
 
 

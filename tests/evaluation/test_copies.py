@@ -1,0 +1,69 @@
+"""Near copies of what a run has seen: counted in a remark, and scored."""
+
+import shutil
+from pathlib import Path
+
+import lesions
+import pytest
+from hearing import Heard
+from lesions import Line, encoded, picture
+
+from residerm import cli
+from residerm.config import EvaluateOptions
+from residerm.evaluation.evaluate import evaluate
+from residerm.runs import open_run
+
+NEW = 10
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return lesions.write(tmp_path_factory.mktemp("data") / "archive", lesions.clean(40))
+
+
+@pytest.fixture(scope="module")
+def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    small = ("--model", "logistic", "--size", "16", "--epochs", "1", "--batch-size", "8")
+    assert cli.run(["train", str(archive), *small, "--runs", str(runs)]) == 0
+    (run,) = runs.iterdir()
+    return run
+
+
+def clinic(folder: Path, run: Path) -> Path:
+    """New lesions, and of images that the run has seen one re-encoded, one resized and one as it is."""
+    seen = [int(row.image_id[-3:]) for row in open_run(run).splits if row.part == "train"]
+    resized = picture(seen[1]).resize((80, 60))
+    copies = [
+        Line("encoded", encoded(picture(seen[0]), quality=60)),
+        Line("resized", encoded(resized, "PNG"), suffix=".png"),
+        Line("same", encoded(picture(seen[2]))),
+    ]
+    return lesions.write(folder / "clinic", [*lesions.clean(NEW, first=100), *copies])
+
+
+def remarks_on_copies(run: Path, data: Path) -> tuple[int, list[str]]:
+    heard = Heard()
+    evaluation = evaluate(run, EvaluateOptions(data=data, overwrite=True), heard)
+    return evaluation.scores.images, [remark for remark in heard.remarks if "near copies" in remark]
+
+
+def test_near_copies_are_counted_and_scored(run: Path, tmp_path: Path) -> None:
+    images, (remark,) = remarks_on_copies(run, clinic(tmp_path, run))
+    assert images == NEW + 2
+    assert f"2 of {NEW + 2}, such as " in remark
+    assert "encoded (of clean_" in remark or "resized (of clean_" in remark
+
+
+def test_other_images_are_not_remarked_on(run: Path, archive: Path, tmp_path: Path) -> None:
+    assert remarks_on_copies(run, lesions.write(tmp_path / "new", lesions.clean(NEW, first=200)))[1] == []
+    assert remarks_on_copies(run, archive)[1] == []
+
+
+def test_a_run_without_its_archive_is_scored_without_looking(run: Path, archive: Path, tmp_path: Path) -> None:
+    data = clinic(tmp_path, run)
+    away = Path(shutil.move(archive, tmp_path / "away"))
+    try:
+        assert remarks_on_copies(Path(shutil.copytree(run, tmp_path / run.name)), data) == (NEW + 2, [])
+    finally:
+        shutil.move(away, archive)
