@@ -3,13 +3,14 @@
 import csv
 import dataclasses
 import json
-import os
-import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import making
 import numpy as np
 import pytest
+import stopping
 from hearing import Heard
 
 from residerm.data.archives import open_archive
@@ -75,13 +76,10 @@ def test_what_is_finished_is_not_trained_again(plan: Plan, done: tuple[Path, lis
 
 
 def test_it_goes_on_where_it_was_stopped(plan: Plan, done: tuple[Path, list[Outcome]], tmp_path: Path) -> None:
-    def stop_after_the_third_epoch(finished: int, total: int | None) -> None:
-        if (finished, total) == (3, 4):
-            os.kill(os.getpid(), signal.SIGINT)  # Ctrl-C
-
     plan, out = plan.model_copy(update={"depths": (8,)}), tmp_path / "out"
-    with pytest.raises(KeyboardInterrupt):
-        run_depth(plan, out, Heard(stop_after_the_third_epoch))
+    command = [sys.executable, stopping.__file__, plan.model_dump_json(), out]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "stopped by Ctrl-C" in process.stdout, process.stderr
     assert (out / "plain-8-s0" / "errors.json").exists()
     assert not (out / "residual-8-s0" / "errors.json").exists()
     heard = Heard()
