@@ -19,6 +19,7 @@ from zipping import many
 
 import residerm
 from residerm import cli
+from residerm.cli.options import flags
 from residerm.config import AugmentOptions, Options, PixelSpec, SampleOptions
 from residerm.errors import ArchiveError, UsageError
 
@@ -40,9 +41,9 @@ PIXELS, SAMPLE, AUGMENTATION, PAIR = PixelSpec(), SampleOptions(), AugmentOption
 def probe(
     path: Path,
     *,
-    pixels: Annotated[PixelSpec, Parameter(name="*")] = PIXELS,
+    pixels: Annotated[PixelSpec, flags(some_are_on=True)] = PIXELS,
     sample: Annotated[SampleOptions, Parameter(name="*")] = SAMPLE,
-    augmentation: Annotated[AugmentOptions, Parameter(name="*")] = AUGMENTATION,
+    augmentation: Annotated[AugmentOptions, flags(some_are_on=True)] = AUGMENTATION,
     pair: Annotated[Pair, Parameter(name="*")] = PAIR,
     count: int = 3,
 ) -> None:

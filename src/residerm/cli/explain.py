@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from residerm.cli.console import out, progress, remarks, show_table
-from residerm.cli.options import Json
+from residerm.cli.options import ImagePaths, Json, ModelPath
 from residerm.config import ExplainOptions
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def explain_(
-    model: Path,
+    model: ModelPath,
     /,
-    *images: str,
+    *images: ImagePaths,
     class_: Annotated[str | None, Parameter(name="--class")] = None,
     options: Annotated[ExplainOptions, Parameter(name="*")] = ExplainOptions(),
     output: Annotated[Path, Parameter(name="--out")] = Path("explanations"),
@@ -31,10 +31,6 @@ def explain_(
 
     Parameters
     ----------
-    model
-        A finished run, or a bundle.
-    images
-        Image files, folders and zips of images, patterns such as '*.jpg'.
     class_
         The class that is explained. Default: the one that is predicted.
     output

@@ -10,6 +10,8 @@ from cyclopts import Group, Parameter
 ARCHIVE = "The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table."
 
 Archive = Annotated[Path, Parameter(help=ARCHIVE)]
+ModelPath = Annotated[Path, Parameter(help="starter, a finished run, or a bundle.")]
+ImagePaths = Annotated[str, Parameter(help="Image files, folders and zips of images, patterns such as '*.jpg'.")]
 Json = Annotated[bool, Parameter(help="Print everything as JSON.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
-from residerm.cli.options import Json
+from residerm.cli.options import ImagePaths, Json, ModelPath
 from residerm.config import Decision, PredictOptions
 from residerm.disclaimer import DISCLAIMER
 
@@ -25,9 +25,9 @@ _TITLES: dict[Decision, str] = {
 
 
 def predict_(
-    model: Path,
+    model: ModelPath,
     /,
-    *images: str,
+    *images: ImagePaths,
     output: Annotated[Path | None, Parameter(name="--out")] = None,
     options: Annotated[PredictOptions, Parameter(name="*")] = PredictOptions(),
     json: Json = False,
@@ -38,10 +38,6 @@ def predict_(
 
     Parameters
     ----------
-    model
-        A finished run, or a bundle.
-    images
-        Image files, folders and zips of images, patterns such as '*.jpg'.
     output
         File for all probabilities, .csv or .json.
     """

@@ -20,7 +20,7 @@ from residerm.config.distillation import DistillationOptions
 from residerm.config.evaluation import Decision, EvaluateOptions
 from residerm.config.experiment import Experiment
 from residerm.config.explanation import ExplainOptions, Method
-from residerm.config.export import ExportOptions
+from residerm.config.export import ExportOptions, ExportPrecision
 from residerm.config.members import Join, MemberOptions
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.prediction import PredictOptions
@@ -42,6 +42,7 @@ __all__ = [
     "Experiment",
     "ExplainOptions",
     "ExportOptions",
+    "ExportPrecision",
     "Join",
     "LogFormat",
     "MemberOptions",

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from residerm.config.base import Options
 
+ExportPrecision = Literal["float32", "float16", "bf16", "int8"]
+
 
 class ExportOptions(Options):
     """What a model is exported to."""
@@ -16,7 +18,7 @@ class ExportOptions(Options):
     to: Literal["onnx", "openvino"] | None = Field(
         None, description="Runtime to export to. Default: none; the model stays in torch, as a bundle of its own."
     )
-    precision: Literal["float32", "float16", "bf16", "int8"] = Field(
+    precision: ExportPrecision = Field(
         "float32",
         description="Precision of the exported model. float16 stores the weights in half of the bytes and computes in "
         "float32. float16, bf16 and int8 are refused where they could cost more than half a "

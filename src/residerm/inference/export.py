@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import residerm
+from residerm.config import ExportPrecision
 from residerm.errors import ResidermError, UsageError, listed
 from residerm.extras import missing_extra
 from residerm.files import new_folder
@@ -31,7 +32,7 @@ from residerm.inference.description import ModelDescription
 from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
 from residerm.inference.loading import is_installed, open_graph
 from residerm.inference.measuring import Sample, compared_images, measure
-from residerm.inference.parity import BATCHES, Engine, Measured, ParityRecord, Precision, sha256
+from residerm.inference.parity import BATCHES, Engine, Measured, ParityRecord, sha256
 from residerm.inference.predictor import Predictor, read_pixels
 from residerm.processor import processor
 from residerm.progress import SILENT, Progress
@@ -52,7 +53,7 @@ def export_bundle(
     folder: Path,
     *,
     to: Engine,
-    precision: Precision,
+    precision: ExportPrecision,
     sample: Sample,
     calibration: Sample,
     progress: Progress = SILENT,
@@ -77,7 +78,7 @@ def export_bundle(
     return record
 
 
-def require_possible(models: Sequence[Path], to: Engine, precision: Precision) -> None:
+def require_possible(models: Sequence[Path], to: Engine, precision: ExportPrecision) -> None:
     """Refuse what cannot be exported, before images are looked for."""
     for package, extra in (("torch", "train"), ("onnxscript", "train"), ("onnxruntime", "train")):
         if find_spec(package) is None:
@@ -107,7 +108,7 @@ def _write_graph(
     description: ModelDescription,
     folder: Path,
     to: Engine,
-    precision: Precision,
+    precision: ExportPrecision,
     calibration: Sample,
 ) -> None:
     from residerm.inference.conversion import quantise, store_in_half, write_onnx, write_openvino
@@ -125,7 +126,7 @@ def _write_graph(
 
 
 def _measured(
-    folder: Path, reference: Predictor, to: Engine, precision: Precision, sample: Sample, progress: Progress
+    folder: Path, reference: Predictor, to: Engine, precision: ExportPrecision, sample: Sample, progress: Progress
 ) -> tuple[Measured, ...]:
     """What the runtimes give: the one that was asked for, and OpenVINO, where it can run the same graph as well."""
     description = reference.description
@@ -142,7 +143,11 @@ def _measured(
 
 
 def _record(
-    folder: Path, description: ModelDescription, precision: Precision, sample: Sample, measured: tuple[Measured, ...]
+    folder: Path,
+    description: ModelDescription,
+    precision: ExportPrecision,
+    sample: Sample,
+    measured: tuple[Measured, ...],
 ) -> ParityRecord:
     names = [name for name in (*ONNX, *OPENVINO, CLASSIFIER) if (folder / name).exists()]
     return ParityRecord(

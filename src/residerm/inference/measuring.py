@@ -10,7 +10,8 @@ from importlib.metadata import version
 
 import numpy as np
 
-from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, Difference, Engine, Measured, Precision
+from residerm.config import ExportPrecision
+from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, Difference, Engine, Measured
 from residerm.inference.predictor import Predictor
 from residerm.outputs import Outputs, concatenated
 from residerm.progress import SILENT, Progress
@@ -39,7 +40,7 @@ class Sample:
         return np.stack([predictor.pixels(self.read(int(number))) for number in numbers])
 
 
-def compared_images(sample: Sample, precision: Precision) -> int:
+def compared_images(sample: Sample, precision: ExportPrecision) -> int:
     """How many images of a sample are compared."""
     return min(len(sample), _IMAGES) if precision == "float32" else len(sample)
 
@@ -49,7 +50,7 @@ def measure(
     graph: Predictor,
     reference: Predictor,
     sample: Sample,
-    precision: Precision,
+    precision: ExportPrecision,
     progress: Progress = SILENT,
 ) -> Measured:
     """What a runtime gives of a graph, against the network in torch."""

@@ -17,7 +17,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from residerm.config import PixelSpec
+from residerm.config import ExportPrecision, PixelSpec
 from residerm.inference.description import ModelDescription
 from residerm.inference.validation import BundleError, read_small_file
 
@@ -28,7 +28,6 @@ MOST_LOST = 0.005  # of a score: half a point
 BATCHES = (1, 3, 17)
 
 Engine = Literal["onnx", "openvino"]
-Precision = Literal["float32", "float16", "bf16", "int8"]
 
 
 class _Part(BaseModel):
@@ -56,7 +55,7 @@ class Measured(_Part):
     scores: dict[str, Difference] | None = Field(None, description="Of bf16 and int8: what they cost.")
     undefined: dict[str, str] = Field({}, description="Scores that could not be compared, and why.")
 
-    def passed(self, precision: Precision) -> bool:
+    def passed(self, precision: ExportPrecision) -> bool:
         """Whether this is near enough."""
         if precision == "float32":
             return self.logits <= TOLERANCE and self.other_class == 0
@@ -78,7 +77,7 @@ class ParityRecord(_Part):
     """parity.json."""
 
     format: Literal[1] = 1
-    precision: Precision
+    precision: ExportPrecision
     classes: tuple[str, ...]
     pixels: PixelSpec
     features: int
