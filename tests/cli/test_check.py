@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import lesions
+import making
 import pytest
 from lesions import Line, encoded, picture
 
@@ -172,3 +173,14 @@ def test_the_real_archive_has_no_errors_and_few_suspects(real_data: Path, capsys
     told = json.loads(printed)
     assert (code, told["images"], told["errors"]) == (0, 353, 0)
     assert told["warnings"] <= 2
+
+
+def test_labels_that_are_read_as_one_class_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = making.class_folders(tmp_path / "archive", classes=("Mel", "MEL", "nv"), images=10)
+    code, printed, _ = outcome(capsys, folders)
+    assert code == 0
+    assert re.search(r"merged labels +warning +1 +The labels MEL", printed)
+    assert "\nNote: The labels MEL (10), Mel (10) are read as one class, mel: if they are several" in printed
+    _, printed, _ = outcome(capsys, folders, "--json")
+    (finding,) = (one for one in json.loads(printed)["findings"] if one["kind"] == "merged labels")
+    assert finding["severity"] == "warning"

@@ -46,6 +46,7 @@ def test_a_size_that_is_too_small_is_shown_as_such(capsys):
         (["cnn", "--classes", "0"], "a model needs at least one class and one pixel, not 0 classes and 64 pixels"),
         (["cnn", "--size", "-1"], "not 7 classes and -1 pixels"),
         (["cnn", "--sise", "64"], "--sise"),
+        (["resnet-basic-999-1-1"], "--model resnet-basic-999-1-1 has 1,001 blocks, and 1,000 is the most"),
     ],
 )
 def test_what_cannot_be_listed_is_refused_in_one_message(capsys, arguments, message):

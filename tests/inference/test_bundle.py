@@ -3,13 +3,15 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from limits import memory_grows_less_than
 from modelling import NETWORKS, description, images, trained
 
-from residerm.config import ResNetOptions
+from residerm.config import PixelSpec, ResNetOptions
 from residerm.inference import load
 from residerm.inference.bundle import BundleError, read_bundle, write_bundle
 
@@ -47,6 +49,27 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> N
     said = description(saved, ResNetOptions()).model_copy(update={"model": other})
     write_bundle(saved, said, tmp_path / "bundle")
     with pytest.raises(BundleError, match=f"the weights do not fit {other}; the bundle is damaged"):
+        read_bundle(tmp_path / "bundle")
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"model": "vit_gigantic_patch14_224"}, "the weights do not fit vit_gigantic_patch14_224"),
+        ({"model": "vit_gigantic_patch14_224", "pixels": PixelSpec(size=50)}, "the weights do not fit vit_gigantic"),
+        ({"model": "resnet-bottleneck-250-250-250-250"}, "the weights do not fit resnet-bottleneck"),
+        ({"model": "resnet-bottleneck-9999-9999-9999"}, "has 29,997 blocks, and 1,000 is the most"),
+        ({"resnet": ResNetOptions(width=4096)}, "the weights do not fit resnet18"),
+        ({"model": "nothing"}, "there is no such model"),
+    ],
+)
+def test_a_network_that_a_bundle_only_names_takes_no_memory(
+    tmp_path: Path, changes: dict[str, Any], complaint: str
+) -> None:
+    saved = trained("resnet18", ResNetOptions())
+    said = description(saved, ResNetOptions()).model_copy(update=changes)
+    write_bundle(saved, said, tmp_path / "bundle")
+    with memory_grows_less_than(200), pytest.raises(BundleError, match=complaint):
         read_bundle(tmp_path / "bundle")
 
 

@@ -156,6 +156,13 @@ def test_an_archive_without_lesions_is_said_loudly(tmp_path: Path) -> None:
     assert titles(run, loud=True) == {"Nobody can tell whether lesions are on two sides"}
 
 
+def test_merged_labels_are_said_loudly(tmp_path: Path) -> None:
+    run = reporting.run(tmp_path)
+    reporting.change(run.folder / "data.json", notes=["Two are one.", "A part."], merged=["Two are one."])
+    assert titles(run, loud=True) == {"Labels were merged into one class"}
+    assert "About the archive" in titles(run, loud=False)
+
+
 def test_synthetic_images_are_said_loudly_in_report_and_card(tmp_path: Path) -> None:
     run = reporting.run(tmp_path, synthetic=True)
     assert titles(run, loud=True) == {"Synthetic images"}

@@ -53,6 +53,21 @@ def _say(function: Callable[[], object], sent) -> None:
 
 
 @contextmanager
+def memory_grows_less_than(megabytes: float) -> Iterator[None]:
+    """A block whose peak of memory must not lie more than this above what is held before."""
+    before = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from now on
+    yield
+    grown = _memory("VmHWM") - before
+    assert grown < megabytes, f"{grown:.0f} MB more than before"
+
+
+def _memory(name: str) -> float:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
+
+
+@contextmanager
 def tiny_disk(kilobytes: int) -> Iterator[Path]:
     """A folder on a disk of its own, of this size."""
     folder = Path(tempfile.mkdtemp())

@@ -207,7 +207,9 @@ def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, Mod
     classes, size = len(description.classes), description.pixels.size
     try:
         model = build_for(weights, description.model, classes, size, resnet=description.resnet)
-    except RuntimeError as error:
+    except UsageError as error:
+        raise _damaged(folder, str(error)) from error
+    except Exception as error:  # networks have no common way to say that a size or a shape does not suit them
         raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
     model.set_colours(description.mean, description.deviation)
     return model.eval(), _completed(description, model)  # of format 1, which did not say what the model gives

@@ -33,6 +33,8 @@ _BY_SIZE: Mapping[str, Callable[[int, int], nn.Module]] = MappingProxyType(
 )
 _BY_BLOCKS = re.compile(r"resnet-(basic|bottleneck)((?:-[1-9]\d{0,3}){3,4})")
 
+_MOST_BLOCKS = 1000  # of a ResNet in all; ResNet-1202 has 600
+
 AS_PUBLISHED = ResNetOptions()
 OWN = (*_BY_DEPTH, *_BY_SIZE)
 
@@ -96,7 +98,10 @@ def _blocks(architecture: str) -> tuple[Kind, tuple[int, ...]] | None:
         return _BY_DEPTH[architecture]
     if spelt := _BY_BLOCKS.fullmatch(architecture):
         kind: Kind = "basic" if spelt[1] == "basic" else "bottleneck"
-        return kind, tuple(int(count) for count in spelt[2][1:].split("-"))
+        blocks = tuple(int(count) for count in spelt[2][1:].split("-"))
+        if sum(blocks) > _MOST_BLOCKS:
+            raise UsageError(f"`model={architecture}` has {sum(blocks):,} blocks, and {_MOST_BLOCKS:,} is the most")
+        return kind, blocks
     return None
 
 

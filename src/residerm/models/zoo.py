@@ -19,7 +19,7 @@ from residerm.config import ResNetOptions
 from residerm.errors import UsageError, nearest
 from residerm.models.complexity import measure
 from residerm.models.model import Model
-from residerm.models.networks import AS_PUBLISHED, OWN, classifier_of, is_own, known_names, network
+from residerm.models.networks import AS_PUBLISHED, OWN, classifier_of, is_own, known_names, network, require
 from residerm.models.pretrained import Pretrained
 from residerm.models.weights import load_weights
 
@@ -71,10 +71,21 @@ def build_for(
     They were saved of a model that ran on that size, so that this is not tried again, and residerm's own networks draw
     no weights only to lose them: a file is read in a fraction of the time.
     """
-    with torch.device("meta" if is_own(name) else "cpu"):
+    require(name)  # which imports timm, if need be, before all new tensors are shapes without memory
+    with torch.device("meta"):
+        bare = network(name, classes, size, resnet)
+    if not is_own(name):
+        _require_shapes(bare, weights)
         bare = network(name, classes, size, resnet)
     bare.load_state_dict(weights, assign=True)
     return _model(bare, name, classes, size)
+
+
+def _require_shapes(bare: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Compare a network's shapes with those of weights before it takes any memory: whoever named it may be anybody."""
+    own = {key: value.shape for key, value in bare.state_dict().items()}
+    if own != {key: value.shape for key, value in weights.items()}:
+        raise RuntimeError("the weights are those of another network")
 
 
 def _model(bare: nn.Module, name: str, classes: int, size: int) -> Model:

@@ -51,7 +51,10 @@ def _of_images(material: Material) -> Iterator[Caution]:
 
 def _of_archive(material: Material) -> Iterator[Caution]:
     for note in material.data.notes:
-        yield Caution("About the archive", note)
+        if note in material.data.merged:
+            yield Caution("Labels were merged into one class", note, loud=True)
+        else:
+            yield Caution("About the archive", note)
 
 
 def _of_split(material: Material) -> Iterator[Caution]:

@@ -66,6 +66,7 @@ class DataDescription(Document):
     left_out: dict[str, str] = Field(default_factory=dict)
     test_images: int = 0
     notes: tuple[str, ...] = ()  # what must be known of the archive
+    merged: tuple[str, ...] = ()  # of these, which labels were read as one class
 
 
 class Environment(Document):

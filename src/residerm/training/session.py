@@ -141,6 +141,7 @@ def _first_files(dataset: Dataset) -> dict[str, bytes]:
         left_out={records.image_id(row): reason for row, reason in dataset.cache.unreadable.items()},
         test_images=int((split.parts == TEST).sum()),
         notes=records.notes,
+        merged=records.merged,
     )
     return {
         "config.yaml": config_bytes(experiment),

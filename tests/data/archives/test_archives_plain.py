@@ -358,9 +358,21 @@ def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
         open_archive(path.rename(path.with_name(".labels.csv")))
 
 
-@pytest.mark.parametrize("classes", [("Mel", "mel", "nv"), ("MEL", "melanoma", "nv")])
+@pytest.mark.parametrize("classes", [("Mel", "mel", "MEL", "nv"), ("MEL", "melanoma", "nv")])
 def test_folders_that_are_read_as_one_class_are_named(tmp_path: Path, classes: tuple[str, ...]) -> None:
     records = open_archive(making.class_folders(tmp_path / "archive", classes=classes))
     assert records.classes == ("mel", "nv")
-    assert records.notes == (f"The folders {classes[0]} and {classes[1]} are read as one class.",)
+    spelt = ", ".join(f"{name} (3)" for name in sorted(classes[:-1]))
+    merged = f"The labels {spelt} are read as one class, mel: if they are several, give them other names."
+    assert records.merged == records.notes == (merged,)
     assert not open_archive(making.class_folders(tmp_path / "other")).notes
+
+
+def test_labels_of_a_table_that_are_read_as_one_class_are_named(tmp_path: Path) -> None:
+    def spelt(line: dict[str, str]) -> dict[str, str]:
+        return line | {"label": "Cat"} if line["path"] == "images/0.jpg" else line
+
+    records = open_archive(making.csv_table(tmp_path / "archive", change=spelt))
+    assert records.classes == ("Cat", "dog")
+    assert records.merged[0].startswith("The labels Cat (1), cat (2) are read as one class, Cat")
+    assert not open_archive(making.csv_table(tmp_path / "other")).merged

@@ -76,6 +76,8 @@ def _show(report: Report) -> None:
         rest = f" (the first {len(shown)} of {len(suspects):,})" if len(suspects) > len(shown) else ""
         columns = ("image", "other", "distance", "labels", "parts")
         show_table(f"Pairs to look at{rest}", columns, [_pair(found) for found in shown])
+    for note in report.notes:
+        out.print(f"Note: {note}")
     out.print(report.split)
     counts = {severity: report.count(severity) for severity in ("error", "warning", "note")}
     out.print(
@@ -84,8 +86,8 @@ def _show(report: Report) -> None:
 
 
 def _first(found: list[Finding]) -> str:
-    detail = f" ({found[0].detail})" if found[0].detail else ""
-    return f"{found[0].image_id}{detail}"
+    image_id, detail = found[0].image_id, found[0].detail
+    return f"{image_id} ({detail})" if image_id and detail else image_id or detail
 
 
 def _across(same_group: str, report: Report) -> str:

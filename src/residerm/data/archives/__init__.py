@@ -92,7 +92,7 @@ def _assembled(path: Path, layout: str | None) -> Records:
     tree = Tree(path)
     _refuse_nested(tree)
     found = LAYOUTS[layout] if layout else recognise(tree)
-    return assemble(tree, class_folders.layout_of(tree) if found is class_folders.LAYOUT else found)
+    return assemble(tree, found)
 
 
 def _refuse_nested(tree: Tree) -> None:

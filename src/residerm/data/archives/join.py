@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from residerm.data.archives.records import PARTS, Fault, Faults, Files, Layout, Records, Row
-from residerm.errors import ArchiveError, printable
+from residerm.errors import ArchiveError, listed, printable
 from residerm.storage.containers import Folder
 from residerm.storage.scratch import from_query, scratch_database
 from residerm.storage.tree import Tree
@@ -93,7 +94,7 @@ def assemble(tree: Tree, layout: Layout) -> Records:
     with scratch_database() as database:
         database.create_function("place", 1, tree.where)
         database.executescript(_TABLES)
-        names = _insert_rows(database, tree, layout)
+        names, merged = _insert_rows(database, tree, layout)
         _insert_files(database, tree, layout.images(tree), mask=False)
         _insert_files(database, tree, layout.masks(tree), mask=True)
         database.executescript(_FATES + _FAULTS)
@@ -113,13 +114,17 @@ def assemble(tree: Tree, layout: Layout) -> Records:
         task=layout.task,
         faults=faults,
         flow=_flow(layout, fates),
+        merged=merged,
     )
 
 
-def _insert_rows(database: sqlite3.Connection, tree: Tree, layout: Layout) -> dict[str, dict[str, int]]:
-    """Write the rows, with codes in place of repeated texts; give the names of the codes."""
+def _insert_rows(
+    database: sqlite3.Connection, tree: Tree, layout: Layout
+) -> tuple[dict[str, dict[str, int]], tuple[str, ...]]:
+    """Write the rows, with codes in place of repeated texts; give the names of the codes, and what was merged."""
     names = {"class": {name: code for code, name in enumerate(layout.classes or ())}, "sex": {"": 0}, "site": {"": 0}}
-    spellings: dict[str, str] = {}  # classes that differ by case alone are one, written as the first is
+    classes: dict[str, str] = {}  # those that differ by case alone are one, written as the first is
+    spellings: dict[str, Counter[str]] = {}
     parts = {"": -1, **{name: code for code, name in enumerate(PARTS)}}
 
     def code(kind: str, name: str) -> int:
@@ -134,11 +139,13 @@ def _insert_rows(database: sqlite3.Connection, tree: Tree, layout: Layout) -> di
             return _LEFT_OUT
         if layout.classes is not None or not label:
             return names["class"].get(label, _UNKNOWN)
-        return code("class", spellings.setdefault(label.casefold(), label))
+        return code("class", classes.setdefault(label.casefold(), label))
 
     def cells(row: Row) -> tuple[object, ...]:
         key, image_id, group = (os.fsencode(text) for text in (row.key or row.image_id, row.image_id, _said(row.group)))
         label = None if row.label is None else printable(row.label)
+        if label and row.spelling:
+            spellings.setdefault(classes.get(label.casefold(), label), Counter())[row.spelling] += 1
         sex, site = _said(row.sex.lower()), _said(row.site.lower())
         codes = code("sex", _SEXES.get(sex, sex)), row.age, code("site", site), parts[row.part]
         return key, image_id, label, class_code(label), group, *codes
@@ -146,7 +153,13 @@ def _insert_rows(database: sqlite3.Connection, tree: Tree, layout: Layout) -> di
     database.execute("BEGIN")
     database.executemany("INSERT INTO row VALUES (?,?,?,?,?,?,?,?,?)", map(cells, layout.rows(tree)))
     database.execute("COMMIT")
-    return names
+    return names, tuple(_merged(name, found) for name, found in spellings.items() if len(found) > 1)
+
+
+def _merged(name: str, spellings: Counter[str]) -> str:
+    """What must be known where an archive spells a class in several ways: they may be meant as several classes."""
+    told = listed(f"{printable(spelling)} ({count:,})" for spelling, count in spellings.items())
+    return f"The labels {told} are read as one class, {name}: if they are several, give them other names."
 
 
 def _said(text: str) -> str:

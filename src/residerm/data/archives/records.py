@@ -36,6 +36,7 @@ class Row(NamedTuple):
     site: str = ""
     part: str = ""
     key: str = ""  # what its file is found by, where that is not the id as it stands
+    spelling: str = ""  # the label as it stands in an archive of any labels
 
 
 class Fault(NamedTuple):
@@ -101,6 +102,7 @@ class Records:
     faults: Faults = field(default_factory=Faults, repr=False)
     flow: tuple[tuple[str, int], ...] = ()
     mapping: ClassMapping | None = None
+    merged: tuple[str, ...] = ()  # a sentence for each class that the archive spells in several ways
 
     def __len__(self) -> int:
         return len(self.table)
@@ -110,8 +112,12 @@ class Records:
         """What must be known of the archive, and whether it is only a part of what was published."""
         here, published = dict(self.flow).get("records", len(self)), self.layout.published_images
         if published is None or here >= published:
-            return self.layout.notes
-        return (*self.layout.notes, f"This is a part of {self.layout.title}: {here:,} of its {published:,} images.")
+            return (*self.merged, *self.layout.notes)
+        return (
+            *self.merged,
+            *self.layout.notes,
+            f"This is a part of {self.layout.title}: {here:,} of its {published:,} images.",
+        )
 
     @property
     def labels(self) -> np.ndarray:

@@ -36,7 +36,10 @@ from residerm.storage.scratch import paged
 
 SEVERITIES = ("error", "warning", "note")
 EXACT, NEAR = "exact copy", "near copy"
-_WARNINGS = {"image without row", "two files", "one colour", "odd size", "very small", "empty mask", "odd mask size"}
+_WARNINGS = {
+    "image without row", "two files", "one colour", "odd size", "very small", "empty mask", "odd mask size",
+    "merged labels",
+}  # fmt: skip
 _REASONS = {"the file is empty": "empty image", "the image is cut short": "truncated image"}
 _VERY_SMALL = 16  # pixels of the shorter side
 _COMMON = 0.9  # of the images have one size, so that another is odd
@@ -73,6 +76,7 @@ class Report:
     grouped_by: str | None
     findings: tuple[Finding, ...]
     split: str
+    notes: tuple[str, ...] = ()  # what must be known of the archive
 
     def count(self, severity: str) -> int:
         """How many findings are of a severity."""
@@ -101,6 +105,7 @@ class Report:
             "images": self.images,
             "masks": self.masks,
             "split": self.split,
+            "notes": list(self.notes),
             **{f"{severity}s": self.count(severity) for severity in SEVERITIES},
             "kinds": dict(Counter(finding.kind for finding in self.findings)),
             "findings": [finding._asdict() for finding in self.findings],
@@ -113,6 +118,7 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
     findings = _read_all(records, seen, thumbnails, progress)
     near = _near_copies(thumbnails, np.flatnonzero(seen["width"]), progress)
     findings += _faults(records)
+    findings += [Finding("merged labels", _severity("merged labels"), "", detail=text) for text in records.merged]
     findings += _odd_sizes(records, seen)
     parts, split = _divided(records, options)
     findings += _copies(records, seen, near, parts)
@@ -124,6 +130,7 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
         grouped_by=records.layout.grouped_by,
         findings=tuple(findings),
         split=split,
+        notes=records.notes,
     )
 
 

@@ -67,7 +67,7 @@ def describe(records: Records) -> Statistics:
         masks=int((records.table["mask"] >= 0).sum()),
         licence=records.layout.licence,
         citation=records.layout.citation,
-        notes=records.layout.notes,
+        notes=records.notes,
         flow=records.flow,
         by_class=_by_class(records),
         by_person=tuple(_by_person(records)),

@@ -8,7 +8,6 @@ show the same lesion, so that a split can only be by image; `residerm data check
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from residerm.data.archives.layouts.paths import Place, image_places, part_of
 from residerm.data.archives.records import Files, Layout, Row
@@ -30,7 +29,7 @@ def rows(tree: Tree) -> Iterator[Row]:
                 f"{'/'.join(folders)}; put the folders of the classes side by side, ROOT/[train|val|test/]CLASS/*.jpg"
             )
         parts = (part for folder in (*place.outer, *place.inner) if (part := part_of(folder)))
-        yield Row(image_id=place.path, label=known(folders[-1]), part=next(parts, ""))
+        yield Row(place.path, label=known(folders[-1]), part=next(parts, ""), spelling=folders[-1])
 
 
 def images(tree: Tree) -> Files:
@@ -53,15 +52,3 @@ LAYOUT = Layout(
     rows=rows,
     images=images,
 )
-
-
-def layout_of(tree: Tree) -> Layout:
-    """The layout with a note for each class whose images lie in folders of several names, such as Mel and mel."""
-    spellings: dict[str, dict[str, None]] = {}
-    for _, place in image_places(tree):
-        if folders := _folders(place):
-            label = known(folders[-1]) or folders[-1]
-            spellings.setdefault(label.casefold(), {})[folders[-1]] = None
-    merged = [list(names) for names in spellings.values() if len(names) > 1]
-    notes = tuple(f"The folders {', '.join(names[:-1])} and {names[-1]} are read as one class." for names in merged)
-    return replace(LAYOUT, notes=notes)

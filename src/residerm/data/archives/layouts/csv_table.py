@@ -61,6 +61,7 @@ def rows(tree: Tree, name: str | None = None) -> Iterator[Row]:
             age=number(line.get(age, "")),
             site=line.get(site, ""),
             part=part_of(line.get(part, "")),
+            spelling=line[label],
             key=_key(line[place], depth),
         )
 
