@@ -23,11 +23,12 @@ from residerm.config import PRESETS, Experiment, ExportOptions
 from residerm.data.dataset import Dataset
 from residerm.evaluation.export import Exported, export
 from residerm.inference import load
-from residerm.inference.bundle import TRUST, read_description, replace_trust
+from residerm.inference.bundle import NEIGHBOURS, TRUST, read_description, replace_trust
 from residerm.inference.card import CARD, LICENCE
 from residerm.inference.description import DISCLAIMER
 from residerm.progress import Progress
 from residerm.runs import open_run
+from residerm.training.neighbours import reference_of
 from residerm.training.session import train
 from residerm.training.trust import fit_trust
 
@@ -72,7 +73,9 @@ def calibrate(run: Path, exported: Path, folder: Path) -> Path:
     """Fit what judges the answers to those that the exported model gives, on the validation part of its run."""
     (exported / TRUST).unlink(missing_ok=True)  # of the network in torch
     experiment = open_run(run).experiment
-    trust = fit_trust(load(exported), Dataset.open(experiment, Shown()), experiment.trust, Shown())
+    (exported / NEIGHBOURS).unlink(missing_ok=True)  # it would double the size of the model
+    predictor, dataset = load(exported), Dataset.open(experiment, Shown())
+    trust = fit_trust(predictor, dataset, reference_of(predictor, dataset), experiment.trust, Shown())
     if trust is None:
         raise SystemExit("the answers of the exported model cannot be calibrated")
     return replace_trust(exported, folder, trust)

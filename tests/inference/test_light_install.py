@@ -6,6 +6,7 @@ is tried in this environment, with the packages made impossible to import.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 import pytest
 
 from residerm.inference import load
+from residerm.inference.neighbours import TrainingImages
 
 ABSENT = (
     "torch", "torchvision", "timm", "sklearn", "scipy", "matplotlib", "imblearn", "lightning_fabric", "safetensors",
@@ -50,6 +52,18 @@ def test_a_prediction_needs_no_torch(exported: Path, image: Path) -> None:
     shares = json.loads(done.stdout)["predictions"][0]["probabilities"]
     expected = load(exported, runtime="onnx").predict([image])[0]
     np.testing.assert_allclose(list(shares.values()), expected, atol=1e-5)
+
+
+def test_an_explanation_with_neighbours_needs_no_torch(exported: Path, image: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copytree(exported, tmp_path / "model"))
+    features = np.random.default_rng(0).normal(size=(20, load(exported).description.features))
+    kept = TrainingImages.of(features, np.arange(20) % 3, [f"image {number}" for number in range(20)])
+    kept.write(model / "neighbours.npz")
+    done = without("explain", str(model), str(image), "--neighbours", "3", "--out", str(tmp_path / "out"), "--json")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["images"]
+    assert found["method"] == "cam"
+    assert len(found["neighbours"]) == 3
 
 
 def test_what_needs_more_says_how_to_install_it(bundle: Path, image: Path) -> None:

@@ -15,7 +15,7 @@ from residerm.config import Experiment, SampleOptions, TrainOptions
 from residerm.report import write_card
 from residerm.report.cautions import cautions
 from residerm.report.estimates import HEADLINE, SCORES
-from residerm.report.licence import consequence
+from residerm.report.licence import allows_copies, consequence
 from residerm.report.material import read_material
 from residerm.report.sentences import Reading, calibration, malignancy, sentence
 from residerm.report.tables import (
@@ -198,6 +198,11 @@ def test_the_licence_of_the_images_has_its_consequence(licence: str, identifier:
     assert found.identifier == identifier
     assert found.non_commercial is not commercial
     assert licence in found.text
+
+
+def test_copies_are_allowed_by_licences_that_say_so() -> None:
+    assert all(map(allows_copies, ("CC0 1.0", "CC BY 4.0", "CC BY-NC 4.0", "CC-BY-NC-SA-4.0")))
+    assert not any(map(allows_copies, ("CC BY-ND 4.0", "CC BY-NC-ND 4.0", "not stated: see elsewhere", "")))
 
 
 def test_the_card_is_filled_in_and_asks_a_person_for_the_rest(run: Run) -> None:

@@ -15,7 +15,8 @@ from residerm.data.archives import open_archive
 from residerm.data.loading.cache import open_cache
 from residerm.inference import load, read_description
 from residerm.inference.bundle import BundleError, read_trust, write_bundle
-from residerm.training.trust import evenly, fit_trust
+from residerm.training.neighbours import evenly, reference_of
+from residerm.training.trust import fit_trust
 
 
 class _Parts:
@@ -38,14 +39,14 @@ def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: 
     parts = _Parts(making.ham10000(tmp_path / "archive", lesions=105), validation=60)
     parts.records.labels[:] %= len(predictor.description.classes)
     options = TrustOptions(coverage=0.8)
-    trust = fit_trust(predictor, parts, options, hears)
+    trust = fit_trust(predictor, parts, reference_of(predictor, parts), options, hears)
     assert trust is not None
     assert trust.summary.images == 60
     assert trust.summary.sets.coverage == 0.8
     assert trust.eight is not None
     assert not hears.remarks
     done, total = hears.steps[-1]
-    assert done == total == 9 * 60 + trust.summary.outliers.training_images
+    assert done == total == 9 * 60
     pixels = np.array(parts.cache.pixels[:8])
     assert trust.judge(predictor.outputs(pixels)).probabilities == pytest.approx(
         trust.one.calibration.probabilities(predictor.outputs(pixels).logits)
@@ -55,7 +56,8 @@ def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: 
 def test_without_validation_images_there_is_none_and_a_remark(bundle: Path, tmp_path: Path) -> None:
     hears = Heard()
     parts = _Parts(making.ham10000(tmp_path / "archive", lesions=21), validation=0)
-    assert fit_trust(load(bundle), parts, TrustOptions(), hears) is None
+    predictor = load(bundle)
+    assert fit_trust(predictor, parts, reference_of(predictor, parts), TrustOptions(), hears) is None
     assert "neither calibrated nor judged: there are no validation images" in hears.remarks[0]
 
 

@@ -50,7 +50,8 @@ def explain_(
     with progress() as shown:
         explanations = explain(
             model, images, class_, options.method,
-            stage=options.stage, compare=options.compare, batch_size=batch_size, progress=shown,
+            stage=options.stage, compare=options.compare, neighbours=options.neighbours, batch_size=batch_size,
+            progress=shown,
         )  # fmt: skip
         document = write_explanations(explanations, read_description(model), output)
     return _show(document, output, json)

@@ -23,7 +23,7 @@ def flags(group: Group | None = None, *, some_are_on: bool = False) -> Parameter
 OnByDefault = Annotated[bool, Parameter(negative_bool="no-")]
 
 # The groups of `train --help`, in the order in which a newcomer needs them.
-DATA, SPLIT, NETWORK, OPTIMISATION, SAMPLING, AUGMENTATION, RESNET, DISTILLATION, TRUST, MEMBERS = (
+DATA, SPLIT, NETWORK, OPTIMISATION, SAMPLING, AUGMENTATION, RESNET, DISTILLATION, TRUST, NEIGHBOURS, MEMBERS = (
     Group(title, sort_key=place)
     for place, title in enumerate(
         (
@@ -36,6 +36,7 @@ DATA, SPLIT, NETWORK, OPTIMISATION, SAMPLING, AUGMENTATION, RESNET, DISTILLATION
             "Details of residerm's own ResNets",
             "Distillation from a teacher",
             "Calibration and thresholds",
+            "Kept training images",
             "Several models",
         ),
         start=1,

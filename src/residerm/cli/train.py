@@ -18,6 +18,7 @@ from residerm.config import (
     Experiment,
     MemberOptions,
     ModelOptions,
+    NeighbourOptions,
     Options,
     PixelSpec,
     ResNetOptions,
@@ -44,6 +45,7 @@ def train_(
     training: Annotated[TrainOptions, flags(options.OPTIMISATION)] = TrainOptions(),
     distillation: Annotated[DistillationOptions, flags(options.DISTILLATION)] = DistillationOptions(),
     trust: Annotated[TrustOptions, flags(options.TRUST)] = TrustOptions(),
+    neighbours: Annotated[NeighbourOptions, flags(options.NEIGHBOURS)] = NeighbourOptions(),
     members: Annotated[MemberOptions, flags(options.MEMBERS)] = MemberOptions(),
     config: Path | None = None,
     preset: str | None = None,
@@ -68,7 +70,7 @@ def train_(
     dry_run
         Show what would be trained on, and what it would take, and train nothing.
     """
-    groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust)
+    groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust, neighbours)
     if resume:
         given = set[str]().union(*(group.model_fields_set for group in (*groups, members)))
         if path or config or preset or given - {"epochs", "max_minutes"}:

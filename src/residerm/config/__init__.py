@@ -22,6 +22,7 @@ from residerm.config.experiment import Experiment
 from residerm.config.explanation import ExplainOptions, Method
 from residerm.config.export import ExportOptions, ExportPrecision
 from residerm.config.members import Join, MemberOptions
+from residerm.config.neighbours import NeighbourOptions
 from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.prediction import PredictOptions
 from residerm.config.presets import PRESETS
@@ -48,6 +49,7 @@ __all__ = [
     "MemberOptions",
     "Method",
     "ModelOptions",
+    "NeighbourOptions",
     "OnBadImage",
     "Options",
     "OutlierScore",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import Field
 
-from residerm.config.base import Options
 from residerm.config.data import OnBadImage
+from residerm.config.neighbours import NeighbourOptions
 
 
-class CalibrateOptions(Options):
+class CalibrateOptions(NeighbourOptions):
     """On what a trained model's calibration and thresholds are fitted anew."""
 
     data: Path = Field(description="Archive of labelled images from where the model is to be used.")

@@ -11,6 +11,7 @@ from residerm.config.base import Options
 from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
 from residerm.config.distillation import DistillationOptions
 from residerm.config.given import Given, refused
+from residerm.config.neighbours import NeighbourOptions
 from residerm.config.network import ModelOptions, ResNetOptions
 from residerm.config.training import TrainOptions
 from residerm.config.trust import TrustOptions
@@ -33,6 +34,7 @@ class Experiment(Options):
     training: TrainOptions = TrainOptions()
     distillation: DistillationOptions = DistillationOptions()
     trust: TrustOptions = TrustOptions()
+    neighbours: NeighbourOptions = NeighbourOptions()
 
     def in_effect(self) -> Experiment:
         """The experiment with the options that depend on others filled in."""

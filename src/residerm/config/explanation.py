@@ -26,3 +26,6 @@ class ExplainOptions(Options):
     compare: tuple[str, str] | None = Field(
         None, description="Two classes: show why the first and not the second, in place of one class."
     )
+    neighbours: int = Field(
+        0, ge=0, le=24, description="Show so many training images whose features are nearest, with their classes."
+    )

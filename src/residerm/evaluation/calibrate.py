@@ -3,7 +3,8 @@
     calibrate("runs/20260101-120000-resnet50-ham10000-64px-s0", CalibrateOptions(data=Path("our-clinic.csv")))
 
 The result is a new bundle with the same weights. What outliers are measured against stays: the training images. Images
-that the model was trained or chosen with are left out, and so are those of classes that the model does not have.
+that the model was trained or chosen with are left out, and so are those of classes that the model does not have. With
+`keep_thumbnails` the training images that a run keeps are kept anew, with their pictures.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from residerm.config import CalibrateOptions, TrustOptions
+from residerm.config import CalibrateOptions, SplitOptions, TrustOptions
 from residerm.data.archives import open_archive
 from residerm.data.archives.records import Records
+from residerm.data.dataset import Dataset
 from residerm.data.loading.cache import Cache, open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.alignment import align_classes
@@ -24,8 +26,11 @@ from residerm.evaluation.unseen import is_run, unseen
 from residerm.files import require_writable
 from residerm.inference import ModelDescription, Predictor, load, read_description
 from residerm.inference.bundle import find_bundle, replace_trust
+from residerm.inference.neighbours import TrainingImages
 from residerm.outputs import Outputs, Views, concatenated
 from residerm.progress import SILENT, Progress
+from residerm.runs import Run
+from residerm.training.neighbours import kept_images, reference_of, require_licence
 from residerm.trust import Trust, TrustSummary
 
 _BATCH = 128
@@ -55,11 +60,13 @@ def calibrate(
     """Fit calibration and thresholds anew, and write them with the model into a new bundle."""
     path = Path(model)
     source, description = find_bundle(path), read_description(path)
+    run = _run_with_pictures(path, description, options) if options.keep_thumbnails else None
     site = _site(path, description, options, progress)
     target = out or source.with_name(f"{source.name}-{site.records.layout.name}")
     _refuse_occupied(target)
-    trust = _fit(load(path), site, options, progress)
-    replace_trust(source, target, trust)
+    predictor = load(path)
+    trust = _fit(predictor, site, options, progress)
+    replace_trust(source, target, trust, _kept(predictor, run, options, progress) if run else None)
     return Calibrated(target, trust.summary)
 
 
@@ -110,6 +117,25 @@ def _fit(predictor: Predictor, site: _Site, options: CalibrateOptions, progress:
             classes=predictor.description.classes, options=levels, fitted_on=title,
         )  # fmt: skip
     return trust.with_eight_views(_outputs(predictor, site, 8, progress), site.labels, groups)
+
+
+def _run_with_pictures(path: Path, description: ModelDescription, options: CalibrateOptions) -> Run:
+    """The run whose training images are to be kept with their pictures; refused where these cannot be had."""
+    require_licence(description.data_licence, options)
+    if not is_run(path):
+        raise UsageError(f"`keep_thumbnails`: {path} is no run, so that its training images are not at hand")
+    run = finished(path)
+    if not run.experiment.path.exists():
+        raise UsageError(
+            f"`keep_thumbnails`: {path} was trained on {run.experiment.path}, which is no longer there; leave it out"
+        )
+    return run
+
+
+def _kept(predictor: Predictor, run: Run, options: CalibrateOptions, progress: Progress) -> TrainingImages | None:
+    split = SplitOptions(split=str(run.folder / "splits.csv"))
+    dataset = Dataset.open(run.experiment.model_copy(update={"split": split}), progress)
+    return kept_images(reference_of(predictor, dataset, progress), dataset, options)
 
 
 def _outputs(predictor: Predictor, site: _Site, views: Views, progress: Progress) -> Outputs:

@@ -24,6 +24,14 @@ from residerm.inference import ModelDescription
 FILE = "explanations.json"
 
 
+class NearTrainingImage(Options):
+    """A training image whose features are near; similarity is the cosine between them."""
+
+    image: str
+    label: str
+    similarity: float
+
+
 class ExplainedImage(Options):
     """One image: what the model says of it, and the evidence of each place, in logits, from the top left."""
 
@@ -39,6 +47,7 @@ class ExplainedImage(Options):
     stage: str
     value: float
     map: list[list[float]]
+    neighbours: tuple[NearTrainingImage, ...] = ()
 
 
 class FailedImage(Options):
@@ -99,6 +108,10 @@ def _entry(one: Explanation, description: ModelDescription, picture: str) -> Exp
         stage=one.stage,
         value=round(one.value, 4),
         map=[[round(value, 4) for value in row] for row in one.map.tolist()],
+        neighbours=tuple(
+            NearTrainingImage(image=near.image_id, label=near.label, similarity=round(near.similarity, 4))
+            for near in one.neighbours
+        ),
     )
 
 

@@ -24,6 +24,8 @@ from residerm.explanation.evidence import Evidence
 from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
 from residerm.inference import Predictor
 from residerm.inference.answers import Answers, Rule
+from residerm.inference.bundle import read_neighbours
+from residerm.inference.neighbours import TrainingImages
 from residerm.inference.sources import Source, find_sources
 from residerm.outputs import Outputs
 from residerm.parallel import cores
@@ -32,6 +34,16 @@ from residerm.progress import SILENT, Progress
 PANEL = 320  # pixels along a side of the image as it is shown
 
 _Read = tuple[np.ndarray, np.ndarray] | str
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingNeighbour:
+    """A training image whose features are near those of the image."""
+
+    image_id: str
+    label: str  # its class
+    similarity: float  # the cosine of the angle between the features; 1 for the same image
+    picture: np.ndarray | None = None  # (h, w, 3) uint8; None where the model keeps no pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +58,7 @@ class Explanation:
     probabilities: tuple[float, ...] = ()  # calibrated, where the model was
     prediction_set: tuple[str, ...] | None = None  # None: the model has no trust fitted
     remarks: tuple[str, ...] = ()  # why the answer is not to be relied on
+    neighbours: tuple[TrainingNeighbour, ...] = ()  # the nearest first
     method: Method = "cam"
     stage: str = ""
     value: float = 0.0  # of the target, in logits
@@ -66,6 +79,8 @@ class _Question:
     other: int | None
     method: Method | None
     stage: str | None
+    neighbours: int = 0
+    training: TrainingImages | None = None  # among which neighbours are looked for
 
     def target(self, outputs: Outputs, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The numbers of the classes that are explained, and the weights of the logits."""
@@ -84,12 +99,15 @@ def explain(
     *,
     stage: str | None = None,
     compare: tuple[str, str] | None = None,
+    neighbours: int = 0,
     batch_size: int = 16,
     progress: Progress = SILENT,
 ) -> Iterator[Explanation]:
     """The evidence for a class, or for the predicted one, in image files, in the order in which they are given."""
     subject = Subject.open(model)
     question = _question(subject.predictor.description.classes, class_, compare, method, stage)
+    if neighbours:
+        question = replace(question, neighbours=neighbours, training=_training_images(model, subject))
     found = find_sources(images)
     if found.remark:
         progress.remark(found.remark)
@@ -111,6 +129,12 @@ def _question(
         raise UsageError(f"`method={method}`: the methods are {', '.join(METHODS)}.{nearest(method, METHODS)}")
     first, second = compare or (class_, None)
     return _Question(_number(classes, first), _number(classes, second), method, stage)
+
+
+def _training_images(model: str | Path | Predictor, subject: Subject) -> TrainingImages:
+    if isinstance(model, Predictor):
+        raise UsageError("`neighbours`: a predictor knows no training images; give the run or bundle that has them")
+    return read_neighbours(Path(model), subject.predictor.description)
 
 
 def _number(classes: Sequence[str], name: str | None) -> int | None:
@@ -160,6 +184,7 @@ def _answers(
     numbers, weights = question.target(outputs, answers.predicted)
     evidence = _evidence(subject, question, pixels, outputs, weights)
     values = target.values(outputs.logits, weights)
+    near = _neighbours(question, outputs, classes)
     for place, (name, _, larger) in enumerate(pairs):
         yield replace(
             _verdict(answers, place, classes),
@@ -171,6 +196,7 @@ def _answers(
             value=float(values[place]),
             map=evidence.maps[place],
             shown=larger,
+            neighbours=near[place],
         )
 
 
@@ -185,6 +211,18 @@ def _verdict(answers: Answers, place: int, classes: Sequence[str]) -> Explanatio
         prediction_set=None if inside is None else tuple(np.array(classes)[inside].tolist()),
         remarks=answers.remarks[place],
     )
+
+
+def _neighbours(
+    question: _Question, outputs: Outputs, classes: Sequence[str]
+) -> Sequence[tuple[TrainingNeighbour, ...]]:
+    if question.training is None or outputs.features is None:
+        return [()] * len(outputs)
+    found = question.training.nearest(outputs.features, question.neighbours)
+    return [
+        tuple(TrainingNeighbour(one.image_id, classes[one.label], one.similarity, one.picture) for one in near)
+        for near in found
+    ]
 
 
 def _evidence(

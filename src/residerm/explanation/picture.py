@@ -23,6 +23,8 @@ from residerm.taxonomy import NAMES
 _MARGIN, _GAP = 28, 18
 _WIDTH = 2 * _MARGIN + 3 * PANEL + 2 * _GAP
 _TOP, _ROW = 96, 24  # where the panels begin; the height of a class
+_IN_ROW, _THUMBNAIL = 8, 108  # neighbours in a row; pixels along a side of their pictures
+_CAPTION = 54  # the height of what is written below one
 _INK, _PALE, _LINE, _BAR = (25, 25, 28), (105, 105, 112), (205, 205, 210), (120, 120, 128)
 _NOTE = "Red and blue show what this model used, not what is so: a model can be right for a wrong reason."
 
@@ -30,13 +32,15 @@ _NOTE = "Red and blue show what this model used, not what is so: a model can be 
 def draw(explanation: Explanation, classes: Sequence[str]) -> Image.Image:
     """The picture of one explanation, for a model with these classes."""
     below = _TOP + PANEL + 44
-    height = below + max(len(classes) * _ROW + 34, 190) + 54
+    neighbours = below + max(len(classes) * _ROW + 34, 190)
+    height = neighbours + _height_of_neighbours(explanation) + 54
     image = Image.new("RGB", (_WIDTH, height), "white")
     canvas = ImageDraw.Draw(image)
     _heading(canvas, explanation)
     _panels(image, canvas, explanation)
     _probabilities(canvas, explanation, classes, below)
     _scale(image, canvas, explanation, below)
+    _neighbours(image, canvas, explanation, neighbours)
     canvas.line((_MARGIN, height - 46, _WIDTH - _MARGIN, height - 46), fill=_LINE)
     canvas.text((_MARGIN, height - 36), DISCLAIMER, _INK, _font(14))
     return image
@@ -116,6 +120,34 @@ def _scale(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explana
     canvas.text((left + width, top + 74), f"for {explanation.explained}", _INK, _font(15), anchor="ra")
     for number, line in enumerate(_sentences(explanation)):
         canvas.text((left, top + 104 + 19 * number), line, _PALE, _font(13))
+
+
+def _neighbours(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explanation, top: int) -> None:
+    """The nearest training images, with class, similarity and id, and their pictures where the model has them."""
+    if not explanation.neighbours:
+        return
+    canvas.text((_MARGIN, top + 14), "Most similar training images, by the model's features", _INK, _font(16))
+    width, side = (_WIDTH - 2 * _MARGIN + 18) // _IN_ROW, _side_of_pictures(explanation)
+    for number, one in enumerate(explanation.neighbours):
+        left = _MARGIN + number % _IN_ROW * width
+        y = top + 44 + number // _IN_ROW * (side + _CAPTION)
+        if one.picture is not None:
+            small = Image.fromarray(one.picture).resize((side, side), Image.Resampling.LANCZOS)
+            image.paste(small, (left, y))
+            canvas.rectangle((left - 1, y - 1, left + side, y + side), outline=_LINE)
+        canvas.text(
+            (left, y + side + 6), _fitted(f"{one.label}  {one.similarity:.2f}", width - 10, _font(15)), _INK, _font(15)
+        )
+        canvas.text((left, y + side + 27), _fitted(one.image_id, width - 10, _font(13)), _PALE, _font(13))
+
+
+def _height_of_neighbours(explanation: Explanation) -> int:
+    rows = -(-len(explanation.neighbours) // _IN_ROW)
+    return rows and 44 + rows * (_side_of_pictures(explanation) + _CAPTION)
+
+
+def _side_of_pictures(explanation: Explanation) -> int:
+    return _THUMBNAIL if any(one.picture is not None for one in explanation.neighbours) else 0
 
 
 def _at(stage: str) -> str:

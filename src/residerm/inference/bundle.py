@@ -4,6 +4,7 @@
     model.safetensors    the weights; of an ensemble members/0, members/1, … are bundles of their own
     seen.npz             hashes of the images that it was trained on or chosen by
     trust.npz            what calibration, prediction sets and abstention need
+    neighbours.npz       features, classes and ids of training images; the model works without it
 
 An exported bundle (see `exported`) has a graph in the place of the weights. Nothing in a bundle can run code.
 """
@@ -20,6 +21,7 @@ from pydantic import ValidationError
 from residerm.errors import UsageError
 from residerm.files import new_folder
 from residerm.inference.description import ModelDescription
+from residerm.inference.neighbours import TrainingImages
 from residerm.inference.seen import Seen
 from residerm.inference.validation import BundleError, read_small_file, require_sound_weights
 from residerm.trust import Trust
@@ -35,6 +37,7 @@ __all__ = [
     "join_members",
     "read_bundle",
     "read_description",
+    "read_neighbours",
     "read_network",
     "read_seen",
     "read_seen_of_all",
@@ -44,7 +47,8 @@ __all__ = [
     "write_ensemble",
 ]
 
-WEIGHTS, DESCRIPTION, TRUST, SEEN, MEMBERS = "model.safetensors", "model.json", "trust.npz", "seen.npz", "members"
+WEIGHTS, DESCRIPTION, MEMBERS = "model.safetensors", "model.json", "members"
+TRUST, SEEN, NEIGHBOURS = "trust.npz", "seen.npz", "neighbours.npz"
 STARTER = Path(__file__).parents[1] / "starter"  # the model that comes with residerm
 
 
@@ -54,6 +58,7 @@ def write_bundle(
     folder: Path,
     trust: Trust | None = None,
     seen: Seen | None = None,
+    neighbours: TrainingImages | None = None,
     *,
     replace: bool = False,
 ) -> Path:
@@ -67,11 +72,16 @@ def write_bundle(
             trust.save(partial / TRUST)
         if seen:
             seen.write(partial / SEEN)
+        if neighbours:
+            neighbours.write(partial / NEIGHBOURS)
     return folder
 
 
-def replace_trust(source: Path, target: Path, trust: Trust) -> Path:
-    """Write a bundle like another one, whatever runtime it is for, with this trust, into a new folder."""
+def replace_trust(source: Path, target: Path, trust: Trust, neighbours: TrainingImages | None = None) -> Path:
+    """Write a bundle like another one, whatever runtime it is for, with this trust, into a new folder.
+
+    What it keeps of training images stays, unless other ones are given.
+    """
     description = read_description(source).model_copy(update={"trust": trust.summary})
     with new_folder(target) as partial:
         ignored = shutil.ignore_patterns(TRUST, DESCRIPTION)
@@ -82,6 +92,8 @@ def replace_trust(source: Path, target: Path, trust: Trust) -> Path:
             ignore=lambda at, names: ignored(at, names) if at == str(source) else [],
         )
         trust.save(partial / TRUST)
+        if neighbours:
+            neighbours.write(partial / NEIGHBOURS)
         (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
     return target
 
@@ -146,6 +158,17 @@ def read_trust(path: Path) -> Trust | None:
     if trust.classes != description.classes:
         raise BundleError(f"{folder / TRUST} was fitted for other classes than those of {DESCRIPTION}")
     return trust
+
+
+def read_neighbours(path: Path, description: ModelDescription) -> TrainingImages:
+    """The training images that a bundle or a run keeps, as its loaded model describes itself; refused without any."""
+    folder = find_bundle(path)
+    if not (folder / NEIGHBOURS).exists():
+        raise UsageError(
+            f"`neighbours`: {path} keeps no training images ({NEIGHBOURS}); models that residerm trains do, unless "
+            "they are ensembles or soups, or have no features"
+        )
+    return TrainingImages.read(folder / NEIGHBOURS, description)
 
 
 def read_seen(path: Path) -> Seen | None:

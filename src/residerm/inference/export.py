@@ -20,6 +20,7 @@ from residerm.extras import missing_extra
 from residerm.files import new_folder
 from residerm.inference.bundle import (
     DESCRIPTION,
+    NEIGHBOURS,
     SEEN,
     TRUST,
     find_bundle,
@@ -186,7 +187,8 @@ def _require_passed(record: ParityRecord) -> None:
 
 def _carry(models: Sequence[Path], folder: Path) -> None:
     """Take along what was fitted for the model, and what it has seen."""
-    if len(models) == 1 and (trust := find_bundle(models[0]) / TRUST).exists():
-        shutil.copyfile(trust, folder / TRUST)
+    for name in (TRUST, NEIGHBOURS):  # of one model alone: an ensemble has other answers and features
+        if len(models) == 1 and (kept := find_bundle(models[0]) / name).exists():
+            shutil.copyfile(kept, folder / name)
     if seen := read_seen_of_all(models):
         seen.write(folder / SEEN)

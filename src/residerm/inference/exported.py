@@ -5,6 +5,7 @@
     classifier.npz    weight and bias of the linear layer behind the mean of the maps, where there is one
     parity.json       that it gives what the network in torch gives: see `parity`
     trust.npz         what calibration, prediction sets and abstention need, once that was fitted
+    neighbours.npz    features, classes and ids of training images
     seen.npz          hashes of the images that the model was trained on or chosen by
     MODEL_CARD.md, LICENCE.txt
 
@@ -14,11 +15,11 @@ bundle is refused.
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from residerm.arrays import read_arrays
 from residerm.inference.description import ModelDescription
 from residerm.inference.parity import PARITY, ParityRecord
 from residerm.inference.runtimes import Classifier
@@ -26,6 +27,7 @@ from residerm.inference.validation import BundleError
 
 ONNX, OPENVINO = ("model.onnx",), ("model.xml", "model.bin")
 CLASSIFIER = "classifier.npz"
+_MOST_BYTES = 2**28
 
 
 def is_exported(folder: Path) -> bool:
@@ -51,9 +53,9 @@ def read_classifier(folder: Path, description: ModelDescription) -> Classifier |
         return None
     path = folder / CLASSIFIER
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            weight, bias = arrays["weight"], arrays["bias"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path, _MOST_BYTES)
+        weight, bias = arrays["weight"], arrays["bias"]
+    except (OSError, ValueError, KeyError) as error:
         raise BundleError(f"{path} cannot be read ({error}); the bundle is damaged") from error
     shapes = (weight.shape, bias.shape)
     classes = len(description.classes)

@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from residerm.arrays import read_arrays
 from residerm.inference.validation import BundleError
 
 Content = tuple[int, int]  # size and CRC-32 of a file; a CRC of 0 is not known
 _BYTES = 8  # of a hash: of a million images, one in ten million is taken for another
-_MOST_TABLES = 64
+_MOST_TABLES, _MOST_BYTES = 64, 2**30
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,11 +80,11 @@ class Seen:
     def read(cls, path: Path) -> Seen:
         """The hashes in a file."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                numbers = range(min(len(arrays.files) // 4, _MOST_TABLES))
-                names = tuple(_Table.__dataclass_fields__)
-                tables = tuple(_Table(*(arrays[f"{number}.{name}"] for name in names)) for number in numbers)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            arrays = read_arrays(path, _MOST_BYTES)
+            numbers = range(min(len(arrays) // 4, _MOST_TABLES))
+            names = tuple(_Table.__dataclass_fields__)
+            tables = tuple(_Table(*(arrays[f"{number}.{name}"] for name in names)) for number in numbers)
+        except (OSError, ValueError, KeyError) as error:
             raise BundleError(f"{path} cannot be read ({error}); the bundle is damaged") from error
         if not tables or not all(map(_is_sound, tables)):
             raise BundleError(f"{path} does not hold hashes of what the model has seen; the bundle is damaged")

@@ -19,9 +19,15 @@ class Consequence:
     non_commercial: bool = False
 
 
+def allows_copies(licence: str) -> bool:
+    """Whether a licence is known to allow small copies of the images to be handed on, with their source named."""
+    spelled = _spelled(licence)
+    return spelled.startswith(("cc0", "cc-by")) and "-nd" not in spelled
+
+
 def consequence(licence: str) -> Consequence:
     """What follows from a licence as an archive states it, such as "CC BY-NC 4.0"."""
-    spelled = re.sub(r"[\s_]+", "-", licence.strip().lower())
+    spelled = _spelled(licence)
     if "-nc" in spelled:
         return Consequence(
             spelled if spelled.startswith("cc-") else "other",
@@ -45,3 +51,7 @@ def consequence(licence: str) -> Consequence:
         "unknown",
         f"The licence of the images is {licence}. Find out what it allows before the model is used or handed on.",
     )
+
+
+def _spelled(licence: str) -> str:
+    return re.sub(r"[\s_]+", "-", licence.strip().lower())

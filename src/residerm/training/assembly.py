@@ -24,6 +24,7 @@ from residerm.training.checkpoint import Checkpoints, State
 from residerm.training.distillation import Distillation, ask_teacher, require_teacher
 from residerm.training.hardware import synchronised
 from residerm.training.loop import Trainer
+from residerm.training.neighbours import require_licence
 from residerm.training.objective import Classification
 from residerm.training.recipe import MovingAverage, loss_for, optimizer_for
 from residerm.training.start import begin
@@ -39,6 +40,7 @@ def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
         _refuse_what_cannot_grow(options.grow_from, experiment)
     if experiment.distillation.teacher is not None:
         require_teacher(experiment.distillation.teacher, dataset.records.classes)
+    require_licence(dataset.records.layout.licence, experiment.neighbours)
     return dataset
 
 

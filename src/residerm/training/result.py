@@ -19,6 +19,7 @@ from residerm.models.model import Model
 from residerm.runs import Epoch, Run, Summary
 from residerm.training.checkpoint import load_weights
 from residerm.training.loop import Trainer
+from residerm.training.neighbours import kept_images, reference_of
 from residerm.training.trust import fit_trust
 
 
@@ -29,8 +30,11 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
     load_weights(model, run.best, trainer.fabric.device)
     chosen = state.rows[state.kept_epoch - 1]
     description = describe(dataset, model, trainer.objective.prior, chosen)
-    trust = fit_trust(Predictor(description, TorchRuntime(model)), dataset, dataset.experiment.trust, trainer.progress)
-    write_bundle(model, description, run.bundle, trust, seen_by(dataset), replace=True)
+    predictor, experiment = Predictor(description, TorchRuntime(model)), dataset.experiment
+    reference = reference_of(predictor, dataset, trainer.progress)
+    trust = fit_trust(predictor, dataset, reference, experiment.trust, trainer.progress)
+    neighbours = kept_images(reference, dataset, experiment.neighbours)
+    write_bundle(model, description, run.bundle, trust, seen_by(dataset), neighbours, replace=True)
     run.write_summary(
         Summary(
             stopped=stopped,

@@ -1,7 +1,7 @@
 """The end of a training: calibration, thresholds and outlier statistics, from images as they are, without augmentation.
 
-The validation part gives calibration and thresholds, once for single views and once for the mean of eight; the training
-part gives the features that are ordinary, from at most 500 images of each class.
+The validation part gives calibration and thresholds, once for single views and once for the mean of eight; some images
+of the training part (see `neighbours`) give the features that are ordinary.
 """
 
 from __future__ import annotations
@@ -15,31 +15,32 @@ from residerm.errors import ResidermError
 from residerm.inference import Predictor
 from residerm.outputs import Outputs, Views, concatenated
 from residerm.progress import SILENT, Progress
+from residerm.training.neighbours import Reference
 from residerm.trust import Trust
 
-IMAGES_OF_CLASS = 500
 _BATCH = 256
 
 
 def fit_trust(
-    predictor: Predictor, dataset: Dataset, options: TrustOptions, progress: Progress = SILENT
+    predictor: Predictor, dataset: Dataset, reference: Reference, options: TrustOptions, progress: Progress = SILENT
 ) -> Trust | None:
     """What the validation part supports; None, with a remark that says why, where it supports nothing."""
     try:
-        return _fit(predictor, dataset, options, progress)
+        return _fit(predictor, dataset, reference, options, progress)
     except ResidermError as error:
         progress.remark(f"answers are neither calibrated nor judged: {error}")
         return None
 
 
-def _fit(predictor: Predictor, dataset: Dataset, options: TrustOptions, progress: Progress) -> Trust:
+def _fit(
+    predictor: Predictor, dataset: Dataset, reference: Reference, options: TrustOptions, progress: Progress
+) -> Trust:
     labels, rows = dataset.records.labels, dataset.validation_rows
-    some = evenly(dataset.training_rows, labels, len(predictor.description.classes))
-    asked = _Asked(predictor, dataset.cache, progress, total=9 * len(rows) + len(some))
-    validation, training = asked.outputs(rows), asked.outputs(some)
+    asked = _Asked(predictor, dataset.cache, progress, total=9 * len(rows))
+    validation = asked.outputs(rows)
     known, groups = labels[rows], dataset.records.groups[rows]
     trust = Trust.fit(
-        validation.logits, known, groups, validation.features, training.features, labels[some],
+        validation.logits, known, groups, validation.features, reference.outputs.features, labels[reference.rows],
         classes=predictor.description.classes, options=options,
     )  # fmt: skip
     return trust.with_eight_views(asked.outputs(rows, views=8), known, groups)
@@ -61,10 +62,3 @@ class _Asked:
             self._done += len(some) * views
             self._progress.advance("calibrating", self._done, self._total, unit="views")
         return concatenated(parts[1:] or parts)
-
-
-def evenly(rows: np.ndarray, labels: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
-    """At most 500 of the rows of each class, drawn at random, in their own order."""
-    generator = np.random.default_rng(seed)
-    drawn = [generator.permutation(rows[labels[rows] == number])[:IMAGES_OF_CLASS] for number in range(classes)]
-    return np.sort(np.concatenate(drawn))

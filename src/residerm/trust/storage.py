@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from residerm.arrays import read_arrays, require_finite_arrays
 from residerm.errors import ResidermError, explain
 from residerm.files import new_file
 from residerm.trust.abstention import Abstention
@@ -57,10 +56,12 @@ def save(kept: Kept, path: Path) -> Path:
 def load(path: Path) -> Kept:
     """Read everything; a file that is damaged, too large or not of this kind is refused."""
     try:
-        return _read(_arrays(path))
+        arrays = read_arrays(path, _MOST_BYTES)
+        require_finite_arrays(arrays, infinite=_MAY_BE_INFINITE)
+        return _read(arrays)
     except OSError as error:
         raise TrustError(f"{path}: {explain(error)}") from error
-    except (ValueError, KeyError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error, ValidationError) as error:
+    except (ValueError, KeyError, ValidationError) as error:
         reason = str(error).partition("\n")[0]
         raise TrustError(f"{path} is damaged or of another version of residerm ({reason})") from error
 
@@ -87,18 +88,6 @@ def _of_judge(judge: Judge, prefix: str) -> dict[str, np.ndarray]:
             "lesion": decision.groups,
         }
     return {f"{prefix}/{name}": values for name, values in arrays.items()}
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as packed:
-        if sum(member.file_size for member in packed.infolist()) > _MOST_BYTES:
-            raise ValueError("it is larger than any that residerm writes")
-    with np.load(path, allow_pickle=False) as opened:
-        arrays = {name: opened[name] for name in opened.files}
-    for name, values in arrays.items():
-        if values.dtype.kind == "f" and not name.endswith(_MAY_BE_INFINITE) and not np.isfinite(values).all():
-            raise ValueError(f"{name} is not finite")
-    return arrays
 
 
 def _read(arrays: Arrays) -> Kept:
