@@ -68,7 +68,7 @@ def test_a_teacher_is_asked_for_the_training_images_alone_at_its_own_size(archiv
     assert not taught[others].any()
     at_its_size = Dataset.open(Experiment.from_flat({"path": archive, "size": 40}, "test"))
     expected = load(teacher).outputs(at_its_size.cache.pixels[rows[:3]], views=8).logits
-    np.testing.assert_allclose(taught[rows[:3]], expected, atol=1e-5)
+    np.testing.assert_allclose(taught[rows[:3]], expected, atol=5e-3 if torch.cuda.is_available() else 1e-5)  # TF32
 
 
 def test_a_network_learns_from_a_teacher(archive: Path, teacher: Path, tmp_path: Path) -> None:
