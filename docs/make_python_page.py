@@ -9,21 +9,33 @@ from textwrap import dedent
 from residerm import commands
 
 PAGE = Path(__file__).with_name("python.md")
+FUNCTIONS = [name for functions in commands.COMMANDS.values() for name in functions]
+NOT_RUN = ("demo", "fetch", "serve", "bench_service")  # they take minutes, download, or do not return
 _HEAD = """# From Python
 
-This page is made from the docstrings (`make docs`); a test runs every example, in this order.
+This page is made from the docstrings (`make docs`). A test runs the examples in this order, except those that take
+minutes, download, or do not return: `demo`, `fetch`, `serve` and `bench_service`.
 """
 
 
 def page() -> str:
     """The whole page."""
     about = inspect.getdoc(commands) or ""
-    return "\n".join([_HEAD, _fenced(about), *(_section(name) for name in commands.COMMANDS)]).rstrip() + "\n"
+    return "\n".join([_HEAD, _fenced(about), _table(), *(_section(name) for name in FUNCTIONS)]).rstrip() + "\n"
 
 
 def examples() -> str:
     """The code of all examples, one after another."""
-    return "\n".join(_parts(name)[1] for name in commands.COMMANDS)
+    return "\n".join(_parts(name)[1] for name in FUNCTIONS if name not in NOT_RUN)
+
+
+def _table() -> str:
+    """Which function does what a command does."""
+    lines = [
+        f"| `residerm {command}` | {', '.join(f'[`{name}`](#residerm{name})' for name in functions)} |"
+        for command, functions in commands.COMMANDS.items()
+    ]
+    return "\n".join(["| command | functions |", "|---|---|", *lines, ""])
 
 
 def _section(name: str) -> str:
@@ -32,7 +44,7 @@ def _section(name: str) -> str:
     names = ", ".join(
         f"**{one.name}" if one.kind is one.VAR_KEYWORD else one.name for one in signature.parameters.values()
     )
-    return f"## `residerm.{name}({names})`\n\n{text}\n\n```python\n{example}\n```\n"
+    return f"## `residerm.{name}`\n\n`{name}({names})`\n\n{text}\n\n```python\n{example}\n```\n"
 
 
 def _parts(name: str) -> tuple[str, str]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
+import inspect
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cyclopts import App
 from PIL import Image
 
 import residerm
 from residerm import commands
+from residerm.cli import app
+from residerm.commands.arguments import sources_of
 from residerm.errors import UsageError
 from residerm.runs import Run
 
@@ -44,7 +49,7 @@ def test_every_example_runs(done: dict[str, object]) -> None:
     assert done["statistics"].images == 210
     assert done["run"].summary.epochs == 2
     assert (done["run"].folder / "evaluations" / done["evaluation"].folder.name).is_dir()
-    assert done["speeds"]["images_per_second"]["loop"] > 0
+    assert done["speeds"].images_per_second["loop"] > 0
     assert (done["folder"] / "preview.png").is_file()
 
 
@@ -57,9 +62,40 @@ def test_one_image_however_it_is_given(done: dict[str, object]) -> None:
     assert not any(line.error for line in lines)
 
 
-def test_names_are_those_of_the_commands() -> None:
-    for name in commands.COMMANDS:
-        assert getattr(residerm, name) is getattr(commands, name)
+def test_every_command_has_its_functions() -> None:
+    """Each command of `residerm --help` and of its groups, and nothing else, is in the table of docs/python.md."""
+    assert set(commands.COMMANDS) == set(typed(app))
+    for command, functions in commands.COMMANDS.items():
+        verb = command.rpartition(" ")[2]
+        assert any(verb.removesuffix("s") in name for name in functions), command
+    names = [name for functions in commands.COMMANDS.values() for name in functions]
+    assert sorted(names) == sorted(set(commands.__all__) - {"COMMANDS"})
+
+
+def typed(group: App, before: str = "") -> list[str]:
+    """The commands below a group, as they are typed."""
+    names = [name for name in group if not name.startswith("-")]
+    groups = {name: group[name] for name in names if name in ("data", "theory")}
+    below = [command for name, inner in groups.items() for command in typed(inner, f"{name} ")]
+    return [before + name for name in names if name not in groups] + below
+
+
+def test_functions_are_in_the_package_and_known_to_type_checkers() -> None:
+    stub = ast.parse(Path(residerm.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
+    imported = {name.name for line in stub.body if isinstance(line, ast.ImportFrom) for name in line.names}
+    assert imported == set(residerm.__all__) - {"__version__"}
+    for functions in commands.COMMANDS.values():
+        for name in functions:
+            assert getattr(residerm, name) is getattr(commands, name)
+            assert "Example:" in (inspect.getdoc(getattr(commands, name)) or "")
+
+
+def test_options_of_functions_are_flat() -> None:
+    """A function takes options by their names; groups of them are what the command line has."""
+    for functions in commands.COMMANDS.values():
+        for name in functions:
+            for parameter in inspect.signature(getattr(commands, name)).parameters.values():
+                assert "Options" not in str(parameter.annotation), name
 
 
 @pytest.mark.parametrize(
@@ -74,8 +110,8 @@ def test_names_are_those_of_the_commands() -> None:
         (lambda: residerm.evaluate("nowhere", ttta=True), "evaluate: there is no option 'ttta'. Did you mean tta"),
         (lambda: residerm.split("nowhere", test=2), "split: test is 2"),
         (lambda: residerm.synth("nowhere", images=3), "synth: images is 3"),
-        (lambda: commands._source(np.zeros((4, 4, 3)), 2), "image 2: an array of images is uint8"),
-        (lambda: commands._source(3, 1), "image 1: give a path, bytes"),
+        (lambda: sources_of([b"", np.zeros((4, 4, 3))]), "image 2: an array of images is uint8"),
+        (lambda: sources_of(3), "image 1: give a path, bytes"),
     ],
 )
 def test_what_cannot_be_is_refused(call, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

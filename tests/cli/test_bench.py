@@ -1,4 +1,4 @@
-"""`residerm bench`: the three contenders, and a run of its own."""
+"""`residerm bench`: the three contenders, and start of a run."""
 
 import json
 from pathlib import Path
@@ -24,17 +24,17 @@ def test_all_three_are_measured_and_compared(archive: Path, capsys: pytest.Captu
     assert all(speed > 0 for speed in speeds.values())
     assert ratios["loop/bare"] == pytest.approx(speeds["loop"] / speeds["bare"])  # of one round
     assert ratios["loop/plain"] == pytest.approx(speeds["loop"] / speeds["plain"])
-    assert 0 < result["run"]["imports_seconds"] < result["run"]["run_seconds"]
-    assert result["run"]["peak_private_bytes"] > 50e6  # torch alone
+    assert 0 < result["startup"]["imports_seconds"] < result["startup"]["run_seconds"]
+    assert result["startup"]["peak_private_bytes"] > 50e6  # torch alone
     assert result["parameters"] == 20_819
 
 
 def test_only_what_is_asked_for(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-run"]) == 0
+    assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-startup"]) == 0
     printed = capsys.readouterr().out
     assert "bare step" in printed
     assert "plain loop" not in printed
-    assert "a run of its own" not in printed
+    assert "start of a run" not in printed
 
 
 def test_without_torchvision_the_rest_is_measured(
@@ -44,7 +44,7 @@ def test_without_torchvision_the_rest_is_measured(
         raise RuntimeError("operator torchvision::nms does not exist")
 
     monkeypatch.setattr("residerm.training.plain.PlainLoop.__init__", broken)
-    assert cli.run(["bench", str(archive), *QUICK, "--no-run"]) == 0
+    assert cli.run(["bench", str(archive), *QUICK, "--no-startup"]) == 0
     printed = capsys.readouterr().out
     assert "plain: not measured, torchvision cannot be imported here" in printed
     assert "loop to bare" in printed
@@ -63,7 +63,7 @@ def test_nothing_is_left_in_the_current_folder(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("residerm.training.loop._SECONDS_BETWEEN_CHECKPOINTS", -1)
     monkeypatch.setattr("residerm.training.dry_run._SECONDS", 0.01)
-    assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-run"]) == 0
+    assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-startup"]) == 0
     assert "1 rounds take about" in capsys.readouterr().err
     assert cli.run(["train", str(archive), *QUICK[:6], "--dry-run"]) == 0
     assert "images/s" in capsys.readouterr().out
@@ -93,10 +93,10 @@ def test_ctrl_c_shows_what_there_is(
     assert cli.run(["bench", str(archive), *options]) == 130
     result = json.loads(capsys.readouterr().out)
     assert len(result["rounds"]["loop"]) == len(result["rounds"]["bare"]) == 2
-    assert "run" not in result
+    assert result["startup"] is None
 
 
 def test_a_limit_on_the_minutes_leaves_one_round(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--minutes", "0.000001", "--no-plain", "--no-run"]
+    options = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--minutes", "0.000001", "--no-plain", "--no-startup"]
     assert cli.run(["bench", str(archive), *options, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rounds"]["loop"]) == 1

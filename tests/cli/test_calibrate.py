@@ -8,7 +8,6 @@ import pytest
 
 import residerm
 from residerm import cli
-from residerm.config import CalibrateOptions
 from residerm.inference import load
 
 SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
@@ -62,9 +61,9 @@ def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: P
     moved = tmp_path / "moved"
     moved.symlink_to(archive, target_is_directory=True)
     with pytest.raises(residerm.errors.UsageError, match="is the archive that"):
-        residerm.calibrate(run, CalibrateOptions(data=moved))
+        residerm.calibrate(run, moved)
     other = making.ham10000(tmp_path / "other", lesions=70)
-    calibrated = residerm.calibrate(run, CalibrateOptions(data=other))
+    calibrated = residerm.calibrate(run, other)
     assert calibrated.bundle == run / "bundle-ham10000"
     assert calibrated.summary.lesions < 70
 
@@ -114,5 +113,5 @@ def test_a_model_without_trust_gets_one(run: Path, site: Path, tmp_path: Path) -
     plain = tmp_path / "plain"
     shutil.copytree(run / "bundle", plain)
     (plain / "trust.npz").unlink()
-    bundle = residerm.calibrate(plain, CalibrateOptions(data=site), tmp_path / "new").bundle
+    bundle = residerm.calibrate(plain, site, out=tmp_path / "new").bundle
     assert load(bundle).trust.summary.outliers.score == "energy"

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from residerm import cli, demo
+from residerm import cli, demonstration
 from residerm.config import SyntheticOptions, TrainOptions
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    quick = {name: {**options, "training": TrainOptions(epochs=1)} for name, options in demo._EXPERIMENTS.items()}
-    monkeypatch.setattr(demo, "_EXPERIMENTS", quick)
-    monkeypatch.setattr(demo, "SyntheticOptions", lambda: SyntheticOptions(images=280, width=64, height=48))
+    quick = {
+        name: {**options, "training": TrainOptions(epochs=1)} for name, options in demonstration._EXPERIMENTS.items()
+    }
+    monkeypatch.setattr(demonstration, "_EXPERIMENTS", quick)
+    monkeypatch.setattr(demonstration, "SyntheticOptions", lambda: SyntheticOptions(images=280, width=64, height=48))
     folder = tmp_path / "demo"
     assert cli.run(["demo", "--out", str(folder)]) == 0
     printed = capsys.readouterr().out

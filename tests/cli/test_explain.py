@@ -65,7 +65,7 @@ def test_a_picture_and_the_numbers_of_each_image(model: Path, images: Path, tmp_
 
 def test_every_method_gives_a_map(model: Path, images: Path) -> None:
     for method in METHODS:
-        found = list(residerm.explain(model, [images], "nv", method))
+        found = list(residerm.explain(model, [images], "nv", method=method))
         assert [one.error for one in found] == [""] * 3
         assert all(one.map.ndim == 2 and np.isfinite(one.map).all() for one in found)
         assert all(one.method == method and one.explained == "nv" for one in found)

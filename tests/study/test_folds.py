@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from residerm import cli
 from residerm.errors import UsageError
-from residerm.runs import Run, list_runs
+from residerm.runs import Run, find_runs
 from residerm.study import FoldScores, folds
 
 SMALL = ("--model", "resnet20", "--width", "4", "--size", "32", "--batch-size", "16", "--epochs", "1")
@@ -40,7 +40,7 @@ def document(runs: Path) -> FoldScores:
 
 
 def test_every_image_is_predicted_once_by_the_model_that_has_not_seen_it(runs: Path) -> None:
-    made = list_runs(runs)
+    made = find_runs(runs)
     assert [run.experiment.split.fold for run in made] == [0, 1]
     (table,) = runs.glob("*-all-2-folds/predictions.csv")
     names = [row["image_id"] for row in csv.DictReader(table.open())]
@@ -66,7 +66,7 @@ def test_called_again_it_keeps_finished_folds_and_resumes_the_others(
     archive: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, scores = sorted(runs.iterdir()), document(runs)
-    (list_runs(runs)[1].folder / "summary.json").unlink()
+    (find_runs(runs)[1].folder / "summary.json").unlink()
     assert train(archive, runs) == 0
     shown = capsys.readouterr()
     assert sorted(runs.iterdir()) == before
@@ -87,7 +87,7 @@ def test_an_interrupted_fold_ends_the_whole(
 
 
 def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None:
-    first = list_runs(runs)[0]
+    first = find_runs(runs)[0]
     with pytest.raises(folds.RunError, match="different states of one archive"):
         folds._require_each_image_once([first, first])
 

@@ -17,7 +17,7 @@ from residerm.data.archives import open_archive
 from residerm.errors import UsageError
 from residerm.files import WriteError
 from residerm.inference import load
-from residerm.runs import list_runs
+from residerm.runs import find_runs
 from residerm.theory import readings
 from residerm.theory.depth import PRESETS, Cell, Outcome, Plan, experiment, run_depth
 
@@ -55,7 +55,7 @@ def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path
     out, outcomes = done
     checked = 0
     for one in outcomes:
-        (run,) = list_runs(out / one.cell.name)
+        (run,) = find_runs(out / one.cell.name)
         if run.summary.chosen_epoch != plan.epochs:
             continue  # the bundle then holds other weights than the last ones
         predictor, records = load(run.folder), open_archive(plan.path)

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from residerm.config import FlowOptions
 from residerm.errors import UsageError
 from residerm.models.resnet import ResNet
 from residerm.theory import readings
@@ -193,9 +194,7 @@ def test_powers_that_no_float_holds_are_printed() -> None:
 
 def test_what_cannot_be_followed_is_refused() -> None:
     with pytest.raises(UsageError, match="6n \\+ 2"):
-        flow_of_fresh(depths=(8, 21))
-    with pytest.raises(UsageError, match="`width`"):
-        flow_of_fresh(width=0)
+        flow_of_fresh(options=FlowOptions(depths=(8, 21)))
     with pytest.raises(UsageError, match="no convolution and no linear layer"):
         measure(nn.Flatten(), *batch())
 

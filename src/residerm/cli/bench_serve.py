@@ -6,22 +6,26 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from residerm.cli.console import out, progress, show_json, show_table
+from residerm.config import ServiceBenchOptions
 
 if TYPE_CHECKING:
     from residerm.service.bench import ServiceFigures
     from residerm.service.bench.measure import UnderLoad
 
 
-def bench_serve(model: str, *, seconds: float, requests: int, json: bool) -> None:
+def bench_serve(model: str, options: ServiceBenchOptions, *, json: bool) -> int:
     """Measure the service of a model, and show what came of it."""
     from residerm.service.bench import bench_service
 
     with progress() as shown:
-        figures = bench_service(model, overload_seconds=seconds, hostile_requests=requests, progress=shown)
+        figures = bench_service(
+            model, overload_seconds=options.seconds, hostile_requests=options.requests, progress=shown
+        )
     if json:
         show_json(figures.model_dump(mode="json"))
     else:
         _show(figures)
+    return 0
 
 
 def _show(figures: ServiceFigures) -> None:

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from residerm.cli.console import out, progress
 
 if TYPE_CHECKING:
-    from residerm.demo import Findings
+    from residerm.demonstration import Findings
     from residerm.scores import Estimate
 
 
@@ -24,7 +24,7 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
     output
         New or empty folder for everything.
     """
-    from residerm.demo import demonstrate
+    from residerm.demonstration import demonstrate
 
     with progress("… ") as shown:
         findings = demonstrate(output, shown)
@@ -32,7 +32,7 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
 
 
 def _show(findings: Findings) -> None:
-    from residerm.demo import LINEAR, NETWORK
+    from residerm.demonstration import LINEAR, NETWORK
 
     headline, difference = findings.scores.headline, findings.differences["balanced_accuracy"]
     balanced, auc = headline["balanced_accuracy"], headline["macro_auc"]

@@ -37,7 +37,7 @@ def evaluate_(
     run
         Folder of a finished run; with --data also a bundle, which need not be in the folder of its run.
     """
-    from residerm.evaluation import evaluate
+    from residerm.evaluation.evaluate import evaluate
 
     with progress() as shown:
         evaluation = evaluate(run, options, shown)

@@ -20,7 +20,7 @@ def flags(group: Group | None = None, *, some_are_on: bool = False) -> Parameter
     return Parameter(name="*", group=group, negative_bool="no-" if some_are_on else ())
 
 
-OnByDefault = Annotated[bool, Parameter(negative_bool="no-")]
+BENCH_INFERENCE, BENCH_SERVICE = Group("With --inference", sort_key=20), Group("With --serve", sort_key=21)
 
 # The groups of `train --help`, in the order in which a newcomer needs them.
 DATA, SPLIT, NETWORK, OPTIMISATION, SAMPLING, AUGMENTATION, RESNET, DISTILLATION, TRUST, NEIGHBOURS, MEMBERS = (

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from residerm.cli import options
 from residerm.cli.console import out, progress, remarks
 from residerm.cli.flags import with_flags
 from residerm.cli.options import Archive, flags
-from residerm.commands import make_experiment
+from residerm.commands.training import make_experiment
 from residerm.config import (
     ArchiveOptions,
     AugmentOptions,
@@ -88,7 +88,7 @@ def train_(
 
 def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
     """The experiment of flags, a file and a preset: flags go before the file, and the file before the preset."""
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     for group in groups:
         given |= group.model_dump(exclude_unset=True)
     return make_experiment(path, given, preset=preset, config=config)

@@ -5,6 +5,7 @@ keys. Nothing here touches a disk: validating a configuration has no side effect
 """
 
 from residerm.config.base import Options
+from residerm.config.bench import BenchOptions, InferenceBenchOptions, ServiceBenchOptions
 from residerm.config.calibration import CalibrateOptions
 from residerm.config.data import (
     ArchiveOptions,
@@ -27,7 +28,7 @@ from residerm.config.network import ModelOptions, ResNetOptions, Shortcut, Stem
 from residerm.config.prediction import PredictOptions
 from residerm.config.presets import PRESETS
 from residerm.config.serving import LogFormat, ServeOptions
-from residerm.config.theory import DepthOptions
+from residerm.config.theory import DepthOptions, DepthPreset, EquationOptions, FlowOptions
 from residerm.config.training import Precision, TrainOptions
 from residerm.config.trust import OutlierScore, TrustOptions
 
@@ -35,15 +36,20 @@ __all__ = [
     "PRESETS",
     "ArchiveOptions",
     "AugmentOptions",
+    "BenchOptions",
     "CalibrateOptions",
     "Decision",
     "DepthOptions",
+    "DepthPreset",
     "DistillationOptions",
+    "EquationOptions",
     "EvaluateOptions",
     "Experiment",
     "ExplainOptions",
     "ExportOptions",
     "ExportPrecision",
+    "FlowOptions",
+    "InferenceBenchOptions",
     "Join",
     "LogFormat",
     "MemberOptions",
@@ -59,6 +65,7 @@ __all__ = [
     "ResNetOptions",
     "SampleOptions",
     "ServeOptions",
+    "ServiceBenchOptions",
     "Shortcut",
     "SplitOptions",
     "Stem",

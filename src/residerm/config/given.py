@@ -41,6 +41,10 @@ class Given:
         except ValidationError as error:
             raise refused(error, self._source) from error
 
+    def rest(self) -> dict[str, object]:
+        """The options that no group has taken."""
+        return dict(self._left)
+
     def refuse_rest(self) -> None:
         """Refuse an option that no group has taken, with the nearest names."""
         for unknown in self._left:

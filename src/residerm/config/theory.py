@@ -1,12 +1,33 @@
-"""Options of `theory depth`: what is changed in its preset."""
+"""Options of the commands of `residerm theory`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from residerm.config.base import Options
+from residerm.config.base import Options, Seed
+
+DepthPreset = Literal["small", "full"]
+
+
+class EquationOptions(Options):
+    """What the equations are checked on."""
+
+    depth: int = Field(56, description="Number of layers of the random residual networks, 6n + 2.")
+    seed: Seed = Field(0, description="Seed of the random networks and images.")
+
+
+class FlowOptions(Options):
+    """New networks whose gradients are measured, at their start and while they train."""
+
+    depths: tuple[int, ...] = Field(
+        (8, 20, 56, 110), min_length=1, description="Numbers of layers of the new networks, each 6n + 2."
+    )
+    width: int = Field(8, ge=1, description="Channels of the first stage of the new networks.")
+    steps: int = Field(200, ge=0, description="Number of training steps of the new networks; 0 trains none.")
+    training_depth: int = Field(32, description="Number of layers of the networks that are trained, 6n + 2.")
+    seed: Seed = Field(0, description="Seed of the weights and of the order of the images.")
 
 
 class DepthOptions(Options):

@@ -10,7 +10,9 @@ does run on.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +24,7 @@ from residerm.models.model import Model
 from residerm.models.networks import AS_PUBLISHED, OWN, classifier_of, is_own, known_names, network, require
 from residerm.models.pretrained import Pretrained
 from residerm.models.weights import load_weights
+from residerm.progress import SILENT, Progress
 
 _LARGEST = 1024  # pixels
 _STEP = 32  # nearly every network runs on its multiples, from some size on
@@ -40,6 +43,31 @@ def find(pattern: str) -> list[str]:
     if not found:
         raise UsageError(f"no model is named like {pattern!r}: give a part of a name.{nearest(pattern, known)}")
     return found
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """A network in the list, with its cost for one image; None where it does not run on images of that size."""
+
+    name: str
+    source: Literal["residerm", "timm"]
+    size: int
+    classes: int
+    parameters: int | None
+    multiply_adds: int | None
+
+
+def list_models(
+    pattern: str | None = None, *, size: int = 64, classes: int = 7, progress: Progress = SILENT
+) -> list[ListedModel]:
+    """Our own networks, or those that match a pattern, with their cost."""
+    names, models = find(pattern) if pattern else list(OWN), []
+    for done, name in enumerate(names, start=1):
+        cost = measure(name, classes, size)
+        costs = (cost.parameters, cost.multiply_adds) if cost else (None, None)
+        models.append(ListedModel(name, "residerm" if is_own(name) else "timm", size, classes, *costs))
+        progress.advance("counting", done, len(names), unit="models")
+    return models
 
 
 def build(

@@ -14,7 +14,7 @@ from pydantic import Field
 from residerm.documents import Section
 from residerm.errors import ResidermError
 from residerm.report.material import main_evaluation
-from residerm.runs import Run, list_runs
+from residerm.runs import Run, find_runs
 from residerm.scores import Estimate
 
 Sort = Literal["started", "test", "validation"]
@@ -45,7 +45,7 @@ class RunLine(Section):
 
 def overview(folder: Path, sort: Sort = "started") -> list[RunLine]:
     """The runs in a folder, those of one task together."""
-    lines = [_line(run) for run in list_runs(folder)]
+    lines = [_line(run) for run in find_runs(folder)]
     by_score: dict[Sort, Callable[[RunLine], float]] = {
         "started": lambda _: 0.0,
         "validation": lambda line: -line.validation.get(SELECTED, -1.0),

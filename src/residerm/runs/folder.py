@@ -178,7 +178,7 @@ def open_run(path: Path) -> Run:
     return Run(path)
 
 
-def list_runs(parent: Path) -> list[Run]:
+def find_runs(parent: Path) -> list[Run]:
     """The runs in a folder, oldest first."""
     if not parent.is_dir():
         raise UsageError(f"{parent} is no folder: FOLDER is where `residerm train` keeps its runs")

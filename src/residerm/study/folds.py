@@ -18,10 +18,10 @@ from typing import Any
 
 from residerm.config import Experiment
 from residerm.errors import ResidermError, UsageError
-from residerm.evaluation import evaluate
+from residerm.evaluation.evaluate import evaluate
 from residerm.files import new_folder
 from residerm.progress import SILENT, Progress
-from residerm.runs import Evaluation, Run, RunError, list_runs
+from residerm.runs import Evaluation, Run, RunError, find_runs
 from residerm.study.results import FoldScores, pool, summarised
 from residerm.training import session
 
@@ -81,7 +81,7 @@ def _with_fold(experiment: Experiment, fold: int) -> Experiment:
 
 def _trained(experiment: Experiment, runs: Path, progress: Progress) -> Run:
     """The finished run of these options; else the last unfinished one, resumed; else a new one."""
-    same = [run for run in list_runs(runs) if _is_of(run, experiment)] if runs.is_dir() else []
+    same = [run for run in find_runs(runs) if _is_of(run, experiment)] if runs.is_dir() else []
     finished = [run for run in same if run.summary is not None and run.bundle.is_dir()]
     if finished:
         progress.remark(f"{finished[-1].folder.name} is finished and kept")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from residerm.config import EquationOptions
 from residerm.progress import SILENT, Progress
 from residerm.theory.check_by_hand import check_by_hand, vanishing_example
 from residerm.theory.check_inside import Inside, fresh_networks, look_inside
@@ -46,8 +47,9 @@ class Report:
         }  # fmt: skip
 
 
-def check(run: Path | None = None, *, depth: int = 56, seed: int = 0, progress: Progress = SILENT) -> Report:
-    """Hold every equation against its oracle; with a run, look into its network too."""
+def check(run: Path | None = None, options: EquationOptions = EquationOptions(), progress: Progress = SILENT) -> Report:
+    """Check every equation against its oracle; with a run, inside its network too."""
+    depth, seed = options.depth, options.seed
     blocks_per_stage(depth)  # refused before work starts
     trained = [_trained(run, progress)] if run else []
     progress.advance("checking", 0, 2, unit="parts", note="the equations by hand")

@@ -29,6 +29,8 @@ from typing_extensions import override
 
 from residerm.config import (
     AugmentOptions,
+    DepthOptions,
+    DepthPreset,
     Experiment,
     ModelOptions,
     Options,
@@ -40,11 +42,11 @@ from residerm.config import (
 from residerm.data.archives import open_archive
 from residerm.data.loading.batches import Batches
 from residerm.data.synthetic import draw_archive
-from residerm.errors import UsageError
+from residerm.errors import UsageError, nearest
 from residerm.files import new_file, new_folder
 from residerm.models.resnet import PUBLISHED
 from residerm.progress import SILENT, Progress, Relay, Row
-from residerm.runs import Run, list_runs
+from residerm.runs import Run, find_runs
 from residerm.theory.depths import blocks_per_stage
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.checkpoint import load_state
@@ -73,12 +75,21 @@ class Plan(Options):
         return [Cell(*one) for one in product(self.seeds, self.depths, (False, True))]
 
 
-PRESETS: Mapping[str, Plan] = MappingProxyType(
+PRESETS: Mapping[DepthPreset, Plan] = MappingProxyType(
     {
         "small": Plan(depths=(20, 56), seeds=(0, 1), epochs=12, width=8, batch_size=32, rate=0.02, precision="float32"),
         "full": Plan(depths=(20, 56), seeds=(0, 1, 2), epochs=24, width=16, batch_size=64, rate=0.01, images=8000),
     }
 )
+
+
+def plan_of(preset: DepthPreset, options: DepthOptions, path: Path | None = None) -> Plan:
+    """A preset with the given options in place of its own."""
+    if preset not in PRESETS:
+        raise UsageError(f"`preset={preset}`: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}")
+    unique = {"depths": tuple(dict.fromkeys(options.depths)), "seeds": tuple(dict.fromkeys(options.seeds))}
+    given = options.model_dump() | unique | {"path": path and path.absolute()}
+    return PRESETS[preset].model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
 
 
 @dataclass(frozen=True)
@@ -217,7 +228,7 @@ def _drawn(plan: Plan, folder: Path) -> Path:
 
 def _train(experiment: Experiment, folder: Path, progress: Progress) -> None:
     """Begin, go on with, or only measure a training, whichever is left to do."""
-    begun = list_runs(folder) if folder.exists() else []
+    begun = find_runs(folder) if folder.exists() else []
     if not begun:
         run = train(experiment, folder, progress)
     elif begun[0].summary is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from residerm.figures import BLUE, FAINT, INK, PALE, RED, SERIES, new_figure, quiet, save
+from residerm.files import new_folder
 from residerm.theory.findings import Finding
 from residerm.theory.flow import Course, FreshFlow, RunFlow, Training
 from residerm.theory.layers import NOTHING, Layer, Measured
@@ -28,6 +30,11 @@ _KIND_COLOURS = (RED, AMBER, OLIVE, BLUE)  # sigmoid, relu, batchnorm, residual
 _BY_SHORTCUT = {"plain": RED, "residual": BLUE}
 _SHADES = ("#a9c4df", "#6f9cc8", "#3b6ea5", "#173a5e")  # from shallow to deep
 _FLOAT32 = -45.0  # log10 of the smallest number that float32 can hold
+
+
+def figures_in(out: str | Path | None) -> AbstractContextManager[Path | None]:
+    """A new folder to draw into, or None where no figures are asked for; one that exists is refused."""
+    return new_folder(Path(out)) if out else nullcontext()
 
 
 def write_check(report: Report, folder: Path) -> list[str]:
@@ -56,9 +63,13 @@ def write_flow(flow: FreshFlow | RunFlow, folder: Path) -> list[str]:
     return _write(folder, figures | ({"training": trainings(flow.trainings)} if flow.trainings else {}))
 
 
-def write_depth(outcomes: Sequence[Outcome], folder: Path) -> list[str]:
-    """Draw what depth does into a folder; the names of the files."""
-    return _write(folder, {"depth": errors_by_depth(outcomes), "course": courses_by_depth(outcomes)})
+def write_depth(outcomes: Sequence[Outcome], out: Path) -> Path:
+    """Draw what depth does into the folder `figures` of the results, unless it is there, and return it."""
+    figures = out / "figures"
+    if not figures.exists():
+        with new_folder(figures) as folder:
+            _write(folder, {"depth": errors_by_depth(outcomes), "course": courses_by_depth(outcomes)})
+    return figures
 
 
 def equations(findings: Sequence[Finding]) -> Figure:

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from residerm.errors import UsageError
+from residerm.config import FlowOptions
 from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Normalise
 from residerm.progress import SILENT, Progress
 from residerm.theory.depths import blocks_per_stage
@@ -25,7 +25,6 @@ from residerm.theory.images import Images, images_of_archive, images_of_run, nam
 from residerm.theory.layers import Measured, measure
 from residerm.theory.plain import KINDS, Kind, Start, network
 
-DEPTHS = (8, 20, 56, 110)
 STARTS: tuple[Start, ...] = ("good", "poor")
 _IMAGES, _SIZE, _BATCH = 256, 32, 32
 _LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which layers are measured
@@ -101,23 +100,16 @@ class RunFlow:
 
 
 def flow_of_fresh(
-    data: Path | None = None,
-    depths: Sequence[int] = DEPTHS,
-    *,
-    width: int = 8,
-    steps: int = 200,
-    training_depth: int = 32,
-    seed: int = 0,
-    progress: Progress = SILENT,
+    data: Path | None = None, options: FlowOptions = FlowOptions(), progress: Progress = SILENT
 ) -> FreshFlow:
     """Measure fresh networks on an archive, or on the synthetic one; then train some, and measure them again."""
-    for depth in (*depths, training_depth):
+    for depth in (*options.depths, options.training_depth):
         blocks_per_stage(depth)  # refused before work starts
-    if not depths or width < 1 or steps < 0:
-        raise UsageError("`depths` needs a depth, `width` at least one channel, and `steps` cannot be negative")
     images = images_of_archive(data, _IMAGES, _SIZE, progress)
-    courses = at_initialisation(images, depths, width=width, seed=seed, progress=progress)
-    learning = while_training(images, training_depth, steps, width=width, seed=seed, progress=progress) if steps else []
+    width, seed, steps = options.width, options.seed, options.steps
+    courses = at_initialisation(images, options.depths, width=width, seed=seed, progress=progress)
+    depth = options.training_depth
+    learning = while_training(images, depth, steps, width=width, seed=seed, progress=progress) if steps else []
     return FreshFlow(images.source, tuple(courses), tuple(learning))
 
 

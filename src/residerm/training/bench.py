@@ -19,42 +19,55 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 import yaml
 from lightning_fabric import Fabric
 
-from residerm.config import Experiment
+from residerm.config import BenchOptions, Experiment, Options
 from residerm.data.dataset import Dataset
 from residerm.errors import ResidermError
 from residerm.inference.precision import choose_precision
-from residerm.models.complexity import measure
+from residerm.models.complexity import Complexity, measure
 from residerm.progress import SILENT, Progress
 from residerm.runs import Environment
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
+from residerm.training.probe import Startup
 from residerm.training.recipe import MovingAverage, optimizer_for
 from residerm.training.stretch import Stretch, stretch_of
 
 _WARM_UP = 5  # steps of the plain loop: as many batches as its workers lay in store, and one
 
 
+class TrainingSpeeds(Options):
+    """What was measured: images per second of each contender, the ratios, and the start of a run."""
+
+    model: str
+    size: int
+    batch_size: int
+    device: str
+    precision: str
+    parameters: int | None
+    multiply_adds: int | None
+    images_per_second: dict[str, float]  # the medians of the rounds
+    rounds: dict[str, list[float]]
+    ratios: dict[str, float]
+    absent: dict[str, str]  # what could not be measured, and why
+    interrupted: bool
+    startup: Startup | None  # None: not asked for, or interrupted
+    environment: Environment
+
+
 def bench(
-    experiment: Experiment,
-    *,
-    rounds: int = 5,
-    steps: int = 20,
-    minutes: float | None = None,
-    plain: bool = True,
-    probe: bool = True,
-    progress: Progress = SILENT,
-) -> dict[str, Any]:
+    experiment: Experiment, options: BenchOptions = BenchOptions(), progress: Progress = SILENT
+) -> TrainingSpeeds:
     """Measure all; speeds of every round, their medians, and the medians of the ratios.
 
     With `minutes`, no round is begun that would not end in this time, but for the first. Ctrl-C ends it too, with what
@@ -69,36 +82,44 @@ def bench(
             "bare": _bare(dataset, fabric),
         }
         absent = {}
-        if plain:
+        if options.plain:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             try:
                 contenders["plain"] = _plain(dataset, fabric, folder)
             except (ImportError, RuntimeError) as error:  # a torchvision that was built for another torch
                 absent["plain"] = f"torchvision cannot be imported here ({error})"
-        turns = _Turns(contenders, steps, progress)
-        turns.take(rounds, minutes)
-        speeds = turns.speeds
-    result = {
-        "model": experiment.network.model,
-        "size": experiment.pixels.size,
-        "batch_size": experiment.training.batch_size,
-        "device": _device(fabric),
-        "precision": choose_precision(experiment.training.precision, fabric.device.type),
-        **_cost(dataset),
-        "images_per_second": {name: statistics.median(values) for name, values in speeds.items()},
-        "rounds": speeds,
-        "absent": absent,
-        "interrupted": turns.interrupted,
-        "ratios": {
-            f"loop/{name}": statistics.median(own / its for own, its in zip(speeds["loop"], values, strict=True))
-            for name, values in speeds.items()
-            if name != "loop"
-        },
-    }
-    if probe and not turns.interrupted:
+        turns = _Turns(contenders, options.steps, progress)
+        turns.take(options.rounds, options.minutes)
+    startup = None
+    if options.startup and not turns.interrupted:
         progress.advance("measuring", 0, 1, unit="runs", note="an epoch in a process of its own")
-        result["run"] = _probe(experiment)
-    return {**result, "environment": Environment.here().plain()}
+        startup = _startup(experiment)
+    cost = _cost(dataset)
+    return TrainingSpeeds(
+        model=experiment.network.model,
+        size=experiment.pixels.size,
+        batch_size=experiment.training.batch_size,
+        device=_device(fabric),
+        precision=choose_precision(experiment.training.precision, fabric.device.type),
+        parameters=cost.parameters if cost else None,
+        multiply_adds=cost.multiply_adds if cost else None,
+        images_per_second={name: statistics.median(values) for name, values in turns.speeds.items()},
+        rounds=turns.speeds,
+        ratios=_ratios(turns.speeds),
+        absent=absent,
+        interrupted=turns.interrupted,
+        startup=startup,
+        environment=Environment.here(),
+    )
+
+
+def _ratios(speeds: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Of the loop to each of the others: the median of the ratios within a round."""
+    return {
+        f"loop/{name}": statistics.median(own / its for own, its in zip(speeds["loop"], values, strict=True))
+        for name, values in speeds.items()
+        if name != "loop"
+    }
 
 
 class _Turns:
@@ -184,7 +205,7 @@ def _plain(dataset: Dataset, fabric: Fabric, folder: Path) -> Stretch:
     return lambda steps: loop.stretch(steps, _WARM_UP)
 
 
-def _probe(experiment: Experiment) -> dict[str, float]:
+def _startup(experiment: Experiment) -> Startup:
     """The start and the memory of a run of one epoch, in a process of its own, when the cache is already there."""
     training = experiment.training.model_copy(update={"epochs": 1, "max_minutes": None})
     options = experiment.model_copy(update={"training": training, "path": experiment.path.absolute()}).flat()
@@ -197,14 +218,12 @@ def _probe(experiment: Experiment) -> dict[str, float]:
     )
     if process.returncode:
         raise ResidermError(f"the run that was to be measured failed: {process.stderr.strip().splitlines()[-1:]}")
-    result: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
-    return result
+    return Startup(**json.loads(process.stdout.splitlines()[-1]))
 
 
-def _cost(dataset: Dataset) -> dict[str, int]:
+def _cost(dataset: Dataset) -> Complexity | None:
     experiment = dataset.experiment
-    cost = measure(experiment.network.model, len(dataset.records.classes), experiment.pixels.size, experiment.resnet)
-    return {"parameters": cost.parameters, "multiply_adds": cost.multiply_adds} if cost else {}
+    return measure(experiment.network.model, len(dataset.records.classes), experiment.pixels.size, experiment.resnet)
 
 
 def _device(fabric: Fabric) -> str:

@@ -11,8 +11,8 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 
@@ -30,7 +30,17 @@ class _PrivateMemory(threading.Thread):
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 
 
-def probe(options: dict[str, Any]) -> dict[str, float]:
+@dataclass(frozen=True)
+class Startup:
+    """The start of a run and its memory."""
+
+    imports_seconds: float
+    first_step_seconds: float
+    run_seconds: float
+    peak_private_bytes: int
+
+
+def probe(options: dict[str, object]) -> Startup:
     """Train for an epoch in a folder that is thrown away."""
     memory = _PrivateMemory(daemon=True)
     memory.start()
@@ -50,15 +60,15 @@ def probe(options: dict[str, Any]) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         train(Experiment.from_flat(options, "the probe"), Path(folder), FirstStep())
     ended = time.perf_counter()
-    return {
-        "imports_seconds": imported - began,
-        "first_step_seconds": first[0] - imported,
-        "run_seconds": ended - began,
-        "peak_private_bytes": memory.peak,
-    }
+    return Startup(
+        imports_seconds=imported - began,
+        first_step_seconds=first[0] - imported,
+        run_seconds=ended - began,
+        peak_private_bytes=memory.peak,
+    )
 
 
 if __name__ == "__main__":
     import yaml
 
-    print(json.dumps(probe(yaml.safe_load(sys.stdin))))
+    print(json.dumps(asdict(probe(yaml.safe_load(sys.stdin)))))

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from residerm.cli.console import out, progress, remarks, show_json
 from residerm.cli.options import Json
-from residerm.cli.theory.out import NotNegative, figures_in
+from residerm.config import EquationOptions
 
 if TYPE_CHECKING:
     from residerm.theory.check import Report
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def check_(
     run: Path | None = None,
     *,
-    depth: int = 56,
-    seed: NotNegative = 0,
+    options: Annotated[EquationOptions, Parameter(name="*")] = EquationOptions(),
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> int:
@@ -33,19 +32,15 @@ def check_(
     ----------
     run
         Run folder of a residual network: its blocks are checked too, on images that it was trained on.
-    depth
-        Layers of the fresh residual networks that are looked into, 6n + 2.
-    seed
-        Seed of the random networks and images.
     out_
         New folder for the figures.
     """
     from residerm.theory.check import check
-    from residerm.theory.figures import write_check
+    from residerm.theory.figures import figures_in, write_check
 
     with figures_in(out_) as folder:
         with progress() as shown:
-            report = check(run, depth=depth, seed=seed, progress=shown)
+            report = check(run, options, shown)
         if json:
             show_json(report.to_dict())
         else:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.cli.options import Json
-from residerm.config import DepthOptions
-from residerm.files import new_folder
+from residerm.config import DepthOptions, DepthPreset
 
 if TYPE_CHECKING:
     from residerm.theory.depth import Outcome, Plan
@@ -20,7 +19,7 @@ def depth_(
     path: Path | None = None,
     *,
     out_: Annotated[Path, Parameter(name="--out")] = Path("depth"),
-    preset: Literal["small", "full"] = "small",
+    preset: DepthPreset = "small",
     options: Annotated[DepthOptions, Parameter(name="*", consume_multiple=True)] = DepthOptions(),
     json: Json = False,
 ) -> None:
@@ -40,26 +39,16 @@ def depth_(
     preset
         small: 20 and 56 layers, narrow, two seeds; full: as published, three seeds.
     """
-    from residerm.theory.depth import PRESETS
+    from residerm.theory.depth import plan_of
     from residerm.theory.figures import write_depth
 
-    several = {"depths": tuple(dict.fromkeys(options.depths)), "seeds": tuple(dict.fromkeys(options.seeds))}
-    given = options.model_dump() | several | {"path": path and path.absolute()}
-    outcomes = _run(_changed(PRESETS[preset], given), out_)
-    figures = out_ / "figures"
-    if not figures.exists():
-        with new_folder(figures) as folder:
-            write_depth(outcomes, folder)
+    outcomes = _run(plan_of(preset, options, path), out_)
+    figures = write_depth(outcomes, out_)
     if json:
         show_json([one.to_dict() for one in outcomes])
     else:
         _show(outcomes)
     remarks.print(f"figures: {figures}; runs: {out_}")
-
-
-def _changed(plan: Plan, given: dict[str, Any]) -> Plan:
-    """A preset with what was given in place of its own."""
-    return plan.model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
 
 
 def _run(plan: Plan, folder: Path) -> list[Outcome]:

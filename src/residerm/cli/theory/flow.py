@@ -9,24 +9,18 @@ from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.cli.options import Json
-from residerm.cli.theory.out import NotNegative, Positive, figures_in
+from residerm.config import FlowOptions
 from residerm.errors import UsageError
 
 if TYPE_CHECKING:
     from residerm.theory.flow import FreshFlow, RunFlow
-
-_DEPTHS = (8, 20, 56, 110)
 
 
 def flow_(
     run: Path | None = None,
     *,
     data: Path | None = None,
-    depths: Annotated[tuple[int, ...], Parameter(consume_multiple=True)] = _DEPTHS,
-    width: Positive = 8,
-    steps: NotNegative = 200,
-    training_depth: int = 32,
-    seed: NotNegative = 0,
+    options: Annotated[FlowOptions, Parameter(name="*", consume_multiple=True)] = FlowOptions(),
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> None:
@@ -39,29 +33,18 @@ def flow_(
     run
         Run folder: is its network's gradient healthy? On images that it was trained on.
     data
-        Archive for the fresh networks, at 32 px. Default: the synthetic archive.
-    depths
-        Numbers of layers of the fresh networks, each 6n + 2.
-    width
-        Channels of their first stage.
-    steps
-        Steps for which the fresh networks are trained and watched; 0: none.
-    training_depth
-        Number of layers of the networks that are trained.
-    seed
-        Seed of the weights and of the order of the images.
+        Archive for the new networks, at 32 px. Default: the synthetic archive.
     out_
         New folder for the figures.
     """
     if run and data:
-        raise UsageError("`data` is for fresh networks: a run is measured on the archive that it was trained on")
-    from residerm.theory.figures import write_flow
+        raise UsageError("`data` is for new networks: a run is measured on the archive that it was trained on")
+    from residerm.theory.figures import figures_in, write_flow
     from residerm.theory.flow import RunFlow, flow_of_fresh, flow_of_run
 
-    fresh = {"width": width, "steps": steps, "training_depth": training_depth, "seed": seed}
     with figures_in(out_) as folder:
         with progress() as shown:
-            found = flow_of_run(run, shown) if run else flow_of_fresh(data, depths, **fresh, progress=shown)
+            found = flow_of_run(run, shown) if run else flow_of_fresh(data, options, shown)
         if json:
             show_json(found.to_dict())
         elif isinstance(found, RunFlow):

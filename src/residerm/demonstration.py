@@ -31,7 +31,7 @@ from residerm.data.archives import open_archive
 from residerm.data.split import TEST, divide
 from residerm.data.synthetic import draw_archive
 from residerm.errors import UsageError
-from residerm.evaluation import evaluate
+from residerm.evaluation.evaluate import evaluate
 from residerm.inference.prediction import Line, predict
 from residerm.progress import SILENT, Progress, Relay, Row
 from residerm.runs import EvaluationScores, Run

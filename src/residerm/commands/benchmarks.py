@@ -1,0 +1,67 @@
+"""`residerm bench` as functions: of training, of a network in each runtime, and of the service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from residerm.commands.training import make_experiment
+from residerm.config import BenchOptions, InferenceBenchOptions, ServiceBenchOptions
+from residerm.config.given import Given
+from residerm.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from residerm.inference.bench import Speeds
+    from residerm.service.bench import ServiceFigures
+    from residerm.training.bench import TrainingSpeeds
+
+
+def bench(path: str | Path, *, progress: Progress = SILENT, **options: object) -> TrainingSpeeds:
+    """Measure the speed of training against the machine's limit and a plain training loop.
+
+    Takes the options of `train`, and `rounds`, `steps`, `minutes`, `plain` and `startup`.
+
+    Example:
+        speeds = residerm.bench(archive, model="cnn", rounds=1, steps=2, plain=False, startup=False)
+        print(speeds.ratios["loop/bare"])
+
+    """
+    from residerm.training.bench import bench
+
+    given = Given(options, "bench")
+    asked = given.take(BenchOptions)
+    return bench(make_experiment(path, given.rest()), asked, progress)
+
+
+def bench_inference(model: str | Path, *, rounds: int = 5, progress: Progress = SILENT, **options: object) -> Speeds:
+    """Measure the speed of a network in each runtime: of a name, or of a run or a bundle in torch.
+
+    Example:
+        runtimes = residerm.bench_inference("cnn", rounds=1, sizes=(32,), batches=(1,))
+        print(runtimes.cases[0].ratios)
+
+    """
+    from residerm.inference.bench import bench_inference
+
+    given = Given(options, "bench_inference")
+    asked = given.take(InferenceBenchOptions)
+    given.refuse_rest()
+    return bench_inference(
+        str(model), sizes=asked.sizes, batches=asked.batches, rounds=rounds, threads=asked.threads, progress=progress
+    )
+
+
+def bench_service(model: str | Path = "starter", *, progress: Progress = SILENT, **options: object) -> ServiceFigures:
+    """Measure the service of a model from a second process, also under overload and malformed requests.
+
+    Example:
+        figures = residerm.bench_service("starter", seconds=10, requests=1_000)
+        print(figures.one_client.ratio)
+
+    """
+    from residerm.service.bench import bench_service
+
+    given = Given(options, "bench_service")
+    asked = given.take(ServiceBenchOptions)
+    given.refuse_rest()
+    return bench_service(str(model), overload_seconds=asked.seconds, hostile_requests=asked.requests, progress=progress)
