@@ -10,11 +10,11 @@ from residerm import commands
 
 PAGE = Path(__file__).with_name("python.md")
 FUNCTIONS = [name for functions in commands.COMMANDS.values() for name in functions]
-NOT_RUN = ("demo", "fetch", "serve", "bench_service")  # they take minutes, download, or do not return
+NOT_RUN = ("demo", "fetch", "serve", "bench_inference", "bench_service", "theory_depth")
 _HEAD = """# From Python
 
 This page is made from the docstrings (`make docs`). A test runs the examples in this order, except those that take
-minutes, download, or do not return: `demo`, `fetch`, `serve` and `bench_service`.
+long, download, or do not return: `demo`, `fetch`, `serve`, `bench_inference`, `bench_service` and `theory_depth`.
 """
 
 
