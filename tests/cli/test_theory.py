@@ -112,7 +112,7 @@ def test_a_run_without_shortcuts_has_no_residual_equations(
         (("flow", "--training-depth", "57"), 2, "such as 56 or 62"),
         (("flow", "nowhere"), 2, "nowhere is no run folder"),
         (("check", "nowhere"), 2, "nowhere is no run folder"),
-        (("flow", "nowhere", "--data", "archive"), 2, "--data is for fresh networks"),
+        (("flow", "nowhere", "--data", "archive"), 2, "--data is for new networks"),
         (("flow", "--data", "nowhere"), 1, "nowhere"),
         (("flow", "--steps", "-1"), 2, "--steps"),
         (("check", "--seed", "-1"), 2, "--seed"),

@@ -150,7 +150,8 @@ def explain(
         require_new_folder(Path(out))
     explanations = explain(
         subject, paths, class_, asked.method,
-        stage=asked.stage, compare=asked.compare, batch_size=batch_size, progress=progress,
+        stage=asked.stage, compare=asked.compare, neighbours=asked.neighbours, batch_size=batch_size,
+        progress=progress,
     )  # fmt: skip
     if not out:
         return explanations
