@@ -111,7 +111,7 @@ def test_questions_that_contradict_themselves(model: Path, images: Path) -> None
     for wrong, message in (
         ({"class_": "mel", "compare": ("mel", "nv")}, "give one of them"),
         ({"compare": ("mel", "mel")}, "the same class"),
-        ({"method": "gradcram"}, "Did you mean"),
+        ({"method": "gradcram"}, "input should be 'cam', 'gradcam'"),
         ({"method": "cam", "stage": "layer3"}, "reads no stage"),
         ({"method": "gradcam", "stage": "layer9"}, "has the stages"),
     ):
