@@ -11,7 +11,8 @@ import yaml
 
 from residerm import cli
 from residerm.inference import load
-from residerm.inference.bundle import read_description
+from residerm.inference.bundle import read_description, read_seen
+from residerm.runs import open_run
 
 SMALL = ("--model", "cnn", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
 
@@ -37,7 +38,10 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say(
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     mean = np.mean([load(run).predict_pixels(pixels) for run in members], axis=0)
     np.testing.assert_allclose(load(ensemble).predict_pixels(pixels), mean, atol=1e-6)
-    assert read_description(ensemble).members == 2
+    description, trust = read_description(ensemble), load(ensemble).trust
+    assert description.members == 2
+    assert trust is not None
+    assert description.trust == trust.summary != load(members[0]).trust.summary  # fitted to what they say together
 
 
 def test_a_soup_of_members_is_one_network(archive: Path, tmp_path: Path) -> None:
@@ -45,6 +49,11 @@ def test_a_soup_of_members_is_one_network(archive: Path, tmp_path: Path) -> None
     made = train(archive, tmp_path / "runs", "--weights", str(start), "--members", "2", "--join", "soup")
     soup = next(path for path in made if path.name.endswith("-soup-of-2"))
     assert read_description(soup).members == 1
+    assert load(soup).trust is not None
+    run = open_run(next(path for path in made if path != soup))
+    images = [row.image_id for row in run.splits]
+    known = read_seen(soup).knows(images, [""] * len(images), [])
+    assert known.tolist() == [row.part != "test" for row in run.splits]
 
 
 def test_a_soup_of_random_weights_is_refused_before_training(

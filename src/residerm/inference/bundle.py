@@ -98,14 +98,17 @@ def replace_trust(source: Path, target: Path, trust: Trust, neighbours: Training
     return target
 
 
-def write_ensemble(members: Sequence[Path], folder: Path) -> Path:
-    """Write several bundles as one, whose probabilities are the mean of theirs."""
+def write_ensemble(members: Sequence[Path], folder: Path, trust: Trust | None = None) -> Path:
+    """Write several bundles as one, whose probabilities are the mean of theirs; `trust` was fitted to that mean."""
     ensemble, description = join_members(members)
+    description = description.model_copy(update={"trust": trust and trust.summary})
     with new_folder(folder) as partial:
         for number, member in enumerate(members):
             place = partial / MEMBERS / str(number)
             place.mkdir(parents=True)
             _write(*read_bundle(member), place)
+        if trust:
+            trust.save(partial / TRUST)
         if seen := read_seen_of_all(members):
             seen.write(partial / SEEN)
         (partial / DESCRIPTION).write_text(_completed(description, ensemble).model_dump_json(indent=2) + "\n")

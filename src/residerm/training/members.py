@@ -3,8 +3,9 @@
     joined = train_members(experiment, MemberOptions(members=3))
 
 The members differ in their seed alone: weights where they are random, order and augmentation. All share the split, so
-that the images that one has not seen are new to all. A member whose run is interrupted ends the whole; the members that
-are finished stay, and can be joined by `residerm export`.
+that the images that one has not seen are new to all, and the validation part calibrates what they say together. A
+member whose run is interrupted ends the whole; the members that are finished stay, and can be joined by
+`residerm export`.
 """
 
 from __future__ import annotations
@@ -14,12 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from residerm.config import Experiment, MemberOptions
+from residerm.data.dataset import Dataset
 from residerm.errors import UsageError
-from residerm.inference.bundle import write_ensemble
+from residerm.inference import Predictor
+from residerm.inference.bundle import join_members, write_ensemble
+from residerm.inference.runtimes.torch import TorchRuntime
 from residerm.progress import SILENT, Progress
 from residerm.runs import Run
 from residerm.training.session import train
 from residerm.training.soup import make_soup
+from residerm.training.trust import fit_trust_of_joined
+from residerm.trust import Trust
 
 
 @dataclass(frozen=True)
@@ -41,21 +47,29 @@ def train_members(
         finished.append(train(_with_seed(experiment, experiment.training.seed + member), runs, progress))
         if finished[-1].summary is None:
             return Joined(tuple(finished), None)
-    return Joined(tuple(finished), _join([run.folder for run in finished], options, progress))
+    return Joined(tuple(finished), _join(finished, options, progress))
 
 
 def _with_seed(experiment: Experiment, seed: int) -> Experiment:
     return experiment.model_copy(update={"training": experiment.training.model_copy(update={"seed": seed})})
 
 
-def _join(runs: Sequence[Path], options: MemberOptions, progress: Progress) -> Path:
-    """The joined bundle, named after the first member's run and beside it."""
-    place = runs[0].with_name(f"{runs[0].name}-{options.join}-of-{len(runs)}")
+def _join(runs: Sequence[Run], options: MemberOptions, progress: Progress) -> Path:
+    """The joined bundle, named after the first member's run and beside it, calibrated as a whole."""
+    first, folders = runs[0].folder, [run.folder for run in runs]
+    place = first.with_name(f"{first.name}-{options.join}-of-{len(runs)}")
     if options.join == "ensemble":
-        return write_ensemble(runs, place)
-    soup = make_soup(runs, place, progress)
+        return write_ensemble(folders, place, _trust(runs, progress))
+    soup = make_soup(folders, place, progress)
     progress.remark(f"the soup is of {len(soup.runs)} of {len(runs)} runs")
     return soup.bundle
+
+
+def _trust(runs: Sequence[Run], progress: Progress) -> Trust | None:
+    """What judges the answers of the ensemble, from the validation part that its members share."""
+    ensemble, description = join_members([run.folder for run in runs])
+    predictor = Predictor(description, TorchRuntime(ensemble))
+    return fit_trust_of_joined(predictor, Dataset.open(runs[0].experiment, progress), progress)
 
 
 def _refuse_soup_of_random_weights(experiment: Experiment, options: MemberOptions) -> None:

@@ -13,13 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
 from residerm.config import Experiment
 from residerm.data.dataset import Dataset
 from residerm.errors import UsageError
-from residerm.inference.bundle import read_bundle, read_description, write_bundle
+from residerm.inference.bundle import read_bundle, read_description, read_seen_of_all, write_bundle
 from residerm.inference.description import ModelDescription
 from residerm.inference.predictor import Predictor
 from residerm.inference.runtimes.torch import TorchRuntime
@@ -27,6 +26,7 @@ from residerm.models.model import Model
 from residerm.progress import SILENT, Progress
 from residerm.runs import Run, open_run, read_experiment
 from residerm.scores import is_better, point_scores
+from residerm.training.trust import fit_trust_of_joined
 
 _SAME = ("model", "resnet", "classes", "task", "pixels", "mean", "deviation")  # of the descriptions
 _BATCH = 128
@@ -47,14 +47,19 @@ class Soup:
 class _Judge:
     """The validation part that all runs share."""
 
-    pixels: np.ndarray
-    labels: np.ndarray
-    select: str
+    dataset: Dataset
+
+    @property
+    def select(self) -> str:
+        """The score that chooses."""
+        return self.dataset.experiment.training.select
 
     def scores(self, model: Model, description: ModelDescription) -> Mapping[str, float]:
         """The validation scores of a model."""
+        rows = self.dataset.validation_rows
         predictor = Predictor(description, TorchRuntime(model.eval()))
-        return point_scores(self.labels, predictor.outputs(self.pixels, batch_size=_BATCH).probabilities).values
+        found = predictor.outputs(self.dataset.cache.pixels[rows], batch_size=_BATCH)
+        return point_scores(self.dataset.records.labels[rows], found.probabilities).values
 
 
 def make_soup(runs: Sequence[Path], out: Path, progress: Progress = SILENT) -> Soup:
@@ -63,7 +68,7 @@ def make_soup(runs: Sequence[Path], out: Path, progress: Progress = SILENT) -> S
     experiment = _refuse_what_cannot_be_averaged(opened)
     models = [read_bundle(run.folder) for run in opened]
     model, description = models[0]
-    judge = _judge(experiment, progress)
+    judge = _Judge(Dataset.open(experiment, progress))
     alone = [judge.scores(*one) for one in models]
     order = sorted(range(len(runs)), key=lambda place: _rank(alone[place][judge.select], judge.select))
     weights = [{name: value.clone() for name, value in one.network.state_dict().items()} for one, _ in models]
@@ -78,19 +83,14 @@ def make_soup(runs: Sequence[Path], out: Path, progress: Progress = SILENT) -> S
     described = description.model_copy(
         update={"selected_by": f"soup of {len(chosen)} runs by validation {judge.select}", "validation": dict(best)}
     )
-    write_bundle(model, described, out)
+    trust = fit_trust_of_joined(Predictor(described, TorchRuntime(model.eval())), judge.dataset, progress)
+    write_bundle(model, described, out, trust, read_seen_of_all(runs))
     return Soup(out, tuple(runs[place] for place in chosen), best)
 
 
 def _rank(score: float, name: str) -> float:
     """Sorts the best score to the front."""
     return score if is_better(name, 0.0, 1.0) else -score
-
-
-def _judge(experiment: Experiment, progress: Progress) -> _Judge:
-    dataset = Dataset.open(experiment, progress)
-    rows = dataset.validation_rows
-    return _Judge(dataset.cache.pixels[rows], dataset.records.labels[rows], experiment.training.select)
 
 
 def _mean(weights: Sequence[Weights]) -> dict[str, Tensor]:

@@ -15,10 +15,16 @@ from residerm.errors import ResidermError
 from residerm.inference import Predictor
 from residerm.outputs import Outputs, Views, concatenated
 from residerm.progress import SILENT, Progress
-from residerm.training.neighbours import Reference
+from residerm.training.neighbours import Reference, reference_of
 from residerm.trust import Trust
 
 _BATCH = 256
+
+
+def fit_trust_of_joined(predictor: Predictor, dataset: Dataset, progress: Progress = SILENT) -> Trust | None:
+    """The same for a model that was made of others, all trained on this dataset."""
+    reference = reference_of(predictor, dataset, progress)
+    return fit_trust(predictor, dataset, reference, dataset.experiment.trust, progress)
 
 
 def fit_trust(
