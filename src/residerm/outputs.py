@@ -52,6 +52,8 @@ def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
 
 def concatenated(parts: Sequence[Outputs]) -> Outputs:
     """The outputs of batches, one after another."""
+    if len(parts) == 1:
+        return parts[0]
     features = [part.features for part in parts if part.features is not None]
     maps = [part.maps for part in parts if part.maps is not None]
     return Outputs(

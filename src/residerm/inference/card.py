@@ -23,8 +23,9 @@ def write_card(folder: Path, description: ModelDescription, record: ParityRecord
 
 
 def _card(description: ModelDescription, record: ParityRecord) -> str:
+    answers = record.images * (record.views or 1)
     rows = "\n".join(
-        f"| {one.runtime} {one.version} | {one.logits:.1e} | {one.other_class} of {record.images} |"
+        f"| {one.runtime} {one.version} | {one.logits:.1e} | {one.other_class} of {answers:,} |"
         for one in record.measured
     )
     synthetic = " (synthetic images)" if description.synthetic else ""
@@ -35,7 +36,7 @@ def _card(description: ModelDescription, record: ParityRecord) -> str:
 Classes: {", ".join(description.classes)}. Images: {description.pixels.size} px. Trained on {description.trained_on:,}
 images of {description.archive}{synthetic}, chosen by {description.selected_by}.
 
-Exported in {record.precision}; compared with the network in torch on {record.images:,} images ({record.source}):
+Exported in {record.precision}; compared with the network in torch on {record.compared} ({record.source}):
 
 | runtime | largest difference of a logit | another class |
 |---|---|---|

@@ -32,7 +32,7 @@ from residerm.inference.card import write_card
 from residerm.inference.description import ModelDescription
 from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
 from residerm.inference.loading import is_installed, open_graph
-from residerm.inference.measuring import Sample, compared_images, measure
+from residerm.inference.measuring import Sample, compared_images, compared_views, measure
 from residerm.inference.parity import BATCHES, Engine, Measured, ParityRecord, sha256
 from residerm.inference.predictor import Predictor, read_pixels
 from residerm.processor import processor
@@ -159,6 +159,7 @@ def _record(
         maps=description.maps,
         images=compared_images(sample, precision),
         source=sample.source,
+        views=compared_views(precision),
         batches=BATCHES,
         measured=measured,
         files={name: sha256(folder / name) for name in names},
@@ -180,8 +181,8 @@ def _require_passed(record: ParityRecord) -> None:
         found = [f"{name} by {score.value:+.4f} [{score.low:+.4f}, {score.high:+.4f}]" for name, score in one.found]
         found += [f"{name} by an unknown amount ({reason})" for name, reason in one.undefined.items()]
         raise ParityError(
-            f"{record.precision} could cost more than half a point of {listed(one.too_costly)}: on {record.images} "
-            f"images it changes {listed(found)}; nothing was written. Export in float32"
+            f"{record.precision} could cost more than half a point of {listed(one.too_costly)}: on {record.compared} "
+            f"it changes {listed(found)}; nothing was written. Export in float32"
         )
 
 

@@ -13,12 +13,13 @@ import numpy as np
 from residerm.config import ExportPrecision
 from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, Difference, Engine, Measured
 from residerm.inference.predictor import Predictor
-from residerm.outputs import Outputs, concatenated
+from residerm.outputs import Outputs, view
 from residerm.progress import SILENT, Progress
 from residerm.scores import compare
 
 _IMAGES = 2 * max(BATCHES)  # that are compared in float32
-_CHUNK = 64
+_VIEWS = 8  # of each image, in low precision
+_CHUNK = 16
 _REPEATS = 7
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 
@@ -45,6 +46,11 @@ def compared_images(sample: Sample, precision: ExportPrecision) -> int:
     return min(len(sample), _IMAGES) if precision == "float32" else len(sample)
 
 
+def compared_views(precision: ExportPrecision) -> int | None:
+    """In how many views each image is compared; None: as it is."""
+    return None if precision == "float32" else _VIEWS
+
+
 def measure(
     engine: Engine,
     graph: Predictor,
@@ -55,60 +61,69 @@ def measure(
 ) -> Measured:
     """What a runtime gives of a graph, against the network in torch."""
     numbers = np.linspace(0, len(sample) - 1, compared_images(sample, precision)).astype(int)
-    found, expected = _outputs(graph, reference, sample, numbers, progress)
-    largest = _largest(found, expected)
-    if precision == "float32":  # in low precision a batch rounds as its images do
-        pixels = sample.pixels(reference, numbers)
-        for batch in BATCHES:
-            again = graph.outputs(pixels, maps=True, batch_size=batch)
-            largest = [_more(one, other) for one, other in zip(largest, _largest(again, expected), strict=True)]
+    compared = _Compared()
+    for pixels, done in _chunks(sample, reference, numbers, compared_views(precision) or 1):
+        compared.add(graph.outputs(pixels, maps=True), reference.outputs(pixels, maps=True))
+        progress.advance("comparing", done, len(numbers))
     low = precision != "float32"
-    costs, reasons = _costs(found, expected, sample, reference.description.classes) if low else (None, {})
+    if not low:  # in low precision a batch rounds as its images do
+        for batch in BATCHES:
+            pixels = sample.pixels(reference, numbers)
+            compared.widen(graph.outputs(pixels, maps=True, batch_size=batch), reference.outputs(pixels, maps=True))
+    costs, reasons = _costs(compared, sample, reference.description.classes) if low else (None, {})
     return Measured(
         runtime=engine,
         version=version(_PACKAGES[engine]),
-        logits=largest[0] or 0.0,
-        features=largest[1],
-        maps=largest[2],
-        other_class=_other_class(found, expected, TOLERANCE if precision == "float32" else 0.0),
+        logits=compared.largest["logits"] or 0.0,
+        features=compared.largest["features"],
+        maps=compared.largest["maps"],
+        other_class=_other_class(compared.found, compared.expected, 0.0 if low else TOLERANCE),
         milliseconds=_milliseconds(graph, sample.pixels(reference, numbers[:1])),
         scores=costs,
         undefined=reasons,
     )
 
 
-def _outputs(
-    graph: Predictor, reference: Predictor, sample: Sample, numbers: np.ndarray, progress: Progress
-) -> tuple[Outputs, Outputs]:
-    """What both give, in chunks, so that no more pixels than those of a chunk are held."""
-    found, expected = [], []
-    for start, chunk in _chunks(numbers):
-        pixels = sample.pixels(graph, chunk)
-        found.append(graph.outputs(pixels, maps=True))
-        expected.append(reference.outputs(sample.pixels(reference, chunk), maps=True))
-        progress.advance("comparing", start + len(chunk), len(numbers))
-    return concatenated(found), concatenated(expected)
+class _Compared:
+    """What graph and network gave: their logits, and the largest differences; maps are not kept."""
+
+    def __init__(self) -> None:
+        self._logits: list[tuple[np.ndarray, np.ndarray]] = []
+        self.largest: dict[str, float | None] = {"logits": None, "features": None, "maps": None}
+
+    def add(self, found: Outputs, expected: Outputs) -> None:
+        """Take the outputs of some more images."""
+        self._logits.append((found.logits, expected.logits))
+        self.widen(found, expected)
+
+    def widen(self, found: Outputs, expected: Outputs) -> None:
+        """Take the differences of images that were counted before."""
+        for name, before in self.largest.items():
+            one, other = getattr(found, name), getattr(expected, name)
+            if one is not None and other is not None:
+                self.largest[name] = max(before or 0.0, float(np.abs(one.astype(np.float64) - other).max()))
+
+    @property
+    def found(self) -> Outputs:
+        """The logits of the graph."""
+        return Outputs(np.concatenate([one for one, _ in self._logits]))
+
+    @property
+    def expected(self) -> Outputs:
+        """The logits of the network."""
+        return Outputs(np.concatenate([other for _, other in self._logits]))
 
 
-def _chunks(numbers: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    return ((start, numbers[start : start + _CHUNK]) for start in range(0, len(numbers), _CHUNK))
-
-
-def _largest(found: Outputs, expected: Outputs) -> list[float | None]:
-    """The largest difference of the logits, the features and the maps."""
-    pairs = ((found.logits, expected.logits), (found.features, expected.features), (found.maps, expected.maps))
-    return [
-        None if one is None or other is None else float(np.abs(one.astype(np.float64) - other).max())
-        for one, other in pairs
-    ]
-
-
-def _more(one: float | None, other: float | None) -> float | None:
-    return one if other is None else other if one is None else max(one, other)
+def _chunks(sample: Sample, predictor: Predictor, numbers: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int]]:
+    """The pixels of some images at a time, the views of each one after another; and how many images that makes."""
+    for start in range(0, len(numbers), _CHUNK):
+        pixels = sample.pixels(predictor, numbers[start : start + _CHUNK])
+        seen = np.stack([view(pixels, number) for number in range(views)], axis=1)
+        yield seen.reshape(-1, *pixels.shape[1:]), start + len(pixels)
 
 
 def _other_class(found: Outputs, expected: Outputs, tie: float) -> int:
-    """Images of which another class comes first; two that lie within the tolerance of each other are a tie."""
+    """Answers of which another class comes first; two that lie within the tolerance of each other are a tie."""
     rows, first = np.arange(len(found)), found.logits.argmax(axis=1)
     behind = expected.logits.max(axis=1) - expected.logits[rows, first]
     return int((behind > 2 * tie).sum())
@@ -125,10 +140,12 @@ def _milliseconds(predictor: Predictor, pixels: np.ndarray) -> float:
 
 
 def _costs(
-    found: Outputs, expected: Outputs, sample: Sample, classes: tuple[str, ...]
+    outputs: _Compared, sample: Sample, classes: tuple[str, ...]
 ) -> tuple[dict[str, Difference], dict[str, str]]:
     """The paired differences of the scores, with intervals over lesions; and why there is none."""
-    compared = compare(sample.labels, found.probabilities, expected.probabilities, classes, sample.groups)
+    found, expected = outputs.found, outputs.expected
+    labels, groups = np.repeat(sample.labels, _VIEWS), np.repeat(sample.groups, _VIEWS)
+    compared = compare(labels, found.probabilities, expected.probabilities, classes, groups)
     same_classes = bool((found.logits.argmax(1) == expected.logits.argmax(1)).all())
     costs, reasons = {}, {}
     for name in SCORES:

@@ -3,7 +3,8 @@
 In float32 no logit may differ by more than 0.001, in batches of 1, 3 and 17, and the same class must come first.
 float16 (of the weights as they are stored), bf16 and int8 are measured by what they cost: the paired differences of
 balanced accuracy, macro AUC and calibration error on the validation part, resampled by lesion; where any could be worse
-by more than half a point, they are refused.
+by more than half a point, they are refused. Each image is taken in its eight views, which a lesion does not prefer any
+of: rounding turns the answers near a tie by chance, and that chance is averaged within each lesion.
 
 The record is kept as `parity.json`. It names the SHA-256 of the files that it is about, and one of its own content.
 """
@@ -62,6 +63,14 @@ class Measured(_Part):
         return not self.too_costly
 
     @property
+    def explained(self) -> str:
+        """How far it is from torch: in a logit, or in the scores that low precision may cost."""
+        if not self.scores:
+            return f"within {self.logits:.1g} of torch in a logit"
+        costs = (f"{name} {one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]" for name, one in self.found)
+        return f"against torch: {', '.join(costs)}"
+
+    @property
     def found(self) -> list[tuple[str, Difference]]:
         """The scores that could be compared."""
         return list((self.scores or {}).items())
@@ -84,6 +93,7 @@ class ParityRecord(_Part):
     maps: bool
     images: int = Field(gt=0, description="Number of real images that were compared.")
     source: str = Field(description="Where they are from.")
+    views: int | None = Field(None, ge=1, le=8, description="In how many views of each; None: one.")
     batches: tuple[int, ...]
     measured: tuple[Measured, ...] = Field(min_length=1)
     files: dict[str, str] = Field(min_length=1, description="SHA-256 of each file that this is about.")
@@ -101,8 +111,13 @@ class ParityRecord(_Part):
     @property
     def explained(self) -> str:
         """What was measured, in a line."""
-        found = (f"{one.runtime} {one.version} within {one.logits:.1g} of torch in a logit" for one in self.measured)
-        return f"{self.precision}, {', '.join(found)}, on {self.images:,} images ({self.source})"
+        found = (f"{one.runtime} {one.version} {one.explained}" for one in self.measured)
+        return f"{self.precision}, {', '.join(found)}, on {self.compared} ({self.source})"
+
+    @property
+    def compared(self) -> str:
+        """How much was compared."""
+        return f"{self.images:,} images" + (f" in {self.views} views each" if self.views else "")
 
     def of(self, runtime: str) -> Measured | None:
         """What was measured of a runtime."""

@@ -1,0 +1,57 @@
+"""Both runtimes of exported graphs behave alike: slices, threads, and what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from modelling import images, sample
+
+from residerm.inference import load
+from residerm.inference.bundle import read_description
+from residerm.inference.export import export_bundle
+from residerm.inference.loading import open_graph
+from residerm.inference.parity import Engine, ParityRecord
+from residerm.inference.runtimes import graph
+from residerm.inference.validation import BundleError
+
+ENGINES: tuple[Engine, ...] = ("onnx", "openvino")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_slices_change_nothing(exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels = images(7)
+    whole = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
+    monkeypatch.setattr(graph, "_PIXELS_AT_ONCE", 3 * 32 * 32)
+    sliced = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
+    for name in ("logits", "features", "maps"):
+        np.testing.assert_allclose(getattr(sliced, name), getattr(whole, name), atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_graph_of_other_classes_or_features_is_refused(exported: Path, engine: Engine) -> None:
+    said = read_description(exported)
+    for changed in ({"classes": ("a", "b"), "prior": (0.5, 0.5)}, {"maps": False}):
+        other = said.model_copy(update={"linear_classifier": False, **changed})
+        with pytest.raises(BundleError, match="is the graph of another model"):
+            open_graph(exported, other, engine, precision="float32")
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_bytes_that_are_no_graph_are_refused(exported: Path, tmp_path: Path, engine: Engine) -> None:
+    said = read_description(exported).model_copy(update={"linear_classifier": False})
+    (tmp_path / "model.onnx").write_bytes(b"no graph at all" * 10)
+    with pytest.raises(BundleError, match="truncated, or is no ONNX graph"):
+        open_graph(tmp_path, said, engine, precision="float32")
+
+
+def test_a_low_precision_is_compared_in_eight_views(tmp_path: Path, bundle: Path) -> None:
+    record = export_bundle(
+        [bundle], tmp_path / "half", to="onnx", precision="float16", sample=sample(60), calibration=sample()
+    )
+    assert record.views == 8
+    assert "60 images in 8 views each" in record.explained
+    assert "balanced_accuracy" in record.explained
+    assert ParityRecord.read(tmp_path / "half" / "parity.json") == record.sealed()
+    assert "of 480 |" in (tmp_path / "half" / "MODEL_CARD.md").read_text()
