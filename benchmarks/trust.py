@@ -13,9 +13,10 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -34,7 +35,7 @@ from residerm.scores.coverage import Sets, set_scores
 from residerm.scores.detection import Elsewhere, outlier_scores
 from residerm.scores.results import Estimate
 from residerm.scores.selective import Selective, selective_scores
-from residerm.training.trust import evenly
+from residerm.training.neighbours import evenly
 from residerm.trust import Trust
 from residerm.trust.outliers import fit_score, log_sum_exp
 
@@ -213,7 +214,9 @@ def calibrated(trust: Trust, test: Labelled, classes: tuple[str, ...]) -> None:
         )
 
 
-def selected(test: Labelled, shares: np.ndarray, answered: np.ndarray) -> None:
+def selected(
+    test: Labelled, shares: np.ndarray, answered: np.ndarray, others: Mapping[str, np.ndarray] = MappingProxyType({})
+) -> None:
     """AURC and AUGRC of the default and of others, and the difference of these from it."""
     raw, predicted = test.outputs.probabilities, shares.argmax(axis=1)
     ways = {
@@ -221,6 +224,7 @@ def selected(test: Labelled, shares: np.ndarray, answered: np.ndarray) -> None:
         "maximum softmax": raw.max(axis=1),
         "entropy": (raw * np.log(np.maximum(raw, 1e-30))).sum(axis=1),
         "energy": log_sum_exp(test.outputs.logits.astype(float)),
+        **others,
     }
     given = {name: Selective(value, test.labels, predicted) for name, value in ways.items()}
     first, groups = next(iter(given)), np.unique(test.groups, return_inverse=True)[1]
