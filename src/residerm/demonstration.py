@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -44,13 +43,9 @@ _SHOWN = "mel"
 # Drawn lesions are framed and lit much alike, and the epochs are few: of the augmentation, turns and flips pay.
 _TURNS_AND_FLIPS = AugmentOptions(scale=0, shift=0, brightness=0, contrast=0, saturation=0, hue=0, erasing=0)
 
-_EXPERIMENTS: dict[str, dict[str, Any]] = {
-    NETWORK: {
-        "resnet": ResNetOptions(width=24),
-        "augmentation": _TURNS_AND_FLIPS,
-        "training": TrainOptions(epochs=23, rate=1.4e-3, class_weight_power=0.75),
-    },
-    LINEAR: {"augmentation": _TURNS_AND_FLIPS, "training": TrainOptions(epochs=20, class_weight_power=0.75)},
+_TRAININGS = {
+    NETWORK: TrainOptions(epochs=23, rate=1.4e-3, class_weight_power=0.75),
+    LINEAR: TrainOptions(epochs=20, class_weight_power=0.75),
 }
 
 
@@ -85,8 +80,8 @@ def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
     progress.remark("drawing 2,000 synthetic images with their masks")
     archive = draw_archive(folder / "archive", SyntheticOptions(), progress)
     runs = {}
-    for model, options in _EXPERIMENTS.items():
-        progress.remark(f"training {model} for {options['training'].epochs} epochs")
+    for model, training in _TRAININGS.items():
+        progress.remark(f"training {model} for {training.epochs} epochs")
         runs[model] = train(_experiment(archive, model), folder / "runs", _Stages(progress))
     progress.remark("scoring the test part in eight views, the prior divided out, beside the linear model")
     evaluation = evaluate(runs[NETWORK].folder, EvaluateOptions(tta=True, prior=True, against=runs[LINEAR].folder))
@@ -104,7 +99,14 @@ def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
 
 
 def _experiment(archive: Path, model: str) -> Experiment:
-    return Experiment(path=archive, pixels=PixelSpec(size=64), network=ModelOptions(model=model), **_EXPERIMENTS[model])
+    return Experiment(
+        path=archive,
+        pixels=PixelSpec(size=64),
+        augmentation=_TURNS_AND_FLIPS,
+        network=ModelOptions(model=model),
+        resnet=ResNetOptions(width=24) if model == NETWORK else ResNetOptions(),
+        training=_TRAININGS[model],
+    )
 
 
 def _one_image(archive: Path, run: Run, picture: Path) -> tuple[str, Line]:

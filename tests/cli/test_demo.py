@@ -10,10 +10,8 @@ from residerm.config import SyntheticOptions, TrainOptions
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    quick = {
-        name: {**options, "training": TrainOptions(epochs=1)} for name, options in demonstration._EXPERIMENTS.items()
-    }
-    monkeypatch.setattr(demonstration, "_EXPERIMENTS", quick)
+    quick = dict.fromkeys(demonstration._TRAININGS, TrainOptions(epochs=1))
+    monkeypatch.setattr(demonstration, "_TRAININGS", quick)
     monkeypatch.setattr(demonstration, "SyntheticOptions", lambda: SyntheticOptions(images=280, width=64, height=48))
     folder = tmp_path / "demo"
     assert cli.run(["demo", "--out", str(folder)]) == 0

@@ -286,7 +286,7 @@ def test_a_frozen_backbone_stays_as_it_is_while_the_classifier_learns(tmp_path):
     model = begin(ModelOptions(model="resnet20", weights=path, freeze_backbone=True), 7, 32).model.train()
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
     (group,) = model.parameter_groups(backbone_rate=0.1)
-    optimizer = torch.optim.SGD(group["params"], lr=0.1)
+    optimizer = torch.optim.SGD(group.parameters, lr=0.1)
     images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8)
     F.cross_entropy(model(images), torch.tensor([0, 1, 2, 3])).backward()
     optimizer.step()
@@ -298,7 +298,7 @@ def test_a_frozen_backbone_stays_as_it_is_while_the_classifier_learns(tmp_path):
 
 def test_groups_hold_every_parameter_once_and_slow_the_backbone(model):
     backbone, classifier = model.parameter_groups(backbone_rate=0.1)
-    assert (backbone["factor"], classifier["factor"]) == (0.1, 1.0)
-    assert [id(value) for value in classifier["params"]] == [id(value) for value in model.network.fc.parameters()]
-    held = [id(value) for group in (backbone, classifier) for value in group["params"]]
+    assert (backbone.factor, classifier.factor) == (0.1, 1.0)
+    assert [id(value) for value in classifier.parameters] == [id(value) for value in model.network.fc.parameters()]
+    held = [id(value) for group in (backbone, classifier) for value in group.parameters]
     assert sorted(held) == sorted(id(value) for value in model.parameters())

@@ -1,7 +1,6 @@
 """The degradation experiment: alike for all, errors that others find too, and going on where it stopped."""
 
 import csv
-import dataclasses
 import json
 import subprocess
 import sys
@@ -37,7 +36,7 @@ def done(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, li
 
 
 def without_clocks(outcomes: list[Outcome]) -> list[Outcome]:
-    return [dataclasses.replace(one, minutes=0.0) for one in outcomes]
+    return [one.model_copy(update={"minutes": 0.0}) for one in outcomes]
 
 
 def test_every_cell_is_trained_once_and_weighs_the_same_with_and_without_shortcuts(
@@ -121,7 +120,10 @@ def test_what_cannot_be_trained_leaves_nothing_behind(plan: Plan, tmp_path: Path
 
 
 def outcome(kind: str, depth: int, seed: int, error: float) -> Outcome:
-    return Outcome(Cell(seed, depth, kind == "residual"), error, error, 1.0, [0.3, 0.3], 10, 1.0, [1.0], [error])
+    return Outcome(
+        cell=Cell(seed, depth, kind == "residual"), training_error=error, validation_error=error, training_loss=1.0,
+        baselines=(0.3, 0.3), parameters=10, minutes=1.0, training_errors=[1.0], validation_errors=[error],
+    )  # fmt: skip
 
 
 def test_readings_say_no_more_than_the_seeds_show() -> None:

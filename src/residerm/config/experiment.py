@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError, model_validator
 
@@ -68,21 +67,21 @@ class Experiment(Options):
             return []
         return [f"{' and '.join(used)} both correct the imbalance of the classes: together they overcorrect it"]
 
-    def flat(self, *, given_only: bool = False) -> dict[str, Any]:
+    def flat(self, *, given_only: bool = False) -> dict[str, object]:
         """Every option by its name; or those alone that were given, not left at their defaults."""
-        options: dict[str, Any] = {"path": str(self.path)}
+        options: dict[str, object] = {"path": str(self.path)}
         for _, group in self:
             if isinstance(group, Options):
                 options |= group.model_dump(mode="json", exclude_unset=given_only)
         return options
 
     @classmethod
-    def from_flat(cls, options: dict[str, Any], source: str) -> Experiment:
+    def from_flat(cls, options: dict[str, object], source: str) -> Experiment:
         """The experiment of flat options; a key that no option has is refused with the nearest names."""
         options = dict(options)
         path = options.pop("path", None)
         given = Given(options, source)
-        groups: dict[str, Any] = {
+        groups: dict[str, object] = {
             name: given.take(type(field.default))
             for name, field in cls.model_fields.items()
             if isinstance(field.default, Options)

@@ -6,8 +6,6 @@ nesting, and names that are no text. Every complaint is one short line.
 
 from __future__ import annotations
 
-from typing import Any
-
 import yaml
 
 from residerm.errors import UsageError, printable
@@ -37,7 +35,7 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
 
-def parse_options(content: bytes, source: str) -> dict[str, Any]:
+def parse_options(content: bytes, source: str) -> dict[str, object]:
     """The options in a file's content; `source` is what messages call the file."""
     if len(content) > MOST_BYTES:
         raise UsageError(f"{source}: it has more than {MOST_BYTES:,} bytes: it is no file of options")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-PRESETS: dict[str, dict[str, Any]] = {
+PRESETS: dict[str, dict[str, object]] = {
     # The paper: Adam with rate 0.01, 80 to 20 by image, 20 epochs; its augmentation is not stated.
     "paper": {
         "optimizer": "adam",

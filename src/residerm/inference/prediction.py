@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -55,7 +54,7 @@ class Line:
     judgement: Judgement | None = None  # None: the model has nothing that judges its answers
     error: str = ""
 
-    def to_dict(self, classes: Sequence[str]) -> dict[str, Any]:
+    def to_dict(self, classes: Sequence[str]) -> dict[str, object]:
         """As plain data."""
         if self.error:
             return {"image": self.name, "error": self.error}
@@ -112,7 +111,7 @@ def require_place(path: Path) -> None:
     require_writable(path)
 
 
-def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, Any]:
+def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, object]:
     """Lines with the model that they come from."""
     description = predictor.description
     return {

@@ -10,7 +10,8 @@ deviation are in no state dict: they belong to the model's description.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,14 @@ Colour = tuple[float, float, float]  # red, green, blue, of 0 to 1
 
 IMAGENET_MEAN: Colour = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION: Colour = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True)
+class ParameterGroup:
+    """Parameters whose learning rate is multiplied by the same factor."""
+
+    parameters: list[nn.Parameter]
+    factor: float
 
 
 class Model(nn.Module):
@@ -93,13 +102,13 @@ class Model(nn.Module):
             parameter.requires_grad_(False)
         self.train(self.training)
 
-    def parameter_groups(self, backbone_rate: float = 1.0) -> list[dict[str, Any]]:
-        """For an optimiser: what learns, with `factor`, by which the learning rate is to be multiplied."""
+    def parameter_groups(self, backbone_rate: float = 1.0) -> list[ParameterGroup]:
+        """For an optimiser: the parameters that are trained, with the factor of their learning rate."""
         groups = [
-            {"params": [value for _, value in self._parameters_of(backbone) if value.requires_grad], "factor": factor}
+            ParameterGroup([value for _, value in self._parameters_of(backbone) if value.requires_grad], factor)
             for backbone, factor in ((True, backbone_rate), (False, 1.0))
         ]
-        return [group for group in groups if group["params"]]
+        return [group for group in groups if group.parameters]
 
     def train(self, mode: bool = True) -> Self:
         """As in torch; a frozen backbone stays in evaluation."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -109,11 +110,12 @@ def _from_timm(name: str, classes: int, size: int, file: Path | None) -> nn.Modu
     import timm
 
     known = about(name)
-    sized: dict[str, Any] = {"img_size": size} if known and known.fixed_input_size else {}
+    create = partial(timm.create_model, name, num_classes=classes)
+    if known and known.fixed_input_size:
+        create = partial(create, img_size=size)
     if file is None:
-        return timm.create_model(name, num_classes=classes, **sized)
+        return create()
     try:
-        source = {"file": str(file)}
-        return timm.create_model(name, num_classes=classes, pretrained=True, pretrained_cfg_overlay=source, **sized)
+        return create(pretrained=True, pretrained_cfg_overlay={"file": str(file)})
     except Exception as error:  # a damaged file fails in as many ways as there are bytes
         raise unreadable(file) from error

@@ -22,7 +22,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from filelock import FileLock, Timeout
@@ -190,7 +189,7 @@ def read_experiment(path: Path) -> Experiment:
     return Experiment.from_flat(read_options(path), f"`config={path}`")
 
 
-def read_options(path: Path) -> dict[str, Any]:
+def read_options(path: Path) -> dict[str, object]:
     """The options in a YAML file."""
     source = f"`config={path}`"
     try:

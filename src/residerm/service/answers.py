@@ -5,9 +5,7 @@ Numbers are rounded to what they can carry. A field that this model cannot fill 
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from residerm.inference.description import DISCLAIMER
 from residerm.service.problems import ProblemDetails
@@ -81,7 +79,7 @@ class ModelIdentity(BaseModel):
     version: str = Field(description="Version of residerm that serves it.")
 
 
-_EXAMPLE: dict[str, Any] = {
+_EXAMPLE: dict[str, JsonValue] = {
     "request_id": "5f0c6c0e9b7a4a55",
     "model": {
         "name": "tf_efficientnet_lite0",
@@ -135,10 +133,10 @@ class ModelAnswer(BaseModel):
     classes: list[dict[str, str]] = Field(description="Label and name of each class, in the model's order.")
     explains: bool = Field(description="Whether /v1/explain can be asked.")
     limits: dict[str, float] = Field(description="Limits of a request.")
-    description: dict[str, Any] = Field(description="The model's whole description, as in its model.json.")
+    description: dict[str, object] = Field(description="The model's whole description, as in its model.json.")
     card: str | None = Field(description="The model card, as Markdown, where the model has one.")
-    parity: dict[str, Any] | None = Field(description="The record that the exported model equals the trained one.")
-    trust: dict[str, Any] | None = Field(description="Calibration, sets, abstention and outliers, as they were fitted.")
+    parity: dict[str, object] | None = Field(description="The record that the exported model equals the trained one.")
+    trust: dict[str, object] | None = Field(description="Calibration, sets, abstention and outliers, as fitted.")
 
 
 class Health(BaseModel):

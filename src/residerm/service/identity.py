@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import residerm
 from residerm import taxonomy
@@ -26,7 +25,7 @@ class Served:
     warnings: tuple[str, ...]
     observed: tuple[Observed, ...] = ()
     card: str | None = None
-    parity: dict[str, Any] | None = None
+    parity: dict[str, object] | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -88,6 +87,6 @@ def _text(folder: Path | None, name: str) -> str | None:
     return None
 
 
-def _parity(folder: Path | None) -> dict[str, Any] | None:
+def _parity(folder: Path | None) -> dict[str, object] | None:
     text = _text(folder, "parity.json")
     return json.loads(text) if text else None

@@ -9,7 +9,6 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
 
 from residerm.config import LogFormat
 
@@ -44,7 +43,7 @@ class _Lines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """JSON, or `time level event key=value …`."""
         when = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        fields: dict[str, Any] = dict(getattr(record, "fields", {}))
+        fields: dict[str, object] = dict(getattr(record, "fields", {}))
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         level, event = record.levelname.lower(), record.getMessage()

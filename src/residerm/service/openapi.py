@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import FastAPI
 
 from residerm.service.problems import MEDIA_TYPE, ProblemDetails
@@ -15,7 +13,7 @@ EXAMPLE_IMAGE = (  # a PNG of one grey pixel: the smallest image that gets an an
 )
 _BINARY = {"type": "string", "format": "binary"}
 _FORM = {"type": "object", "properties": {"images": {"type": "array", "items": _BINARY, "minItems": 1}}}
-IMAGES_BODY: dict[str, Any] = {
+IMAGES_BODY: dict[str, object] = {
     "requestBody": {
         "required": True,
         "description": "One image as the body, or many as parts of a form. The content decides what it is. "
@@ -29,7 +27,7 @@ IMAGES_BODY: dict[str, Any] = {
         },
     }
 }
-PROTECTED: dict[str, Any] = {"security": [{}, {"token": []}]}
+PROTECTED: dict[str, object] = {"security": [{}, {"token": []}]}
 _MEANINGS = {
     400: "The request is malformed.",
     401: "A token is needed.",
@@ -44,10 +42,10 @@ _MEANINGS = {
 }
 
 
-def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
     """The documents of problems, by status."""
     schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
-    answers: dict[int | str, dict[str, Any]] = {}
+    answers: dict[int | str, dict[str, object]] = {}
     for status in statuses:
         answers[status] = {"description": _MEANINGS[status], "content": {MEDIA_TYPE: {"schema": schema}}}
         if status in (429, 503):
@@ -60,7 +58,7 @@ def describe_problems(app: FastAPI) -> None:
     """Add to the application's OpenAPI what its routes refer to: problem details, and the token."""
     framework = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> dict[str, object]:
         document = framework()
         components = document.setdefault("components", {})
         components.setdefault("schemas", {})[ProblemDetails.__name__] = ProblemDetails.model_json_schema()

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from residerm.config import Experiment
 from residerm.errors import ResidermError, UsageError
@@ -102,7 +101,7 @@ def _is_of(run: Run, experiment: Experiment) -> bool:
     return all(found[name] == value or (value is None and name in _FILLED_IN) for name, value in asked.items())
 
 
-def _in_effect(experiment: Experiment) -> dict[str, Any]:
+def _in_effect(experiment: Experiment) -> dict[str, object]:
     """The options as the file of a run has them."""
     absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
     return absolute.in_effect().flat()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from residerm.config import EquationOptions
 from residerm.progress import SILENT, Progress
@@ -36,7 +35,7 @@ class Report:
         """Whether every equation holds, corrected where it has to be."""
         return all(finding.holds for finding in self.findings)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {
             "holds": self.holds,

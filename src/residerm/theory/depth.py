@@ -14,13 +14,12 @@ of weights; only the shortcuts differ, which have none. What counts is whether t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -42,8 +41,9 @@ from residerm.config import (
 from residerm.data.archives import open_archive
 from residerm.data.loading.batches import Batches
 from residerm.data.synthetic import draw_archive
+from residerm.documents import Document
 from residerm.errors import UsageError, nearest
-from residerm.files import new_file, new_folder
+from residerm.files import new_folder
 from residerm.models.resnet import PUBLISHED
 from residerm.progress import SILENT, Progress, Relay, Row
 from residerm.runs import Run, find_runs
@@ -111,24 +111,20 @@ class Cell:
         return f"{self.kind}-{self.depth}-s{self.seed}"
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a training went and ended."""
+class Outcome(Document):
+    """`errors.json`: how a training went and ended."""
+
+    remedy = "remove the folder {folder}, and give the same command again"
 
     cell: Cell
     training_error: float
     validation_error: float
     training_loss: float
-    baselines: list[float]  # the errors of always naming the commonest class, in training and validation
+    baselines: tuple[float, float]  # the errors of always naming the commonest class, in training and validation
     parameters: int
     minutes: float
     training_errors: list[float]  # on the batches of each epoch, as they came
     validation_errors: list[float]  # after each epoch
-
-    def to_dict(self) -> dict[str, Any]:
-        """For a program to read, and for errors.json."""
-        values = {name: value for name, value in self.__dict__.items() if name != "cell"}
-        return {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed, **values}
 
 
 class _Epochs(Relay):
@@ -158,8 +154,8 @@ def run_depth(plan: Plan, out: Path, progress: Progress = SILENT) -> list[Outcom
         folder = out / cell.name
         if not (folder / "errors.json").exists():
             epochs = _Epochs(progress, cell.name, before=number * plan.epochs, total=len(cells) * plan.epochs)
-            _train(experiment(plan, cell, path), folder, epochs)
-        outcomes.append(_read(cell, folder / "errors.json"))
+            _train(cell, experiment(plan, cell, path), folder, epochs)
+        outcomes.append(Outcome.read(folder / "errors.json"))
     return outcomes
 
 
@@ -205,18 +201,17 @@ def _begin(plan: Plan, out: Path) -> None:
         with new_folder(out) as folder:
             (folder / "plan.json").write_text(written)
         return
-    before, now = _read_plan(out / "plan.json"), json.loads(written)
-    differing = [f"{name} {before.get(name)}, not {value}" for name, value in now.items() if before.get(name) != value]
+    before = _read_plan(out / "plan.json")
+    differing = [f"{name} {was}, not {value}" for name, value in plan if (was := getattr(before, name)) != value]
     if differing:
         raise UsageError(f"{out} was begun with {'; '.join(differing)}: give the same options, or another `out`")
 
 
-def _read_plan(path: Path) -> dict[str, Any]:
+def _read_plan(path: Path) -> Plan:
     try:
-        plan: dict[str, Any] = json.loads(path.read_text())
+        return Plan.model_validate_json(path.read_text())
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read ({error}): give another `out`") from error
-    return plan
+        raise UsageError(f"{path} cannot be read; give another `out`, or remove the folder") from error
 
 
 def _drawn(plan: Plan, folder: Path) -> Path:
@@ -226,7 +221,7 @@ def _drawn(plan: Plan, folder: Path) -> Path:
     return folder
 
 
-def _train(experiment: Experiment, folder: Path, progress: Progress) -> None:
+def _train(cell: Cell, experiment: Experiment, folder: Path, progress: Progress) -> None:
     """Begin, go on with, or only measure a training, whichever is left to do."""
     begun = find_runs(folder) if folder.exists() else []
     if not begun:
@@ -237,11 +232,10 @@ def _train(experiment: Experiment, folder: Path, progress: Progress) -> None:
         run = begun[0]
     if run.summary is None:
         raise KeyboardInterrupt
-    with new_file(folder / "errors.json") as partial:
-        partial.write_text(json.dumps(_measured(experiment, run), indent=2) + "\n")
+    _measured(cell, experiment, run).write(folder / "errors.json")
 
 
-def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
+def _measured(cell: Cell, experiment: Experiment, run: Run) -> Outcome:
     """The errors of the last weights, and the course of the training."""
     fabric, dataset = launch(experiment.training), prepare(experiment)
     trainer = assemble(dataset, begin_with(dataset), fabric)
@@ -258,16 +252,17 @@ def _measured(experiment: Experiment, run: Run) -> dict[str, Any]:
 
     training, validation = wrong_and_loss(dataset.training_rows), wrong_and_loss(dataset.validation_rows)
     epochs = run.epochs
-    return {
-        "training_error": training[0],
-        "validation_error": validation[0],
-        "training_loss": training[1],
-        "baselines": [training[2], validation[2]],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-        "minutes": trainer.state.seconds / 60,
-        "training_errors": [1 - epoch.train_accuracy for epoch in epochs],
-        "validation_errors": [1 - epoch.scores["accuracy"] for epoch in epochs],
-    }
+    return Outcome(
+        cell=cell,
+        training_error=training[0],
+        validation_error=validation[0],
+        training_loss=training[1],
+        baselines=(training[2], validation[2]),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        minutes=trainer.state.seconds / 60,
+        training_errors=[1 - epoch.train_accuracy for epoch in epochs],
+        validation_errors=[1 - epoch.scores["accuracy"] for epoch in epochs],
+    )
 
 
 def _errors(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
@@ -275,8 +270,3 @@ def _errors(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
     wrong = (logits.argmax(1) != labels).double().mean().item()
     loss = torch.nn.functional.cross_entropy(logits, labels).item()
     return wrong, loss, 1 - labels.bincount().max().item() / len(labels)
-
-
-def _read(cell: Cell, path: Path) -> Outcome:
-    values: dict[str, Any] = json.loads(path.read_text())
-    return Outcome(cell, **values)

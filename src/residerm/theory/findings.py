@@ -46,7 +46,7 @@ class Finding:
             return "FAILS"
         return "corrected" if self.correction else "holds"
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {
             "equation": self.equation,

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +38,7 @@ class Course:
     depth: int
     measured: Measured
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {
             "network": KINDS[self.kind],
@@ -58,7 +57,7 @@ class Training:
     looks: dict[int, Measured]
     losses: tuple[float, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {
             "network": KINDS[self.kind],
@@ -77,7 +76,7 @@ class FreshFlow:
     courses: tuple[Course, ...]
     trainings: tuple[Training, ...]
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {
             "images": self.images,
@@ -94,7 +93,7 @@ class RunFlow:
     images: str
     measured: Measured
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {"model": self.model, "images": self.images, **_described(self.measured)}
 
@@ -194,7 +193,7 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _described(measured: Measured) -> dict[str, Any]:
+def _described(measured: Measured) -> dict[str, object]:
     return {
         "loss": measured.loss,
         "gradient_per_layer": measured.per_layer,

@@ -47,7 +47,7 @@ class Layer:
         """Whether its weights, in float32, would not change."""
         return self.gradient is None or (self.relative is not None and self.relative < NOTHING)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """For a program to read."""
         return {
             "layer": self.name,

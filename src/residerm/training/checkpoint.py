@@ -131,7 +131,7 @@ def _misfit_explained(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
 
 
-def _require_fitting_optimizer(optimizer: torch.optim.Optimizer, before: list[dict[str, Any]]) -> None:
+def _require_fitting_optimizer(optimizer: torch.optim.Optimizer, before: list[dict[str, object]]) -> None:
     """Refuse what torch takes unseen and stumbles over in the next step."""
     for group, own in zip(optimizer.param_groups, before, strict=True):
         for name, value in own.items():
@@ -172,7 +172,7 @@ class Checkpoints:
         self.run.write_epochs(state.rows)
 
 
-def _write(content: dict[str, Any], path: Path) -> None:
+def _write(content: dict[str, object], path: Path) -> None:
     with new_file(path, replace=True) as partial, partial.open("wb") as file:
         try:
             torch.save(content, file)

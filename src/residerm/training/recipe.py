@@ -10,9 +10,9 @@ of N in C classes, p its `class_weight_power` and t its `logit_adjustment`,
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from residerm.config import TrainOptions
+from residerm.models.model import ParameterGroup
 
 
 @dataclass(frozen=True)
@@ -82,22 +83,22 @@ def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) ->
     )
 
 
-def optimizer_for(groups: list[dict[str, Any]], options: TrainOptions) -> torch.optim.Optimizer:
+def optimizer_for(groups: Sequence[ParameterGroup], options: TrainOptions) -> torch.optim.Optimizer:
     """The optimiser; each group of parameters has its factor of the rate as `factor`."""
-    groups = [part for group in groups for part in _decayed_or_not(group, options.weight_decay)]
+    parts = [part for group in groups for part in _decayed_or_not(group, options.weight_decay)]
     if options.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=options.rate, momentum=options.momentum, nesterov=options.momentum > 0)
+        return torch.optim.SGD(parts, lr=options.rate, momentum=options.momentum, nesterov=options.momentum > 0)
     kind = torch.optim.AdamW if options.optimizer == "adamw" else torch.optim.Adam
-    return kind(groups, lr=options.rate, betas=(options.momentum, 0.999), fused=True)
+    return kind(parts, lr=options.rate, betas=(options.momentum, 0.999), fused=True)
 
 
-def _decayed_or_not(group: dict[str, Any], decay: float) -> Iterable[dict[str, Any]]:
+def _decayed_or_not(group: ParameterGroup, decay: float) -> Iterable[dict[str, object]]:
     """Matrices and filters decay; biases and normalisation, which have one dimension, do not."""
-    parameters = [parameter for parameter in group["params"] if parameter.requires_grad]
+    parameters = [parameter for parameter in group.parameters if parameter.requires_grad]
     for wide in (True, False):
         own = [parameter for parameter in parameters if (parameter.ndim > 1) == wide]
         if own:
-            yield {**group, "params": own, "weight_decay": decay if wide else 0.0}
+            yield {"params": own, "factor": group.factor, "weight_decay": decay if wide else 0.0}
 
 
 def rate_factor(step: int, steps: int, options: TrainOptions) -> float:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from residerm.data.archives.layouts import dermamnist, ham10000, isic2016, isic2017, isic2018, isic2019, isic2020
 from residerm.data.archives.records import Layout
@@ -58,7 +57,7 @@ class PublicArchive:
         """Roughly how many bytes its files have together, or None where no size is published."""
         return sum(file.size or file.about or 0 for file in self.files) or None
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Everything, for a program to read."""
         return {
             "name": self.name,

@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -98,7 +98,7 @@ class Report:
         apart = Counter((pair.kind, pair.same_group) for pair in pairs if pair.part != pair.other_part)
         return {key: (count, differ[key], apart[key]) for key, count in sorted(keys.items())}
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """As plain data."""
         return {
             "archive": self.archive,
