@@ -36,7 +36,7 @@ class Section(BaseModel):
 
     def to_json(self) -> str:
         """As it stands in its file."""
-        return json.dumps(self.plain(), indent=2, ensure_ascii=False) + "\n"
+        return _text(self.plain())
 
     def plain(self) -> object:
         """As plain data, for JSON."""
@@ -75,8 +75,13 @@ def read_list(kind: type[Item], path: Path, remedy: str) -> list[Item]:
 
 def write_list(sections: Sequence[Section], path: Path) -> None:
     """Write a file that holds a list of sections."""
-    content = json.dumps([section.plain() for section in sections], indent=2, ensure_ascii=False)
-    path.write_text(content + "\n", encoding="utf-8")
+    path.write_text(_text([section.plain() for section in sections]), encoding="utf-8")
+
+
+def _text(content: object) -> str:
+    """As JSON; of a path that is not UTF-8, what JSON has no sign for becomes a question mark."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="replace").decode()
 
 
 def _damaged(path: Path, error: OSError | ValidationError, remedy: str) -> str:

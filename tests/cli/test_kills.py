@@ -85,12 +85,29 @@ def test_a_training_and_its_cache(
     assert weights(run) == weights(whole)
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
-def test_an_evaluation(finished: tuple[Path, float, Path], tmp_path: Path, number: int) -> None:
+@pytest.fixture(scope="module")
+def evaluated(finished: tuple[Path, float, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """The run with an evaluation that nothing has disturbed, and the seconds that it took."""
     whole, _, cache = finished
+    run = Path(shutil.copytree(whole, tmp_path_factory.mktemp("evaluated") / "reference"))
+    return run, timed(["evaluate", str(run)], cache)
+
+
+@pytest.fixture(scope="module")
+def exported(finished: tuple[Path, float, Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
+    """An export that nothing has disturbed, and the seconds that it took."""
+    whole, _, cache = finished
+    out = tmp_path_factory.mktemp("exported") / "reference"
+    return out, timed(["export", str(whole), "--to", "onnx", "--out", str(out)], cache)
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_an_evaluation(
+    finished: tuple[Path, float, Path], evaluated: tuple[Path, float], tmp_path: Path, number: int
+) -> None:
+    whole, _, cache = finished
+    reference, seconds = evaluated
     run = Path(shutil.copytree(whole, tmp_path / whole.name))
-    reference = Path(shutil.copytree(whole, tmp_path / "reference"))
-    seconds = timed(["evaluate", str(reference)], cache)
     ended(["evaluate", str(run)], cache, kill_after=np.random.default_rng(number).uniform(0, seconds))
     assert weights(run) == weights(whole)
     assert ended(["evaluate", str(run)], cache) == 0
@@ -100,14 +117,16 @@ def test_an_evaluation(finished: tuple[Path, float, Path], tmp_path: Path, numbe
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_an_export(finished: tuple[Path, float, Path], tmp_path: Path, number: int) -> None:
+def test_an_export(
+    finished: tuple[Path, float, Path], exported: tuple[Path, float], tmp_path: Path, number: int
+) -> None:
     whole, _, cache = finished
+    reference, seconds = exported
     export: Callable[[Path], list[str]] = lambda out: ["export", str(whole), "--to", "onnx", "--out", str(out)]  # noqa: E731
-    seconds = timed(export(tmp_path / "reference"), cache)
     out = tmp_path / "out"
     code = ended(export(out), cache, kill_after=np.random.default_rng(number).uniform(0, seconds))
     assert out.exists() or code != 0
     if not out.exists():
         assert ended(export(out), cache) == 0
-    names = [sorted(path.name for path in one.iterdir()) for one in (out, tmp_path / "reference")]
+    names = [sorted(path.name for path in one.iterdir()) for one in (out, reference)]
     assert names[0] == names[1]

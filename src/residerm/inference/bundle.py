@@ -94,7 +94,7 @@ def replace_trust(source: Path, target: Path, trust: Trust, neighbours: Training
         trust.save(partial / TRUST)
         if neighbours:
             neighbours.write(partial / NEIGHBOURS)
-        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return target
 
 
@@ -111,7 +111,9 @@ def write_ensemble(members: Sequence[Path], folder: Path, trust: Trust | None = 
             trust.save(partial / TRUST)
         if seen := read_seen_of_all(members):
             seen.write(partial / SEEN)
-        (partial / DESCRIPTION).write_text(_completed(description, ensemble).model_dump_json(indent=2) + "\n")
+        (partial / DESCRIPTION).write_text(
+            _completed(description, ensemble).model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )
     return folder
 
 
@@ -214,19 +216,19 @@ def _write(model: Model, description: ModelDescription, folder: Path) -> None:
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     # Not by save_file, which hides what the disk complains of.
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
-    (folder / DESCRIPTION).write_text(_completed(description, model).model_dump_json(indent=2) + "\n")
+    (folder / DESCRIPTION).write_text(_completed(description, model).model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, ModelDescription]:
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
+    from residerm.models.weights import read_tensors
     from residerm.models.zoo import build_for
 
     if not (folder / WEIGHTS).is_file():  # a pipe would wait for ever
         raise BundleError(f"{folder / WEIGHTS} is missing, or is not a regular file; the bundle is damaged")
     try:
-        weights = load_file(folder / WEIGHTS)
+        weights = read_tensors(folder / WEIGHTS)
     except (SafetensorError, OSError) as error:
         raise _damaged(folder, str(error)) from error
     require_sound_weights(weights, folder / WEIGHTS)

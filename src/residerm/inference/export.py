@@ -75,7 +75,7 @@ def export_bundle(
         record.write(partial)
         _carry(models, partial)
         write_card(partial, description, record, find_bundle(models[0]).parent if len(models) == 1 else None)
-        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n")
+        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return record
 
 

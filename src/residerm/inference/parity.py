@@ -134,7 +134,9 @@ class ParityRecord(_Part):
 
     def write(self, folder: Path) -> None:
         """Write it, sealed."""
-        (folder / PARITY).write_text(self.sealed().model_dump_json(indent=2, exclude_none=True) + "\n")
+        (folder / PARITY).write_text(
+            self.sealed().model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8"
+        )
 
     @classmethod
     def read(cls, path: Path) -> Self:

@@ -92,7 +92,9 @@ def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide:
     require_place(path)
     with new_file(path) as temporary:
         if path.suffix.lower() == ".json":
-            temporary.write_text(json.dumps(as_document(lines, predictor, decide), indent=2, ensure_ascii=False) + "\n")
+            temporary.write_text(
+                json.dumps(as_document(lines, predictor, decide), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
         else:
             _write_csv(lines, predictor.description.classes, temporary)
     return path

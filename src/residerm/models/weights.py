@@ -44,12 +44,15 @@ def put_weights(model: Model, weights: dict[str, Tensor], source: str) -> str | 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The state dict in a file; of a checkpoint the averaged weights (EMA), where it has them."""
-    from timm.models import load_state_dict
+    from timm.models import clean_state_dict, load_state_dict
 
     if not path.is_file():
         raise UsageError(f"`weights={path}`: there is no such file")
     try:
-        weights = load_state_dict(str(path), weights_only=True)
+        if path.suffix == ".safetensors":
+            weights = clean_state_dict(read_tensors(path))
+        else:
+            weights = load_state_dict(str(path), weights_only=True)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {explain(error)}") from error
     except Exception as error:  # bytes that are no weights fail in as many ways as there are bytes
@@ -59,6 +62,20 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         found = f"holds {listed(strangers)}" if strangers else "is empty"
         raise WeightsError(f"{path} {found} rather than a state dict: give a file with the network's weights alone")
     return weights
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, which stay on the disk until they are used.
+
+    Its library opens no path that is not UTF-8: such a file is read whole.
+    """
+    from safetensors.torch import load, load_file
+
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return load(path.read_bytes())
+    return load_file(path)
 
 
 def unreadable(path: Path) -> WeightsError:

@@ -40,7 +40,7 @@ def write_card(run: Run) -> Path:
     card = _card(read_material(run))
     path = run.folder / "MODEL_CARD.md"
     with new_file(path, replace=True) as partial:
-        partial.write_text(card, encoding="utf-8")
+        partial.write_text(card, encoding="utf-8", errors="replace")  # of a path that is not UTF-8
     return path
 
 

@@ -50,7 +50,7 @@ def write_report(run: Run) -> Path:
     page = _page(read_material(run))
     path = run.folder / "report.html"
     with new_file(path, replace=True) as partial:
-        partial.write_text(page, encoding="utf-8")
+        partial.write_text(page, encoding="utf-8", errors="replace")  # of a path that is not UTF-8
     return path
 
 

@@ -199,7 +199,7 @@ def _begin(plan: Plan, out: Path) -> None:
         if plan.path:
             open_archive(plan.path)
         with new_folder(out) as folder:
-            (folder / "plan.json").write_text(written)
+            (folder / "plan.json").write_text(written, encoding="utf-8")
         return
     before = _read_plan(out / "plan.json")
     differing = [f"{name} {was}, not {value}" for name, value in plan if (was := getattr(before, name)) != value]
@@ -209,7 +209,7 @@ def _begin(plan: Plan, out: Path) -> None:
 
 def _read_plan(path: Path) -> Plan:
     try:
-        return Plan.model_validate_json(path.read_text())
+        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read; give another `out`, or remove the folder") from error
 

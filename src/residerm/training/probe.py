@@ -25,7 +25,10 @@ class _PrivateMemory(threading.Thread):
     def run(self) -> None:
         status = Path("/proc/self/status")
         while status.exists():
-            line = next((line for line in status.read_text().splitlines() if line.startswith("RssAnon")), "RssAnon: 0")
+            line = next(
+                (line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("RssAnon")),
+                "RssAnon: 0",
+            )
             self.peak = max(self.peak, 1024 * int(line.split()[1]))
             time.sleep(_SECONDS_BETWEEN_LOOKS)
 

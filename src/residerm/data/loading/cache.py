@@ -81,7 +81,7 @@ def _not_writable(folder: Path, error: OSError) -> WriteError:
 
 
 def _open(place: Path, rows: int, spec: PixelSpec) -> Cache:
-    about = json.loads((place / _ABOUT).read_text())
+    about = json.loads((place / _ABOUT).read_text(encoding="utf-8"))
     pixels = np.memmap(place / _PIXELS, np.uint8, mode="r", shape=(rows, spec.size, spec.size, 3))
     return Cache(place, pixels, {int(row): reason for row, reason in about["unreadable"].items()})
 
@@ -108,7 +108,7 @@ def _build(place: Path, records: Records, spec: PixelSpec, on_bad_image: OnBadIm
         _refuse_unreadable(records, unreadable, on_bad_image)
         pixels.flush()
         about = {"images": len(records), "spec": spec.model_dump(), "unreadable": unreadable}
-        (partial / _ABOUT).write_text(json.dumps(about))
+        (partial / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:

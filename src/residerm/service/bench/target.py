@@ -52,7 +52,7 @@ class Target:
     def resident_bytes(self) -> int | None:
         """Memory that it holds; None where the system does not tell."""
         status = Path(f"/proc/{self._process.pid}/status")
-        found = re.search(r"VmRSS:\s+(\d+)", status.read_text()) if status.exists() else None
+        found = re.search(r"VmRSS:\s+(\d+)", status.read_text(encoding="utf-8")) if status.exists() else None
         return int(found[1]) * 1024 if found else None
 
     @property
