@@ -8,6 +8,7 @@ import torch
 from modelling import description, images, sample
 from torch import nn
 
+from residerm import imaging
 from residerm.config import PixelSpec, ResNetOptions
 from residerm.inference import load, write_bundle
 from residerm.inference.export import export_bundle
@@ -22,14 +23,21 @@ SIZES |= dict.fromkeys(
 
 
 def settled(name: str, size: int) -> Model:
-    """A network with random weights whose normalisations have seen images, as after training."""
+    """A network with random weights whose normalisations have seen such images as are compared, as after training.
+
+    On others its activations would grow from layer to layer, and 0.001 of a logit would be beyond float32.
+    """
     torch.manual_seed(0)
     model = build(name, 3, size).train()
+    said = description(model, ResNetOptions())
+    model.set_colours(said.mean, said.deviation)
+    pictures, spec = sample(16, seed=2), PixelSpec(size=size)
+    pixels = torch.from_numpy(np.stack([imaging.read(pictures.read(number), spec) for number in range(16)]))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = None  # the mean over all that is seen
     with torch.no_grad():
-        model(torch.randint(0, 256, (16, 3, size, size), dtype=torch.uint8))
+        model(pixels.permute(0, 3, 1, 2))
     return model.eval()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,38 +56,58 @@ def predict_(
     rule = Rule(predictor, 8 if options.tta else 1, options.decide, options.sensitivity)
     if rule.threshold:
         remarks.print(f"note: {rule.threshold.explained}")
+    tally = _Tally(keep=json or not output)
     with progress() as shown:
-        lines = list(
-            predict(
-                predictor,
-                images,
-                views=rule.views,
-                decide=options.decide,
-                sensitivity=options.sensitivity,
-                batch_size=options.batch_size,
-                progress=shown,
-            )
+        lines = predict(
+            predictor,
+            images,
+            views=rule.views,
+            decide=options.decide,
+            sensitivity=options.sensitivity,
+            batch_size=options.batch_size,
+            progress=shown,
         )
-    if output:
-        write_lines(lines, predictor, output, options.decide)
-    _show(lines, predictor, output, options.decide, json)
-    return 1 if any(line.error for line in lines) else 0
+        if output:
+            write_lines(tally.counted(lines), predictor, output, options.decide)
+        else:
+            deque(tally.counted(lines), maxlen=0)
+    _show(tally, predictor, output, options.decide, json)
+    return 1 if tally.failed else 0
 
 
-def _show(lines: Sequence[Line], predictor: Predictor, output: Path | None, decide: Decision, json: bool) -> None:
+@dataclass
+class _Tally:
+    """What is shown of lines that pass by: those that failed, and all of them only where they are shown."""
+
+    keep: bool
+    read: int = 0
+    lines: list[Line] = field(default_factory=list)
+    failed: list[Line] = field(default_factory=list)
+
+    def counted(self, lines: Iterable[Line]) -> Iterator[Line]:
+        """The same lines, counted as they pass."""
+        for line in lines:
+            if line.error:
+                self.failed.append(line)
+            else:
+                self.read += 1
+            if self.keep:
+                self.lines.append(line)
+            yield line
+
+
+def _show(tally: _Tally, predictor: Predictor, output: Path | None, decide: Decision, json: bool) -> None:
     from residerm.inference.prediction import as_document
 
     if json:
-        show_json(as_document(lines, predictor, decide))
+        show_json(as_document(tally.lines, predictor, decide))
     elif not output:
-        _show_table([line for line in lines if not line.error], predictor.description.classes, _TITLES[decide])
-    for line in lines:
-        if line.error:
-            remarks.print(f"{line.name}: {line.error}")
+        _show_table([line for line in tally.lines if not line.error], predictor.description.classes, _TITLES[decide])
+    for line in tally.failed:
+        remarks.print(f"{line.name}: {line.error}")
     if not json:
-        failed = sum(bool(line.error) for line in lines)
         out.print(
-            f"{len(lines) - failed:,} images, {failed:,} that could not be read" + (f"; {output}" if output else "")
+            f"{tally.read:,} images, {len(tally.failed):,} that could not be read" + (f"; {output}" if output else "")
         )
         _show_model(predictor)
 

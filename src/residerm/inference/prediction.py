@@ -9,10 +9,11 @@ What cannot be read is a line with the reason, and the rest is done. Not a medic
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -87,16 +88,14 @@ def predict(
         progress.advance("predicting", done, len(found.images))
 
 
-def write_lines(lines: Sequence[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
-    """Write lines as CSV or JSON, by the suffix, never over an existing file."""
+def write_lines(lines: Iterable[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
+    """Write lines, each as it comes, as CSV or JSON, by the suffix, never over an existing file."""
     require_place(path)
-    with new_file(path) as temporary:
+    with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         if path.suffix.lower() == ".json":
-            temporary.write_text(
-                json.dumps(as_document(lines, predictor, decide), indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-            )
+            _write_json(lines, predictor, stream, decide)
         else:
-            _write_csv(lines, predictor.description.classes, temporary)
+            _write_csv(lines, predictor.description.classes, stream)
     return path
 
 
@@ -113,8 +112,8 @@ def require_place(path: Path) -> None:
     require_writable(path)
 
 
-def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, object]:
-    """Lines with the model that they come from."""
+def as_document(lines: Iterable[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, object]:
+    """Lines with the model that they come from; they are the last entry, which `_write_json` relies on."""
     description = predictor.description
     return {
         "notice": DISCLAIMER,
@@ -129,13 +128,27 @@ def as_document(lines: Sequence[Line], predictor: Predictor, decide: Decision = 
     }
 
 
-def _write_csv(lines: Sequence[Line], classes: Sequence[str], path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = Writer(stream)
-        writer.row(["image", "predicted", *(f"p_{name}" for name in classes), *_JUDGED, "error", "notice"])
-        for line in lines:
-            shares = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
-            writer.row([line.name, line.predicted, *shares, *_cells(line.judgement), line.error, DISCLAIMER])
+def _write_json(lines: Iterable[Line], predictor: Predictor, stream: TextIO, decide: Decision) -> None:
+    """The document of `as_document`, line by line."""
+    stream.write(_json(as_document([], predictor, decide)).removesuffix("[]\n}") + "[")
+    between = "\n"
+    for line in lines:
+        said = _json(line.to_dict(predictor.description.classes))
+        stream.write(between + "\n".join(f"    {row}" for row in said.split("\n")))
+        between = ",\n"
+    stream.write("\n  ]\n}\n" if between != "\n" else "]\n}\n")
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _write_csv(lines: Iterable[Line], classes: Sequence[str], stream: TextIO) -> None:
+    writer = Writer(stream)
+    writer.row(["image", "predicted", *(f"p_{name}" for name in classes), *_JUDGED, "error", "notice"])
+    for line in lines:
+        shares = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
+        writer.row([line.name, line.predicted, *shares, *_cells(line.judgement), line.error, DISCLAIMER])
 
 
 def _cells(judgement: Judgement | None) -> list[str]:

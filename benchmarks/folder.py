@@ -1,0 +1,89 @@
+"""A folder of images through a model: how far decoding and arithmetic overlap, and the memory that more images take.
+
+    python benchmarks/folder.py starter FOLDER [--images 8519] [--threads 1] [--decoders 1]
+
+Decoding alone, arithmetic alone (on pixels decoded before) and both, as `residerm predict --out` does them, take turns
+over parts of the folder, so that whatever else the machine does hits all three. With as many threads and decoders as
+cores each of the two uses the whole machine when it is alone, so that the sum of both is what is possible; with one of
+each on two cores, it is the slower of the two. Private memory is read after each part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from residerm.inference import Predictor, load, prediction
+from residerm.inference.answers import Rule
+from residerm.inference.sources import Source, find_sources
+
+BATCH = 64
+PART = 2048
+
+
+def private_megabytes() -> float:
+    """Memory of this process that it shares with no other."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+
+def decode(sources: Sequence[Source], predictor: Predictor) -> list[np.ndarray | str]:
+    return [one for _, pixels in prediction._decoded(sources, predictor, BATCH) for one in pixels]
+
+
+def answer(pixels: Sequence[np.ndarray | str], sources: Sequence[Source], rule: Rule) -> None:
+    for start in range(0, len(pixels), BATCH):
+        some = slice(start, start + BATCH)
+        deque(prediction._lines(rule, sources[some], pixels[some]), maxlen=0)
+
+
+def seconds(work: Callable[[], object]) -> tuple[float, object]:
+    began = time.perf_counter()
+    found = work()
+    return time.perf_counter() - began, found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--images", type=int)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--decoders", type=int, default=len(os.sched_getaffinity(0)))
+    options = parser.parse_args()
+    prediction.cores = lambda: options.decoders
+    predictor = load(options.model, threads=options.threads)
+    rule = Rule(predictor)
+    sources = find_sources([options.folder]).images[: options.images]
+    answer(decode(sources[:BATCH], predictor), sources[:BATCH], rule)  # warms up
+    alone = {"decoding": 0.0, "arithmetic": 0.0, "both": 0.0}
+    memory = []
+    with tempfile.TemporaryDirectory() as folder:
+        for start in range(0, len(sources), PART):
+            part = sources[start : start + PART]
+            spent, pixels = seconds(lambda part=part: decode(part, predictor))
+            alone["decoding"] += spent
+            alone["arithmetic"] += seconds(lambda part=part, pixels=pixels: answer(pixels, part, rule))[0]
+            out = Path(folder) / f"{start}.csv"
+            lines = prediction.predict(predictor, part, batch_size=BATCH)
+            alone["both"] += seconds(lambda lines=lines, out=out: prediction.write_lines(lines, predictor, out))[0]
+            del pixels
+            memory.append(private_megabytes())
+    for name, spent in alone.items():
+        print(f"{name}: {spent:.1f} s, {len(sources) / spent:,.0f} images/s")
+    slower, whole = max(alone["decoding"], alone["arithmetic"]), alone["decoding"] + alone["arithmetic"]
+    threads = options.threads or "all"
+    print(f"{predictor.runtime}, {threads} threads, {options.decoders} decoders, {len(sources):,} images")
+    print(f"the slower alone, over both: {slower / alone['both']:.2f}; their sum: {whole / alone['both']:.2f}")
+    print("private memory by part, MB: " + " ".join(f"{value:.0f}" for value in memory))
+
+
+if __name__ == "__main__":
+    main()
