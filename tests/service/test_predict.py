@@ -14,6 +14,10 @@ import serving
 from pictures import encode
 from PIL import Image
 
+from residerm.errors import ImageError
+from residerm.service import worker
+from residerm.service.findings import Finder, Question
+
 RED, GREEN, BLUE, GREY = (200, 60, 60), (60, 200, 60), (60, 60, 200), (90, 90, 90)
 FOREIGN = (0, 250, 0)
 
@@ -156,3 +160,25 @@ def test_the_example_in_openapi_is_an_image_that_gets_an_answer() -> None:
     from residerm.service.openapi import EXAMPLE_IMAGE
 
     assert ask(content=base64.b64decode(EXAMPLE_IMAGE)).status_code == 200
+
+
+def test_a_large_file_is_answered_like_a_small_one() -> None:
+    noise = np.random.default_rng(0).integers(0, 60, (800, 800, 3), np.uint8)
+    noise[..., 0] += 140
+    large = encode(noise, "PNG")
+    assert len(large) > worker.DECODED_WITH_ITS_BATCH
+    assert ask(content=large).json()["images"][0]["predicted"] == "mel"
+    cut = ask(content=large[: worker.DECODED_WITH_ITS_BATCH + 1])
+    assert cut.status_code == 422
+    assert "cut short" in cut.json()["detail"]
+
+
+def test_the_time_of_every_decode_is_counted() -> None:
+    seen: list[float] = []
+    finder = Finder(serving.ColourPredictor(), 50_000_000, seen.append)
+    found = finder([Question(photo()), Question(b"no image"), Question(photo(GREEN), explain=True)])
+    finder.end()
+    assert len(seen) == 2
+    assert isinstance(found[1], ImageError)
+    assert found[0].maps is None
+    assert found[2].maps is not None

@@ -31,7 +31,7 @@ def run_queue(test: Callable[[BatchQueue[int, int], list[list[int]]], Awaitable[
         return [item * 2 for item in items]
 
     async def run() -> None:
-        queue: BatchQueue[int, int] = BatchQueue(work, **{"batch_size": 4, "wait": 0.05} | options)
+        queue: BatchQueue[int, int] = BatchQueue(work, **{"batch_size": 4} | options)
         queue.start()
         await test(queue, batches)
         await queue.drain()
@@ -54,19 +54,7 @@ def test_an_item_alone_does_not_wait() -> None:
         await queue.submit(1, FAR)
         assert time.monotonic() - started < 1
 
-    run_queue(test, wait=5)
-
-
-def test_a_batch_waits_for_what_is_announced() -> None:
-    async def test(queue: BatchQueue[int, int], batches: list[list[int]]) -> None:
-        with queue.announced(1):
-            first = queue.submit(1, FAR)
-            await asyncio.sleep(0.1)
-            second = queue.submit(2, FAR)
-        assert [await first, await second] == [2, 4]
-        assert batches == [[1, 2]]
-
-    run_queue(test, wait=5)
+    run_queue(test)
 
 
 def test_an_error_is_the_batch_s_own() -> None:
@@ -130,9 +118,41 @@ def test_over_a_client_s_share_the_answer_is_429() -> None:
     assert "retry-after" in replies[-1].headers
 
 
+def test_the_queue_is_bounded_by_what_is_ahead() -> None:
+    limits = Limits(queue=2, client_requests=1, max_bytes=10, deadline=10)
+    with limits.room(16), pytest.raises(Problem, match="16 images are waiting"):
+        limits.require_room()
+    limits.require_room()
+
+
+def test_what_would_come_too_late_is_refused_at_once() -> None:
+    limits = Limits(queue=100, client_requests=1, max_bytes=10, deadline=10)
+    limits.seconds_per_image = 3
+    with limits.room(3):
+        limits.require_room()
+    with limits.room(4), pytest.raises(Problem, match="4 images are waiting") as refused:
+        limits.require_room()
+    assert refused.value.retry_after == 12
+
+
+def test_an_error_may_be_that_of_one_item() -> None:
+    async def run() -> list[object]:
+        queue: BatchQueue[int, int] = BatchQueue(
+            lambda items: [KeyError(one) if one else one for one in items], batch_size=4
+        )
+        queue.start()
+        found = await asyncio.gather(queue.submit(0, FAR), queue.submit(1, FAR), return_exceptions=True)
+        await queue.drain()
+        return found
+
+    fine, wrong = asyncio.run(run())
+    assert fine == 0
+    assert isinstance(wrong, KeyError)
+
+
 def test_past_the_deadline_the_answer_is_503() -> None:
     predictor = serving.ColourPredictor(before=serving.slow(0.2))
-    replies = statuses(4, predictor, batch_size=1, deadline=0.25, batch_wait=0)
+    replies = statuses(4, predictor, batch_size=1, deadline=0.25)
     assert {reply.status_code for reply in replies} == {200, 503}
     assert any("too late" in reply.text for reply in replies)
 
@@ -153,7 +173,7 @@ def test_a_slow_client_is_told_so() -> None:
 
 
 def test_all_bodies_together_are_bounded() -> None:
-    limits = Limits(queue=1, client_requests=1, max_bytes=50_000_000)
+    limits = Limits(queue=1, client_requests=1, max_bytes=50_000_000, deadline=10)
     with limits.body() as one, limits.body() as other, limits.body() as third:
         one.grow(50_000_000)
         other.grow(50_000_000)
@@ -163,7 +183,7 @@ def test_all_bodies_together_are_bounded() -> None:
 
 
 def test_counts_return_to_nothing_whatever_happens() -> None:
-    limits = Limits(queue=2, client_requests=1, max_bytes=10)
+    limits = Limits(queue=2, client_requests=1, max_bytes=10, deadline=10)
     with pytest.raises(Problem), limits.client("a"), limits.body() as body, limits.room(2):
         body.grow(11)
     assert (limits.images, limits.bytes, dict(limits._requests)) == (0, 0, {})

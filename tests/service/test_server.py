@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -12,6 +13,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -111,6 +113,30 @@ def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.Monk
                 break
             time.sleep(0.05)
         assert received(connection) == b""
+
+
+def test_an_answer_is_sent_in_one_piece() -> None:
+    sent: list[bytes] = []
+    transport = SimpleNamespace(write=lambda data: sent.append(bytes(data)), close=lambda: sent.append(b"closed"))
+    loop = asyncio.new_event_loop()
+    joined = protocol.JoinedWrites(transport, loop)
+    for part in (b"head", b"body"):
+        joined.write(part)
+    joined.flush()
+    joined.write(b"last words")
+    joined.close()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert sent == [b"headbody", b"last words", b"closed"]
+
+
+def test_what_nobody_flushes_is_sent_in_the_next_turn_of_the_loop() -> None:
+    sent: list[bytes] = []
+    loop = asyncio.new_event_loop()
+    protocol.JoinedWrites(SimpleNamespace(write=lambda data: sent.append(bytes(data))), loop).write(b"100 Continue")
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
+    assert sent == [b"100 Continue"]
 
 
 def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,11 +25,8 @@ class ServeOptions(Options):
     workers: int = Field(1, ge=1, le=64, description="Processes that serve; they share nothing but the port.")
     threads: int | None = Field(None, ge=1, description="Threads of a worker's arithmetic. Default: its cores.")
     batch_size: int = Field(16, ge=1, le=1024, description="Most images in a batch.")
-    batch_wait: float = Field(
-        4.0, ge=0, le=1000, description="Milliseconds that a batch waits for images that are being decoded."
-    )
-    queue: int = Field(32, ge=1, description="Images taken on at once by a worker; more are answered 503.")
-    client_requests: int = Field(24, ge=1, description="Requests of one client at once; more are answered 429.")
+    queue: int = Field(16, ge=1, description="Images ahead of a request, in a worker, with which it is answered 503.")
+    client_requests: int = Field(8, ge=1, description="Requests of one client at once; more are answered 429.")
     connections: int = Field(400, ge=8, description="Open connections of a worker; more are answered 503.")
     max_files: int = Field(16, ge=1, le=1000, description="Most images in a request.")
     max_megabytes: float = Field(32.0, gt=0, le=2000, description="Largest request.")

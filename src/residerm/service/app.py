@@ -60,7 +60,8 @@ def create_app(model: Served, options: ServeOptions, token: str | None = None) -
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Front, guard=Guard(token, is_loopback(options.host)), metrics=metrics)
+    guard = Guard(token, is_loopback(options.host))
+    app.add_middleware(Front, guard=guard, metrics=metrics, require_room=worker.limits.require_room)
     _handle_errors(app, metrics)
     _add_model_routes(app, worker)
     _add_operations(app, worker)

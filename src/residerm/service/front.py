@@ -7,9 +7,10 @@ cause leaves here as an exception.
 from __future__ import annotations
 
 import logging
+import random
 import re
-import secrets
 import time
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -24,17 +25,21 @@ ROUTES = frozenset(
     {"/", "/v1/predict", "/v1/explain", "/v1/model", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js"}
     | {"/style.css"}
 )
+_WITH_IMAGES = frozenset({"/v1/predict", "/v1/explain"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_IDS = random.Random()  # ids are no secrets, and the system's generator would be asked for each
 _GONE = 499  # as nginx logs a client that closed the connection; never sent
 
 
 class Front:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, *, guard: Guard, metrics: Metrics) -> None:
-        """Wrap an application."""
-        self._app, self._guard, self._metrics = app, guard, metrics
+    def __init__(
+        self, app: ASGIApp, *, guard: Guard, metrics: Metrics, require_room: Callable[[], None] = lambda: None
+    ) -> None:
+        """Wrap an application; `require_room` refuses images where they would wait too long."""
+        self._app, self._guard, self._metrics, self._require_room = app, guard, metrics, require_room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -47,6 +52,8 @@ class Front:
         answer = _Answer(send, request_id)
         try:
             self._guard.check(scope["path"], headers)
+            if scope["path"] in _WITH_IMAGES:  # here, because under overload most of the work is to refuse
+                self._require_room()
             await self._app(scope, receive, answer.send)
         except Gone:
             answer.status = _GONE
@@ -101,4 +108,4 @@ class _Answer:
 def _request_id(headers: Headers) -> str:
     """The id that a client or proxy gave, where it is a plain one, or a new one."""
     given = headers.get("x-request-id", "")
-    return given if _ID.fullmatch(given) else secrets.token_hex(8)
+    return given if _ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"

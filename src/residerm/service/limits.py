@@ -1,7 +1,8 @@
 """How much is taken on: requests of one client, images in the queue, bytes in memory.
 
 Everything here is called from the event loop alone, so that nothing needs a lock. What is over a limit is refused at
-once; nothing waits here.
+once, before its body is read where that is possible; nothing waits here. The queue is bounded by what is ahead of a
+request, so that an idle service takes a request of any size that is allowed.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _SMALLEST_BUFFER = 64_000_000
 class Limits:
     """The counts of one worker, and their bounds."""
 
-    def __init__(self, *, queue: int, client_requests: int, max_bytes: int) -> None:
+    def __init__(self, *, queue: int, client_requests: int, max_bytes: int, deadline: float) -> None:
         """Take the bounds; all bodies together may take twice the largest request, and 64 MB at least."""
         self._queue, self._client_requests, self._max_bytes = queue, client_requests, max_bytes
+        self._deadline = deadline
         self._buffer = max(2 * max_bytes, _SMALLEST_BUFFER)
         self._requests: Counter[str] = Counter()
         self.images = 0
@@ -45,15 +47,15 @@ class Limits:
             if not self._requests[address]:
                 del self._requests[address]
 
-    def require_room(self, images: int = 1) -> None:
-        """Refuse what the queue has no room for."""
-        if self.images + images > self._queue:
+    def require_room(self) -> None:
+        """Refuse a request that would find the queue full, or would come to the model after its deadline."""
+        if self.images >= self._queue or self.images * self.seconds_per_image > self._deadline:
             raise Problem("busy", f"{self.images} images are waiting; try again later", retry_after=self._seconds())
 
     @contextmanager
     def room(self, images: int) -> Iterator[None]:
         """Take places in the queue."""
-        self.require_room(images)
+        self.require_room()
         self.images += images
         try:
             yield

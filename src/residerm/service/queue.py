@@ -1,12 +1,12 @@
 """The queue before the model: one thread that takes what waits, as a batch, and gives each asker its own result.
 
-    queue = BatchQueue(work, batch_size=16, wait=0.004)
+    queue = BatchQueue(work, batch_size=16)
     queue.start()
     result = await queue.submit(item, deadline=time.monotonic() + 10)
     await queue.drain()
 
-What holds: a batch never waits for images that nobody has announced, so that a client alone never waits; what was
-cancelled, or is past its deadline, is dropped before it costs anything; every accepted item ends in a result, an
+What holds: a batch is what has come in while the one before it was worked on, so that nothing waits for company; what
+was cancelled, or is past its deadline, is dropped before it costs anything; every accepted item ends in a result, an
 error or a cancellation; an error of one batch leaves the thread alive.
 """
 
@@ -16,8 +16,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -45,17 +44,18 @@ class BatchQueue(Generic[Item, Result]):
 
     def __init__(
         self,
-        work: Callable[[Sequence[Item]], Sequence[Result]],
+        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
         *,
         batch_size: int,
-        wait: float,
         observe: Callable[[int, float], None] = lambda *_: None,
     ) -> None:
-        """Take the function on batches; `observe` is called with each batch's size and seconds, on the event loop."""
-        self._work, self._batch_size, self._wait, self._observe = work, batch_size, wait, observe
+        """Take the function, which gives a result or an error for each item of a batch.
+
+        `observe` is called with each batch's size and seconds, on the event loop.
+        """
+        self._work, self._batch_size, self._observe = work, batch_size, observe
         self._jobs: deque[_Job[Item, Result]] = deque()
         self._changed = threading.Condition()
-        self._announced = 0
         self._ending = False
         self._busy_since: float | None = None
         self._loop: asyncio.AbstractEventLoop
@@ -73,17 +73,6 @@ class BatchQueue(Generic[Item, Result]):
         """Whether the thread lives and its batch has not lasted longer than this."""
         since = self._busy_since
         return self._thread.is_alive() and (since is None or time.monotonic() - since < longest)
-
-    @contextmanager
-    def announced(self, items: int) -> Iterator[None]:
-        """Say that some items are about to come, for which a batch may wait a little."""
-        self._announced += items
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._announced -= items
-                self._changed.notify()
 
     def submit(self, item: Item, deadline: float) -> asyncio.Future[Result]:
         """Put an item into the queue; its result is the future's."""
@@ -117,10 +106,6 @@ class BatchQueue(Generic[Item, Result]):
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._jobs or self._ending)
-                until = time.monotonic() + self._wait
-                while self._announced and len(self._jobs) < self._batch_size:
-                    if not self._changed.wait(until - time.monotonic()) or time.monotonic() >= until:
-                        break
                 jobs = [self._jobs.popleft() for _ in range(min(self._batch_size, len(self._jobs)))]
                 wanted = [job for job in jobs if self._is_wanted(job)]
                 if wanted or (self._ending and not self._jobs):

@@ -59,12 +59,16 @@ def serve(
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
     """Load a model and give the application that serves it."""
+    from threadpoolctl import threadpool_limits
+
     from residerm.service.app import create_app
     from residerm.service.loading import load_served
 
     logs.configure(options.log)
     threads = options.threads or max(1, cores() // options.workers)
-    return create_app(load_served(model, threads), options, token)
+    served = load_served(model, threads)
+    threadpool_limits(1, user_api="blas")  # what judges an answer is small, and the cores are the network's
+    return create_app(served, options, token)
 
 
 def _run(app: FastAPI | Callable[[], FastAPI], options: ServeOptions, listener: socket.socket) -> None:

@@ -10,18 +10,17 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from starlette.requests import ClientDisconnect, Request
 
-from residerm import imaging
 from residerm.config import ServeOptions
 from residerm.errors import ImageError, nearest
 from residerm.parallel import cores
 from residerm.service import replies
 from residerm.service.answers import Answers, ImageAnswer, Refusal
-from residerm.service.findings import Finding, Question, find
+from residerm.service.findings import Finder, Finding, Question
 from residerm.service.identity import Served
 from residerm.service.limits import Limits
 from residerm.service.metrics import Metrics
@@ -29,7 +28,10 @@ from residerm.service.problems import Problem
 from residerm.service.queue import BatchQueue, Ended, Late
 from residerm.service.uploads import Upload, UploadLimits, read_uploads, require_readable
 
+DECODED_WITH_ITS_BATCH = 1_000_000  # bytes; what is larger is decoded before
+_GONE = "the client has gone"
 _STUCK_SECONDS = 30.0
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,20 @@ class Worker:
         """Take the model and the options; nothing runs before `start`."""
         self.model, self.options, self.metrics = model, options, metrics
         max_bytes = int(options.max_megabytes * 1e6)
-        self.limits = Limits(queue=options.queue, client_requests=options.client_requests, max_bytes=max_bytes)
-        self._upload = UploadLimits(max_bytes, options.max_files, options.upload_seconds)
-        self._queue: BatchQueue[Question, Finding] = BatchQueue(
-            lambda questions: find(model.predictor, questions),
-            batch_size=options.batch_size,
-            wait=options.batch_wait / 1000,
-            observe=self._observe,
+        self.limits = Limits(
+            queue=options.queue,
+            client_requests=options.client_requests,
+            max_bytes=max_bytes,
+            deadline=options.deadline,
         )
-        self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
+        self._upload = UploadLimits(max_bytes, options.max_files, options.upload_seconds)
+        self._finder = Finder(
+            model.predictor, int(options.max_megapixels * 1e6), lambda seconds: metrics.stage("decode", seconds)
+        )
+        self._queue: BatchQueue[Question, Finding] = BatchQueue(
+            self._finder, batch_size=options.batch_size, observe=self._observe
+        )
+        self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="large")
         self._ending = False
         metrics.watch(queue=lambda: self.limits.images, ready=self.is_ready)
 
@@ -70,6 +77,7 @@ class Worker:
         self._ending = True
         await self._queue.drain()
         self._decoders.shutdown(cancel_futures=True)
+        self._finder.end()
 
     def is_alive(self) -> bool:
         """Whether the model's thread runs and is not stuck."""
@@ -86,7 +94,6 @@ class Worker:
         client = request.client.host if request.client else ""
         with self.limits.client(client), self.limits.body() as body:
             require_readable(request.headers, self._upload.max_bytes)
-            self.limits.require_room()
             try:
                 uploads = await read_uploads(request.stream(), request.headers, self._upload, body)
             except ClientDisconnect:
@@ -102,13 +109,10 @@ class Worker:
 
     async def _find_one(self, upload: Upload, explain: Explain | None) -> Finding | Problem:
         """What is found of an image; a problem where it cannot be read."""
-        deadline = time.monotonic() + self.options.deadline
+        started = time.monotonic()
         try:
-            with self._queue.announced(1):
-                pixels = await self._decode(upload)
-                started = time.monotonic()
-                future = self._queue.submit(Question(pixels, explain is not None), deadline)
-            finding = await future
+            question = Question(await self._file_or_pixels(upload), explain is not None)
+            finding = await self._queue.submit(question, started + self.options.deadline)
         except ImageError as error:
             return Problem("unreadable", f"{upload.name}: {error}")
         except Late:
@@ -119,13 +123,12 @@ class Worker:
         self.metrics.found(finding)
         return finding
 
-    async def _decode(self, upload: Upload) -> np.ndarray:
-        started, spec = time.monotonic(), self.model.predictor.description.pixels
-        largest = int(self.options.max_megapixels * 1e6)
-        loop = asyncio.get_running_loop()
-        pixels = await loop.run_in_executor(self._decoders, imaging.read, bytes(upload.data), spec, largest)
-        self.metrics.stage("decode", time.monotonic() - started)
-        return pixels
+    async def _file_or_pixels(self, upload: Upload) -> bytes | np.ndarray:
+        """A small file as it is, to be decoded with its batch; a large one decoded, so that no batch waits for it."""
+        data = bytes(upload.data)
+        if len(data) <= DECODED_WITH_ITS_BATCH:
+            return data
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, self._finder.decode, data)
 
     def _reply(
         self, request: Request, uploads: Sequence[Upload], found: Sequence[Finding | Problem], explain: Explain | None
@@ -165,18 +168,28 @@ class Gone(Exception):
     """The client has gone; nobody waits for an answer."""
 
 
-async def _unless_gone(request: Request, work: Awaitable[Any]) -> Any:
+async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
     """The result of work, which is cancelled when the client goes away before it is done."""
-    task = asyncio.ensure_future(work)
+    task = asyncio.current_task()
+    assert task is not None, "requests are answered in tasks"
+    over = False
+
+    def end(watch: asyncio.Future[None]) -> None:
+        if not (over or watch.cancelled()):
+            task.cancel(_GONE)
+
     watch = asyncio.ensure_future(_disconnected(request.receive))
+    watch.add_done_callback(end)
     try:
-        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise Gone
-        return task.result()
+        return await work
+    except asyncio.CancelledError as error:
+        if error.args != (_GONE,):
+            raise
+        task.uncancel()
+        raise Gone from None
     finally:
+        over = True
         watch.cancel()
-        task.cancel()
 
 
 async def _disconnected(receive: Callable[[], Awaitable[Any]]) -> None:

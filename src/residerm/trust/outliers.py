@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -67,8 +68,21 @@ class Gaussians:
 
     def distance(self, vectors: np.ndarray) -> np.ndarray:
         """The squared distance to the nearest class, divided by the number of dimensions."""
-        nearest: np.ndarray = np.min([self._to(vectors - mean) for mean in self.means], axis=0) / vectors.shape[1]
+        centre, means, along_means = self._centred
+        vectors = vectors - centre
+        along = ((vectors @ self.axes)[:, None] - along_means) ** 2  # (n, classes, k)
+        square = (vectors**2).sum(axis=1)[:, None] + (means**2).sum(axis=1) - 2 * vectors @ means.T
+        across = np.maximum(square - along.sum(axis=2), 0)
+        distances = (along / self.variances).sum(axis=2) + across / self.rest
+        nearest: np.ndarray = distances.min(axis=1) / vectors.shape[1]
         return nearest
+
+    @cached_property
+    def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The mean of the means, the means from there, and these along the axes: squares stay small and exact."""
+        centre = self.means.mean(axis=0)
+        means = self.means - centre
+        return centre, means, means @ self.axes
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Its parameters, by name."""
@@ -78,12 +92,6 @@ class Gaussians:
             "variances": self.variances,
             "rest": np.array(self.rest),
         }
-
-    def _to(self, away: np.ndarray) -> np.ndarray:
-        along = away @ self.axes
-        across = np.maximum((away**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-        distance: np.ndarray = (along**2 / self.variances).sum(axis=1) + across / self.rest
-        return distance
 
 
 @dataclass(frozen=True, eq=False)

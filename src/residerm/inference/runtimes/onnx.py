@@ -15,6 +15,8 @@ from residerm.outputs import Outputs
 
 _LARGEST = 2**31  # bytes: what a graph with all of its numbers inside can have
 _ERRORS_ALONE = 3  # severity of what is logged
+# Between two runs: threads that wait by spinning take the cores of those that decode the next images.
+_NO_SPINNING = ("session.force_spinning_stop", "1")
 _KINDS = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
@@ -30,6 +32,7 @@ class OnnxRuntime(GraphRuntime):
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.log_severity_level = threads, _ERRORS_ALONE
+        options.add_session_config_entry(*_NO_SPINNING)
         self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         outputs = [output.name for output in self._session.get_outputs()]
         self._wanted = {False: [name for name in outputs if name != "maps"], True: outputs}

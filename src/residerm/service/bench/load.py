@@ -55,9 +55,9 @@ class Outcome(BaseModel):
 class Connection:
     """A connection that is opened again when it was closed."""
 
-    def __init__(self, port: int) -> None:
-        """Connect with the first request."""
-        self._port, self._socket = port, None  # type: int, socket.socket | None
+    def __init__(self, port: int, address: str = "127.0.0.1") -> None:
+        """Connect with the first request, from an address of this machine."""
+        self._port, self._address, self._socket = port, address, None  # type: int, str, socket.socket | None
 
     def ask(self, request: bytes) -> str:
         """Send a request; the status of its answer. A connection that had been closed while idle is opened again."""
@@ -68,7 +68,7 @@ class Connection:
     def _ask(self, request: bytes) -> str:
         try:
             if self._socket is None:
-                self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT)
+                self._socket = self._open()
                 self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._socket.sendall(request)
             return self._answer(self._socket)
@@ -85,7 +85,7 @@ class Connection:
         """Send without waiting for an answer."""
         self.close()
         try:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=_TIMEOUT)
+            self._socket = self._open()
             self._socket.sendall(request)
         except OSError:
             self.close()
@@ -95,6 +95,9 @@ class Connection:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+    def _open(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self._port), _TIMEOUT, (self._address, 0))
 
     def _answer(self, connection: socket.socket) -> str:
         head = b""
@@ -115,8 +118,13 @@ class Connection:
         return head[9:12].decode("ascii", "replace")
 
 
+def client(number: int) -> str:
+    """An address for a client of its own: all of 127.0.0.0/8 is loopback on Linux; elsewhere they are all one."""
+    return f"127.0.{number // 250}.{number % 250 + 1}" if sys.platform == "linux" else "127.0.0.1"
+
+
 class Load:
-    """Threads that send."""
+    """Threads that send, each as a client of its own."""
 
     def __init__(self, plan: Plan) -> None:
         """Take the plan."""
@@ -149,13 +157,13 @@ class Load:
             milliseconds=self._milliseconds,
         )
 
-    def _closed(self, _: int) -> None:
-        connection = Connection(self._plan.port)
+    def _closed(self, number: int) -> None:
+        connection = Connection(self._plan.port, client(number))
         while self._is_on():
             self._ask(connection)
 
-    def _open(self, _: int) -> None:
-        connection = Connection(self._plan.port)
+    def _open(self, number: int) -> None:
+        connection = Connection(self._plan.port, client(number))
         while True:
             with self._lock:
                 due = next(self._arrivals)

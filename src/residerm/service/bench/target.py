@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -77,10 +79,15 @@ class Target:
         raise ResidermError("\n".join(said).removeprefix("residerm: ") or "the service did not start")
 
     def _drain(self) -> None:
-        """Read its log from now on, so that it never waits for a reader."""
-        import threading
+        """Read its log from now on, so that it never waits for a reader; seldom, so that reading costs little."""
+        assert self._process.stderr is not None
+        log = self._process.stderr.fileno()
 
-        threading.Thread(target=lambda: [None for _ in self._process.stderr or ()], daemon=True).start()
+        def read() -> None:
+            while os.read(log, 65536):
+                time.sleep(0.05)
+
+        threading.Thread(target=read, daemon=True).start()
 
     def _is_ready(self) -> bool:
         try:
