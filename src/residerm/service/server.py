@@ -59,7 +59,7 @@ def serve(
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
     """Load a model and give the application that serves it."""
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from residerm.service.app import create_app
     from residerm.service.loading import load_served
