@@ -1,4 +1,4 @@
-"""The whole way on the embedded archive, in a minute or two: draw → train → score → explain in a report → predict.
+"""The whole pipeline on the embedded archive, in a minute or two: draw → train → score → explain in a report → predict.
 
     findings = demonstrate(Path("demo"))
 
@@ -74,7 +74,7 @@ class _Stages(Relay):
 
 
 def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
-    """Go the whole way in a new folder."""
+    """Run the whole pipeline in a new folder."""
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: give `out` another folder, or remove it first")
     progress.remark("drawing 2,000 synthetic images with their masks")

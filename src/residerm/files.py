@@ -39,7 +39,7 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a temporary folder to fill; it becomes `path` when the block ends well and vanishes when it does not.
 
     An empty folder may be in the place already; anything else there is refused before work starts, unless `replace`
-    says that it is residerm's own and to be made anew.
+    says that it is residerm's own and to be made again.
     """
     with _renamed(path, lambda place: replace or _is_free(place) or _is_empty_folder(place)) as temporary:
         temporary.mkdir()

@@ -1,4 +1,4 @@
-"""`residerm demo`: the whole way, on fewer images and epochs here, and as it is among the slow tests."""
+"""`residerm demo`: the whole pipeline, on fewer images and epochs here, and as it is among the slow tests."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     printed = capsys.readouterr().out
     assert "balanced accuracy" in printed
     assert "lower by" in printed
-    assert "one image (mel in truth)" in printed
+    assert "one image (true class mel)" in printed
     assert "drawn, not photographed" in printed
     assert "Not a medical device" in printed
     (report,) = folder.glob("runs/*resnet*/report.html")

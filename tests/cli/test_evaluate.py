@@ -166,7 +166,7 @@ def test_the_class_that_is_named_can_be_the_one_beside_its_prior(run: Path, caps
     assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(labels, named))
     assert found["macro_auc"] == plain["headline"]["macro_auc"]
     assert found["log_loss"] == plain["headline"]["log_loss"]
-    assert "beside their share in training" in (run / "report.html").read_text()
+    assert "relative to their frequency in training" in (run / "report.html").read_text()
     assert "--prior" in refused(capsys, str(run), "--prior", "--decide", "balanced", code=2)
 
 

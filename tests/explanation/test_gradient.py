@@ -1,4 +1,4 @@
-"""Grad-CAM, HiResCAM and LayerCAM, held against captum and torchcam; and what a network is like afterwards."""
+"""Grad-CAM, HiResCAM and LayerCAM, compared with captum and torchcam; and what a network is like afterwards."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Occlusion and integrated gradients, held against captum; the blur, and maps at another size, against torch."""
+"""Occlusion and integrated gradients, compared with captum; the blur, and maps at another size, against torch."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The right pixels of every kind of file, held against plain Pillow and NumPy."""
+"""The right pixels of every kind of file, compared with plain Pillow and NumPy."""
 
 from __future__ import annotations
 

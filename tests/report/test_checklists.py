@@ -1,4 +1,4 @@
-"""The table of reporting checklists, held against the card that it speaks of."""
+"""The table of reporting checklists, compared with the card that it speaks of."""
 
 import re
 from pathlib import Path

@@ -264,14 +264,14 @@ def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
 
 def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_gone(run: Run) -> None:
     folder = reporting.evaluation(run)
-    anew = page_of(run).text
+    again = page_of(run).text
     draw_figures_of(folder)
-    assert page_of(run).text == anew
+    assert page_of(run).text == again
     roc = folder / "figures" / "roc.svg"
     roc.write_text(roc.read_text().replace("ROC, each class", "Another title of"))
     assert "Another title of" in page_of(run).text
     roc.write_text(roc.read_text()[:1000])
-    assert page_of(run).text == anew
+    assert page_of(run).text == again
 
 
 def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:

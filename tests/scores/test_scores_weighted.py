@@ -1,4 +1,4 @@
-"""Every score under weights, held against scikit-learn's sample_weight, on data with ties."""
+"""Every score under weights, compared with scikit-learn's sample_weight, on data with ties."""
 
 import warnings
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Zips of every make, held against `zipfile`."""
+"""Zips of every make, compared with `zipfile`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept, and how far a score can be told from another."""
+"""Which epoch's weights are kept, and how far a score can be distinguished from another."""
 
 import numpy as np
 import pytest

@@ -180,8 +180,8 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
 
 def test_another_site_keeps_the_training_features():
     trust, site = judging.fitted(), judging.said(300, seed=8, sharpness=5.0)
-    anew = trust.refitted(site.outputs, site.labels, site.groups, fitted_on="Hospital B", options=trust.options)
-    assert anew.summary.fitted_on == "Hospital B"
-    assert anew.score is trust.score
-    assert (anew.one.calibration.scale < trust.one.calibration.scale).all()
-    assert not any("chose the epoch" in text for text in anew.summary.limits)
+    again = trust.refitted(site.outputs, site.labels, site.groups, fitted_on="Hospital B", options=trust.options)
+    assert again.summary.fitted_on == "Hospital B"
+    assert again.score is trust.score
+    assert (again.one.calibration.scale < trust.one.calibration.scale).all()
+    assert not any("chose the epoch" in text for text in again.summary.limits)

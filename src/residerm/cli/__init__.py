@@ -31,15 +31,15 @@ app = App(
 )
 # Lazily imported, so that --help is immediate; the list of commands shows the first sentence, a command's help both.
 for verb, help_text in {
-    "demo": "Go the whole way on drawn lesions, in a minute or two.\n\nExample: residerm demo --out demo",
+    "demo": "Run the whole pipeline on drawn lesions, in a minute or two.\n\nExample: residerm demo --out demo",
     "models": "List networks, ours and timm's, with what they cost.\n\nExample: residerm models resnext --size 64",
     "train": "Train a model on an archive and keep it in a run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
     "evaluate": "Score a run on what it has not seen, with intervals, and write its report.\n\n"
     "Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0",
-    "calibrate": "Fit calibration, prediction sets and thresholds anew, for another site.\n\n"
+    "calibrate": "Fit calibration, prediction sets and thresholds again, for another site.\n\n"
     "Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv",
-    "predict": "Say what a model makes of images. Not a diagnosis.\n\n"
+    "predict": "Predict the classes of images. Not a diagnosis.\n\n"
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
     "explain": "Show which pixels a model's answer rests on. Not a diagnosis.\n\n"
     "Example: residerm explain runs/20260101-120000-resnet50-ham10000-64px-s0 lesion.jpg --class mel",

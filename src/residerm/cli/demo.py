@@ -1,4 +1,4 @@
-"""`residerm demo`: the whole way on the embedded archive, in a minute or two."""
+"""`residerm demo`: the whole pipeline on the embedded archive, in a minute or two."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _show(findings: Findings) -> None:
     )
     linear = (balanced.value or 0) - (difference.value or 0)
     out.print(f"{LINEAR} on the same images: {linear:.3f}, lower by {_interval(difference)}")
-    out.print(f"one image ({findings.truth} in truth): {line.predicted}, probability {max(line.probabilities):.2f}")
+    out.print(f"one image (true class {findings.truth}): {line.predicted}, probability {max(line.probabilities):.2f}")
     out.print(f"report: {findings.run / 'report.html'}\n")
     out.print("All of this is drawn, not photographed. With real data (residerm data list says where it is):")
     out.print("  residerm data fetch ham10000 --out HAM10000")

@@ -34,7 +34,7 @@ def predict_(
     options: Annotated[PredictOptions, Parameter(name="*")] = PredictOptions(),
     json: Json = False,
 ) -> int:
-    """Say what a model makes of images: files, folders, zips or patterns. Not a diagnosis.
+    """Predict images: files, folders, zips or patterns. Not a diagnosis.
 
     Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv
 

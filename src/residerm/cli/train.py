@@ -64,7 +64,7 @@ def train_(
     preset
         A named set of options: transfer, which fine-tunes ImageNet weights; or paper.
     resume
-        Run folder to go on with. All options come from it, but for new limits: --epochs, --max-minutes.
+        Run folder to resume. All options come from it, but for new limits: --epochs, --max-minutes.
     runs
         Folder in which the run folder is made.
     dry_run
@@ -144,7 +144,7 @@ def _ended(folder: Path) -> int:
 
     summary = open_run(folder).summary
     if summary is None:
-        remarks.print(f"stopped; go on with: residerm train --resume {folder}")
+        remarks.print(f"stopped; resume with: residerm train --resume {folder}")
         return 130
     if not _is_first_process():
         return 0

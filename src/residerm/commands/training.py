@@ -108,7 +108,7 @@ def resume(
     max_minutes: float | None = None,
     progress: Progress = SILENT,
 ) -> Run:
-    """Go on with a run from its last checkpoint; with new limits, train a finished one further.
+    """Resume a run from its last checkpoint; with new limits, train a finished one further.
 
     Example:
         run = residerm.resume(run, epochs=2)
@@ -131,7 +131,7 @@ def train_folds(
 ) -> CrossValidation:
     """Train on every fold, score each test part, and pool what was predicted out of fold: `train --fold all`.
 
-    Called again with the same options, it keeps the runs that are finished and goes on with the others.
+    Called again with the same options, it keeps the runs that are finished and resumes the others.
 
     Example:
         study = residerm.train_folds(archive, folds=2, model="resnet20", size=32, epochs=1, batch_size=32)

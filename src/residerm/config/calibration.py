@@ -11,7 +11,7 @@ from residerm.config.neighbours import NeighbourOptions
 
 
 class CalibrateOptions(NeighbourOptions):
-    """On what a trained model's calibration and thresholds are fitted anew."""
+    """On what a trained model's calibration and thresholds are fitted again."""
 
     data: Path = Field(description="Archive of labelled images from where the model is to be used.")
     layout: str | None = Field(None, description="Name of the archive's layout, where it is not recognised by itself.")

@@ -45,7 +45,7 @@ class EvaluateOptions(Options):
         "chosen on the validation part.",
     )
     outliers: tuple[Path, ...] = Field(
-        (), description="Folder, zip or archive of images from elsewhere, to be told from those scored."
+        (), description="Folder, zip or archive of images from other sources, on which the outlier scores are tested."
     )
     against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
     precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")

@@ -2,7 +2,7 @@
 
 The paper names under-sampling, over-sampling and both, but no numbers. Here *under* cuts the largest class to
 `cut_to` times the second largest; *over* raises the classes below `raise_to` (the median class) to it; *both* does
-the one and then the other. Validation and test rows never come here. Each epoch draws anew from its own seed.
+the one and then the other. Validation and test rows never come here. Each epoch draws again from its own seed.
 """
 
 from __future__ import annotations

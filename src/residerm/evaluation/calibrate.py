@@ -1,10 +1,10 @@
-"""A model whose calibration and thresholds are fitted anew, on labelled images from where it is to be used.
+"""A model whose calibration and thresholds are fitted again, on labelled images from where it is to be used.
 
     calibrate("runs/20260101-120000-resnet50-ham10000-64px-s0", CalibrateOptions(data=Path("our-clinic.csv")))
 
 The result is a new bundle with the same weights. What outliers are measured against stays: the training images. Images
 that the model was trained or chosen with are left out, and so are those of classes that the model does not have. With
-`keep_thumbnails` the training images that a run keeps are kept anew, with their pictures.
+`keep_thumbnails` the training images that a run keeps are kept again, with their pictures.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Site:
 def calibrate(
     model: str | Path, options: CalibrateOptions, out: Path | None = None, progress: Progress = SILENT
 ) -> Calibrated:
-    """Fit calibration and thresholds anew, and write them with the model into a new bundle."""
+    """Fit calibration and thresholds again, and write them with the model into a new bundle."""
     path = Path(model)
     source, description = find_bundle(path), read_description(path)
     run = _run_with_pictures(path, description, options) if options.keep_thumbnails else None

@@ -144,7 +144,7 @@ def _write_answers(model: Explained, predictions: Predictions, scores: Evaluatio
 
 
 def _reported(run: Run | None, evaluation: Evaluation) -> Evaluation:
-    """Write the run's report and card anew; a bundle has neither options nor epochs to report."""
+    """Write the run's report and card again; a bundle has neither options nor epochs to report."""
     if run:
         write_report(run)
         write_card(run)

@@ -1,7 +1,7 @@
 """What a decode will take, known from the header, and the refusal of what is too much before any of it is taken.
 
 A few kilobytes of a file can claim gigabytes of pixels. How many bytes a pixel takes while it is decoded depends on
-the format and on Pillow's mode; `tests/imaging/test_limits.py` holds these figures against the real peaks.
+the format and on Pillow's mode; `tests/imaging/test_limits.py` compares these figures with the real peaks.
 """
 
 from __future__ import annotations
@@ -78,9 +78,9 @@ def of_resizing(size: tuple[int, int], side: int) -> int:
 
 
 def require_usual(image: Image.Image, scans: int) -> None:
-    """Refuse what is slow or takes memory in ways that cannot be foreseen."""
+    """Refuse what is slow or takes memory in ways that cannot be predicted."""
     if scans > MOST_SCANS:
-        raise ImageError(f"its pixels lie in {scans} scans, more than the {MOST_SCANS} that are read; save it anew")
+        raise ImageError(f"its pixels lie in {scans} scans, more than the {MOST_SCANS} that are read; save it again")
     slow = any(tile.codec_name in Image.DECODERS for tile in getattr(image, "tile", ()))
     if slow and math.prod(image.size) > MOST_SLOW_PIXELS:
         raise ImageError(

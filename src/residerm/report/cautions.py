@@ -63,7 +63,7 @@ def _of_split(material: Material) -> Iterator[Caution]:
     group, options = split.grouped_by, split.options
     if not group:
         yield Caution(
-            "Nobody can tell whether lesions are on two sides",
+            "Lesions may be in training and test",
             f"{material.data.archive} does not name the lesions of its images, so that photographs of one lesion "
             "can be both in training and in the test. If so, the scores are too good.",
             loud=True,
@@ -72,8 +72,8 @@ def _of_split(material: Material) -> Iterator[Caution]:
         yield Caution(
             f"Test {group}s were seen in training",
             f"{leaking:,} of {tested:,} test images ({rate(leaking / tested)} %) show a {group} that is in training "
-            f"too (--split {options.split}). The scores are too good: part of them is recognition of {group}s "
-            f"already seen. --split lesion keeps each {group} on one side.",
+            f"too (split: {options.split}). The scores are too good: part of them is recognition of {group}s "
+            f"already seen. A split by {group} keeps each {group} in one part.",
             loud=True,
         )
     if options.folds:
@@ -88,8 +88,8 @@ def _of_training(material: Material) -> Iterator[Caution]:
     if sampling != "none":
         yield Caution(
             "Training images were resampled",
-            f"--sampling {sampling} changed how often each class was seen in training. The validation and test parts "
-            "were not resampled: their scores are those of the archive’s own class shares.",
+            f"Resampling ({sampling}) changed how often each class was seen in training. The validation and test parts "
+            "were not resampled: their scores are for the class frequencies of the archive.",
         )
     counts = material.data.split.parts["train"].classes
     shares = {name: count / max(sum(counts.values()), 1) for name, count in counts.items()}
@@ -98,8 +98,8 @@ def _of_training(material: Material) -> Iterator[Caution]:
     if shifted:
         told = listed(f"{name} {rate(prior[name])} % instead of {rate(shares[name])} %" for name in shifted)
         yield Caution(
-            "Trained as if classes were shared otherwise",
-            f"Sampling, class weights or logit adjustment taught the model other class shares than the archive has: "
+            "Trained with other class frequencies",
+            f"Sampling, class weights or logit adjustment gave the classes other frequencies than in the archive: "
             f"{told}. That helps rare classes and the balanced accuracy, and costs accuracy and calibration.",
         )
 
@@ -119,8 +119,8 @@ def _of_scores(evaluation: Evaluation) -> Iterator[Caution]:
     ahead = (evaluation.scores.gap or {}).get("balanced_accuracy", 0.0)
     if ahead > _AHEAD:
         yield Caution(
-            "Better in training than in the test",
-            f"The balanced accuracy is {rate(ahead)} points higher on the training images: much was learnt by heart.",
+            "Better on training than on test images",
+            f"The balanced accuracy is {rate(ahead)} points higher on the training images: the network has overfitted.",
         )
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CURVES = len(figures.SERIES)
-_POINTS = 200  # of a curve: one at every half per cent of each axis cannot be told from all
+_POINTS = 200  # of a curve: one at every half per cent of each axis cannot be distinguished from all
 _LOSSES = ("train_loss", "log_loss")
 _ACCURACIES = ("train_accuracy", "accuracy")
 _RATES = ("macro_auc", "balanced_accuracy", "macro_f1")
@@ -40,7 +40,7 @@ def draw_figures(folder: Path, scores: EvaluationScores, predictions: Prediction
 
 
 def drawn_figures(evaluation: Evaluation) -> dict[str, str]:
-    """The SVGs of an evaluation's figures by their names, drawn anew where its folder has none or a damaged one."""
+    """The SVGs of an evaluation's figures by their names, drawn again where its folder has none or a damaged one."""
     files = sorted((evaluation.folder / "figures").glob("*.svg"))
     drawn = {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in files}
     whole = drawn and all("<svg" in text and text.rstrip().endswith("</svg>") for text in drawn.values())
@@ -136,7 +136,7 @@ def _curves(predictions: PredictionTable, shown: Iterable[str]) -> dict[str, tup
 
 
 def thinned(across: np.ndarray, up: np.ndarray) -> Curve:
-    """The points of a curve that can be told apart when it is drawn, its ends among them."""
+    """The points of a curve that can be distinguished when it is drawn, its ends among them."""
     steps = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(across)) + np.abs(np.diff(up)))])
     cells = np.floor(steps * _POINTS / max(steps[-1], 1e-12) * (1 - 1e-12))
     first = np.flatnonzero(np.diff(cells, prepend=-1.0))

@@ -56,7 +56,7 @@ def read_material(run: Run) -> Material:
     if summary is None:
         raise RunError(
             f"{run.folder} has not finished training, so that there is nothing to report: "
-            f"residerm train --resume {run.folder} goes on with it"
+            f"residerm train --resume {run.folder} resumes it"
         )
     model = run.model
     evaluations, left_out = _evaluations(run.evaluations)

@@ -11,10 +11,10 @@ def split(data: DataDescription) -> str:
     """What the split proves, or cannot."""
     proof = data.split
     group, options = proof.grouped_by, proof.options
-    made = f"--split {options.split}, seed {options.split_seed}"
+    made = f"split: {options.split}, seed {options.split_seed}"
     made += f", fold {options.fold} of {options.folds}" if options.folds else ""
     if not group:
-        return f"Images were dealt one by one ({made}): the archive does not name the lesions that they show."
+        return f"Images were split one by one ({made}): the archive does not name the lesions that they show."
     shared = ", ".join(f"{sides}: {count:,}" for sides, count in proof.shared_groups.items())
     leaking = proof.test_images_with_lesion_in_training
     if not proof.leaks:
@@ -37,7 +37,7 @@ def training(material: Material) -> str:
     score = SCORES[selected]
     return (
         f"{told}{kept}: the last whose {score.name} on the validation part, {score.write(value)}, is within a standard "
-        "error of the best. They were chosen by it, so that this figure flatters; the test part had no say."
+        "error of the best. This value is optimistic, because the epoch was chosen by it; the test part was not used."
     )
 
 

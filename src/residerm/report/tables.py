@@ -192,7 +192,7 @@ def variant(evaluation: Evaluation) -> str:
     """What an evaluation did beyond asking the model once."""
     scores = evaluation.scores
     said = ["mean of eight views"] * scores.tta + ["divided by the training’s prior"] * scores.prior
-    said += ["classes named beside their share in training"] * (scores.decide == "balanced")
+    said += ["classes named relative to their frequency in training"] * (scores.decide == "balanced")
     if scores.mapping:
         said.append(f"in the classes {listed(scores.classes)}")
     if evaluation.comparison:

@@ -16,7 +16,7 @@ from residerm.scores.trust_results import CalibrationScores, GroupDifference, Se
 SHARE, AREA, SIZE = Score("Share", is_rate=True), Score("Area"), Score("Size")
 _ON_AVERAGE = "This holds on average over lesions like those of the validation part, not for each patient."
 LIMITS = {
-    "calibration": "Calibrated means right in the mean over many images: nothing is said of a single patient, and "
+    "calibration": "Calibrated means right in the mean over many images: they do not hold for a single patient, and "
     "images of another site need a calibration of their own.",
     "sets": f"{_ON_AVERAGE} Under a shift, such as another device or population, nothing is promised.",
     "selective": f"{_ON_AVERAGE} What is left unanswered is not equally distributed over diagnoses.",

@@ -39,7 +39,7 @@ class CrossValidation:
     def scores(self) -> FoldScores:
         """What was found, read from its file."""
         if self.folder is None:
-            raise RunError(f"{self.runs[-1].folder} was interrupted: train the folds again, which goes on with it")
+            raise RunError(f"{self.runs[-1].folder} was interrupted: train the folds again, which resumes it")
         return FoldScores.read(self.folder / FOLDS)
 
 

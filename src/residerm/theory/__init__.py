@@ -12,7 +12,7 @@ diagnosis of skin diseases. docs/theory.md leads through both.
 - `oracle`                                     the same quantities by autograd and torch.optim
 - `blocks`, `layers`                           what a network computes inside, seen through hooks
 - `images`, `depths`, `plain`                  what is looked at: images, depths, networks without shortcuts
-- `findings`, `check_by_hand`, `check_inside`  each equation held against its oracle
+- `findings`, `check_by_hand`, `check_inside`  each equation compared with its oracle
 - `check`, `flow`, `depth`                     the three commands
 - `figures`, `readings`                        what came out, drawn and in sentences
 """

@@ -1,4 +1,4 @@
-"""`residerm theory check`: every equation of the documents held against an independent computation.
+"""`residerm theory check`: every equation of the documents compared with an independent computation.
 
 report = check(seed=0)                   on random networks and images
 report = check(Path("runs/…"))           and inside a trained residual network, on its own images

@@ -1,4 +1,4 @@
-"""The equations written by hand in NumPy, each held against autograd, torch.optim or scikit-learn, in float64.
+"""The equations written by hand in NumPy, each compared with autograd, torch.optim or scikit-learn, in float64.
 
 Networks, images and gradients are random; every check runs on several of them. Where a document's formula is
 misprinted, the formula as printed is computed too, and its error stands beside that of the right one.

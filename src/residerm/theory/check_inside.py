@@ -40,7 +40,7 @@ class Inside:
 
 
 def look_inside(name: str, network: nn.Module, images: Tensor, labels: Tensor) -> Inside:
-    """Send normalised images through a copy of a network and back, and hold (8) to (12) against what happens."""
+    """Send normalised images through a copy of a network and back, and compare (8) to (12) with what happens."""
     network = copy.deepcopy(network).double()
     with watched_blocks(network, name) as blocks:
         loss = F.cross_entropy(network(images.double()), labels, reduction="sum")

@@ -7,7 +7,7 @@ of weights; only the shortcuts differ, which have none. What counts is whether t
 - errors are measured alike: of the last weights, in evaluation, on all training and all validation images. No weights
   are chosen by their validation score, and the test part is not touched.
 
-    OUT/plan.json             all options; the same command goes on where it stopped
+    OUT/plan.json             all options; the same command resumes it where it stopped
     OUT/plain-20-s0/…         the run folder of a training
     OUT/plain-20-s0/errors.json   its errors; the last thing written
 """
@@ -120,7 +120,7 @@ class Outcome(Document):
     training_error: float
     validation_error: float
     training_loss: float
-    baselines: tuple[float, float]  # the errors of always naming the commonest class, in training and validation
+    baselines: tuple[float, float]  # the errors of always naming the most common class, in training and validation
     parameters: int
     minutes: float
     training_errors: list[float]  # on the batches of each epoch, as they came
@@ -222,7 +222,7 @@ def _drawn(plan: Plan, folder: Path) -> Path:
 
 
 def _train(cell: Cell, experiment: Experiment, folder: Path, progress: Progress) -> None:
-    """Begin, go on with, or only measure a training, whichever is left to do."""
+    """Start, resume, or only measure a training, whichever is left to do."""
     begun = find_runs(folder) if folder.exists() else []
     if not begun:
         run = train(experiment, folder, progress)
@@ -266,7 +266,7 @@ def _measured(cell: Cell, experiment: Experiment, run: Run) -> Outcome:
 
 
 def _errors(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
-    """The share that is named wrong, the cross-entropy, and the error of always naming the commonest class."""
+    """The share that is named wrong, the cross-entropy, and the error of always naming the most common class."""
     wrong = (logits.argmax(1) != labels).double().mean().item()
     loss = torch.nn.functional.cross_entropy(logits, labels).item()
     return wrong, loss, 1 - labels.bincount().max().item() / len(labels)

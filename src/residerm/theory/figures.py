@@ -238,7 +238,7 @@ def errors_by_depth(outcomes: Sequence[Outcome]) -> Figure:
             axes.plot(*zip(*points, strict=True), "o", color=colour, markersize=5, markeredgecolor="white")
         baseline = float(np.mean([one.baselines[position] for one in outcomes]))
         axes.axhline(baseline, color=PALE, linewidth=0.8, linestyle=":")
-        axes.annotate("always the commonest class", (0.02, baseline), (0, 3), xycoords=("axes fraction", "data"),
+        axes.annotate("always the most common class", (0.02, baseline), (0, 3), xycoords=("axes fraction", "data"),
                       textcoords="offset points", color=PALE, fontsize=8)  # fmt: skip
         axes.set_title(f"Error on the {name} images", loc="left", fontsize=10, color=INK)
         axes.set_xticks(range(len(depths)), [str(depth) for depth in depths])

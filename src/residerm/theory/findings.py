@@ -1,6 +1,6 @@
 """What a check found: two computations of the same thing, and how far they are apart.
 
-The error of an array is relative to the largest entry of the array that it is held against,
+The error of an array is relative to the largest entry of the array that it is compared with,
 
     error = max |ours - theirs| / max |theirs|
 

@@ -1,1 +1,1 @@
-"""Training: `train(Experiment(...))` makes a run folder; `resume(folder)` goes on with one."""
+"""Training: `train(Experiment(...))` makes a run folder; `resume(folder)` resumes one."""

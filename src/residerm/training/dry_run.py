@@ -24,7 +24,7 @@ from residerm.training.hardware import launch
 from residerm.training.loop import Trainer
 from residerm.training.stretch import stretch_of
 
-_WARM_UP, _STEPS, _SECONDS = 3, 4, 4.0  # steps not counted; steps at a time; for so long
+_WARM_UP, _SECONDS = 5, 4.0  # steps that are not counted; seconds that are measured
 
 
 def dry_run(experiment: Experiment, progress: Progress = SILENT) -> Iterator[str]:
@@ -44,8 +44,7 @@ def dry_run(experiment: Experiment, progress: Progress = SILENT) -> Iterator[str
     speed, validating = _training_speed(trainer), _validation_speed(trainer)
     steps = len(dataset.drawn()) // options.batch_size
     seconds = steps * options.batch_size / speed + len(dataset.validation_rows) / validating
-    minutes = options.epochs * seconds / 60
-    yield f"{speed:,.0f} images/s; {options.epochs} epochs of {steps} steps: {minutes:,.1f} minutes"
+    yield f"{speed:,.0f} images/s; {options.epochs} epochs of {steps} steps: {_duration(options.epochs * seconds)}"
     where = "the GPU" if trainer.fabric.device.type == "cuda" else "this machine"
     yield f"peak memory {_peak_memory(trainer) / 1e9:,.1f} GB on {where}"
 
@@ -71,18 +70,18 @@ def _alone(dataset: Dataset) -> Trainer:
 
 
 def _training_speed(trainer: Trainer) -> float:
-    """Images a second in the training loop, once it has come into its stride."""
-    stretch, images, seconds = stretch_of(trainer), 0, 0.0
+    """Images per second in the training loop after warm-up.
+
+    They are measured in one piece: a loop that starts waits for its first batch, which would count in every piece.
+    """
+    stretch = stretch_of(trainer)
     stretch(_WARM_UP)
-    while seconds < _SECONDS:
-        speed = stretch(_STEPS)
-        images += _STEPS * trainer.options.batch_size
-        seconds += _STEPS * trainer.options.batch_size / speed
-    return images / seconds
+    steps = _SECONDS * stretch(_WARM_UP) / trainer.options.batch_size
+    return stretch(max(_WARM_UP, round(steps)))
 
 
 def _validation_speed(trainer: Trainer) -> float:
-    """Images a second in validation: of one batch, the second time that it is seen."""
+    """Images per second in validation: of one batch, the second time that it is seen."""
     batch = next(iter(trainer.validation.epoch()), None)
     if batch is None:
         return float("inf")
@@ -90,6 +89,10 @@ def _validation_speed(trainer: Trainer) -> float:
     began = time.perf_counter()
     trainer.answers(batch)
     return len(batch.rows) / (time.perf_counter() - began)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:,.1f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
 
 
 def _peak_memory(trainer: Trainer) -> float:

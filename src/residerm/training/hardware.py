@@ -44,8 +44,8 @@ def launch(options: TrainOptions) -> Fabric:
 def keep_freed_memory() -> None:
     """Let the C library keep the memory of tensors that are freed: the next step needs as much again.
 
-    glibc gives large blocks back to the system at once. Taken anew, every page of them costs a fault, which was a fifth
-    of a training step on a virtual machine. Other C libraries are left as they are.
+    glibc gives large blocks back to the system at once. Taken again, every page of them costs a fault, which was a
+    fifth of a training step on a virtual machine. Other C libraries are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:

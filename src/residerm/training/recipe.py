@@ -1,7 +1,7 @@
 """What a step does, as functions of the options: the optimiser, its rate, the loss and the mixing of images.
 
 Nothing here has a state of its own: the rate is a function of the step, draws are functions of seed and step, so
-that training can be taken up again at any step and be the same to the bit. With n_c the training images of class c
+that training can be resumed at any step and be the same to the bit. With n_c the training images of class c
 of N in C classes, p its `class_weight_power` and t its `logit_adjustment`,
 
     w_c ∝ (N / n_c)^p, scaled so that an image weighs 1 on average        loss = w_y · CE(logits + t log(n / N), y)

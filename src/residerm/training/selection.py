@@ -1,7 +1,7 @@
-"""Which epoch's weights are kept: the last one whose validation score cannot be told from the highest.
+"""Which epoch's weights are kept: the last one whose validation score cannot be distinguished from the highest.
 
 On some hundred images a score varies by more than it changes over the late epochs, of which the highest is one by
-chance; the later one was trained at a lower rate, over more images. "Cannot be told" is the rule of one standard error
+chance; the later one was trained at a lower rate, over more images. This is the rule of one standard error
 (Breiman and others, 1984): no further below the highest than that score would vary with other lesions.
 """
 

@@ -59,7 +59,7 @@ def train(experiment: Experiment, runs: Path = Path("runs"), progress: Progress 
 def resume(
     folder: Path, *, epochs: int | None = None, max_minutes: float | None = None, progress: Progress = SILENT
 ) -> Run:
-    """Go on with a run from its last checkpoint, or from the beginning where there is none yet.
+    """Resume a run from its last checkpoint, or from the beginning where there is none yet.
 
     With new `epochs` or `max_minutes` a finished run is trained further. All other options are the run's own.
     """

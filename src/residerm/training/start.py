@@ -31,7 +31,7 @@ def begin(options: ModelOptions, classes: tuple[str, ...], size: int, resnet: Re
     if not start.new_classifier and description.classes != classes:
         start.model.clear_classifier()
         remarks.append(f"its classes are others ({listed(description.classes)}): the model has a new classifier")
-    kept = options.model_copy(update={"weights": options.weights.absolute()})  # for a resume from elsewhere
+    kept = options.model_copy(update={"weights": options.weights.absolute()})  # to resume from another folder
     return Start(start.model, kept, start.resnet, (*remarks, *start.remarks), start.new_classifier)
 
 

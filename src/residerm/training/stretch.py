@@ -1,4 +1,4 @@
-"""How fast a training is, by a stretch of its own loop: what `bench` measures, and what a dry run foretells from."""
+"""How fast a training is, by a stretch of its own loop: what `bench` measures, and what a dry run estimates from."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from residerm.trust.lesions import count_lesions, enough_lesions, lesion_weights
 VALIDATION = "the validation part"
 LIMITS = (
     "Prediction sets and thresholds hold on average over lesions like those they were fitted on, not for each patient.",
-    "Nothing here holds for images of another site, device or kind: fit it anew there with `residerm calibrate`.",
+    "Nothing here holds for images of another site, device or kind: fit it again there with `residerm calibrate`.",
     "An image that is not marked as an outlier can still show something that the model was never trained on.",
 )
 _CHOSEN = (

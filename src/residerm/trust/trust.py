@@ -67,7 +67,7 @@ class Trust:
     def refitted(
         self, outputs: Outputs, labels: np.ndarray, groups: np.ndarray, *, options: TrustOptions, fitted_on: str
     ) -> Trust:
-        """Fit anew on labelled outputs of another site; what outliers are measured against stays."""
+        """Fit again on labelled outputs of another site; what outliers are measured against stays."""
         options = options.model_copy(update={"outlier_score": self.options.outlier_score})
         given = Labelled(outputs, np.asarray(labels), np.asarray(groups), self.classes)
         fitted, images = fit_judge(given, self.score, options), self.summary.outliers.training_images

@@ -88,7 +88,7 @@ class TestWhole:
         bring(archive, tmp_path)
         (tmp_path / "images.bin").unlink()
         server.put("/f", OTHER)
-        with pytest.raises(FetchError, match=r"if it has been published anew"):
+        with pytest.raises(FetchError, match=r"if it has been published again"):
             bring(archive, tmp_path)
         assert names(tmp_path) == {CHECKSUMS}
 

@@ -1,4 +1,4 @@
-"""`residerm data cache`: the decoded images on this machine, and how to be rid of them."""
+"""`residerm data cache`: the decoded images on this machine, and how to remove them."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def _first(found: list[Finding]) -> str:
 
 def _across(same_group: str, report: Report) -> str:
     group = report.grouped_by
-    return {"yes": f"same {group}", "no": f"different {group}s", "": "lesions not told"}[same_group]
+    return {"yes": f"same {group}", "no": f"different {group}s", "": "lesions unknown"}[same_group]
 
 
 def _pair(found: Finding) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")] = None) -> int:
-    """Download a public archive; a broken transfer is taken up again where it stopped.
+    """Download a public archive; an interrupted download is resumed.
 
-    `residerm data list` shows what there is. Whatever ends a download, the same command goes on with it; what is
+    `residerm data list` shows what there is. Whatever ends a download, the same command resumes it; what is
     complete is checked, not downloaded again.
 
     Example: residerm data fetch ham10000 --out HAM10000

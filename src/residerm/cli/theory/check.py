@@ -1,4 +1,4 @@
-"""`residerm theory check`: every equation held against an independent computation."""
+"""`residerm theory check`: every equation compared with an independent computation."""
 
 from __future__ import annotations
 

@@ -25,8 +25,8 @@ def depth_(
 ) -> None:
     """Train plain and residual networks of several depths alike, and see which of them can be fitted.
 
-    The same command goes on where it stopped. The small preset takes under 5 minutes on two idle cores; the full one,
-    with HAM10000, under 90.
+    The same command resumes it where it stopped. The small preset takes under 5 minutes on two idle cores; the full
+    one, with HAM10000, under 90.
 
     Example: residerm theory depth HAM10000 --preset full --out degradation
 
@@ -59,7 +59,7 @@ def _run(plan: Plan, folder: Path) -> list[Outcome]:
         try:
             return run_depth(plan, folder, shown)
         except KeyboardInterrupt:
-            remarks.print("the same command goes on where this stopped")
+            remarks.print("the same command resumes where this stopped")
             raise
 
 
@@ -77,6 +77,6 @@ def _show(outcomes: list[Outcome]) -> None:
     columns = ("network", "layers", "parameters", "seeds", "training error", "validation error", "minutes")
     show_table("Errors of the last weights: mean over the seeds, and range", columns, lines)
     training, validation = outcomes[0].baselines
-    out.print(f"always naming the commonest class: {training:.1%} in training, {validation:.1%} in validation")
+    out.print(f"always naming the most common class: {training:.1%} in training, {validation:.1%} in validation")
     for sentence in of_depths(outcomes):
         out.print(f"- {sentence}")

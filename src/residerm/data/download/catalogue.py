@@ -2,7 +2,7 @@
 
     residerm data list
 
-Nothing here is guessed. `size`, `md5` and `sha256` are the publisher's and are held against what arrives; `about` is
+Nothing here is guessed. `size`, `md5` and `sha256` are the publisher's and are compared with what arrives; `about` is
 a rounded size, shown as such, which serves only to see whether the disk has room. ISIC publishes no hashes, and to
 which form of HAM10000's metadata the published MD5 belongs is not certain: where none is given here, the SHA-256 of
 the first complete download is noted and checked from then on (see `fetch`).

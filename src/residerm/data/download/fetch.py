@@ -4,7 +4,7 @@
 
 A file gets its final name only when it has its full length and its published hash, where there is one, opens where it
 is a zip, and has the SHA-256 that `checksums.json` noted at its first complete download. Later runs check what is
-there against the same, fetch only what is missing, and go on with what broke off (see `transfer`).
+there against the same, fetch only what is missing, and resume what was interrupted (see `transfer`).
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class _Checksums:
         try:
             self._noted = dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
         except ValueError as error:
-            raise FetchError(f"{path} is damaged: remove it, and the checksums are noted anew") from error
+            raise FetchError(f"{path} is damaged: remove it, and the checksums are noted again") from error
 
     def require(self, name: str, sha256: str) -> None:
         """Raise if a file is not the one that first came."""
@@ -206,7 +206,7 @@ class _Checksums:
         if noted != sha256:
             raise FetchError(
                 f"its SHA-256 is {sha256}, where {self._path} noted {noted} at the first download "
-                "(if it has been published anew, remove it from there)"
+                "(if it has been published again, remove it from there)"
             )
 
     def note(self, name: str, sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""One file over HTTP, so that a broken transfer is taken up where it stopped, by this run or by a later one.
+"""One file over HTTP, so that an interrupted download is resumed, by this run or by a later one.
 
     GET address     Range: bytes=HAVE-     If-Range: VALIDATOR
     206             append: the file there is still the one that was begun

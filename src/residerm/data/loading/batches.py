@@ -1,6 +1,6 @@
 """Batches for training and for evaluation, gathered straight from the mapped cache: no worker processes are needed.
 
-The order of an epoch depends on the seed and the epoch only, so that training can be taken up again at any step.
+The order of an epoch depends on the seed and the epoch only, so that training can be resumed at any step.
 Several processes share each global batch: process `rank` of `world` takes its slice of it, so that two processes
 with batches of 32 see together what one with batches of 64 sees. Shuffled batches are equally long in all processes
 (a last batch that cannot be shared evenly is filled from the start of the order); sequential ones give each row once.

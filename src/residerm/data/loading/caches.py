@@ -1,4 +1,4 @@
-"""The caches of decoded images on this machine: which there are, and how to be rid of them.
+"""The caches of decoded images on this machine: which there are, and how to remove them.
 
 A cache is removed under its lock, so that none is taken from a process that is building it. One that a process has
 mapped stays readable to it until it ends.

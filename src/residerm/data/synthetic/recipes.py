@@ -1,6 +1,6 @@
 """What the seven classes look like: the ranges and chances from which each lesion is drawn.
 
-The classes are told apart by structure and outline, as in dermoscopy. Size, base colour and many structures overlap,
+The classes are distinguished by structure and outline, as in dermoscopy. Size, base colour and many structures overlap,
 and a share of the lesions wear another class's looks altogether (`MIMICRY`), so that no classifier can be perfect.
 """
 

@@ -2,7 +2,7 @@
 
     dermamnist[_64|_128|_224].npz   {train,val,test}_images (n, side, side, 3) uint8, {train,val,test}_labels (n, 1)
 
-Labels number the classes in their alphabetical order. Lesions are not told, and there are images of one lesion on both
+Labels number the classes in their alphabetical order. Lesions are not given, and there are images of one lesion on both
 sides of its own split: what is measured on its test part is too good.
 """
 

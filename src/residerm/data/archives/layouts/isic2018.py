@@ -4,7 +4,7 @@
     ISIC2018_Task3_{Training,Validation,Test}_GroundTruth.zip   a table: image,MEL,NV,BCC,AKIEC,BKL,DF,VASC
     ISIC2018_Task3_Training_LesionGroupings.csv                 image,lesion_id,diagnosis_confirm_type
 
-Of validation and test images the lesions are not told, so that each counts as its own. `ISIC_0035068` of the test part
+Of validation and test images the lesions are not given, so that each counts as its own. `ISIC_0035068` of the test part
 is a synthetic picture to which the official scorer gives no weight: it is left out.
 """
 
@@ -24,7 +24,7 @@ _TABLES = {
 
 
 def rows(tree: Tree) -> Iterator[Row]:
-    """A row for each line of the tables, with the lesion where it is told."""
+    """A row for each line of the tables, with the lesion where it is given."""
     lesions = isic.Companion(isic.table_of(tree, "ISIC2018_Task3_Training_LesionGroupings"), "image")
     for part, table in isic.tables_of_parts(tree, _TABLES):
         for line in table.require("image", *ham10000.CLASSES):
@@ -59,5 +59,5 @@ LAYOUT = Layout(
     classes=ham10000.CLASSES,
     grouped_by="lesion",
     left_out="a synthetic image without weight in the official score",
-    notes=("Lesions are told for the training part alone; every other image counts as a lesion of its own.",),
+    notes=("Lesions are given for the training part only; every other image counts as a lesion of its own.",),
 )

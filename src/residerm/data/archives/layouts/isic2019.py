@@ -4,7 +4,7 @@
     ISIC_2019_{Training,Test}_GroundTruth.csv   image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC[,UNK]
     ISIC_2019_{Training,Test}_Metadata.csv      image,age_approx,anatom_site_general[,lesion_id],sex
 
-Images whose diagnosis is unknown (UNK) are left out. Where no lesion is told, an image counts as its own.
+Images whose diagnosis is unknown (UNK) are left out. Where no lesion is given, an image counts as its own.
 """
 
 from __future__ import annotations

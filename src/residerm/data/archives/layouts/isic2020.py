@@ -41,7 +41,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 
 
 def _patient(line: dict[str, str]) -> str:
-    """The patient, or else the lesion, or else the image itself, where no more is told."""
+    """The patient, or else the lesion, or else the image itself, where neither is given."""
     return line["patient_id"] or line.get("lesion_id") or isic.tidy(line["image_name"])
 
 
