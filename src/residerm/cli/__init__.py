@@ -22,7 +22,7 @@ from residerm.extras import explain_missing
 
 app = App(
     name="residerm",
-    help="Train, measure, explain and serve networks for skin-lesion images. Not a medical device.",
+    help="Train, evaluate, explain and serve networks for skin-lesion images. Not a medical device.",
     version=residerm.__version__,
     default_parameter=Parameter(negative_bool=(), negative_iterable=()),  # a --no- form where it is on by default
     exit_on_error=False,
@@ -31,13 +31,13 @@ app = App(
 )
 # Lazily imported, so that --help is immediate; the list of commands shows the first sentence, a command's help both.
 for verb, help_text in {
-    "demo": "Run the whole pipeline on drawn lesions, in a minute or two.\n\nExample: residerm demo --out demo",
-    "models": "List networks, ours and timm's, with what they cost.\n\nExample: residerm models resnext --size 64",
-    "train": "Train a model on an archive and keep it in a run folder.\n\n"
+    "demo": "Run the whole pipeline on synthetic lesions, in a minute or two.\n\nExample: residerm demo --out demo",
+    "models": "List networks, ours and timm's, with their parameters and multiply-adds.\n\nExample: residerm models resnext --size 64",
+    "train": "Train a model on an archive, in a new run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
-    "evaluate": "Score a run on what it has not seen, with intervals, and write its report.\n\n"
+    "evaluate": "Evaluate a run on images that it has not seen, with intervals, and write its report.\n\n"
     "Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0",
-    "calibrate": "Fit calibration, prediction sets and thresholds again, for another site.\n\n"
+    "calibrate": "Fit calibration, prediction sets and thresholds to another site.\n\n"
     "Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv",
     "predict": "Predict the classes of images. Not a diagnosis.\n\n"
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
@@ -46,17 +46,17 @@ for verb, help_text in {
     "export": "Export a model for ONNX Runtime or OpenVINO, compared with the original.\n\n"
     "Example: residerm export runs/20260101-120000-resnet50-ham10000-64px-s0 --to onnx",
     "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",
-    "runs": "List and compare what was trained.\n\nExample: residerm runs",
-    "bench": "Measure training against the machine's own limit.\n\nExample: residerm bench HAM10000 --model resnet50",
+    "runs": "List and compare runs.\n\nExample: residerm runs",
+    "bench": "Measure the speed of training, inference or the service.\n\nExample: residerm bench HAM10000 --model resnet50",
 }.items():
     app.command(f"residerm.cli.{verb}:{verb}_", name=verb, help=help_text)
 app.command(
-    "residerm.cli.data:data", name="data", help="Archives: list, fetch, check, describe, divide, draw, preview."
+    "residerm.cli.data:data", name="data", help="List, download, check, describe, split, draw and preview archives."
 )
 app.command(
     "residerm.cli.theory:theory",
     name="theory",
-    help="The theory made visible: check the equations, follow the gradient, try depth.",
+    help="Check the equations, measure gradients, and repeat the degradation experiment.",
 )
 
 

@@ -51,7 +51,7 @@ def bench_(
     training: Annotated[TrainOptions, flags(options.OPTIMISATION)] = TrainOptions(),
     json: Json = False,
 ) -> int:
-    """Measure training against the machine's own limit and against a plain loop, in turns.
+    """Measure the speed of training, compared with the hardware's limit and with a plain loop.
 
     Example: residerm bench HAM10000 --model resnet50 --size 64
 

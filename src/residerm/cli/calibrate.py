@@ -23,7 +23,7 @@ def calibrate_(
     output: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> None:
-    """Fit calibration, prediction sets and thresholds again, on labelled images from another site.
+    """Fit calibration, prediction sets and thresholds to labelled images from another site.
 
     Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv --out calibrated
 

@@ -53,22 +53,22 @@ def train_(
     runs: Path = Path("runs"),
     dry_run: bool = False,
 ) -> int:
-    """Train a model on an archive, lesions kept apart, and keep everything in a run folder.
+    """Train a model on an archive, with all images of a lesion in one part, in a new run folder.
 
     Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20
 
     Parameters
     ----------
     config
-        YAML file of options, such as the config.yaml of another run; flags go before it.
+        YAML file of options, such as the config.yaml of another run; flags override it.
     preset
         A named set of options: transfer, which fine-tunes ImageNet weights; or paper.
     resume
-        Run folder to resume. All options come from it, but for new limits: --epochs, --max-minutes.
+        Run folder to resume. All options come from it, except for new limits: --epochs, --max-minutes.
     runs
         Folder in which the run folder is made.
     dry_run
-        Show what would be trained on, and what it would take, and train nothing.
+        Show the data, the memory and the time that training would take, without training.
     """
     groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust, neighbours)
     if resume:

@@ -59,7 +59,7 @@ def fetch(name: str, *, out: str | Path | None = None, progress: Progress = SILE
 
 
 def check(path: str | Path, *, layout: str | None = None, progress: Progress = SILENT, **options: object) -> Report:
-    """Check an archive for missing, damaged and odd files, and for the same image under two ids.
+    """Check an archive for missing, damaged and odd files and for duplicates.
 
     Example:
         report = residerm.check(archive)

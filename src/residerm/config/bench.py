@@ -16,7 +16,7 @@ class BenchOptions(Options):
 
     rounds: int = Field(5, ge=1, description="Rounds in which each is measured once; their medians are shown.")
     steps: int = Field(20, ge=1, description="Training steps in a measurement.")
-    minutes: float | None = Field(None, gt=0, description="Start no further round after so many minutes.")
+    minutes: float | None = Field(None, gt=0, description="Start no further round after this many minutes.")
     plain: bool = Field(
         True, description="Measure a plain loop too; it unpacks the training images into a temporary folder."
     )

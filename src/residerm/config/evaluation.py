@@ -50,7 +50,8 @@ class EvaluateOptions(Options):
     against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
     precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")
     explain: bool = Field(
-        False, description="Score the model's explanations too: sanity, deletion and insertion, lesion masks; minutes."
+        False,
+        description="Score the model's explanations too (sanity, deletion and insertion, lesion masks); takes minutes.",
     )
     explain_method: Method | None = Field(None, description="With `explain`: the method. Default: as in `explain`.")
     explain_stage: str | None = Field(None, description="With `explain`: the stage whose maps are read.")

@@ -27,5 +27,5 @@ class ExplainOptions(Options):
         None, description="Two classes: show why the first and not the second, in place of one class."
     )
     neighbours: int = Field(
-        0, ge=0, le=24, description="Show so many training images whose features are nearest, with their classes."
+        0, ge=0, le=24, description="Show this many training images whose features are nearest, with their classes."
     )

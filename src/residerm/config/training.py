@@ -30,22 +30,22 @@ class TrainOptions(Options):
         None,
         ge=0,
         le=1,
-        description="Weigh classes by (1 / their share) to this power; 1 makes all weigh the same. Default: 0.5, or 0 "
-        "where `sampling` or `logit_adjustment` see to the imbalance.",
+        description="Weigh classes by (1 / their frequency) to this power; 1 gives all the same weight. Default: 0.5, or 0 "
+        "where `sampling` or `logit_adjustment` handle the imbalance.",
     )
     logit_adjustment: float = Field(
         0.0, ge=0, description="Add this times the log share of each class to its logit while training."
     )
     mixup: float = Field(0.0, ge=0, description="Mix pairs of images by shares drawn from Beta(this, this).")
     grow_from: int | None = Field(
-        None, ge=8, description="Begin with images shrunk to this size and let them grow to `size`; faster at first."
+        None, ge=8, description="Start with images of this size, which grow to `size` during training; faster."
     )
     accumulate: int = Field(
         1, ge=1, description="Parts in which a batch goes through the network one after another, to save memory."
     )
     clip: float = Field(1.0, ge=0, description="Clip the norm of the gradient to this; 0: do not clip.")
     ema: float = Field(0.998, ge=0, lt=1, description="Decay of the moving average of the weights; 0: none.")
-    patience: int | None = Field(None, ge=1, description="Stop after so many epochs without a better score.")
+    patience: int | None = Field(None, ge=1, description="Stop after this many epochs without a better score.")
     select: Literal["macro_auc", "balanced_accuracy", "accuracy", "macro_f1", "log_loss"] = Field(
         "macro_auc",
         description="The validation score that chooses the checkpoint: the last epoch within its error of the best.",
@@ -53,7 +53,7 @@ class TrainOptions(Options):
     precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")
     devices: int = Field(1, ge=1, le=1024, description="Processes, each with a device of its own.")
     seed: Seed = Field(0, description="Seed of the weights, the order and the augmentation.")
-    max_minutes: float | None = Field(None, gt=0, description="Stop after so many minutes of training.")
+    max_minutes: float | None = Field(None, gt=0, description="Stop after this many minutes of training.")
     tensorboard: bool = Field(False, description="Draw the curves for TensorBoard too, in the run folder.")
 
     def refuse_contradictions(self) -> None:

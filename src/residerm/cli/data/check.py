@@ -27,11 +27,11 @@ def check_(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> int:
-    """Look for everything that is wrong with an archive; exit code 1 if there are errors.
+    """Check an archive for missing, damaged and odd files and for duplicates; exit code 1 if there are errors.
 
-    Images and masks that are missing, damaged or odd, rows that do not fit, and the same image under two ids: exactly,
-    or nearly (re-encoded, scaled, turned, cropped), and whether a split would have it on two sides. Errors are certain
-    and spoil a result, warnings are to be looked at, notes are normal.
+    Finds images and masks that are missing, damaged or odd, rows that do not fit, and the same image under two ids,
+    exactly or nearly (re-encoded, scaled, turned, cropped), and whether a split would put it in two parts. Errors are
+    certain and invalidate a result, warnings should be looked at, notes are normal.
 
     Example: residerm data check HAM10000 --out findings.csv
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def list_(*, json: Json = False) -> None:
-    """List the public archives that can be fetched, with size, images, classes, licence and citation.
+    """List the public archives that can be downloaded, with size, images, classes, licence and citation.
 
     Example: residerm data list
     """
@@ -28,11 +28,11 @@ def list_(*, json: Json = False) -> None:
         (archive.name, archive.images, _size(archive), archive.layout.licence, " ".join(archive.classes))
         for archive in archives
     ]
-    show_table("Archives that can be fetched", ("name", "images", "size", "licence", "classes"), rows)
+    show_table("Archives that can be downloaded", ("name", "images", "size", "licence", "classes"), rows)
     layouts = {archive.layout.name: archive.layout for archive in archives}
-    show_table("To be cited", ("name", "papers"), [(name, layout.citation) for name, layout in layouts.items()])
-    out.print("Sizes are rounded; where there is none, none is published, and fetch asks the server first.")
-    out.print("To fetch one: residerm data fetch NAME --out FOLDER")
+    show_table("Citations", ("name", "papers"), [(name, layout.citation) for name, layout in layouts.items()])
+    out.print("Sizes are rounded; where none is published, fetch asks the server first.")
+    out.print("To download one: residerm data fetch NAME --out FOLDER")
 
 
 def _size(archive: PublicArchive) -> str:

@@ -22,7 +22,7 @@ def preview_(
     images: Annotated[int, Parameter(validator=validators.Number(gte=1, lte=64))] = 8,
     seed: Annotated[int, Parameter(validator=validators.Number(gte=0, lt=2**32))] = 0,
 ) -> None:
-    """Draw what training sees: originals above, augmented below.
+    """Draw images as training sees them: originals above, augmented below.
 
     Example: residerm data preview HAM10000 --size 128 --out preview.png
 

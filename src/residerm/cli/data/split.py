@@ -20,7 +20,7 @@ def split_(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> None:
-    """Divide an archive into training, validation and test parts, no lesion on two sides.
+    """Split an archive into training, validation and test parts, with all images of a lesion in one part.
 
     Example: residerm data split HAM10000 --out split --split-seed 1
 

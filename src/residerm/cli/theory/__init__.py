@@ -8,6 +8,6 @@ from residerm.cli.theory.check import check_
 from residerm.cli.theory.depth import depth_
 from residerm.cli.theory.flow import flow_
 
-theory = App(name="theory", help="The theory made visible: the equations checked, gradients followed, depth tried.")
+theory = App(name="theory", help="Check the equations, measure gradients, and repeat the degradation experiment.")
 for verb in (check_, flow_, depth_):
     theory.command(verb, name=verb.__name__.rstrip("_"))

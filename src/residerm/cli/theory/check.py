@@ -24,7 +24,7 @@ def check_(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> int:
-    """Hold every equation of the paper and the talk against an independent computation, in float64.
+    """Compare every equation of the paper and the talk with an independent computation, in float64.
 
     Example: residerm theory check --out figures
 
@@ -57,7 +57,7 @@ def _show(report: Report) -> None:
         if one.correction:
             printed = f" (as printed, the error is {one.printed:.2g})" if one.printed is not None else ""
             out.print(f"- {one.equation}: {one.correction}{printed}")
-    out.print("\nTo be known:")
+    out.print("\nRemarks:")
     for one in report.findings:
         if one.remark:
             out.print(f"- {one.equation}: {one.remark}")
@@ -72,7 +72,7 @@ def _show(report: Report) -> None:
 def _show_equations(report: Report) -> None:
     """A table in which both long columns may wrap."""
     table = Table(
-        title="Equations against an independent computation, in float64",
+        title="Equations and an independent computation, in float64",
         title_justify="left",
         title_style="bold",
         box=box.SIMPLE_HEAD,

@@ -24,14 +24,14 @@ def flow_(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> None:
-    """Follow the gradient back through every layer: of fresh networks, plain and residual, or of a trained one.
+    """Measure the gradient at every layer: of new networks, plain and residual, or of a trained one.
 
     Example: residerm theory flow --out figures
 
     Parameters
     ----------
     run
-        Run folder: is its network's gradient healthy? On images that it was trained on.
+        Run folder: measure its network, on images that it was trained on.
     data
         Archive for the new networks, at 32 px. Default: the synthetic archive.
     out_
