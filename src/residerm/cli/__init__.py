@@ -32,7 +32,7 @@ app = App(
 # Lazily imported, so that --help is immediate; the list of commands shows the first sentence, a command's help both.
 for verb, help_text in {
     "demo": "Run the whole pipeline on synthetic lesions, in a minute or two.\n\nExample: residerm demo --out demo",
-    "models": "List networks, ours and timm's, with their parameters and multiply-adds.\n\nExample: residerm models resnext --size 64",
+    "models": "List networks, ours and timm's, with their cost.\n\nExample: residerm models resnext --size 64",
     "train": "Train a model on an archive, in a new run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
     "evaluate": "Evaluate a run on images that it has not seen, with intervals, and write its report.\n\n"
@@ -47,7 +47,8 @@ for verb, help_text in {
     "Example: residerm export runs/20260101-120000-resnet50-ham10000-64px-s0 --to onnx",
     "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",
     "runs": "List and compare runs.\n\nExample: residerm runs",
-    "bench": "Measure the speed of training, inference or the service.\n\nExample: residerm bench HAM10000 --model resnet50",
+    "bench": "Measure the speed of training, inference or the service.\n\n"
+    "Example: residerm bench HAM10000 --model resnet50",
 }.items():
     app.command(f"residerm.cli.{verb}:{verb}_", name=verb, help=help_text)
 app.command(

@@ -98,7 +98,7 @@ def stats(path: str | Path, *, out: str | Path | None = None, **options: object)
 
 
 def split(path: str | Path, *, out: str | Path | None = None, **options: object) -> Split:
-    """Divide an archive into training, validation and test parts, with all images of a lesion in one part.
+    """Split an archive into training, validation and test parts, with all images of a lesion in one part.
 
     With `out`, splits.csv and its proof are written to a new folder.
 

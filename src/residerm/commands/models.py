@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(run: str | Path | Run, *, progress: Progress = SILENT, **options: object) -> Evaluation:
-    """Score a run on what it has not seen, with intervals, and write its report and its model card.
+    """Evaluate a run on images that it has not seen, with intervals, and write its report and model card.
 
     Example:
         evaluation = residerm.evaluate(run, tta=True)

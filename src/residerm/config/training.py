@@ -30,8 +30,8 @@ class TrainOptions(Options):
         None,
         ge=0,
         le=1,
-        description="Weigh classes by (1 / their frequency) to this power; 1 gives all the same weight. Default: 0.5, or 0 "
-        "where `sampling` or `logit_adjustment` handle the imbalance.",
+        description="Weigh classes by (1 / their frequency) to this power; 1 gives all the same weight. Default: "
+        "0.5, or 0 where `sampling` or `logit_adjustment` handle the imbalance.",
     )
     logit_adjustment: float = Field(
         0.0, ge=0, description="Add this times the log share of each class to its logit while training."

@@ -13,8 +13,6 @@ from residerm.cli.data.split import split_
 from residerm.cli.data.stats import stats_
 from residerm.cli.data.synth import synth_
 
-data = App(
-    name="data", help="List, download, check, describe, split, draw and preview archives; list and clear caches."
-)
+data = App(name="data", help="List, download, check, describe, split, draw and preview archives; clear caches.")
 for verb in (list_, fetch_, check_, stats_, split_, preview_, synth_, cache_):
     data.command(verb, name=verb.__name__.rstrip("_"))
