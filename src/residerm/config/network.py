@@ -51,6 +51,5 @@ class ResNetOptions(Options):
     preactivation: bool = Field(False, description="Normalise and activate before each convolution, not after it.")
     zero_init: bool | None = Field(
         None,
-        description="Start residual blocks as the identity. Default: where training starts with random weights and there "
-        "are shortcuts.",
+        description="Start residual blocks as the identity. Default: with random weights, where there are shortcuts.",
     )
