@@ -220,6 +220,19 @@ def test_pretrained_weights_of_timms_come_with_their_colours(hub):
     assert model.normalise.colours == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
 
+@pytest.mark.parametrize(
+    ("name", "tag"), [("resnet50", "tv_in1k"), pytest.param("vgg19", "tv_in1k", marks=pytest.mark.slow)]
+)
+def test_the_networks_of_the_documents_begin_with_weights_of_imagenet(hub, name, tag):
+    weights = hub(name, tag)
+    start = begin(ModelOptions(model=f"{name}.{tag}", pretrained=True), 2, 64)
+    own, classifier = start.model.network.state_dict(), ("fc.", "head.fc.")
+    taken = [key for key in weights if not key.startswith(classifier)]
+    assert len(weights) - len(taken) == 2
+    assert all(torch.equal(own[key], weights[key]) for key in taken)
+    assert start.model.normalise.colours == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
 def test_a_pinned_commit_is_asked_for_and_not_the_newest(hub):
     hub("resnet18", "a1_in1k", newest=True)
     pinned = "491b427b45c94c7fb0e78b5474cc919aff584bbf"
