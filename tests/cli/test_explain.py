@@ -140,6 +140,14 @@ def test_an_unreadable_image_among_good_ones(
     assert "1.jpg" in capsys.readouterr().err
 
 
+def test_it_is_shown_larger_than_the_model_takes_it(model: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one, *_) = residerm.explain(model, [images])
+    assert (one.pixels.shape, one.shown.shape) == ((32, 32, 3), (320, 320, 3))
+    monkeypatch.setattr("residerm.explanation.explain._MOST_BYTES", 10)
+    (one, *_) = residerm.explain(model, [images])
+    np.testing.assert_array_equal(one.shown, one.pixels)
+
+
 def test_an_image_of_one_colour(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "plain.png"
     Image.new("RGB", (50, 40), (200, 150, 140)).save(path)

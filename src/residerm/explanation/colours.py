@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 FOR, AGAINST = np.array([178, 24, 43], np.float32), np.array([33, 102, 172], np.float32)
-_OPAQUE = 0.8  # of full colour on an image, so that the image is still seen
+_OPAQUE = 0.7  # of full colour on an image, so that the image is still seen
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)  # luminance, ITU-R BT.601
 
 

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from residerm import imaging
-from residerm.config import Method
+from residerm.config import Method, PixelSpec
 from residerm.errors import ImageError, UsageError, nearest
 from residerm.explanation import target
 from residerm.explanation.evidence import Evidence
@@ -31,9 +32,10 @@ from residerm.outputs import Outputs
 from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
 
+_MOST_BYTES = 2**24  # of a file that is kept until it is drawn
 PANEL = 320  # pixels along a side of the image as it is shown
 
-_Read = tuple[np.ndarray, np.ndarray] | str
+_Read = tuple[np.ndarray, bytes] | str  # pixels as the model takes them and the file, or why there are none
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +65,17 @@ class Explanation:
     stage: str = ""
     value: float = 0.0  # of the target, in logits
     map: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (h, w), in logits
-    shown: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))  # the image, larger
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))  # as the model takes them
+    data: bytes = b""  # the image file; nothing of a large one, so that a batch of them is not kept
+    spec: PixelSpec = field(default_factory=PixelSpec)  # how it is read
+
+    @cached_property
+    def shown(self) -> np.ndarray:
+        """The image as the model crops it, larger where it can be; read when it is drawn, which takes longest."""
+        try:
+            return imaging.read(self.data, self.spec.model_copy(update={"size": max(PANEL, self.spec.size)}))
+        except ImageError:  # what can be read at a reduced scale may be too large at this one
+            return self.pixels
 
     @property
     def full(self) -> float:
@@ -93,7 +105,7 @@ class _Question:
 
 def explain(
     model: str | Path | Predictor,
-    images: Sequence[str | Path],
+    images: Sequence[str | Path | Source],
     class_: str | None = None,
     method: Method | None = None,
     *,
@@ -150,12 +162,11 @@ def _explained(
     subject: Subject, question: _Question, found: Sequence[Source], batch_size: int, progress: Progress
 ) -> Iterator[Explanation]:
     spec = subject.predictor.description.pixels
-    larger = spec.model_copy(update={"size": max(PANEL, spec.size)})
 
     def read(source: Source) -> _Read:
         try:
             data = source.read()
-            return imaging.read(data, spec), imaging.read(data, larger)
+            return imaging.read(data, spec), data if len(data) <= _MOST_BYTES else b""
         except ImageError as error:
             return str(error)
 
@@ -176,16 +187,16 @@ def _of_batch(
 
 
 def _answers(
-    subject: Subject, question: _Question, pairs: Sequence[tuple[str, np.ndarray, np.ndarray]]
+    subject: Subject, question: _Question, pairs: Sequence[tuple[str, np.ndarray, bytes]]
 ) -> Iterator[Explanation]:
-    predictor, pixels = subject.predictor, np.stack([small for _, small, _ in pairs])
+    predictor, pixels = subject.predictor, np.stack([one for _, one, _ in pairs])
     outputs = predictor.outputs(pixels, maps=question.method in (None, "cam"))
     answers, classes = Rule(predictor).answer(outputs), predictor.description.classes
     numbers, weights = question.target(outputs, answers.predicted)
     evidence = _evidence(subject, question, pixels, outputs, weights)
     values = target.values(outputs.logits, weights)
     near = _neighbours(question, outputs, classes)
-    for place, (name, _, larger) in enumerate(pairs):
+    for place, (name, one, data) in enumerate(pairs):
         yield replace(
             _verdict(answers, place, classes),
             name=name,
@@ -195,7 +206,9 @@ def _answers(
             stage=evidence.stage,
             value=float(values[place]),
             map=evidence.maps[place],
-            shown=larger,
+            pixels=one,
+            data=data,
+            spec=predictor.description.pixels,
             neighbours=near[place],
         )
 
