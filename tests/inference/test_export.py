@@ -1,6 +1,7 @@
 """An exported bundle gives what the network in torch gives, whatever the runtime, the batch and the threads."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from modelling import description, images, sample, trained
 
 from residerm.config import ResNetOptions
-from residerm.errors import UsageError
+from residerm.errors import ResidermError, UsageError
 from residerm.inference import load, read_description, write_bundle
 from residerm.inference.bundle import join_members, read_seen, write_ensemble
 from residerm.inference.export import ParityError, export_bundle
@@ -129,3 +130,11 @@ def test_an_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path
         export_bundle(
             [exported], tmp_path / "again", to="onnx", precision="float32", sample=sample(), calibration=sample()
         )
+
+
+def test_trust_that_cannot_be_read_is_not_taken_along(tmp_path: Path, bundle: Path) -> None:
+    broken = Path(shutil.copytree(bundle, tmp_path / "broken"))
+    (broken / "trust.npz").write_bytes(b"of another version")
+    with pytest.raises(ResidermError, match=r"trust\.npz is damaged or of another version"):
+        export_bundle([broken], tmp_path / "out", to="onnx", precision="float32", sample=sample(), calibration=sample())
+    assert not (tmp_path / "out").exists()

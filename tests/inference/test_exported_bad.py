@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from modelling import images
+from modelling import sample
 from onnx import TensorProto
 
 from residerm import cli
 from residerm.errors import ResidermError, UsageError
 from residerm.inference import load
+from residerm.inference.export import export_bundle
 from residerm.inference.parity import ParityRecord, sha256
 
 Change = Callable[[Path], None]
@@ -124,10 +125,24 @@ def test_it_is_refused(copy: Path, change: Change, message: str) -> None:
         load(copy, runtime="onnx")
 
 
-def test_a_graph_with_nan_shows_nothing(copy: Path) -> None:
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_weights_that_are_not_finite_are_refused(copy: Path, runtime: str) -> None:
     altered_graph(with_nan)(copy)
-    with pytest.raises(ResidermError, match="not finite"):
-        load(copy, runtime="onnx").outputs(images())
+    with pytest.raises(ResidermError, match=r"model\.onnx holds weights that are not finite"):
+        load(copy, runtime=runtime)  # type: ignore[arg-type]
+
+
+def test_weights_of_openvino_that_are_not_finite_are_refused(bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "openvino"
+    export_bundle([bundle], folder, to="openvino", precision="float32", sample=sample(), calibration=sample(seed=1))
+    content, filters = (folder / "model.bin").read_bytes(), load(folder).classifier
+    assert filters
+    weights = np.ascontiguousarray(filters[0]).tobytes()
+    assert weights in content
+    (folder / "model.bin").write_bytes(content.replace(weights, np.full_like(filters[0], np.nan).tobytes()))
+    resealed(folder)
+    with pytest.raises(ResidermError, match=r"model\.xml holds weights that are not finite"):
+        load(folder)
 
 
 def test_on_the_command_line_it_is_one_line(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -27,6 +27,7 @@ from residerm.inference.bundle import (
     join_members,
     read_network,
     read_seen_of_all,
+    read_trust,
 )
 from residerm.inference.card import write_card
 from residerm.inference.description import ModelDescription
@@ -91,6 +92,8 @@ def require_possible(models: Sequence[Path], to: Engine, precision: ExportPrecis
     for model in models:
         if is_exported(find_bundle(model)):
             raise UsageError(f"{model} is exported already: export the run or the bundle that it came from")
+    if len(models) == 1:
+        read_trust(models[0])  # it is taken along, and must be readable there
     if precision == "bf16":
         _require_bf16(to)
 

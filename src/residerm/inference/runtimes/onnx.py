@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from residerm.inference.graph import require_self_contained
+from residerm.inference.graph import require_sound_graph
 from residerm.inference.runtimes.graph import GraphRuntime, Port
 from residerm.inference.validation import BundleError
 from residerm.outputs import Outputs
@@ -27,7 +27,7 @@ class OnnxRuntime(GraphRuntime):
 
     def _open(self, path: Path, threads: int) -> None:
         graph = _read(path)
-        require_self_contained(graph, str(path))
+        require_sound_graph(graph, str(path))
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

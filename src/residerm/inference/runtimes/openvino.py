@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from residerm.inference.graph import require_self_contained
+from residerm.inference.graph import finite, require_sound_graph
 from residerm.inference.runtimes.graph import GraphRuntime, Port
+from residerm.inference.validation import BundleError
 from residerm.outputs import Outputs
 
 _KINDS = {"u8": "uint8", "f32": "float32"}
@@ -27,14 +28,18 @@ class OpenVinoRuntime(GraphRuntime):
     def _open(self, path: Path, threads: int) -> None:
         import openvino
 
+        core = openvino.Core()
         if path.suffix == ".onnx":
-            require_self_contained(path.read_bytes(), str(path))
+            require_sound_graph(path.read_bytes(), str(path))
+        model = core.read_model(path)
+        if path.suffix != ".onnx":
+            _require_finite_constants(model, path)
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,
             "PERFORMANCE_HINT": "LATENCY",
         }
-        self._model = openvino.Core().compile_model(path, "CPU", settings)
+        self._model = core.compile_model(model, "CPU", settings)
         self._of_thread = threading.local()  # a request runs one batch at a time
 
     def _ports(self) -> tuple[Sequence[Port], Sequence[Port]]:
@@ -51,6 +56,13 @@ class OpenVinoRuntime(GraphRuntime):
     def _reason(self, error: Exception) -> str:
         lines = [line for line in str(error).splitlines() if line.strip()]
         return lines[-1][:200] if lines else type(error).__name__
+
+
+def _require_finite_constants(model: Any, path: Path) -> None:
+    """Refuse weights that are not finite: a ReLU would make zeros of them."""
+    constants = (one for one in model.get_ops() if one.get_type_name() == "Constant")
+    if not all(finite(one.data) for one in constants if one.get_element_type().is_real()):
+        raise BundleError(f"{path} holds weights that are not finite; export the model again")
 
 
 def _port(one: Any) -> Port:
