@@ -22,7 +22,7 @@ BATCHES = (1, 7, 64)
 
 def probabilities(predictor: Predictor, pixels: np.ndarray, batch: int) -> np.ndarray:
     return np.concatenate(
-        [predictor.predict_pixels(pixels[start : start + batch]) for start in range(0, len(pixels), batch)]
+        [predictor.outputs(pixels[start : start + batch]).probabilities for start in range(0, len(pixels), batch)]
     )
 
 

@@ -21,11 +21,11 @@ from statistics import fmean
 
 from residerm.config import PRESETS, Experiment, ExportOptions
 from residerm.data.dataset import Dataset
+from residerm.description import DISCLAIMER
 from residerm.evaluation.export import Exported, export
 from residerm.inference import load
 from residerm.inference.bundle import NEIGHBOURS, TRUST, read_description, replace_trust
 from residerm.inference.card import CARD, LICENCE
-from residerm.inference.description import DISCLAIMER
 from residerm.progress import Progress
 from residerm.runs import open_run
 from residerm.training.neighbours import reference_of

@@ -186,7 +186,9 @@ def test_views_do_not_care_how_an_image_lies(run: Path) -> None:
     predictor = load(run)
     pixels = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
     turned = np.ascontiguousarray(np.rot90(pixels[:, :, ::-1], 3, (1, 2)))
-    np.testing.assert_allclose(predictor.predict_pixels(pixels, 8), predictor.predict_pixels(turned, 8), atol=1e-6)
+    np.testing.assert_allclose(
+        predictor.outputs(pixels, 8).probabilities, predictor.outputs(turned, 8).probabilities, atol=1e-6
+    )
 
 
 def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

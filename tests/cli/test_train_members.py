@@ -36,8 +36,8 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say(
     assert f"ensemble: {ensemble}" in capsys.readouterr().out.replace("\n", "")
     assert [yaml.safe_load((run / "config.yaml").read_text())["seed"] for run in members] == [3, 4]
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    mean = np.mean([load(run).predict_pixels(pixels) for run in members], axis=0)
-    np.testing.assert_allclose(load(ensemble).predict_pixels(pixels), mean, atol=1e-6)
+    mean = np.mean([load(run).outputs(pixels).probabilities for run in members], axis=0)
+    np.testing.assert_allclose(load(ensemble).outputs(pixels).probabilities, mean, atol=1e-6)
     description, trust = read_description(ensemble), load(ensemble).trust
     assert description.members == 2
     assert trust is not None

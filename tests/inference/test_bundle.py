@@ -40,7 +40,7 @@ def test_a_predictor_says_what_the_network_says(tmp_path: Path, name: str, resne
     with torch.inference_mode():
         expected = saved(torch.from_numpy(pixels).permute(0, 3, 1, 2)).softmax(1).numpy()
     assert np.ptp(expected, axis=0).max() > 1e-3  # the images are distinguished
-    np.testing.assert_allclose(load(tmp_path / "bundle").predict_pixels(pixels), expected, atol=1e-5)
+    np.testing.assert_allclose(load(tmp_path / "bundle").outputs(pixels).probabilities, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("other", ["resnet34", "resnet20"])

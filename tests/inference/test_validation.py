@@ -90,7 +90,7 @@ def test_outputs_that_are_not_finite(bundle: Path, tmp_path: Path, capsys: pytes
             change_weight(bundle, lambda tensor: tensor.fill_(1e-12), name)
     predictor = load(bundle)
     with pytest.raises(BundleError, match="gives outputs that are not finite"):
-        predictor.predict_pixels(np.full((1, 32, 32, 3), 255, np.uint8))
+        predictor.outputs(np.full((1, 32, 32, 3), 255, np.uint8))
     picture = tmp_path / "a.ppm"
     picture.write_bytes(b"P6 32 32 255\n" + bytes([255] * 32 * 32 * 3))
     assert cli.run(["predict", str(bundle), str(picture), "--json"]) == 1

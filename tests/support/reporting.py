@@ -144,6 +144,7 @@ def _model(classes: Sequence[str], synthetic: bool) -> dict[str, Any]:
     return {
         "format": 1, "model": "resnet20", "classes": list(classes), "task": "diagnosis",
         "pixels": {"size": 32, "aspect": "squash", "filter": "bicubic", "reduced": True},
+        "mean": [0.485, 0.456, 0.406], "deviation": [0.229, 0.224, 0.225],
         "prior": _shares(len(classes)).tolist(), "archive": "HAM10000", "synthetic": synthetic,
         "data_licence": "CC BY-NC 4.0", "data_citation": "Tschandl et al. (2018)", "trained_on": 60,
         "selected_by": "validation macro_auc, epoch 3", "validation": {"macro_auc": 0.6}, "residerm": "0.1.0",

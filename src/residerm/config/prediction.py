@@ -8,9 +8,11 @@ from pydantic import Field
 
 from residerm.config.base import Options
 from residerm.config.evaluation import Decision
+from residerm.config.export import ExportPrecision
 from residerm.config.training import Precision
 
-Runtime = Literal["auto", "torch", "onnx", "openvino"]
+RuntimeChoice = Literal["auto", "torch", "onnx", "openvino"]
+PredictPrecision = Literal[Precision, ExportPrecision]
 
 
 class PredictOptions(Options):
@@ -26,12 +28,12 @@ class PredictOptions(Options):
     sensitivity: float = Field(
         0.95, gt=0, lt=1, description="With `decide` malignant: the share of malignant lesions to be called malignant."
     )
-    runtime: Runtime = Field(
+    runtime: RuntimeChoice = Field(
         "auto",
         description="The library that runs the model. auto: of an exported bundle the one that was the fastest when it "
         "was exported, if it is installed; of a run, torch.",
     )
-    precision: Literal[Precision, "int8"] | None = Field(
+    precision: PredictPrecision | None = Field(
         None,
         description="bf16 is faster where the hardware has it; probabilities of a ResNet-50 were within 0.01 of those "
         "in float32. auto: bf16 where it is faster. Default: float32, and of an exported bundle the precision of its "

@@ -19,12 +19,12 @@ from residerm.config import ExportOptions, SplitOptions
 from residerm.data.archives import open_archive, open_for
 from residerm.data.archives.records import Records
 from residerm.data.split import TRAIN, VALIDATION, divide
+from residerm.description import ModelDescription
 from residerm.errors import UsageError
 from residerm.evaluation.evaluation_set import finished
 from residerm.evaluation.unseen import is_run, unseen
 from residerm.files import require_writable
 from residerm.inference.bundle import copy_bundle, read_description, write_ensemble
-from residerm.inference.description import ModelDescription
 from residerm.inference.export import export_bundle, require_possible
 from residerm.inference.measuring import Sample
 from residerm.inference.parity import ParityRecord

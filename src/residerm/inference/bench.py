@@ -21,8 +21,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from residerm.config import PixelSpec
+from residerm.description import ModelDescription
 from residerm.inference.bundle import read_network
-from residerm.inference.description import ModelDescription
 from residerm.inference.loading import is_installed, open_graph
 from residerm.parallel import cores
 from residerm.processor import processor, processor_features

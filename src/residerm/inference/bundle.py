@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from residerm.description import ModelDescription
 from residerm.errors import UsageError
 from residerm.files import new_folder
-from residerm.inference.description import ModelDescription
 from residerm.inference.neighbours import TrainingImages
 from residerm.inference.seen import Seen
 from residerm.inference.validation import BundleError, read_small_file, require_sound_weights

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from residerm.description import ModelDescription
 from residerm.disclaimer import DISCLAIMER
-from residerm.inference.description import ModelDescription
 from residerm.inference.parity import ParityRecord
 
 CARD, LICENCE = "MODEL_CARD.md", "LICENCE.txt"

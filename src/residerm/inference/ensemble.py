@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from residerm.description import ModelDescription
 from residerm.errors import UsageError
-from residerm.inference.description import ModelDescription
 
 
 def described_together(members: Sequence[ModelDescription], paths: Sequence[Path]) -> ModelDescription:

@@ -15,6 +15,7 @@ import numpy as np
 
 import residerm
 from residerm.config import ExportPrecision
+from residerm.description import ModelDescription
 from residerm.errors import ResidermError, UsageError, listed
 from residerm.extras import missing_extra
 from residerm.files import new_folder
@@ -30,7 +31,6 @@ from residerm.inference.bundle import (
     read_trust,
 )
 from residerm.inference.card import write_card
-from residerm.inference.description import ModelDescription
 from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
 from residerm.inference.loading import is_installed, open_graph
 from residerm.inference.measuring import Sample, compared_images, compared_views, measure

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from residerm.arrays import read_arrays
-from residerm.inference.description import ModelDescription
+from residerm.description import ModelDescription
 from residerm.inference.parity import PARITY, ParityRecord
 from residerm.inference.runtimes import Classifier
 from residerm.inference.validation import BundleError

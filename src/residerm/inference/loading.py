@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from residerm.config.prediction import PredictPrecision, RuntimeChoice
+from residerm.description import ModelDescription
 from residerm.errors import UsageError, listed
 from residerm.extras import missing_extra
 from residerm.inference.bundle import find_bundle, read_description, read_network, read_trust
-from residerm.inference.description import ModelDescription
 from residerm.inference.exported import ONNX, OPENVINO, is_exported, read_classifier, read_parity
 from residerm.inference.parity import Engine, ParityRecord
 from residerm.inference.predictor import Predictor
@@ -21,8 +22,6 @@ from residerm.inference.predictor import Predictor
 if TYPE_CHECKING:
     from residerm.inference.runtimes import Runtime
 
-Precision = Literal["auto", "float32", "float16", "bf16", "int8"]
-RuntimeName = Literal["auto", "torch", "onnx", "openvino"]
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch", "nncf": "nncf"}
 _EXTRAS = {"openvino": "openvino", "torch": "train"}
 
@@ -30,8 +29,8 @@ _EXTRAS = {"openvino": "openvino", "torch": "train"}
 def load(
     path: str | Path,
     *,
-    runtime: RuntimeName = "auto",
-    precision: Precision | None = None,
+    runtime: RuntimeChoice = "auto",
+    precision: PredictPrecision | None = None,
     threads: int | None = None,
     device: str | None = None,
 ) -> Predictor:
@@ -86,7 +85,11 @@ def open_graph(
 
 
 def _of_graph(
-    folder: Path, description: ModelDescription, runtime: RuntimeName, precision: Precision | None, threads: int | None
+    folder: Path,
+    description: ModelDescription,
+    runtime: RuntimeChoice,
+    precision: PredictPrecision | None,
+    threads: int | None,
 ) -> Runtime:
     record = read_parity(folder, description)
     if precision not in (None, "auto", record.precision):
@@ -98,7 +101,7 @@ def _of_graph(
     )
 
 
-def _engine(folder: Path, record: ParityRecord, runtime: RuntimeName) -> Engine:
+def _engine(folder: Path, record: ParityRecord, runtime: RuntimeChoice) -> Engine:
     """The runtime to take: the one that is asked for, or the fastest that is installed."""
     if runtime == "torch":
         raise UsageError(f"`runtime=torch`: {folder} holds a graph, which torch does not run; choose auto")

@@ -25,8 +25,8 @@ from PIL import Image
 
 from residerm import imaging
 from residerm.arrays import read_arrays, require_finite_arrays
+from residerm.description import ModelDescription
 from residerm.errors import ImageError, explain, printable
-from residerm.inference.description import ModelDescription
 from residerm.inference.validation import BundleError
 
 MOST_IMAGES = 20_000

@@ -19,7 +19,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from residerm.config import ExportPrecision, PixelSpec
-from residerm.inference.description import ModelDescription
+from residerm.description import ModelDescription
 from residerm.inference.validation import BundleError, read_small_file
 
 PARITY = "parity.json"

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from residerm import imaging
+from residerm.description import ModelDescription
 from residerm.errors import ImageError, UsageError, explain
-from residerm.inference.description import ModelDescription
 from residerm.inference.runtimes import Classifier, Runtime
 from residerm.inference.validation import BundleError, require_finite
 from residerm.outputs import Outputs, Views, averaged, concatenated, view
@@ -78,10 +78,6 @@ class Predictor:
         if not batches:
             return np.zeros((0, len(self.description.classes)), np.float32)
         return concatenated(batches).probabilities
-
-    def predict_pixels(self, pixels: np.ndarray, views: Views = 1) -> np.ndarray:
-        """Probabilities of images that `imaging.read` has read."""  # (n, size, size, 3) uint8 → (n, classes)
-        return self.outputs(pixels, views).probabilities
 
     def pixels(self, image: Picture) -> np.ndarray:
         """An image as the network takes it: (size, size, 3) uint8."""

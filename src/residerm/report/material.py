@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from residerm.config import Experiment
+from residerm.description import ModelDescription
 from residerm.report.estimates import counted
 from residerm.runs import (
     DataDescription,
     Environment,
     Epoch,
     Evaluation,
-    ModelFacts,
     Run,
     RunError,
     Summary,
@@ -36,7 +36,7 @@ class Material:
     experiment: Experiment
     environment: Environment
     data: DataDescription
-    model: ModelFacts
+    model: ModelDescription
     summary: Summary
     epochs: Sequence[Epoch]
     split_counts: Mapping[str, Mapping[str, int]]

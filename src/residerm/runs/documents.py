@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from residerm.config import PixelSpec, SplitOptions
+from residerm.config import SplitOptions
 from residerm.documents import Document, Section
 
 DAMAGED_RUN = "the run is damaged; train it again"
@@ -107,23 +107,6 @@ class Summary(Document):
     selected_by: str
     validation: dict[str, float]
     minutes: float
-
-
-class ModelFacts(Document):
-    """What bundle/model.json says of a model, without what is needed to run it."""
-
-    remedy: ClassVar[str] = DAMAGED_RUN
-
-    model: str
-    classes: tuple[str, ...]
-    task: str
-    pixels: PixelSpec
-    prior: tuple[float, ...]
-    archive: str
-    synthetic: bool
-    trained_on: int
-    residerm: str
-    disclaimer: str
 
 
 def _version(package: str) -> str | None:

@@ -28,10 +28,11 @@ from filelock import FileLock, Timeout
 
 from residerm.config import Experiment
 from residerm.config.options_file import MOST_BYTES, parse_options
+from residerm.description import ModelDescription
 from residerm.errors import ResidermError, UsageError, explain
 from residerm.files import new_file, new_folder, read_regular
 from residerm.runs.contents import CONTENTS, Content, read_contents
-from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, ModelFacts, Summary
+from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, Summary
 from residerm.runs.metrics import Epoch, metrics_bytes, read_metrics
 from residerm.runs.splits import SplitRow, read_splits
 
@@ -89,9 +90,9 @@ class Run:
         return Environment.read(self.folder / "environment.json")
 
     @property
-    def model(self) -> ModelFacts:
+    def model(self) -> ModelDescription:
         """What the chosen model says of itself."""
-        return ModelFacts.read(self.bundle / "model.json")
+        return ModelDescription.read(self.bundle / "model.json")
 
     @property
     def splits(self) -> list[SplitRow]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from residerm.inference.description import DISCLAIMER
+from residerm.description import DISCLAIMER
 from residerm.service.problems import ProblemDetails
 
 

@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 import residerm
 from residerm.config import ServeOptions
-from residerm.inference.description import DISCLAIMER
+from residerm.description import DISCLAIMER
 from residerm.service.answers import Answers, Health, ModelAnswer
 from residerm.service.front import Front
 from residerm.service.identity import Served

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from residerm.config import Experiment
 from residerm.data.dataset import Dataset
+from residerm.description import ModelDescription
 from residerm.errors import UsageError
 from residerm.inference.bundle import read_bundle, read_description, read_seen_of_all, write_bundle
-from residerm.inference.description import ModelDescription
 from residerm.inference.predictor import Predictor
 from residerm.inference.runtimes.torch import TorchRuntime
 from residerm.models.model import Model

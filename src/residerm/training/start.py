@@ -9,9 +9,9 @@ classes are others, the model has a new classifier.
 from __future__ import annotations
 
 from residerm.config import ModelOptions, ResNetOptions
+from residerm.description import ModelDescription
 from residerm.errors import UsageError, listed
 from residerm.inference.bundle import WEIGHTS, find_bundle, read_description
-from residerm.inference.description import ModelDescription
 from residerm.models import start as models
 from residerm.models.start import Start
 

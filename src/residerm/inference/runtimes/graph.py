@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from residerm.inference.description import ModelDescription
+from residerm.description import ModelDescription
 from residerm.inference.runtimes import Classifier
 from residerm.inference.validation import BundleError
 from residerm.outputs import Outputs, concatenated

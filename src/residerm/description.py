@@ -9,12 +9,13 @@ residerm's own.
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from residerm.config import Options, PixelSpec, ResNetOptions, Task
 from residerm.disclaimer import DISCLAIMER
+from residerm.documents import Document
 from residerm.errors import printable
 from residerm.trust import TrustSummary
 
@@ -25,8 +26,10 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 _Deviation = Annotated[float, Field(ge=1e-3, le=1)]  # of colours of 0 to 1; 1/255 leaves them as they are
 
 
-class ModelDescription(Options):
-    """All that is needed to use a model and to judge what it may be used for."""
+class ModelDescription(Document, Options):
+    """`model.json`: all that is needed to use a model and to judge what it may be used for."""
+
+    remedy: ClassVar[str] = "the model is damaged; train it again"
 
     model_config = ConfigDict(allow_inf_nan=False)
 
