@@ -5,8 +5,9 @@
 
 A validation part of its own lesions is kept, by which the epoch is chosen and calibration is fitted. There is no test
 part: what the recipe reaches is read from runs of it, given as --measured, whose test parts have been evaluated with
-`residerm evaluate RUN --tta --decide balanced`. Weights are kept in half precision, if the comparison with torch allows
-it. With --run, a run that is finished already is exported instead of being trained.
+`residerm evaluate RUN --tta --decide balanced`; from them comes too what the page shows as observed at a confidence
+(observed.py). Weights are kept in half precision, if the comparison with torch allows it. With --run, a run that is
+finished already is exported instead of being trained.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+from observed import observe
+
 from residerm.config import PRESETS, Experiment, ExportOptions
 from residerm.data.dataset import Dataset
 from residerm.description import DISCLAIMER
@@ -26,6 +29,7 @@ from residerm.evaluation.export import Exported, export
 from residerm.inference import load
 from residerm.inference.bundle import NEIGHBOURS, TRUST, read_description, replace_trust
 from residerm.inference.card import CARD, LICENCE
+from residerm.inference.observations import OBSERVED
 from residerm.progress import Progress
 from residerm.runs import open_run
 from residerm.training.neighbours import reference_of
@@ -65,6 +69,8 @@ def main() -> None:
         exported = export([run], Path(folder) / "exported", ExportOptions(to="onnx", precision="float16"), Shown())
         bundle = calibrate(run, exported.folder, Path(folder) / "calibrated")
         (bundle / CARD).write_text(_card(run, exported, options.measured), encoding="utf-8")
+        if options.measured:
+            observe(options.measured, Shown()).write(bundle / OBSERVED)
         install(bundle)
     print(f"{STARTER}: {_size(STARTER) / 1e6:.1f} MB")
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import serving
 
+from residerm.inference.observations import OBSERVED, Observations
+from residerm.scores.results import ReliabilityBin
 from residerm.service import observed
 from residerm.service.answers import Observed
 
@@ -56,3 +58,15 @@ def test_calibrated_probabilities_are_not_held_against_uncalibrated_ones(
 def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(json.dumps({"format": 1}))
     assert observed.read_observed(serving.ColourPredictor(), tmp_path) == ()
+
+
+def test_a_model_without_a_test_part_brings_what_networks_like_it_have_shown(tmp_path: Path) -> None:
+    ranges = [ReliabilityBin.model_validate(one) for one in BINS]
+    Observations(where="the test parts of 3 networks", ranges=ranges).write(tmp_path / OBSERVED)
+    (one,) = observed.read_observed(serving.ColourPredictor(), tmp_path)
+    assert (one.images, one.part) == (100, "the test parts of 3 networks")
+    assert observed.read_observed(serving.ColourPredictor(trust=None), tmp_path) == (), "they were calibrated"
+
+
+def test_without_a_folder_nothing_was_observed() -> None:
+    assert observed.read_observed(serving.ColourPredictor(), None) == ()

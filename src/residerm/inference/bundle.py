@@ -4,6 +4,7 @@
     model.safetensors    the weights; of an ensemble members/0, members/1, … are bundles of their own
     seen.npz             hashes of the images that it was trained on or chosen by
     trust.npz            what calibration, prediction sets and abstention need
+    observed.json        how often it was right at a confidence, where it has no test part of its own
     neighbours.npz       features, classes and ids of training images; the model works without it
 
 An exported bundle (see `exported`) has a graph in the place of the weights. Nothing in a bundle can run code.
@@ -22,6 +23,7 @@ from residerm.description import ModelDescription
 from residerm.errors import UsageError
 from residerm.files import new_folder
 from residerm.inference.neighbours import TrainingImages
+from residerm.inference.observations import OBSERVED
 from residerm.inference.seen import Seen
 from residerm.inference.validation import BundleError, read_small_file, require_sound_weights
 from residerm.trust import Trust
@@ -84,7 +86,7 @@ def replace_trust(source: Path, target: Path, trust: Trust, neighbours: Training
     """
     description = read_description(source).model_copy(update={"trust": trust.summary})
     with new_folder(target) as partial:
-        ignored = shutil.ignore_patterns(TRUST, DESCRIPTION)
+        ignored = shutil.ignore_patterns(TRUST, DESCRIPTION, OBSERVED)  # the last holds for the old calibration
         shutil.copytree(
             source,
             partial,
