@@ -1,4 +1,4 @@
-"""`imaging.read` on damaged files of ten formats: nothing but an `ImageError`, nothing slow, nothing large."""
+"""`imaging.read` on damaged files of eleven formats: nothing but an `ImageError`, nothing slow, nothing large."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def require_harmless(findings: Findings) -> None:
     assert findings.grown < 500, findings
 
 
-def test_the_seeds_are_whole_files_of_ten_formats():
-    assert len(seeds()) == 10
+def test_the_seeds_are_whole_files_of_eleven_formats():
+    assert len(seeds()) == 11
     for name, files in seeds().items():
         for data in files:
             assert imaging.decode(data).mode == "RGB", name

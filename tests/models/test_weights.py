@@ -252,6 +252,20 @@ def test_offline_and_not_in_the_cache_the_message_says_how(hub, tmp_path):
     )
 
 
+def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Unreachable(Exception):
+        """As the HTTP library of some version of the hub's package raises it."""
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise Unreachable("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("it would try six times"))
+    with pytest.raises(ResidermError, match="cannot be fetched: the hub cannot be reached"):
+        begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
+
+
 @pytest.mark.parametrize("name", ["resnet18", "test_resnet"])
 def test_a_truncated_file_in_the_cache_is_refused(hub, tmp_path, name):
     hub(name, {"resnet18": "a1_in1k", "test_resnet": "r160_in1k"}[name])
@@ -315,3 +329,8 @@ def test_groups_hold_every_parameter_once_and_slow_the_backbone(model):
     assert [id(value) for value in classifier.parameters] == [id(value) for value in model.network.fc.parameters()]
     held = [id(value) for group in (backbone, classifier) for value in group.parameters]
     assert sorted(held) == sorted(id(value) for value in model.parameters())
+
+
+def test_weights_that_would_fill_the_memory_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"`model=resnet18`: its 45,\d+,\d+,\d+ weights take 18\d GB of memory"):
+        begin(ModelOptions(model="resnet18"), 7, 64, ResNetOptions(width=4096))

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from pictures import encode, picture
+from pictures import dicom, encode, picture
 from PIL import Image
 
 from residerm import imaging
@@ -45,7 +45,7 @@ class Findings:
 
 @cache
 def seeds() -> dict[str, list[bytes]]:
-    """Small whole files of ten formats, in the variants that take ways of their own through the decoders."""
+    """Small whole files of eleven formats, in the variants that take ways of their own through the decoders."""
     colour, small = picture(24, 16), picture(9, 7, seed=1)
     image = Image.fromarray(colour)
     exif = Image.Exif()
@@ -80,6 +80,7 @@ def seeds() -> dict[str, list[bytes]]:
             encode(small, "PPM"), *(encode(image.convert(mode), "PPM") for mode in ("L", "1")),
             b"P6 3 2 200\n" + bytes(18), b"P5 3 2 65535\n" + bytes(12),
         ],
+        "dicom": [dicom(colour), dicom(deep, photometric="MONOCHROME2"), dicom(colour, jpeg=encode(colour, "JPEG"))],
     }  # fmt: skip
 
 

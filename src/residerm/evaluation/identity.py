@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from residerm.inference.identity import bundle_hash
 from residerm.storage.tree import Tree
 
 _DIGITS = 8  # of the hash, in a folder's name
+_LONGEST = 160  # bytes of the words: a folder's name may have 255
 # Known by their content, or without effect on the numbers.
 _NOT_BY_VALUE = {"data", "against", "outliers", "overwrite", "explain", "explain_method", "explain_stage"}
 
@@ -70,4 +72,5 @@ def _words(images: EvaluationSet, options: EvaluateOptions, other: Other | None)
     parts += [options.decide + threshold] * (options.decide != "probable")
     parts += ["outliers", *(path.resolve().name for path in options.outliers)] if options.outliers else []
     parts += ["against", other.name] if other else []
-    return "-".join(parts)
+    words = re.sub(r"[^\w.-]+", "_", "-".join(parts)).lstrip(".")
+    return words.encode(errors="ignore")[:_LONGEST].decode(errors="ignore")

@@ -19,6 +19,7 @@ from residerm.models.model import Colour
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
 
+_SECONDS = 5  # until the hub has answered
 _COMMITS: Mapping[str, str] = MappingProxyType(
     {
         "timm/resnet18.a1_in1k": "491b427b45c94c7fb0e78b5474cc919aff584bbf",
@@ -73,24 +74,25 @@ def about(name: str) -> PretrainedCfg | None:
 
 
 def _file(repository: str, name: str, commit: str | None) -> Path:
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     cached = try_to_load_from_cache(repository, name, revision=commit)
     if isinstance(cached, str):
         return Path(cached)
     try:
+        # Asked once: without a network, the download would try again for half a minute, and say so each time.
+        get_hf_file_metadata(hf_hub_url(repository, name, revision=commit), timeout=_SECONDS)
         return Path(hf_hub_download(repository, name, revision=commit))
-    except (OSError, EntryNotFoundError) as error:
+    except Exception as error:  # which HTTP library raises its own depends on the version of the hub's package
         raise ResidermError(_way_out(repository, name, commit, error)) from error
 
 
 def _way_out(repository: str, name: str, commit: str | None, error: Exception) -> str:
     from huggingface_hub import constants
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     reason = str(error).strip().partition("\n")[0]
-    if isinstance(error, LocalEntryNotFoundError):
+    if isinstance(error, LocalEntryNotFoundError) or not isinstance(error, HfHubHTTPError):
         reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
     command = f"hf download {repository} {name}" + (f" --revision {commit}" if commit else "")
     return (

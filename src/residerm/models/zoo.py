@@ -9,6 +9,7 @@ does run on.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -27,6 +28,7 @@ from residerm.models.weights import load_weights
 from residerm.progress import SILENT, Progress
 
 _LARGEST = 1024  # pixels
+_BYTES = 4  # of a weight
 _STEP = 32  # nearly every network runs on its multiples, from some size on
 
 
@@ -79,8 +81,10 @@ def build(
     pretrained: Pretrained | None = None,
 ) -> Model:
     """The model of a name for square images of `size` pixels; random weights where there are no pretrained ones."""
-    if measure(name, classes, size, resnet) is None:
+    cost = measure(name, classes, size, resnet)
+    if cost is None:
         raise UsageError(_wrong_size(name, classes, size, resnet))
+    _require_room(name, cost.parameters)
     if pretrained is None:
         return _model(network(name, classes, size, resnet), name, classes, size)
     own = is_own(name)
@@ -114,6 +118,18 @@ def _require_shapes(bare: nn.Module, weights: Mapping[str, Tensor]) -> None:
     own = {key: value.shape for key, value in bare.state_dict().items()}
     if own != {key: value.shape for key, value in weights.items()}:
         raise RuntimeError("the weights are those of another network")
+
+
+def _require_room(name: str, parameters: int) -> None:
+    """Refuse a network whose weights alone would fill the memory: the system would end the process without a word."""
+    if not hasattr(os, "sysconf"):
+        return
+    here, needed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _BYTES * parameters
+    if needed > here:
+        raise UsageError(
+            f"`model={name}`: its {parameters:,} weights take {needed / 1e9:,.0f} GB of memory, and this machine has "
+            f"{here / 1e9:,.0f} GB: choose a smaller network"
+        )
 
 
 def _model(bare: nn.Module, name: str, classes: int, size: int) -> Model:
