@@ -15,8 +15,9 @@ from limits import folder_for_all, said_to_nobody
 from sklearn.metrics import balanced_accuracy_score
 
 from residerm import cli
+from residerm.evaluation.unseen import KnownImages
 from residerm.inference import load
-from residerm.runs import Evaluation
+from residerm.runs import Evaluation, open_run
 from residerm.scores import assess, point_scores
 
 SMALL = ("--size", "32", "--batch-size", "16", "--epochs", "2", "--precision", "float32")
@@ -313,6 +314,14 @@ def test_training_images_under_other_names_are_left_out(
     scores = evaluated(run, "--data", str(table), folder="labels-all")
     assert scores["images"] == evaluated(run)["images"]
     assert "trained with or chosen by are left out" in capsys.readouterr().err
+
+
+def test_a_run_that_did_not_write_contents_down_knows_its_images(run: Path) -> None:
+    """By the files of its archive, where that is still there."""
+    known = KnownImages.of(open_run(run))
+    (run / "contents.csv").unlink()
+    assert known.contents
+    assert KnownImages.of(open_run(run)).contents == known.contents
 
 
 def test_ids_of_another_archive_that_are_equal_by_chance_are_not_known(tmp_path: Path) -> None:

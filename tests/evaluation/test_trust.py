@@ -81,6 +81,21 @@ def test_the_command_shows_it(run: Path, outliers: Path, capsys: pytest.CaptureF
         assert text in printed
 
 
+def test_other_outliers_are_another_evaluation(run: Path, outliers: Path, tmp_path: Path) -> None:
+    """By the name of their folder, and by its files."""
+    place = tmp_path / "not skin\n"
+    place.mkdir()
+    first, second = sorted(outliers.iterdir())[:2]
+    (place / first.name).write_bytes(first.read_bytes())
+    one = evaluate(run, EvaluateOptions(outliers=(place,)))
+    assert "-outliers-not_skin_-" in one.name
+    assert not evaluate(run, EvaluateOptions(outliers=(place,))).new
+    (place / second.name).write_bytes(second.read_bytes())
+    other = evaluate(run, EvaluateOptions(outliers=(place,)))
+    assert other.new
+    assert other.name != one.name
+
+
 def test_outliers_are_told_apart(scores: EvaluationScores) -> None:
     (found,) = scores.trust.outliers
     assert (found.source, found.images) == ("noise", 12)
