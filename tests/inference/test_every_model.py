@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from modelling import description, images, sample
+from modelling import description, sample
 from torch import nn
 
 from residerm import imaging
@@ -23,7 +23,7 @@ SIZES |= dict.fromkeys(
 
 
 def settled(name: str, size: int) -> Model:
-    """A network with random weights whose normalisations have seen such images as are compared, as after training.
+    """A network with random weights whose normalisations have seen the images that are compared.
 
     On others its activations would grow from layer to layer, and 0.001 of a logit would be beyond float32.
     """
@@ -31,8 +31,8 @@ def settled(name: str, size: int) -> Model:
     model = build(name, 3, size).train()
     said = description(model, ResNetOptions())
     model.set_colours(said.mean, said.deviation)
-    pictures, spec = sample(16, seed=2), PixelSpec(size=size)
-    pixels = torch.from_numpy(np.stack([imaging.read(pictures.read(number), spec) for number in range(16)]))
+    pictures, spec = sample(), PixelSpec(size=size)
+    pixels = torch.from_numpy(np.stack([imaging.read(pictures.read(number), spec) for number in range(len(pictures))]))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.momentum = None  # the mean over all that is seen
@@ -53,7 +53,7 @@ def test_it_is_exported_and_passes(tmp_path: Path, name: str, size: int) -> None
     )
     assert record.passed
     assert {one.runtime for one in record.measured} == {"onnx", "openvino"}
-    pixels = np.repeat(np.repeat(images(4), size // 32, axis=1), size // 32, axis=2)
+    pixels = np.stack([imaging.read(sample().read(number), said.pixels) for number in range(4)])
     expected = load(bundle).outputs(pixels, maps=True)
     for runtime in ("onnx", "openvino"):
         found = load(folder, runtime=runtime).outputs(pixels, maps=True)  # type: ignore[arg-type]
