@@ -27,7 +27,8 @@ def observe(runs: Sequence[Path], progress: Progress) -> Observations:
     labels, probabilities = (np.concatenate(parts) for parts in zip(*found, strict=True))
     description = load(runs[0]).description
     images = Images(labels, probabilities, probabilities.argmax(axis=1), description.classes, np.arange(len(labels)))
-    where = f"the test parts of {len(runs)} networks trained the same way on other lesions of {description.archive}"
+    parts = "the test part of a network" if len(runs) == 1 else f"the test parts of {len(runs)} networks"
+    where = f"{parts} trained the same way on other lesions of {description.archive}"
     return Observations(where=where, ranges=reliability(images))
 
 

