@@ -9,7 +9,6 @@ import pytest
 
 import residerm
 from residerm import cli
-from residerm.config import CalibrateOptions, ExportOptions
 from residerm.errors import UsageError
 from residerm.inference.bundle import read_neighbours
 from residerm.inference.neighbours import TrainingImages
@@ -83,7 +82,7 @@ def test_none_are_shown_unless_they_are_asked_for(run: Path, image: Path) -> Non
 
 
 def test_an_exported_model_has_the_same(run: Path, image: Path, tmp_path: Path) -> None:
-    exported = residerm.export(run, tmp_path / "exported", ExportOptions(to="onnx")).folder
+    exported = residerm.export(run, out=tmp_path / "exported", to="onnx").folder
     assert (exported / "neighbours.npz").read_bytes() == (run / "bundle" / "neighbours.npz").read_bytes()
     ours, theirs = (next(residerm.explain(model, [image], neighbours=3)).neighbours for model in (run, exported))
     assert [one.image_id for one in ours] == [one.image_id for one in theirs]
@@ -119,14 +118,13 @@ def test_a_licence_that_is_not_known_keeps_none(tmp_path: Path, capsys: pytest.C
 
 
 def test_pictures_come_from_the_training_images_of_a_run(run: Path, archive: Path, tmp_path: Path) -> None:
-    options = CalibrateOptions(data=archive, keep_thumbnails=True)
     with pytest.raises(UsageError, match="is no run, so that its training images are not at hand"):
-        residerm.calibrate(run / "bundle", options, tmp_path / "out")
+        residerm.calibrate(run / "bundle", archive, out=tmp_path / "out", keep_thumbnails=True)
     moved = Path(shutil.copytree(run, tmp_path / "moved"))
     config = (moved / "config.yaml").read_text().replace(str(archive), str(tmp_path / "gone"))
     (moved / "config.yaml").write_text(config)
     with pytest.raises(UsageError, match="which is no longer there"):
-        residerm.calibrate(moved, options, tmp_path / "out")
+        residerm.calibrate(moved, archive, out=tmp_path / "out", keep_thumbnails=True)
     assert not (tmp_path / "out").exists()
 
 

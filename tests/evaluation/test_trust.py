@@ -66,7 +66,7 @@ def test_report_and_card_show_it_with_its_limits(run: Path) -> None:
         "nothing is promised",
         "can still show something",
         "not by itself a bias",
-        "nothing is said of a single",
+        "do not hold for a single patient",
     ):
         assert limit in page
     figures = {path.name for path in (evaluation.folder / "figures").iterdir()}

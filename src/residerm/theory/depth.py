@@ -126,6 +126,11 @@ class Outcome(Document):
     training_errors: list[float]  # on the batches of each epoch, as they came
     validation_errors: list[float]  # after each epoch
 
+    def to_dict(self) -> dict[str, object]:
+        """All of it for programs, the training it belongs to first."""
+        of = {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed}
+        return of | self.model_dump(mode="json", exclude={"cell"})
+
 
 class _Epochs(Relay):
     """Counts the finished epochs of all trainings, in place of the steps of one."""

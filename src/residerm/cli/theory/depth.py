@@ -45,7 +45,7 @@ def depth_(
     outcomes = _run(plan_of(preset, options, path), out_)
     figures = write_depth(outcomes, out_)
     if json:
-        show_json([one.plain() for one in outcomes])
+        show_json([one.to_dict() for one in outcomes])
     else:
         _show(outcomes)
     remarks.print(f"figures: {figures}; runs: {out_}")
