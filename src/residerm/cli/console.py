@@ -27,8 +27,7 @@ from residerm.cli.flags import with_flags
 from residerm.progress import Progress, Row
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as Bars
-    from rich.progress import TaskID
+    from rich.progress import Progress as Bars, TaskID
 
 SECONDS_BETWEEN_LINES = 10
 _NARROWEST = 24  # characters of a text that wraps
@@ -100,8 +99,7 @@ def progress(prefix: str = "note: ") -> Iterator[Progress]:
         shown.prefix = prefix
         yield shown
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bars(*columns, TextColumn("{task.fields[note]}"), console=remarks, transient=True) as bars:

@@ -15,8 +15,7 @@ import numpy as np
 from residerm.config import EvaluateOptions, Method
 from residerm.evaluation.evaluation_set import EvaluationSet
 from residerm.evaluation.masks import read_masks
-from residerm.explanation import methods as explaining
-from residerm.explanation import target
+from residerm.explanation import methods as explaining, target
 from residerm.explanation.evidence import Evidence
 from residerm.explanation.lesion import Overlap, overlap
 from residerm.explanation.methods import METHODS, compute_evidence, default_method

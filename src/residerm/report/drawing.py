@@ -16,8 +16,7 @@ import numpy as np
 from residerm import figures
 from residerm.report.estimates import SCORES
 from residerm.runs import Epoch, Evaluation, EvaluationScores, PredictionTable
-from residerm.scores.curves import curve as roc_curve
-from residerm.scores.curves import rank
+from residerm.scores.curves import curve as roc_curve, rank
 from residerm.scores.trust_results import TrustScores
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from pathlib import Path
 import making
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from told import told
 
 from residerm.data.archives import open_archive
