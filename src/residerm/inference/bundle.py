@@ -46,6 +46,7 @@ __all__ = [
     "read_trust",
     "replace_trust",
     "write_bundle",
+    "write_description",
     "write_ensemble",
 ]
 
@@ -96,27 +97,31 @@ def replace_trust(source: Path, target: Path, trust: Trust, neighbours: Training
         trust.save(partial / TRUST)
         if neighbours:
             neighbours.write(partial / NEIGHBOURS)
-        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_description(description, partial)
     return target
 
 
 def write_ensemble(members: Sequence[Path], folder: Path, trust: Trust | None = None) -> Path:
     """Write several bundles as one, whose probabilities are the mean of theirs; `trust` was fitted to that mean."""
-    ensemble, description = join_members(members)
+    read = [read_bundle(member) for member in members]
+    ensemble, description = _as_ensemble(read, members)
     description = description.model_copy(update={"trust": trust and trust.summary})
     with new_folder(folder) as partial:
-        for number, member in enumerate(members):
+        for number, member in enumerate(read):
             place = partial / MEMBERS / str(number)
             place.mkdir(parents=True)
-            _write(*read_bundle(member), place)
+            _write(*member, place)
         if trust:
             trust.save(partial / TRUST)
         if seen := read_seen_of_all(members):
             seen.write(partial / SEEN)
-        (partial / DESCRIPTION).write_text(
-            _completed(description, ensemble).model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
+        write_description(_completed(description, ensemble), partial)
     return folder
+
+
+def write_description(description: ModelDescription, folder: Path) -> None:
+    """Write what a model says of itself beside it."""
+    (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def copy_bundle(path: Path, folder: Path) -> Path:
@@ -129,10 +134,15 @@ def copy_bundle(path: Path, folder: Path) -> Path:
 
 def join_members(members: Sequence[Path]) -> tuple[Ensemble, ModelDescription]:
     """Several bundles as an ensemble, which is not written."""
+    return _as_ensemble([read_bundle(member) for member in members], members)
+
+
+def _as_ensemble(
+    read: Sequence[tuple[Model, ModelDescription]], paths: Sequence[Path]
+) -> tuple[Ensemble, ModelDescription]:
     from residerm.inference.ensemble import described_together
 
-    read = [read_bundle(member) for member in members]
-    return _joined([model for model, _ in read], described_together([one for _, one in read], members))
+    return _joined([model for model, _ in read], described_together([one for _, one in read], paths))
 
 
 def find_bundle(path: Path) -> Path:
@@ -218,7 +228,7 @@ def _write(model: Model, description: ModelDescription, folder: Path) -> None:
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
     # Not by save_file, which hides what the disk complains of.
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
-    (folder / DESCRIPTION).write_text(_completed(description, model).model_dump_json(indent=2) + "\n", encoding="utf-8")
+    write_description(_completed(description, model), folder)
 
 
 def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, ModelDescription]:

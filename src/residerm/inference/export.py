@@ -20,7 +20,6 @@ from residerm.errors import ResidermError, UsageError, listed
 from residerm.extras import missing_extra
 from residerm.files import new_folder
 from residerm.inference.bundle import (
-    DESCRIPTION,
     NEIGHBOURS,
     SEEN,
     TRUST,
@@ -29,6 +28,7 @@ from residerm.inference.bundle import (
     read_network,
     read_seen_of_all,
     read_trust,
+    write_description,
 )
 from residerm.inference.card import write_card
 from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
@@ -76,7 +76,7 @@ def export_bundle(
         record.write(partial)
         _carry(models, partial)
         write_card(partial, description, record, find_bundle(models[0]).parent if len(models) == 1 else None)
-        (partial / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_description(description, partial)
     return record
 
 
