@@ -29,6 +29,17 @@ def test_all_three_are_measured_and_compared(archive: Path, capsys: pytest.Captu
     assert result["parameters"] == 20_819
 
 
+def test_growing_images_have_their_final_size(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of the other contenders have."""
+    from residerm.training import loop
+
+    shrink, sizes = loop.shrink, set()
+    monkeypatch.setattr(loop, "shrink", lambda images, size: sizes.add(size) or shrink(images, size))
+    quick = ["bench", str(archive), *QUICK, "--no-plain", "--no-startup", "--grow-from", "16"]
+    assert cli.run(quick) == 0
+    assert sizes == {32}
+
+
 def test_only_what_is_asked_for(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-startup"]) == 0
     printed = capsys.readouterr().out

@@ -74,7 +74,7 @@ def bench(
     the whole rounds have given.
     """
     fabric = launch(experiment.training)
-    experiment = experiment.in_effect()
+    experiment = _of_one_size(experiment.in_effect())
     dataset = prepare(experiment, progress)
     with ExitStack() as stack:
         contenders: dict[str, Stretch] = {
@@ -111,6 +111,11 @@ def bench(
         startup=startup,
         environment=Environment.here(),
     )
+
+
+def _of_one_size(experiment: Experiment) -> Experiment:
+    """The experiment with images of the final size from the beginning, which is what the other contenders train on."""
+    return experiment.model_copy(update={"training": experiment.training.model_copy(update={"grow_from": None})})
 
 
 def _ratios(speeds: Mapping[str, Sequence[float]]) -> dict[str, float]:

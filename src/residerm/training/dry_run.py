@@ -22,6 +22,8 @@ from residerm.progress import SILENT, Progress
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.hardware import launch
 from residerm.training.loop import Trainer
+from residerm.training.neighbours import evenly
+from residerm.training.recipe import GROWING
 from residerm.training.stretch import stretch_of
 
 _WARM_UP, _SECONDS = 5, 4.0  # steps that are not counted; seconds that are measured
@@ -43,8 +45,9 @@ def dry_run(experiment: Experiment, progress: Progress = SILENT) -> Iterator[str
     trainer = _alone(dataset)
     speed, validating = _training_speed(trainer), _validation_speed(trainer)
     steps = len(dataset.drawn()) // options.batch_size
-    seconds = steps * options.batch_size / speed + len(dataset.validation_rows) / validating
-    yield f"{speed:,.0f} images/s; {options.epochs} epochs of {steps} steps: {_duration(options.epochs * seconds)}"
+    epoch = steps * options.batch_size / speed + len(dataset.validation_rows) / validating
+    seconds = options.epochs * epoch + _predicted_at_the_end(dataset) / validating
+    yield f"{speed:,.0f} images/s; {options.epochs} epochs of {steps} steps: {_duration(seconds)}"
     where = "the GPU" if trainer.fabric.device.type == "cuda" else "this machine"
     yield f"peak memory {_peak_memory(trainer) / 1e9:,.1f} GB on {where}"
 
@@ -70,14 +73,29 @@ def _alone(dataset: Dataset) -> Trainer:
 
 
 def _training_speed(trainer: Trainer) -> float:
-    """Images per second in the training loop after warm-up.
+    """Images per second over the whole training, whose images may grow for three quarters of it (Simpson's rule)."""
+    if trainer.options.grow_from is None:
+        return _speed_at(trainer, 0.0)
+    small, medium, full = (1 / _speed_at(trainer, share) for share in (0.0, GROWING / 2, GROWING))
+    return 1 / (GROWING * (small + 4 * medium + full) / 6 + (1 - GROWING) * full)
+
+
+def _speed_at(trainer: Trainer, share: float) -> float:
+    """Images per second in the training loop, after warm-up, when this share of all steps is done.
 
     They are measured in one piece: a loop that starts waits for its first batch, which would count in every piece.
     """
+    trainer.state.updates = round(share * trainer.steps)
     stretch = stretch_of(trainer)
     stretch(_WARM_UP)
     steps = _SECONDS * stretch(_WARM_UP) / trainer.options.batch_size
     return stretch(max(_WARM_UP, round(steps)))
+
+
+def _predicted_at_the_end(dataset: Dataset) -> int:
+    """Images for which the trained model is asked, to calibrate it: some training images, and nine views of others."""
+    classes, labels = len(dataset.records.classes), dataset.records.labels
+    return len(evenly(dataset.training_rows, labels, classes)) + 9 * len(dataset.validation_rows)
 
 
 def _validation_speed(trainer: Trainer) -> float:

@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from residerm.config import TrainOptions
 from residerm.models.model import ParameterGroup
 
+GROWING = 0.75  # the share of a training in which images grow, with `grow_from`
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -121,10 +123,10 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def size_at(step: int, steps: int, full: int, options: TrainOptions) -> int:
-    """The size of the images at a step of all steps: growing evenly, in eights of pixels, until three quarters."""
+    """The size of the images at a step of all steps: growing evenly, in steps of eight pixels."""
     if options.grow_from is None:
         return full
-    grown = options.grow_from + (full - options.grow_from) * min(1.0, step / (0.75 * steps))
+    grown = options.grow_from + (full - options.grow_from) * min(1.0, step / (GROWING * steps))
     return min(full, max(options.grow_from, round(grown / 8) * 8))
 
 
