@@ -30,7 +30,7 @@ from residerm.report.tables import (
 )  # fmt: skip
 from residerm.runs import Evaluation, EvaluationScores, Run, RunError
 from residerm.scores import Count, Estimate, ReliabilityBin, Resampling
-from residerm.scores.weighted import HEADLINE as COMPUTED
+from residerm.scores.definitions import HEADLINE as COMPUTED
 
 
 def reading(counts: dict[str, int], **headline: Estimate) -> Reading:

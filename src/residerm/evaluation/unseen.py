@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from residerm.data.archives import LAYOUTS, open_for
+from residerm.data.archives import open_for
+from residerm.data.archives.layouts import LAYOUTS
 from residerm.data.archives.records import Records
 from residerm.data.loading.contents import contents_of
 from residerm.errors import ResidermError

@@ -13,9 +13,9 @@ import numpy as np
 
 from residerm.errors import UsageError
 from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.definitions import HEADLINE, Score, Weighed, headline_score, question_score
 from residerm.scores.images import BINS, Images, Question, check
 from residerm.scores.results import Assessment, Count, Estimate, Malignancy, ReliabilityBin, Subgroup
-from residerm.scores.weighted import HEADLINE, Score, Weighed, headline_score, question_score
 from residerm.taxonomy import AGE_BANDS
 
 BY_CLASS = (

@@ -8,10 +8,10 @@ import numpy as np
 
 from residerm.scores.assess import reliability
 from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.definitions import HEADLINE, Weighed
 from residerm.scores.images import BINS, Images, check
 from residerm.scores.results import Estimate
 from residerm.scores.trust_results import CalibrationScores
-from residerm.scores.weighted import HEADLINE, Weighed
 
 NAMES = ("calibration_error", "log_loss", "brier_score")
 

@@ -16,9 +16,9 @@ from dataclasses import replace
 import numpy as np
 
 from residerm.scores.bootstrap import Bootstrap
+from residerm.scores.definitions import HEADLINE, Weighed, headline_score
 from residerm.scores.images import Images, check
 from residerm.scores.results import Comparison, Estimate, McNemar
-from residerm.scores.weighted import HEADLINE, Weighed, headline_score
 
 _FEWEST_FOR_APPROXIMATION = 25  # images on which the models disagree
 COMPARED = tuple(name for name in HEADLINE if name != "majority_accuracy")  # which is the same for both

@@ -15,7 +15,7 @@ import numpy as np
 
 from residerm.errors import UsageError, listed, nearest
 from residerm.scores.curves import Ranking, rank
-from residerm.scores.points import surprise
+from residerm.scores.epoch import surprise
 
 BINS = 15  # of equal width from 0 to 1, for the calibration; a confidence on a border belongs to the lower bin
 

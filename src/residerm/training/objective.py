@@ -1,7 +1,7 @@
 """What a network is trained for: the loss, what is kept of a validation image, the scores, and which one selects.
 
 The loop knows an `Objective` and nothing of classes, so that another task is another class here. `Classification` is
-the only one so far: cross-entropy with the weights and the prior of `recipe.Loss`, and the scores of `scores/points`.
+the only one so far: cross-entropy with the weights and the prior of `recipe.Loss`, and the scores of `scores/epoch`.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from told import told
 
-from residerm.data.archives import LAYOUTS, PUBLISHED, open_archive
+from residerm.data.archives import open_archive
+from residerm.data.archives.layouts import LAYOUTS, PUBLISHED
 from residerm.errors import ArchiveError, ResidermError, UsageError
 from residerm.imaging import decode
 from residerm.taxonomy import mapping_for

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from residerm.data.archives import LAYOUTS, PUBLISHED
+from residerm.data.archives.layouts import LAYOUTS, PUBLISHED
 from residerm.data.download.catalogue import CATALOGUE, find
 from residerm.errors import UsageError
 

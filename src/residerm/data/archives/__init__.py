@@ -1,7 +1,6 @@
 """The archives that residerm reads: a file for each layout, and `open_archive`, which recognises them.
 
-A layout is recognised by the names of its tables, never by guessing from pictures. The plain layouts are considered
-only where none of the published ones fits: first a table of images and labels, then a folder for each class.
+A layout is recognised by the names of its tables, never by guessing from pictures.
 """
 
 from __future__ import annotations
@@ -10,33 +9,10 @@ from pathlib import Path
 
 from residerm.config import ArchiveOptions, Task
 from residerm.data.archives.join import assemble
-from residerm.data.archives.layouts import (
-    class_folders,
-    csv_table,
-    dermamnist,
-    ham10000,
-    isic2016,
-    isic2017,
-    isic2018,
-    isic2019,
-    isic2020,
-)
+from residerm.data.archives.layouts import LAYOUTS, PLAIN, PUBLISHED, csv_table
 from residerm.data.archives.records import Layout, Records
 from residerm.errors import ArchiveError, UsageError, listed, nearest
 from residerm.storage.tree import Tree
-
-PUBLISHED = (
-    ham10000.LAYOUT,
-    ham10000.SYNTHETIC,
-    isic2016.LAYOUT,
-    isic2017.LAYOUT,
-    isic2018.LAYOUT,
-    isic2019.LAYOUT,
-    isic2020.LAYOUT,
-    dermamnist.LAYOUT,
-)
-PLAIN = (csv_table.LAYOUT, class_folders.LAYOUT)
-LAYOUTS = {layout.name: layout for layout in (*PUBLISHED, *PLAIN)}
 
 
 def open_archive(

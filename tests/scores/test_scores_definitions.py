@@ -10,8 +10,8 @@ from scoring import predictions
 from sklearn import metrics
 
 from residerm.scores.curves import curve, rank, sensitivity_at_specificity, specificity_at_sensitivity
+from residerm.scores.definitions import HEADLINE, QUESTION_SCORES, Weighed
 from residerm.scores.images import check
-from residerm.scores.weighted import HEADLINE, QUESTION_SCORES, Weighed
 
 CLASSES = ("a", "b", "c", "d")
 TRUTH, LIKELY, LESIONS = predictions(120, 4, seed=1, ties=True)
