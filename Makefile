@@ -1,4 +1,4 @@
-# Every target does its own set-up; `make` alone lists them.
+# Every target sets up what it needs; `make` alone lists them.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -19,48 +19,48 @@ $(STAMP): pyproject.toml constraints.txt
 		|| echo "isic-challenge-scoring could not be installed (has this machine a C compiler?): its tests will be skipped"
 	@touch $@
 
-demo: setup ## draw synthetic lesions, train a small residual network, score it, write its report: in demo/
+demo: setup ## run the whole pipeline on synthetic lesions, and write a report to demo/
 	rm -rf demo
 	$(BIN)/residerm demo --out demo
 
-serve: setup ## serve the starter model: a page at http://127.0.0.1:8000/ and an API (MODEL=… for another one)
+serve: setup ## serve the starter model at http://127.0.0.1:8000/, or another one: MODEL=…
 	$(BIN)/residerm serve $(or $(MODEL),starter)
 
-test: setup ## run the tests, without the slow ones
+test: setup ## run the tests, except slow ones
 	$(BIN)/pytest -n 2 -m 'not slow and not light'
 
 test-slow: setup ## run the slow tests
 	$(BIN)/pytest -m slow
 
-test-light: setup ## install without torch in a new environment, and use an exported model there
+test-light: setup ## install without torch in a new environment, and test an exported model there
 	rm -rf build/light
 	$(BIN)/python -m venv build/light
 	build/light/bin/python -m pip install --quiet --constraint constraints.txt .
 	RESIDERM_LIGHT=$(CURDIR)/build/light $(BIN)/pytest -m light
 
-check: setup ## lint, types, layers
+check: setup ## run ruff, mypy and import-linter
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fix: setup ## mend what ruff can mend
+fix: setup ## format, and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## make docs/python.md from the docstrings
+docs: setup ## regenerate docs/python.md from the docstrings
 	$(BIN)/python docs/make_python_page.py
 
-wheel: setup ## build the wheel: in dist/
+wheel: setup ## build the wheel in dist/
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	@ls dist
 
-bench: setup ## training against this machine's own limit, on drawn images: under 10 minutes
+bench: setup ## measure training speed on synthetic images, in under 10 minutes
 	test -d bench-archive || $(BIN)/residerm data synth bench-archive
 	$(BIN)/residerm bench bench-archive --minutes 8
 
-starter: setup ## train the model that comes with residerm; MEASURED="RUN …": evaluated runs for its card
+starter: setup ## train the starter model; MEASURED="RUN …": evaluated runs for its card
 	$(BIN)/python dev/starter.py ../shared/data/ham10000 --measured $(MEASURED)
 
-clean: ## remove what the targets made
+clean: ## remove everything that these targets made
 	rm -rf .venv demo bench-archive build dist

@@ -1,10 +1,11 @@
-"""What augmentation costs: a batch at 64 pixels in milliseconds, one at 224 as a share of a ResNet-50 training step.
+"""The cost of augmentation: milliseconds for a batch at 64 px, and the share of a ResNet-50 training step at 224 px.
 
     python benchmarks/augment.py [--batch 64] [--rounds 7] [--json]
 
-Every operation is on, at its default strength. The steps (forward, backward, SGD) run on tensors in memory,
-channels-last, in float32 and under bfloat16 autocast. A round times ten augmentations of each size and a step of each
-precision, one after the other, so that all meet the same machine; a first round is not counted.
+All operations are enabled at their default strength. The training steps (forward, backward, SGD) run on tensors in
+memory, channels-last, in float32 and with bfloat16 autocast. Each round measures ten augmentations of each size and one
+step of each precision in alternation, so that changes of the machine's speed affect all of them. The first round is a
+warm-up.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def main() -> None:
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     device, batch = torch.device(arguments.device), arguments.batch
-    jobs = {  # how often a round calls each, and what
+    jobs = {  # calls in a round, and the function
         "augment 64 px": (10, augmentation(64, batch, device)),
         "augment 224 px": (10, augmentation(224, batch, device)),
         "step 224 px float32": (1, training_step(224, batch, device, torch.float32)),
@@ -86,7 +87,7 @@ def elapsed(job: Job, device: torch.device) -> float:
 
 
 def conditions(batch: int, device: torch.device) -> dict[str, object]:
-    """What the numbers depend on."""
+    """The conditions of the measurement."""
     return {
         "batch": batch,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
@@ -110,8 +111,8 @@ def print_table(conditions: dict[str, object], milliseconds: dict[str, list[floa
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--batch", type=int, default=64, help="images in a batch (default: 64)")
-    parser.add_argument("--rounds", type=int, default=7, help="times each job is measured (default: 7)")
-    parser.add_argument("--threads", type=int, help="torch's threads (default: its own choice)")
+    parser.add_argument("--rounds", type=int, default=7, help="measurements of each job (default: 7)")
+    parser.add_argument("--threads", type=int, help="torch's threads (default: chosen by torch)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
     parser.add_argument("--json", action="store_true", help="print every measurement as JSON")
     return parser.parse_args()

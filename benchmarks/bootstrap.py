@@ -1,8 +1,9 @@
-"""How long all scores with their intervals take, on made-up predictions.
+"""Time to compute all scores with their intervals, on random predictions.
 
     python benchmarks/bootstrap.py [--images 1500] [--classes 7] [--resamples 2000] [--repeats 5]
 
-Lesions have one to three images, classes are as unequal as in HAM10000, and of all images about two thirds are right.
+Lesions have one to three images, classes are as imbalanced as in HAM10000, and about two thirds of the images are
+classified correctly.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ def main() -> None:
         ),
         "compare": lambda: compare(labels, probabilities, other, classes, lesions, resamples=asked.resamples),
     }
-    print(f"{asked.images:,} images, {asked.classes} classes, {asked.resamples:,} resamples: seconds, least of repeats")
+    print(f"{asked.images:,} images, {asked.classes} classes, {asked.resamples:,} resamples: minimum seconds")
     for name, work in works.items():
         seconds = []
         for _ in range(asked.repeats):
             start = time.perf_counter()
             work()
             seconds.append(time.perf_counter() - start)
-        print(f"{name:<14}{min(seconds):6.2f}   (most {max(seconds):.2f})")
+        print(f"{name:<14}{min(seconds):6.2f}   (maximum {max(seconds):.2f})")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The first decode of an archive and the opening of its cache: seconds, and private memory against ten times the rows.
+"""Time of decoding an archive and of opening its cache, and private memory compared with ten times the rows.
 
     python benchmarks/cache.py PATH [--size 64] [--times 10] [--runs 3] [--json]
 
-Each measurement is a process of its own; a parent samples RssAnon, summed over the process and its children, every
-five milliseconds. Ten times the rows is the same archive in HAM10000's layout with every image under ten ids.
+Each measurement runs in its own process. Its parent samples RssAnon, summed over the process and its children, every
+five milliseconds. Ten times the rows means the same archive in HAM10000's layout, with every image under ten ids.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def private_memory(process: int) -> int:
 
 
 def multiply(path: Path, times: int, folder: Path) -> Path:
-    """The same archive with every image, mask and row under so many ids."""
+    """The same archive with every image, mask and row under several ids."""
     for source in sorted(path.glob("*.zip")):
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(folder / source.name, "w") as new:
             for name in old.namelist():
@@ -111,7 +111,7 @@ def main() -> None:
     for times, phases in result.items():
         for phase, run in phases.items():
             growth = run["private_mb"] / result["1"][phase]["private_mb"] - 1
-            print(f"{times:>3} x rows  {phase:13} {run['total_s']:7.2f} s (of it the archive {run['archive_s']:.2f} s)"
+            print(f"{times:>3} x rows  {phase:13} {run['total_s']:7.2f} s (archive: {run['archive_s']:.2f} s)"
                   f"  private memory {run['private_mb']:6.1f} MB ({growth:+.1%})")  # fmt: skip
 
 

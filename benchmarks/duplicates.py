@@ -1,11 +1,12 @@
-"""How many altered copies of an archive's images are found, and how many pairs of different lesions are taken for one.
+"""Recall of altered copies of an archive's images, and false positives: pairs of different lesions that are reported.
 
     python benchmarks/duplicates.py PATH [--copies 10000] [--seed 0] [--limit 0.3] [--json FILE]
 
-Each of so many images is copied once, changed in one of the ways below, and all copies are searched for among all the
-images. Lesions are dealt into two halves. On one the limit is chosen: halfway between the distance of 99 % of the
-copies that are found and that of the nearest wrong pair. Recall and wrong pairs are reported of the other. A pair of
-different lesions is wrong, unless it was looked at and shows the same skin (`LOOKED_AT`, for HAM10000).
+Images are copied once, each altered in one of the ways below, and all copies are searched for among all images. The
+lesions are divided into two halves. The distance limit is chosen on the first half, midway between the distance that
+includes 99 % of the found copies and that of the nearest wrong pair; recall and false positives are reported for the
+second. A pair of different lesions is wrong, unless it was inspected and shows the same skin (`LOOKED_AT`, for
+HAM10000).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from residerm.parallel import in_chunks
 from residerm.storage.scratch import paged
 
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
-WIDEST = 0.6  # the largest distance that is looked at
+WIDEST = 0.6  # the largest distance that is considered
 LOOKED_AT = (
     ("ISIC_0025226", "ISIC_0030074"),
     ("ISIC_0027027", "ISIC_0029036"),
@@ -71,7 +72,7 @@ def turned(image: Image.Image, random: np.random.Generator) -> Image.Image:
 
 
 def cropped(low: float, high: float, sides: int = 4) -> Change:
-    """Cut a share from `low` to `high` off each of so many sides."""
+    """Crop a share from `low` to `high` off each of some sides."""
 
     def change(image: Image.Image, random: np.random.Generator) -> Image.Image:
         shares = np.zeros(4)
@@ -91,7 +92,7 @@ def toned(strength: float) -> Change:
 
 
 def rotated(degrees: float) -> Change:
-    """Rotate, and cut off the corners that are empty then."""
+    """Rotate, and crop the empty corners."""
     return together(lambda image, _: image.rotate(degrees, Image.Resampling.BICUBIC), cropped(0.06, 0.06))
 
 
@@ -113,7 +114,7 @@ CHANGES: dict[str, Change] = {
     "scaled by 0.5": scaled(0.5, 0.5),
     "scaled by 0.75": scaled(0.75, 0.75),
     "scaled by 1.5": scaled(1.5, 1.5),
-    "turned or mirrored": turned,
+    "rotated by 90 degrees or mirrored": turned,
     "cropped by up to 5 % a side": cropped(0, 0.05),
     "cropped by up to 10 % a side": cropped(0, 0.10),
     "cropped by up to 15 % a side": cropped(0, 0.15),
@@ -124,12 +125,12 @@ CHANGES: dict[str, Change] = {
     "cropped by 15 % on one side": cropped(0.15, 0.15, sides=1),
     "brightness, contrast up to 10 %": toned(0.10),
     "brightness, contrast up to 20 %": toned(0.20),
-    "cropped by up to 10 %, turned": together(cropped(0, 0.10), turned),
-    "cropped by up to 15 %, turned": together(cropped(0, 0.15), turned),
+    "cropped by up to 10 %, rotated": together(cropped(0, 0.10), turned),
+    "cropped by up to 15 %, rotated": together(cropped(0, 0.15), turned),
     "all, mildly": together(cropped(0, 0.08), turned, toned(0.1), scaled(0.5, 1.0), encoded(75)),
     "all, strongly": together(cropped(0, 0.15), turned, toned(0.2), scaled(0.3, 0.5), encoded(50)),
 }
-BEYOND: dict[str, Change] = {  # what the search is not made for
+BEYOND: dict[str, Change] = {  # beyond what the search is designed for
     "rotated by 3 degrees": rotated(3),
     "rotated by 10 degrees": rotated(10),
     "grey": lambda image, _: image.convert("L").convert("RGB"),
@@ -139,12 +140,12 @@ ALL = CHANGES | BEYOND
 
 @dataclass(frozen=True)
 class Trial:
-    """All images of an archive, then the copies: where they come from, and the pairs that were found."""
+    """All images of an archive followed by the copies: their origins, and the pairs that were found."""
 
     images: int
-    originals: np.ndarray  # row of the image of each copy
-    kinds: np.ndarray  # number of its change
-    lesion: np.ndarray  # of each image and each copy
+    originals: np.ndarray  # the row of each copy's original
+    kinds: np.ndarray  # the index of each copy's change
+    lesion: np.ndarray  # for each image and each copy
     half: np.ndarray  # 0: to choose the limit on, 1: to report on
     pairs: list[Pair]
     seconds: float
@@ -172,7 +173,7 @@ def main() -> None:
 
 
 def run(records: Records, copies: int, seed: int) -> Trial:
-    """Draw the copies and look for them."""
+    """Make the copies and search for them."""
     random = np.random.default_rng(seed)
     originals = np.sort(random.permutation(len(records))[:copies])
     kinds = random.permutation(np.arange(len(originals)) % len(ALL))
@@ -187,7 +188,7 @@ def run(records: Records, copies: int, seed: int) -> Trial:
 
 
 def draw(records: Records, originals: np.ndarray, kinds: np.ndarray, seed: int) -> np.ndarray:
-    """The thumbnails of all images and, after them, of the copies."""
+    """The thumbnails of all images, followed by those of the copies."""
     thumbnails = paged(len(records) + len(originals), THUMBNAIL)
     copy_of = dict(zip(originals.tolist(), range(len(originals)), strict=True))
     changes = list(ALL.values())
@@ -205,7 +206,7 @@ def draw(records: Records, originals: np.ndarray, kinds: np.ndarray, seed: int) 
 
 
 def merged_lesions(records: Records) -> np.ndarray:
-    """The number of each image's lesion, with those merged that were seen to be the same."""
+    """The index of each image's lesion; lesions that inspection showed to be the same are merged."""
     numbers = np.unique(records.groups, return_inverse=True)[1]
     rows = {records.image_id(row): row for row in range(len(records))}
     for first, second in LOOKED_AT:
@@ -215,7 +216,7 @@ def merged_lesions(records: Records) -> np.ndarray:
 
 
 def choose_limit(trial: Trial) -> float:
-    """Halfway between the distance of 99 % of the first half's copies and that of its nearest wrong pair."""
+    """Midway between the distance that includes 99 % of the first half's copies and that of its nearest wrong pair."""
     own = [pair for pair in trial.pairs if trial.half[pair.first] == trial.half[pair.second] == 0]
     copies = [pair for pair in own if is_copy(trial, pair)]
     right = [pair.distance for pair in copies if trial.kinds[pair.second - trial.images] < len(CHANGES)]
@@ -224,7 +225,7 @@ def choose_limit(trial: Trial) -> float:
 
 
 def recall_by_kind(trial: Trial, limit: float) -> dict[str, tuple[int, int]]:
-    """For each change, how many of the second half's copies are paired with their originals, and how many there are."""
+    """For each change, the number of copies in the second half that were found, and the number of all copies."""
     found = np.zeros(len(trial.originals), bool)
     for pair in trial.pairs:
         if is_copy(trial, pair) and pair.distance <= limit:
@@ -235,14 +236,14 @@ def recall_by_kind(trial: Trial, limit: float) -> dict[str, tuple[int, int]]:
 
 
 def wrong_per_1000(trial: Trial, limit: float) -> float:
-    """Wrong pairs for each 1,000 images, by the images of the second half: a pair counts half for each."""
+    """Wrong pairs per 1,000 images of the second half; a pair counts half for each of its images."""
     pairs = [pair for pair in trial.pairs if pair.distance <= limit and is_wrong(trial, pair)]
     images = sum(int(trial.half[pair.first] + trial.half[pair.second]) for pair in pairs) / 2
     return round(1000 * images / int(trial.half.sum()), 3)
 
 
 def across_lesions(records: Records, trial: Trial, limit: float) -> list[tuple[str, str, float]]:
-    """The pairs of the archive's own images that are of different lesions, to be looked at."""
+    """The pairs of original images of different lesions, for inspection."""
     return [
         (records.image_id(first), records.image_id(second), round(distance, 3))
         for first, second, distance in trial.pairs
@@ -251,12 +252,12 @@ def across_lesions(records: Records, trial: Trial, limit: float) -> list[tuple[s
 
 
 def is_copy(trial: Trial, pair: Pair) -> bool:
-    """Whether a pair is an image and its own copy."""
+    """Whether a pair is an image and its copy."""
     return pair.second >= trial.images and bool(trial.originals[pair.second - trial.images] == pair.first)
 
 
 def is_wrong(trial: Trial, pair: Pair) -> bool:
-    """Whether a pair shows two lesions."""
+    """Whether a pair shows two different lesions."""
     return bool(trial.lesion[pair.first] != trial.lesion[pair.second])
 
 
@@ -270,7 +271,7 @@ def show(result: dict[str, Any]) -> None:
     for limit, wrong in result["wrong_per_1000"].items():
         print(f"wrong pairs per 1,000 images at {limit:<4}{wrong:8}")
     for first, second, distance in result["across_lesions"]:
-        print(f"across lesions: {first} {second} {distance}")
+        print(f"pair of different lesions: {first} {second} {distance}")
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,11 +1,11 @@
-"""A folder of images through a model: how far decoding and arithmetic overlap, and the memory that more images take.
+"""Prediction on a folder of images: how well decoding and computation overlap, and whether memory grows.
 
     python benchmarks/folder.py starter FOLDER [--images 8519] [--threads 1] [--decoders 1]
 
-Decoding alone, arithmetic alone (on pixels decoded before) and both, as `residerm predict --out` does them, take turns
-over parts of the folder, so that whatever else the machine does hits all three. With as many threads and decoders as
-cores each of the two uses the whole machine when it is alone, so that the sum of both is what is possible; with one of
-each on two cores, it is the slower of the two. Private memory is read after each part.
+Decoding alone, computation alone (on decoded pixels) and both, as in `residerm predict --out`, alternate over parts of
+the folder, so that other load affects all three. If there are as many threads and decoders as cores, decoding and
+computation each use the whole machine, and the best possible time for both is their sum. With one of each on two cores,
+it is the slower of the two. Private memory is measured after each part.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PART = 2048
 
 
 def private_megabytes() -> float:
-    """Memory of this process that it shares with no other."""
+    """The private memory of this process."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
@@ -62,7 +62,7 @@ def main() -> None:
     predictor = load(options.model, threads=options.threads)
     rule = Rule(predictor)
     sources = find_sources([options.folder]).images[: options.images]
-    answer(decode(sources[:BATCH], predictor), sources[:BATCH], rule)  # warms up
+    answer(decode(sources[:BATCH], predictor), sources[:BATCH], rule)  # warm-up
     alone = {"decoding": 0.0, "arithmetic": 0.0, "both": 0.0}
     memory = []
     with tempfile.TemporaryDirectory() as folder:
@@ -81,8 +81,8 @@ def main() -> None:
     slower, whole = max(alone["decoding"], alone["arithmetic"]), alone["decoding"] + alone["arithmetic"]
     threads = options.threads or "all"
     print(f"{predictor.runtime}, {threads} threads, {options.decoders} decoders, {len(sources):,} images")
-    print(f"the slower alone, over both: {slower / alone['both']:.2f}; their sum: {whole / alone['both']:.2f}")
-    print("private memory by part, MB: " + " ".join(f"{value:.0f}" for value in memory))
+    print(f"slower one / both: {slower / alone['both']:.2f}; sum / both: {whole / alone['both']:.2f}")
+    print("private memory after each part, MB: " + " ".join(f"{value:.0f}" for value in memory))
 
 
 if __name__ == "__main__":

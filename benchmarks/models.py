@@ -1,10 +1,10 @@
-"""What the networks of the source documents cost: parameters, multiply-adds, and images a second on this machine.
+"""The cost of the networks of the source documents: parameters, multiply-adds, and images per second on this machine.
 
     python benchmarks/models.py [--sizes 32 64 224] [--rounds 3] [--batch-size 16] [--json]
 
-Training is the bare step (forward, backward, AdamW) on a batch in memory, prediction the forward pass alone, both
-channels-last and in bf16 where the hardware has it. Networks take turns within a round, and the medians of the rounds
-are told, because a machine's speed changes with the hour.
+Training is a step (forward, backward, AdamW) on a batch in memory, prediction the forward pass alone; both are
+channels-last, and in bf16 if the hardware supports it. Each round measures all networks in alternation. The table shows
+the medians of the rounds, because the speed of a machine varies over time.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def contender(name: str, size: int, batch: int) -> dict[str, Callable[[], None]]
 
 
 def images_a_second(work: Callable[[], None], batch: int) -> float:
-    """Of one call, after one that warms up."""
+    """The speed of one call, after a warm-up call."""
     for _ in range(2):
         wait_for(DEVICE)
         began = time.perf_counter()

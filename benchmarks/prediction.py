@@ -1,8 +1,8 @@
-"""How far an image's probabilities depend on its batch and on the precision, and images a second, for a run.
+"""How much the probabilities of a run depend on the batch size and the precision, and images per second.
 
     python benchmarks/prediction.py RUN PATH [--images 512]
 
-Differences are the largest between probabilities, over all images and classes.
+Differences are the largest ones between probabilities, over all images and classes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
         spread = max(float(np.abs(values - last).max()) for values in found.values())
         backwards = probabilities(predictor, np.ascontiguousarray(pixels[::-1]), 64)[::-1]
         order = float(np.abs(backwards - last).max())
-        print(f"{precision}: largest difference between batch sizes {spread:.1e}, in another order {order:.1e}")
+        print(f"{precision}: largest difference between batch sizes {spread:.1e}, with another order {order:.1e}")
         exact = last if exact is None else exact
         same = float((last.argmax(1) == exact.argmax(1)).mean())
         print(f"{precision}: largest difference from float32 {np.abs(last - exact).max():.1e}; same class {same:.1%}")

@@ -1,7 +1,7 @@
-"""How long a browser takes to open a report, beside an empty page: python benchmarks/report.py RUN
+"""Time that a browser takes to open a report, compared with an empty page: python benchmarks/report.py RUN
 
-From the start of the navigation to the end of its load event, by the page's own clock, in headless Chromium; the two
-take turns. A large report to measure:
+Measured from the start of the navigation to the end of the load event, by the page's own clock, in headless Chromium;
+the two pages alternate. To make a large report:
 
     residerm data synth archive --images 12600 --width 96 --height 72
     residerm train archive --model logistic --size 32 --epochs 1 --test 0.8
@@ -25,7 +25,7 @@ _OPEN = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--dis
 
 
 def milliseconds(browser: str, page: Path) -> float:
-    """What the page itself says of its loading."""
+    """The loading time that the page reports."""
     opening = [browser, *_OPEN, "--dump-dom", page.as_uri()]
     shown = subprocess.run(opening, capture_output=True, text=True, check=True).stdout
     told = re.search(r"loaded after ([\d.]+) ms", shown)
@@ -35,7 +35,7 @@ def milliseconds(browser: str, page: Path) -> float:
 
 
 def main(run: Path) -> None:
-    """Open both pages in turns, and print the medians."""
+    """Open both pages in alternation, and print the medians."""
     browser = shutil.which("chromium") or shutil.which("google-chrome") or sys.exit("there is no chromium here")
     report = (run / "report.html").read_text()
     with tempfile.TemporaryDirectory() as folder:
@@ -45,7 +45,7 @@ def main(run: Path) -> None:
         taken = [{name: milliseconds(browser, page) for name, page in pages.items()} for _ in range(_ROUNDS + 1)]
     print(f"report.html: {len(report.encode()) / 1e6:.2f} MB")
     for name in pages:
-        values = [one[name] for one in taken[1:]]  # the first warms up
+        values = [one[name] for one in taken[1:]]  # the first is a warm-up
         print(f"{name}: {statistics.median(values):.0f} ms ({min(values):.0f} to {max(values):.0f})")
 
 

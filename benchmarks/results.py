@@ -1,7 +1,7 @@
 """Tables of several evaluated runs, for docs/results: `python benchmarks/results.py RUN RUN … [--evaluation NAME]`.
 
-Runs of the same network, on different splits, are told one by one with their intervals, and as mean and range. NAME is
-a folder of `evaluations/`, such as ham10000-test-tta; without it, the evaluation of the run's own test part as it is.
+Runs of the same network on different splits are shown one by one with their intervals, and as mean and range. NAME is a
+folder in `evaluations/`, such as ham10000-test-tta; the default is the plain evaluation of the run's own test part.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ class Result:
 
     @property
     def split_seed(self) -> int:
-        """By which its lesions were divided."""
+        """The seed of the split."""
         return self.run.experiment.split.split_seed
 
     @property
     def minutes(self) -> float:
-        """Of training, validation not counted."""
+        """Minutes of training, without validation."""
         return self.run.summary.minutes
 
     @property
     def minutes_to_target(self) -> float | None:
-        """Of training, until the balanced accuracy on validation was for the first time what is asked for."""
+        """Minutes of training until the validation balanced accuracy first reached `BALANCED`."""
         reached = (epoch for epoch in self.run.epochs if epoch.scores["balanced_accuracy"] >= BALANCED)
         first = next(reached, None)
         return first.seconds / 60 if first else None
 
     @property
     def scores(self) -> EvaluationScores:
-        """Those of the evaluation."""
+        """The scores of the evaluation."""
         return self.evaluation.scores
 
 
 def read(folder: Path, name: str | None) -> Result:
-    """A run with the evaluation of that name."""
+    """A run with its evaluation of this name."""
     run = read_material(open_run(folder))
     if name is None and run.main:
         return Result(run, run.main)
@@ -68,7 +68,7 @@ def read(folder: Path, name: str | None) -> Result:
 
 
 def table(rows: Iterable[Sequence[str]]) -> None:
-    """In Markdown; the first row is the heading."""
+    """Print a Markdown table; the first row is the heading."""
     for number, row in enumerate(rows):
         print(f"| {' | '.join(row)} |")
         if number == 0:
@@ -77,7 +77,7 @@ def table(rows: Iterable[Sequence[str]]) -> None:
 
 
 def over_seeds(results: Sequence[Result], name: str, of: Callable[[EvaluationScores], Estimates]) -> str:
-    """The mean over the runs, and their range; of a single run, its interval."""
+    """The mean over the runs with their range, or the interval of a single run."""
     estimates = [of(one.scores)[name] for one in results]
     score, values = SCORES[name], [one.value for one in estimates if one.value is not None]
     if len(estimates) == 1:
@@ -93,14 +93,16 @@ def headline(scores: EvaluationScores) -> Estimates:
 
 
 def malignancy(scores: EvaluationScores) -> Estimates:
-    """The scores of malignant against benign."""
+    """The scores of malignant vs. benign."""
     return (
-        scores.malignancy.scores if scores.malignancy else dict.fromkeys(MALIGNANT, Estimate(absent="no such reading"))
+        scores.malignancy.scores
+        if scores.malignancy
+        else dict.fromkeys(MALIGNANT, Estimate(absent="not defined for these classes"))
     )
 
 
 def one_by_one(results: Sequence[Result]) -> None:
-    """Every run with its 95 % intervals."""
+    """Print every run with its 95 % intervals."""
     rows: Mapping[str, Callable[[Result], str]] = {
         "test images": lambda one: size_of(one.evaluation),
         **{SCORES[name].name: _headline(name) for name in HEADLINE if name in results[0].scores.headline},
@@ -108,7 +110,7 @@ def one_by_one(results: Sequence[Result]) -> None:
         "gap to training, balanced accuracy": lambda one: f"{100 * _gap(one, 'balanced_accuracy'):+.1f} points",
         "chosen epoch": lambda one: str(one.run.summary.chosen_epoch),
         "minutes of training": lambda one: f"{one.minutes:.1f}",
-        f"minutes to a balanced accuracy of {BALANCED:.2f} in validation": lambda one: (
+        f"minutes to a validation balanced accuracy of {BALANCED:.2f}": lambda one: (
             f"{one.minutes_to_target:.1f}" if one.minutes_to_target is not None else "–"
         ),
     }  # fmt: skip
@@ -117,7 +119,7 @@ def one_by_one(results: Sequence[Result]) -> None:
 
 
 def by_class(results: Sequence[Result]) -> None:
-    """Every class: mean over the runs and their range."""
+    """Print every class: mean over the runs and their range."""
     classes = results[0].scores.classes
     images = {name: [one.scores.counts[name].images for one in results] for name in classes}
     table([
@@ -126,8 +128,8 @@ def by_class(results: Sequence[Result]) -> None:
            *(over_seeds(results, name, lambda scores, one=one: scores.by_class[one]) for name in BY_CLASS))
           for one in classes),
     ])  # fmt: skip
-    told = (f"{SCORES[name].name} {over_seeds(results, name, malignancy)}" for name in MALIGNANT)
-    print(f"Read as malignant or benign: {', '.join(told)}.\n")
+    shown = (f"{SCORES[name].name} {over_seeds(results, name, malignancy)}" for name in MALIGNANT)
+    print(f"Malignant vs. benign: {', '.join(shown)}.\n")
 
 
 def _headline(name: str) -> Callable[[Result], str]:

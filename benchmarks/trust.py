@@ -1,11 +1,11 @@
-"""What trust does on real runs: calibration, sets, abstention, outliers near and far; a table for each, in Markdown.
+"""Calibration, prediction sets, abstention and outlier detection of real runs, as Markdown tables.
 
     python benchmarks/trust.py RUN… --data ../shared/data --out outputs
 
-Each RUN is a finished run on HAM10000; its own split decides what is validation and test, trust is fitted here on the
-validation part, and the test part is scored once. What a run says of every image is kept in OUT and read again. Images
-from elsewhere: ISIC 2016, classes that a run was trained without, drawn lesions, and what is no skin: textures, scenes,
-digits, noise; and test photographs that are blurred, inverted or darkened.
+Each RUN is a finished run on HAM10000. Everything is fitted on the validation part of its own split, and measured
+once on its test part. Outputs are stored in OUT and reused. Outliers are images of ISIC 2016, of classes that a run
+was trained without, of synthetic lesions, and without skin (textures, scenes, digits, noise), as well as test images
+that are blurred, inverted or darkened.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ class Labelled:
 
 
 class Subject:
-    """A run, and what its model says of images."""
+    """A run, and the outputs of its model."""
 
     def __init__(self, run: Path, data: Path, out: Path) -> None:
-        """Open the archive of the run, divided as it was."""
+        """Open the archive of the run with its split."""
         experiment = read_experiment(run / "config.yaml")
         as_it_was = SplitOptions(split=str(run / "splits.csv"))
         self.run, self.data, self.out = run, data, out / run.name
@@ -73,7 +73,7 @@ class Subject:
         return Labelled(outputs, records.labels[rows], records.groups[rows])
 
     def kept(self, name: str, batches: Callable[[], Iterator[np.ndarray]]) -> Outputs:
-        """Outputs that are computed once and kept."""
+        """Outputs that are computed once and stored."""
         path = self.out / f"{name}.npz"
         if not path.exists():
             outputs = concatenated([self.predictor.outputs(pixels) for pixels in batches()])
@@ -97,7 +97,7 @@ class Subject:
 
 
 def far(size: int) -> dict[str, np.ndarray]:
-    """Images that are no skin."""
+    """Images without skin."""
     from sklearn.datasets import load_digits, load_sample_images
 
     generator = np.random.default_rng(0)
@@ -108,7 +108,7 @@ def far(size: int) -> dict[str, np.ndarray]:
     digits = [_resized(np.repeat(one[..., None], 3, 2) * 15.9, size) for one in load_digits().images[:OF_EACH]]
     return {
         "noise": noise,
-        "blots of colour": np.stack(blocks),
+        "coloured blobs": np.stack(blocks),
         "stripes": np.stack([_stripes(generator, size) for _ in range(OF_EACH)]),
         "plain colour": flat,
         "scenes": np.stack(scenes),
@@ -117,7 +117,7 @@ def far(size: int) -> dict[str, np.ndarray]:
 
 
 def corrupted(pixels: np.ndarray) -> dict[str, np.ndarray]:
-    """Photographs of the test part that something has gone wrong with."""
+    """Corrupted images of the test part."""
     radius = pixels.shape[1] / 12
     blurred = [np.array(Image.fromarray(one).filter(ImageFilter.GaussianBlur(radius))) for one in pixels]
     noise = np.random.default_rng(0).normal(0, 40, pixels.shape)
@@ -149,7 +149,7 @@ def _stripes(generator: np.random.Generator, size: int) -> np.ndarray:
 
 
 def outliers(subject: Subject, test: np.ndarray) -> dict[str, Outputs]:
-    """What a run says of images from elsewhere, the near ones first."""
+    """The outputs of a run for outliers, the near ones first."""
     size, cache = subject.predictor.description.pixels.size, subject.dataset.cache
     experiment = read_experiment(subject.run / "config.yaml")
     found = {}
@@ -158,7 +158,7 @@ def outliers(subject: Subject, test: np.ndarray) -> dict[str, Outputs]:
             "left out", experiment.path, subject.without
         )
     found["ISIC 2016"] = subject.archive("isic2016", subject.data / "isic2016")
-    found["drawn lesions"] = subject.archive("drawn", subject.data, drawn=True)
+    found["synthetic lesions"] = subject.archive("drawn", subject.data, drawn=True)
     photographs = np.array(cache.pixels[test[:OF_EACH]])
     for name, pixels in (corrupted(photographs) | far(size)).items():
         found[name] = subject.kept(name, lambda pixels=pixels: iter([np.ascontiguousarray(pixels)]))
@@ -172,7 +172,7 @@ def text(estimate: Estimate, digits: int = 3) -> str:
 
 
 def report(subject: Subject) -> None:
-    """Everything about one run."""
+    """Print all tables of one run."""
     dataset, classes = subject.dataset, subject.predictor.description.classes
     some = evenly(dataset.training_rows, dataset.records.labels, len(classes))
     validation, test = subject.part("validation", dataset.validation_rows), subject.part("test", dataset.test_rows)
@@ -201,12 +201,12 @@ def report(subject: Subject) -> None:
 
 
 def calibrated(trust: Trust, test: Labelled, classes: tuple[str, ...]) -> None:
-    """Before and after."""
+    """Print the scores before and after calibration."""
     before, after = test.outputs.probabilities, trust.judge(test.outputs).probabilities
     found = calibration_scores(
         test.labels, before, after, classes, test.groups, kind=trust.summary.calibration.kind, bootstrap=BOOTSTRAP
     )
-    print(f"\n{found.kind}; by chance alone {found.by_chance:.4f}")
+    print(f"\n{found.kind}; expected of perfect probabilities: {found.by_chance:.4f}")
     print("\n| score | before | after | change |\n|---|---|---|---|")
     for name in found.before:
         print(
@@ -217,7 +217,7 @@ def calibrated(trust: Trust, test: Labelled, classes: tuple[str, ...]) -> None:
 def selected(
     test: Labelled, shares: np.ndarray, answered: np.ndarray, others: Mapping[str, np.ndarray] = MappingProxyType({})
 ) -> None:
-    """AURC and AUGRC of the default and of others, and the difference of these from it."""
+    """Print AURC and AUGRC of all confidence scores, and their differences from the default."""
     raw, predicted = test.outputs.probabilities, shares.argmax(axis=1)
     ways = {
         "calibrated confidence": shares.max(axis=1),
@@ -234,7 +234,7 @@ def selected(
         return found | {(name, f"{area} less"): found[name, area] - found[first, area] for name, area in list(found)}
 
     found = BOOTSTRAP.estimates(values, groups)
-    print("\n| confidence | AURC | AUGRC | AURC less the default's | AUGRC less the default's |\n|---|---|---|---|---|")
+    print("\n| confidence | AURC | AUGRC | AURC - default | AUGRC - default |\n|---|---|---|---|---|")
     for name in given:
         print(
             "|",
@@ -244,11 +244,11 @@ def selected(
         )
     said = selective_scores(given[first], answered, groups, 0.1, BOOTSTRAP)
     print(f"\nbalanced accuracy {text(said.balanced_accuracy)}, at 80 % coverage {text(said.balanced_accuracy_at_80)}; "
-          f"lesions answered {text(said.answered)}, of these wrong {text(said.wrong)}")  # fmt: skip
+          f"lesions answered {text(said.answered)}, errors among these {text(said.wrong)}")  # fmt: skip
 
 
 def told_apart(subject: Subject, training: Labelled, test: Labelled) -> None:
-    """AUROC and FPR at 95 % of every score on every kind of outlier."""
+    """Print AUROC and FPR at 95 % of every score on every kind of outlier."""
     scores = {name: fit_score(name, training.outputs.features, training.labels) for name in SCORES}
     print("\n| outliers | images |", " | ".join(f"{name}: AUROC, FPR at 95 %" for name in SCORES), "|")
     print("|---|--:|" + "---|" * len(SCORES))
