@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
 from residerm.cli import options
 from residerm.cli.bench_inference import bench_inference_
 from residerm.cli.bench_serve import bench_serve
@@ -39,9 +41,9 @@ def bench_(
     path: Path | None = None,
     *,
     serve: str | None = None,
-    inference: str | None = None,
+    inference: Annotated[tuple[str, ...], Parameter(consume_multiple=True)] = (),
     measured: Annotated[BenchOptions, flags(some_are_on=True)] = BenchOptions(),
-    runtimes: Annotated[InferenceBenchOptions, flags(options.BENCH_INFERENCE)] = InferenceBenchOptions(),
+    runtimes: Annotated[InferenceBenchOptions, flags(options.BENCH_INFERENCE, several=True)] = InferenceBenchOptions(),
     load: Annotated[ServiceBenchOptions, flags(options.BENCH_SERVICE)] = ServiceBenchOptions(),
     archive: Annotated[ArchiveOptions, flags(options.DATA)] = ArchiveOptions(),
     pixels: Annotated[PixelSpec, flags(options.DATA, some_are_on=True)] = PixelSpec(),
@@ -62,12 +64,12 @@ def bench_(
     serve
         Measure the service of this model instead, from a second process: `starter`, an exported bundle, or a run.
     inference
-        Measure instead how fast a network runs in each runtime: its name, or a run or a bundle in torch.
+        Measure instead how fast networks run in each runtime: their names, or runs or bundles in torch.
     """
     if serve is not None:
         return bench_serve(serve, load, json=json)
-    if inference is not None:
-        return bench_inference_(inference, runtimes, rounds=measured.rounds, json=json)
+    if inference:
+        return bench_inference_(inference, runtimes, rounds=measured.rounds, minutes=measured.minutes, json=json)
     if path is None:
         raise UsageError("PATH is missing: give an archive, or `serve` or `inference` and a model")
     groups = (archive, pixels, augmentation, network, resnet, training)

@@ -1,30 +1,66 @@
-"""`residerm bench --inference`: how fast a network runs in each runtime."""
+"""`residerm bench --inference`: how fast networks run in each runtime."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from residerm.cli.console import out, progress, show_json, show_table
 from residerm.config import InferenceBenchOptions
 
+if TYPE_CHECKING:
+    from residerm.inference.bench import Speeds
 
-def bench_inference_(model: str, options: InferenceBenchOptions, *, rounds: int, json: bool) -> int:
+
+def bench_inference_(
+    models: Sequence[str], options: InferenceBenchOptions, *, rounds: int, minutes: float | None, json: bool
+) -> int:
     """Measure, and show the times and their ratios."""
-    from residerm.inference.bench import EAGER, bench_inference
+    from residerm.inference.bench import bench_inference
 
     with progress() as shown:
         speeds = bench_inference(
-            model, sizes=options.sizes, batches=options.batches, rounds=rounds, threads=options.threads, progress=shown
-        )
+            models, sizes=options.sizes, batches=options.batches, rounds=rounds, minutes=minutes,
+            threads=options.threads, progress=shown,
+        )  # fmt: skip
     if json:
         show_json(speeds.model_dump(mode="json"))
-        return 0
+    else:
+        _show(speeds)
+    return 130 if speeds.interrupted else 0
+
+
+def _show(speeds: Speeds) -> None:
+    from residerm.inference.bench import EAGER
+
+    out.print(f"milliseconds an image, and how many times as fast as {EAGER}")
+    models = list(dict.fromkeys(case.model for case in speeds.cases))
+    for model in models:
+        _show_network(model, speeds.of(model))
+    if len(models) > 1:
+        names = [name for name in speeds.cases[0].milliseconds if name != EAGER]
+        means = ", ".join(f"{name} {_times(speeds.mean_ratio(name))}" for name in names)
+        out.print(f"geometric means over all networks: {means}")
+    out.print(f"the fastest in each case, geometric mean: {_times(speeds.mean_of_fastest('float32'))} in float32")
+    if low := speeds.mean_of_fastest("bf16", "int8"):
+        singly = ((one, speeds.mean_of_fastest(one)) for one in ("bf16", "int8"))
+        known = ", ".join(f"{_times(mean)} in {one}" for one, mean in singly if mean)
+        out.print(f"in bf16 or int8: {_times(low)} ({known}); residerm export measures what they cost in accuracy")
+    able = ", ".join(speeds.features) or "not known"
+    rounds = " or ".join(str(count) for count in sorted({case.rounds for case in speeds.cases}))
+    out.print(f"{speeds.processor} ({able}), {speeds.threads} threads, medians of {rounds} rounds in turns")
+
+
+def _show_network(model: str, speeds: Speeds) -> None:
     names = list(speeds.cases[0].milliseconds)
     rows = [
         [f"{case.size} px", case.batch, *(f"{case.milliseconds[name]:.2f}\n{case.ratios[name]:.2f}x" for name in names)]
         for case in speeds.cases
     ]
-    means = [f"{mean:.2f}x" if (mean := speeds.mean_ratio(name)) else "" for name in names]
-    title = f"{speeds.model}: milliseconds an image, and how many times as fast as {EAGER}"
-    show_table(title, ("size", "images", *names), [*rows, ["geometric mean", "", *means]])
-    able = ", ".join(speeds.features) or "not known"
-    out.print(f"{speeds.processor} ({able}), {speeds.threads} threads, medians of {speeds.rounds} rounds in turns")
-    return 0
+    means = [_times(speeds.mean_ratio(name)) for name in names]
+    heads = [" ".join(name.split()[:-1]) + "\n" + name.split()[-1] for name in names]
+    show_table(model, ("size", "images", *heads), [*rows, ["mean", "", *means]])
+
+
+def _times(ratio: float | None) -> str:
+    return f"{ratio:.2f}x" if ratio else "–"

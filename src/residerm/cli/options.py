@@ -15,9 +15,13 @@ ImagePaths = Annotated[str, Parameter(help="Image files, folders and zips of ima
 Json = Annotated[bool, Parameter(help="Print everything as JSON.")]
 
 
-def flags(group: Group | None = None, *, some_are_on: bool = False) -> Parameter:
-    """The options of a model as flags of their own; `some_are_on`: and as --no-…, since some may be on."""
-    return Parameter(name="*", group=group, negative_bool="no-" if some_are_on else ())
+def flags(group: Group | None = None, *, some_are_on: bool = False, several: bool = False) -> Parameter:
+    """The options of a model as flags of their own.
+
+    `some_are_on`: and as --no-…, since some may be on; `several`: a flag takes all values that follow it.
+    """
+    negative = "no-" if some_are_on else ()
+    return Parameter(name="*", group=group, negative_bool=negative, consume_multiple=several or None)
 
 
 BENCH_INFERENCE, BENCH_SERVICE = Group("With --inference", sort_key=20), Group("With --serve", sort_key=21)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,12 +34,19 @@ def bench(path: str | Path, *, progress: Progress = SILENT, **options: object) -
     return bench(make_experiment(path, given.rest()), asked, progress)
 
 
-def bench_inference(model: str | Path, *, rounds: int = 5, progress: Progress = SILENT, **options: object) -> Speeds:
-    """Measure the speed of a network in each runtime: of a name, or of a run or a bundle in torch.
+def bench_inference(
+    models: str | Path | Sequence[str | Path],
+    *,
+    rounds: int = 5,
+    minutes: float | None = None,
+    progress: Progress = SILENT,
+    **options: object,
+) -> Speeds:
+    """Measure the speed of one or several networks in each runtime: of names, or of runs or bundles in torch.
 
     Example:
         runtimes = residerm.bench_inference("cnn", rounds=1, sizes=(32,), batches=(1,))
-        print(runtimes.cases[0].ratios)
+        print(runtimes.cases[0].ratios, runtimes.mean_of_fastest("float32"))
 
     """
     from residerm.inference.bench import bench_inference
@@ -47,8 +55,9 @@ def bench_inference(model: str | Path, *, rounds: int = 5, progress: Progress = 
     asked = given.take(InferenceBenchOptions)
     given.refuse_rest()
     return bench_inference(
-        str(model), sizes=asked.sizes, batches=asked.batches, rounds=rounds, threads=asked.threads, progress=progress
-    )
+        models, sizes=asked.sizes, batches=asked.batches, rounds=rounds, minutes=minutes, threads=asked.threads,
+        progress=progress,
+    )  # fmt: skip
 
 
 def bench_service(model: str | Path = "starter", *, progress: Progress = SILENT, **options: object) -> ServiceFigures:

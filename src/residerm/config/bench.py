@@ -26,10 +26,10 @@ class BenchOptions(Options):
 
 
 class InferenceBenchOptions(Options):
-    """The images with which a network is measured in each runtime."""
+    """The images with which networks are measured in each runtime."""
 
     sizes: tuple[Count, ...] = Field(
-        (64, 128, 224), min_length=1, description="With a network's name: sides of the images, in pixels."
+        (64, 128, 224), min_length=1, description="With a name of a network: sides of the images, in pixels."
     )
     batches: tuple[Count, ...] = Field((1, 32), min_length=1, description="Numbers of images in a batch.")
     threads: int | None = Field(None, ge=1, description="Threads of every runtime. Default: one for each core.")

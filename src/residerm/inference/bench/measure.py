@@ -1,0 +1,181 @@
+"""How fast networks run in each runtime and precision, against PyTorch as it is (eager, float32).
+
+    speeds = bench_inference(["resnet50", "tf_efficientnet_lite0"], sizes=(64, 224), batches=(1, 32))
+    speeds.cases[0].ratios["openvino bf16"], speeds.mean_of_fastest("float32")
+
+All runtimes of a case (a network, a size and a batch) take turns, and all cases do in every round, so that whatever
+else the machine does hits all of them; a ratio is the median of the ratios within a turn. A name stands for the network
+with random weights, whose speed is that of trained ones; what bf16 and int8 cost in accuracy is measured by `export`,
+on real images.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from residerm.inference.bench.contenders import Run, contenders, random_pixels
+from residerm.inference.bench.speeds import EAGER, Case, Speeds
+from residerm.inference.bundle import read_network
+from residerm.parallel import cores
+from residerm.processor import processor, processor_features
+from residerm.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from residerm.models.ensemble import Ensemble
+    from residerm.models.model import Model
+
+_CLASSES = 7
+_REST = 0.02  # seconds in which the threads of the runtime before stop spinning
+_LEAST = 0.05  # seconds of a measurement
+_LONG = 0.25  # seconds of a run that needs none before it to be at its speed
+
+
+def bench_inference(
+    models: str | Path | Sequence[str | Path],
+    *,
+    sizes: Sequence[int] = (64, 128, 224),
+    batches: Sequence[int] = (1, 32),
+    rounds: int = 5,
+    minutes: float | None = None,
+    threads: int | None = None,
+    int8: bool = True,
+    progress: Progress = SILENT,
+) -> Speeds:
+    """Measure networks by their names, or those of runs and bundles at their own sizes.
+
+    With `minutes`, no round is begun that would not end in this time, but for the first. Ctrl-C ends it too, with what
+    was measured by then.
+    """
+    import torch
+
+    from residerm.models.networks import require
+
+    began = time.perf_counter()
+    names = [str(models)] if isinstance(models, str | Path) else [str(name) for name in models]
+    for name in names:
+        if not Path(name).exists():
+            require(name)
+    threads = threads or cores()
+    torch.set_num_threads(threads)
+    with ExitStack() as stack:
+        built = list[_Turns]()
+        total = sum(1 if Path(name).exists() else len(sizes) for name in names)
+        for number, (name, network) in enumerate(_networks(names, sizes)):
+            progress.advance("building", number, total, unit="networks", note=f"{name}, {network.size} px")
+            runs = contenders(network, Path(stack.enter_context(tempfile.TemporaryDirectory())), threads, int8=int8)
+            built += [_Turns(name, network.size, batch, runs) for batch in batches]
+        progress.advance("building", total, total, unit="networks")
+        interrupted = _take(built, rounds, began, minutes, progress)
+    return Speeds(
+        processor=processor(), features=processor_features(), threads=threads,
+        cases=tuple(turns.case() for turns in built if turns.rounds), interrupted=interrupted,
+    )  # fmt: skip
+
+
+def _networks(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[str, Model | Ensemble]]:
+    """Every network that is to be measured, with what the caller calls it."""
+    import torch
+
+    from residerm.models.zoo import build
+
+    for name in names:
+        if Path(name).exists():
+            yield name, read_network(Path(name))[0]
+            continue
+        for size in sizes:
+            torch.manual_seed(0)
+            yield name, build(name, _CLASSES, size).eval()
+
+
+def _take(built: Sequence[_Turns], rounds: int, began: float, minutes: float | None, progress: Progress) -> bool:
+    """Warm up, say how long it will take, and measure; whether that was interrupted."""
+    expected = sum(turns.warm_up() for turns in built)
+    least = min(rounds * expected / 60, minutes or float("inf"))
+    progress.remark(
+        f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows what there is"
+    )
+    total = rounds * len(built)
+    try:
+        for number in range(rounds):
+            since = time.perf_counter()
+            for place, turns in enumerate(built):
+                progress.advance("measuring", number * len(built) + place, total, unit="cases", note=turns.name)
+                turns.take()
+            now = time.perf_counter()
+            if minutes and (now - began) + (now - since) > 60 * minutes:
+                break
+    except KeyboardInterrupt:
+        if not any(turns.rounds for turns in built):
+            raise
+        return True
+    finally:
+        progress.advance("measuring", total, total, unit="cases")
+    return False
+
+
+class _Turns:
+    """The runtimes of one case, which take turns; a turn that was interrupted does not count."""
+
+    def __init__(self, model: str, size: int, batch: int, runs: Mapping[str, Run]) -> None:
+        self.name = f"{model}, {size} px, {batch}"
+        self.rounds = 0
+        self._model, self._pixels, self._runs = model, random_pixels(batch, size), runs
+        self._long = set[str]()
+        self._seconds: dict[str, list[float]] = {name: [] for name in runs}
+
+    def warm_up(self) -> float:
+        """Run everything once; the seconds that a turn will take."""
+        expected = 0.0
+        for name, run in self._runs.items():
+            spent = _mean_seconds(run, self._pixels, at_least=0)
+            if spent > _LONG:
+                self._long.add(name)
+            expected += _REST + max(spent, _LEAST) + (0 if name in self._long else spent)
+        return expected
+
+    def take(self) -> None:
+        """Measure all of them, every other time in the reverse order."""
+        found = {}
+        for name in list(self._runs)[:: -1 if self.rounds % 2 else 1]:
+            time.sleep(_REST)
+            if name not in self._long:
+                self._runs[name](self._pixels)
+            found[name] = _mean_seconds(self._runs[name], self._pixels, at_least=_LEAST)
+        for name, seconds in found.items():
+            self._seconds[name].append(seconds)
+        self.rounds += 1
+
+    def case(self) -> Case:
+        """The medians of the turns."""
+        batch, size = self._pixels.shape[:2]
+        eager = self._seconds[EAGER]
+        return Case(
+            model=self._model,
+            size=size,
+            batch=batch,
+            rounds=self.rounds,
+            milliseconds={name: 1000 * statistics.median(own) / batch for name, own in self._seconds.items()},
+            ratios={
+                name: statistics.median(its / one for its, one in zip(eager, own, strict=True))
+                for name, own in self._seconds.items()
+            },
+        )
+
+
+def _mean_seconds(run: Run, pixels: np.ndarray, at_least: float) -> float:
+    """The time of one run, as the mean of as many as take at least so long."""
+    began, count = time.perf_counter(), 0
+    while True:
+        run(pixels)
+        count += 1
+        spent = time.perf_counter() - began
+        if spent >= at_least:
+            return spent / count
