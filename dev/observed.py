@@ -1,7 +1,7 @@
-"""What runs of a recipe show at a confidence, on the lesions that they were not trained on: for the starter model.
+"""The accuracy that runs of a recipe had at each confidence on their test parts, for the starter model.
 
-Each run answers one view of every image of its test part; its calibration is fitted on its validation part. The ranges
-of confidence are those of an evaluation's reliability, over the test parts of all runs together.
+Each run predicts one view of every image of its test part; its calibration is fitted on its validation part. The ranges
+of confidence are those of the reliability in an evaluation, over the test parts of all runs together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from residerm.trust.calibration import fit_calibration
 
 
 def observe(runs: Sequence[Path], progress: Progress) -> Observations:
-    """What was observed on the test parts of some runs of one archive."""
+    """The observations on the test parts of several runs on one archive."""
     found = [_answered(run, progress) for run in runs]
     labels, probabilities = (np.concatenate(parts) for parts in zip(*found, strict=True))
     description = load(runs[0]).description
@@ -38,7 +38,7 @@ def _answered(run: Path, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
     labels, groups = dataset.records.labels, dataset.records.groups
     validation, test = dataset.validation_rows, dataset.test_rows
     if not len(test):
-        raise SystemExit(f"{run} has no test part: nothing can be observed on it")
+        raise SystemExit(f"{run} has no test part")
     progress.remark(f"{run.name}: {len(test):,} test images")
     known = predictor.outputs(dataset.cache.pixels[validation]).logits
     calibration = fit_calibration(known, labels[validation], groups[validation]).calibration

@@ -1,13 +1,13 @@
-"""Make the starter model: train on all that an archive has, export, compare, and put it into the package.
+"""Make the starter model: train on a whole archive, export, compare, and install it in the package.
 
     make starter
     python dev/starter.py ../shared/data/ham10000 --measured RUN [RUN …]
 
-A validation part of its own lesions is kept, by which the epoch is chosen and calibration is fitted. There is no test
-part: what the recipe reaches is read from runs of it, given as --measured, whose test parts have been evaluated with
-`residerm evaluate RUN --tta --decide balanced`; from them comes too what the page shows as observed at a confidence
-(observed.py). Weights are kept in half precision, if the comparison with torch allows it. With --run, a run that is
-finished already is exported instead of being trained.
+A validation part with lesions of its own is set aside to select the epoch and to fit the calibration. There is no test
+part: the scores of the recipe come from other runs, given by --measured, whose test parts were evaluated with
+`residerm evaluate RUN --tta --decide balanced`. The page of the service also shows the accuracy that these runs had at
+each confidence (observed.py). Weights are stored in half precision if the comparison with torch allows it. With --run,
+a finished run is exported and nothing is trained.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ from residerm.training.session import train
 from residerm.training.trust import fit_trust
 
 STARTER = Path(__file__).parents[1] / "src" / "residerm" / "starter"
-MOST = 10_000_000  # bytes, with everything that lies beside the graph
+MOST = 10_000_000  # bytes of all files together
 BETTER = {"size": 160, "class_weight_power": 0.25}  # docs/transfer.md has what these were chosen among
 RECIPE = BETTER | {"test": 0.0, "validation": 0.1, "split_seed": 0, "seed": 0}
 SCORES = {
     "macro_auc": "macro AUC",
     "balanced_accuracy": "balanced accuracy",
     "accuracy": "accuracy",
-    "malignant_auc": "AUC of malignant (akiec, bcc, mel) or benign",
+    "malignant_auc": "AUC, malignant (akiec, bcc, mel) vs. benign",
 }
 
 
@@ -78,10 +78,10 @@ def main() -> None:
 
 
 def calibrate(run: Path, exported: Path, folder: Path) -> Path:
-    """Fit what judges the answers to those that the exported model gives, on the validation part of its run."""
+    """Fit trust to the outputs of the exported model, on the validation part of its run."""
     (exported / TRUST).unlink(missing_ok=True)  # of the network in torch
     experiment = open_run(run).experiment
-    (exported / NEIGHBOURS).unlink(missing_ok=True)  # it would double the size of the model
+    (exported / NEIGHBOURS).unlink(missing_ok=True)  # they would double the size of the model
     predictor, dataset = load(exported), Dataset.open(experiment, Shown())
     trust = fit_trust(predictor, dataset, reference_of(predictor, dataset), experiment.trust, Shown())
     if trust is None:
@@ -90,9 +90,9 @@ def calibrate(run: Path, exported: Path, folder: Path) -> Path:
 
 
 def install(bundle: Path) -> None:
-    """Put a bundle in the place of the starter model, if it is small enough."""
+    """Replace the starter model by a bundle, if it is small enough."""
     if (size := _size(bundle)) > MOST:
-        raise SystemExit(f"the exported model has {size:,} bytes, more than the {MOST:,} of a starter model")
+        raise SystemExit(f"the exported model has {size:,} bytes, more than the {MOST:,} allowed for a starter model")
     if STARTER.exists():
         shutil.rmtree(STARTER)
     shutil.copytree(bundle, STARTER)
@@ -119,7 +119,7 @@ def _card(run: Path, exported: Exported, measured: Sequence[Path]) -> str:
     description, record = read_description(run), exported.parity
     assert record is not None
     compared = "; ".join(
-        f"{one.runtime} {one.version} differs by up to {one.logits:.1e} in a logit\nand names another class for "
+        f"logits of {one.runtime} {one.version} differ by up to {one.logits:.1e},\nand the predicted class differs for "
         f"{one.other_class} of the {record.images:,} validation images"
         for one in record.measured
     )
@@ -138,19 +138,19 @@ on {description.trained_on:,} images of {description.archive}. Classes: {", ".jo
 {_reached(measured)}
 
 Compared with the network in torch: {compared}.
-Filters are stored in half precision; arithmetic is float32.
+Weights are stored in half precision; computation is in float32.
 
 ## What it must not be used for
 
-No decision on a patient. It has learnt from dermoscopic images of two clinics, nearly all of light skin, and of seven
-diagnoses: it knows no other disease, no photograph taken without a dermatoscope, and no healthy skin, and names one of
-its seven classes whatever it is shown. The prediction set, the abstention and the outlier mark that come with an
-answer warn of some of this, on images like those of its validation part; elsewhere they promise nothing.
+Do not use it for any decision about a patient. It was trained on dermoscopic images of two clinics, nearly all of light
+skin, and of seven diagnoses. It does not know other diseases, photographs without a dermatoscope, or healthy skin, and
+it assigns one of its seven classes to any image. The prediction set, the abstention and the outlier mark warn about
+some of this, for images like those of its validation part. For other images, they guarantee nothing.
 
 ## Licence
 
-The weights are under {description.data_licence}, by the licence of the data ({LICENCE}): not for commercial use. Cite
-{description.data_citation}
+The weights are licensed under {description.data_licence}, like their training data ({LICENCE}): no commercial use.
+Please cite {description.data_citation}
 
 Made by `make starter` (dev/starter.py).
 """
@@ -165,40 +165,41 @@ def _validated(run: Path) -> str:
     assert summary is not None
     auc, balanced = (summary.validation[name] for name in ("macro_auc", "balanced_accuracy"))
     return (
-        f"Epoch {summary.chosen_epoch} was chosen on a validation part of other lesions. Its macro AUC there is "
-        f"{auc:.3f},\nits balanced accuracy {balanced:.3f}, with one view of each image; the choice flatters both."
+        f"Epoch {summary.chosen_epoch} was selected on a validation part of other lesions, with a macro AUC of "
+        f"{auc:.3f} and a\nbalanced accuracy of {balanced:.3f} (one view of each image). Because of the selection, "
+        "both are optimistic."
     )
 
 
 def _reached(measured: Sequence[Path]) -> str:
-    """The scores of runs of the same recipe on test parts of lesions that they had not seen."""
+    """The scores of runs of the same recipe on their test parts."""
     if not measured:
-        return "The recipe was not measured when this model was made."
+        return "The recipe had not been measured when this model was made."
     found = [_headline(run) for run in measured]
     one = len(found) == 1
     where = "the test part of one split" if one else f"the test parts of {len(found)} splits"
-    spread = "95 % interval" if one else "lowest to highest"
+    spread = "95 % interval" if one else "range"
     rows = "\n".join(f"| {title} | {_spread([run[name] for run in found])} |" for name, title in SCORES.items())
-    return f"""This very network has no test part, because all of the archive went into it. On {where} of the
-same archive, the same recipe, trained on 70 % of the lesions, reached with eight views and `--decide balanced`, on
-lesions that it had not seen:
+    return f"""This network was trained on the whole archive, so it has no test part of its own. The scores are
+those of the same recipe, trained on 70 % of the lesions, on {where} of the same archive, with
+eight views and `--decide balanced`:
 
 | score | {"value" if one else "mean"} | {spread} |
 |---|---|---|
 {rows}
 
-On images of another clinic, expect less."""
+Expect lower scores on images of another clinic."""
 
 
 def _spread(found: Sequence[Estimate]) -> str:
-    """The mean over several runs with the lowest and the highest; of one run, its value with the interval."""
+    """The mean over several runs with its range, or the value of one run with its interval."""
     values = [one.value for one in found if one.value is not None]
     low, high = (min(values), max(values)) if len(found) > 1 else found[0].interval or (values[0], values[0])
     return f"{fmean(values):.3f} | {low:.3f} to {high:.3f}"
 
 
 def _headline(run: Path) -> dict[str, Estimate]:
-    """The scores of a run's evaluation with eight views in which the balanced class is named."""
+    """The scores of a run with eight views and decisions for balanced accuracy."""
     for path in sorted((run / "evaluations").glob("*/scores.json")):
         scores = json.loads(path.read_text())
         if scores["tta"] and scores["decide"] == "balanced" and scores["part"] == "test":

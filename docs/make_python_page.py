@@ -13,8 +13,8 @@ FUNCTIONS = [name for functions in commands.COMMANDS.values() for name in functi
 NOT_RUN = ("demo", "fetch", "serve", "bench_inference", "bench_service", "theory_depth")
 _HEAD = """# From Python
 
-This page is made from the docstrings (`make docs`). A test runs the examples in this order, except those that take
-long, download, or do not return: `demo`, `fetch`, `serve`, `bench_inference`, `bench_service` and `theory_depth`.
+This page is generated from the docstrings (`make docs`). A test runs the examples in this order, except for those that
+take long, download, or do not return: `demo`, `fetch`, `serve`, `bench_inference`, `bench_service` and `theory_depth`.
 """
 
 
@@ -25,12 +25,12 @@ def page() -> str:
 
 
 def examples() -> str:
-    """The code of all examples, one after another."""
+    """The code of all examples, in order."""
     return "\n".join(_parts(name)[1] for name in FUNCTIONS if name not in NOT_RUN)
 
 
 def _table() -> str:
-    """Which function does what a command does."""
+    """The table of commands and their functions."""
     lines = [
         f"| `residerm {command}` | {', '.join(f'[`{name}`](#residerm{name})' for name in functions)} |"
         for command, functions in commands.COMMANDS.items()
@@ -53,7 +53,7 @@ def _parts(name: str) -> tuple[str, str]:
 
 
 def _fenced(text: str) -> str:
-    """Paragraphs, of which the indented ones are code."""
+    """Paragraphs, with indented ones as code."""
     parts = [f"```python\n{dedent(part)}\n```" if part.startswith("    ") else part for part in text.split("\n\n")]
     joined = "\n\n".join(parts) + "\n"
     return joined.replace("```\n\n```python\n", "\n")
