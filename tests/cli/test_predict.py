@@ -93,7 +93,7 @@ def test_bad_files_are_lines_and_the_rest_is_done(
     assert "empty" in errors["05.jpg"]
     assert len(document["predictions"]) == 12
     printed = capsys.readouterr()
-    assert "8 images, 4 that could not be read" in printed.out
+    assert "8 images, 4 unreadable" in printed.out
     assert "Traceback" not in printed.err
 
 
@@ -172,7 +172,7 @@ def test_what_is_no_image_is_counted_and_named(
         (images / name).write_bytes(b"x")
     assert cli.run(["predict", str(model), str(images)]) == 0
     printed = capsys.readouterr()
-    assert "11 images, 0 that could not be read" in printed.out
+    assert "11 images, 0 unreadable" in printed.out
     assert "note: 3 files were not read, having none of the suffixes .bmp, " in printed.err
     assert all(f"/{name}" in printed.err for name in ("a.heic", "b.doc", "noname"))
     only = tmp_path / "only"

@@ -49,7 +49,7 @@ def test_a_run_folder_holds_everything(archive: Path, tmp_path: Path, capsys: py
     assert [row["epoch"] for row in metrics(run)] == ["1", "2"]
     assert yaml.safe_load((run / "config.yaml").read_text())["class_weight_power"] == 0.5
     assert json.loads((run / "data.json").read_text())["split"]["shared_groups"]["train and test"] == 0
-    assert json.loads((run / "summary.json").read_text())["stopped"] == "all 2 epochs are done"
+    assert json.loads((run / "summary.json").read_text())["stopped"] == "all epochs completed"
 
 
 def test_the_config_of_a_run_gives_the_same_run(archive: Path, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_runs_are_listed_whole_in_a_narrow_window(
     assert cli.run(["runs", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert run.name in printed
-    assert "all 1 epochs are done" in printed
+    assert "all epochs completed" in printed
     assert cli.run(["runs", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["run"] == run.name
 

@@ -165,6 +165,6 @@ _ENVIRONMENT = {
     "python": "3.11.7", "platform": "Linux", "processor": "", "cores": 2, "versions": {"residerm": "0.1.0"},
 }  # fmt: skip
 _SUMMARY = {
-    "stopped": "all 3 epochs are done", "epochs": 3, "chosen_epoch": 3, "selected_by": "macro_auc",
+    "stopped": "all epochs completed", "epochs": 3, "chosen_epoch": 3, "selected_by": "macro_auc",
     "validation": {"macro_auc": 0.6, "accuracy": 0.5}, "minutes": 0.1,
 }  # fmt: skip

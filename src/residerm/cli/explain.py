@@ -58,6 +58,7 @@ def explain_(
 
 
 def _show(document: ExplanationDocument, output: Path, json: bool) -> int:
+    from residerm.errors import counted
     from residerm.explanation.document import ExplainedImage
 
     good = [one for one in document.images if isinstance(one, ExplainedImage)]
@@ -75,7 +76,7 @@ def _show(document: ExplanationDocument, output: Path, json: bool) -> int:
     if rows:
         show_table("evidence", ("image", "predicted", "probability", "for", "against", "method", "picture"), rows)
     trained = " (synthetic images)" if document.synthetic else ""
-    out.print(f"{len(good):,} images, {len(failed):,} that could not be read; pictures and numbers: {output}")
+    out.print(f"{counted(len(good), 'image')}, {len(failed):,} unreadable; pictures and numbers: {output}")
     out.print(f"model: {document.model}, trained on {document.trained_on}{trained}")
     out.print(document.notice)
     return 1 if failed else 0

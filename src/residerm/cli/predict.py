@@ -97,6 +97,7 @@ class _Tally:
 
 
 def _show(tally: _Tally, predictor: Predictor, output: Path | None, decide: Decision, json: bool) -> None:
+    from residerm.errors import counted
     from residerm.inference.prediction import as_document
 
     if json:
@@ -107,7 +108,8 @@ def _show(tally: _Tally, predictor: Predictor, output: Path | None, decide: Deci
         remarks.print(f"{line.name}: {line.error}")
     if not json:
         out.print(
-            f"{tally.read:,} images, {len(tally.failed):,} that could not be read" + (f"; {output}" if output else "")
+            f"{counted(tally.read, 'image')}, {len(tally.failed):,} unreadable"
+            + (f"; written: {output}" if output else "")
         )
         _show_model(predictor)
 

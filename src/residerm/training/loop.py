@@ -79,7 +79,7 @@ class Trainer:
                     self._end_epoch()  # time was up before any epoch was; the checkpoint goes on from before this
                 return stop
         self._checkpoint()
-        return Stop(f"all {options.epochs} epochs are done")
+        return Stop("all epochs completed")
 
     @cached_property
     def steps(self) -> int:
