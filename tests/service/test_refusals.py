@@ -48,6 +48,14 @@ def bomb() -> bytes:
         ({"content": PHOTO[:80]}, 422, "cut short"),
         ({"content": PHOTO, "headers": {"content-type": "text/html"}}, 415, "multipart/form-data"),
         ({"json": {"image": "x"}}, 415, "multipart/form-data"),
+        (
+            {
+                "content": PHOTO,
+                "headers": {"content-type": "application/x-www-form-urlencoded"},
+            },  # what curl sends by default
+            415,
+            "with its content type, such as image/jpeg",
+        ),
         ({"content": zlib.compress(PHOTO), "headers": {"content-encoding": "deflate"}}, 415, "compressed"),
         ({"content": b"x" * 2_100_000}, 413, "2 MB"),
         ({"files": [("images", ("a.png", PHOTO))] * 4}, 413, "3 images"),

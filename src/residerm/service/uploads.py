@@ -60,7 +60,10 @@ def require_readable(headers: Mapping[str, str], max_bytes: int) -> None:
     """Refuse by its headers what will not be read, before any of it is."""
     kind = headers.get("content-type", "").lower()
     if kind.startswith(_TEXTS) or (kind.startswith("multipart/") and not kind.startswith("multipart/form-data")):
-        raise Problem("media-type", "send images as multipart/form-data, or one image as the body itself")
+        raise Problem(
+            "media-type",
+            "send images as multipart/form-data, or one image as the body with its content type, such as image/jpeg",
+        )
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise Problem("media-type", "compressed bodies are not read; send the image as it is")
     length = headers.get("content-length", "0")
