@@ -75,7 +75,7 @@ def _show(document: ExplanationDocument, output: Path, json: bool) -> int:
     ]  # fmt: skip
     if rows:
         show_table("evidence", ("image", "predicted", "probability", "for", "against", "method", "picture"), rows)
-    trained = " (synthetic images)" if document.synthetic else ""
+    trained = " (drawn, not photographed)" if document.synthetic else ""
     out.print(f"{counted(len(good), 'image')}, {len(failed):,} unreadable; pictures and numbers: {output}")
     out.print(f"model: {document.model}, trained on {document.trained_on}{trained}")
     out.print(document.notice)

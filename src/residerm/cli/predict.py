@@ -138,7 +138,7 @@ def _set(line: Line) -> str:
 
 def _show_model(predictor: Predictor) -> None:
     description, trust = predictor.description, predictor.trust
-    trained = " (synthetic images)" if description.synthetic else ""
+    trained = " (drawn, not photographed)" if description.synthetic else ""
     out.print(f"model: {description.model}, trained on {description.archive}{trained}")
     out.print(f"runtime: {predictor.runtime}, {predictor.precision}")
     if trust:

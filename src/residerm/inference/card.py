@@ -28,7 +28,7 @@ def _card(description: ModelDescription, record: ParityRecord) -> str:
         f"| {one.runtime} {one.version} | {one.logits:.1e} | {one.other_class} of {answers:,} |"
         for one in record.measured
     )
-    synthetic = " (synthetic images)" if description.synthetic else ""
+    synthetic = " (drawn, not photographed)" if description.synthetic else ""
     return f"""# {description.model}
 
 **{DISCLAIMER}**

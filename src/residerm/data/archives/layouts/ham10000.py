@@ -95,7 +95,7 @@ LAYOUT = Layout(
 SYNTHETIC = replace(
     LAYOUT,
     name="synthetic",
-    title="synthetic archive (drawn, not photographed)",
+    title="synthetic archive",
     licence="CC0 1.0",
     citation="drawn by residerm",
     recognises=_is_synthetic,
