@@ -58,11 +58,13 @@ def evaluate_(
 
 
 def _show(scores: EvaluationScores) -> None:
+    from residerm.report.estimates import SCORES
+
     what = f"{scores.archive}, {scores.part} part" if scores.part != "all" else scores.archive
     unit, gap = scores.group_name, scores.gap or {}
-    columns = ["score", "value", "95 % interval", *(["training part: higher by"] if gap else [])]
+    columns = ["score", "value", "95 % interval", *(["training minus test"] if gap else [])]
     rows = [
-        [name.replace("_", " "), *_cells(scores.headline[name]), *([_difference(gap.get(name))] if gap else [])]
+        [SCORES[name].name, *_cells(scores.headline[name]), *([_difference(gap.get(name))] if gap else [])]
         for name in _HEADLINE
     ]
     of = f" of {scores.groups:,} {unit}s" if unit != "image" else ""
@@ -72,7 +74,7 @@ def _show(scores: EvaluationScores) -> None:
         [name, scores.counts[name].images, *(_short(estimates[score]) for score in _BY_CLASS)]
         for name, estimates in scores.by_class.items()
     ]
-    show_table("by class", ("class", "images", *_BY_CLASS), by_class)
+    show_table("by class", ("class", "images", *(SCORES[score].name for score in _BY_CLASS)), by_class)
 
 
 def _show_trust(evaluation: Evaluation) -> None:
@@ -109,7 +111,9 @@ def _short(estimate: Estimate) -> str:
 
 
 def _show_comparison(comparison: RunComparison) -> None:
-    rows = [[name.replace("_", " "), *_cells(one)] for name, one in comparison.differences.items()]
+    from residerm.report.estimates import SCORES
+
+    rows = [[SCORES[name].name, *_cells(one)] for name, one in comparison.differences.items()]
     show_table(f"this run minus {comparison.against}", ("difference", "value", "95 % interval"), rows)
     test = comparison.mcnemar
     out.print(

@@ -16,6 +16,8 @@ _SHOWN = ("macro_auc", "balanced_accuracy", "accuracy", "log_loss")
 
 def show_folds(validation: CrossValidation) -> None:
     """Each fold's scores, mean and standard deviation over the folds, and the pooled scores with their intervals."""
+    from residerm.report.estimates import SCORES
+
     scores = validation.scores
     rows = [[str(one.fold), one.images, *(_number(one.scores.get(name)) for name in _SHOWN)] for one in scores.folds]
     over = [scores.over_folds.get(name) for name in _SHOWN]
@@ -28,10 +30,10 @@ def show_folds(validation: CrossValidation) -> None:
     ]
     unit = scores.group_name
     title = f"{scores.archive}: test parts of {len(scores.folds)} folds; the interval resamples {unit}s"
-    show_table(title, ("fold", "images", *(name.replace("_", " ") for name in _SHOWN)), rows)
+    show_table(title, ("fold", "images", *(SCORES[name].name for name in _SHOWN)), rows)
     for name, one in zip(_SHOWN, pooled, strict=True):
         if one.reason:
-            out.print(f"{name.replace('_', ' ')}: {one.reason}")
+            out.print(f"{SCORES[name].name}: {one.reason}")
     out.print(f"folds: {validation.folder}")
     out.print(DISCLAIMER)
 

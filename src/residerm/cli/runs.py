@@ -67,7 +67,9 @@ def _exports(run: Path) -> dict[str, str]:
 
 
 def _show(title: str, lines: list[RunLine]) -> None:
-    scores = [f"validation\n{name}" for name in _VALIDATION]
+    from residerm.report.estimates import SCORES
+
+    scores = [f"validation\n{SCORES[name].name}" for name in _VALIDATION]
     columns = ("run", "fold", "split", "epochs", *scores, "test balanced\naccuracy", "minutes", "ended")
     rows = [
         [
@@ -82,4 +84,4 @@ def _show(title: str, lines: list[RunLine]) -> None:
         ]
         for line in lines
     ]
-    show_table(title, [name.replace("_", " ") for name in columns], rows)
+    show_table(title, columns, rows)

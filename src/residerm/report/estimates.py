@@ -41,7 +41,8 @@ class Score:
     @property
     def name(self) -> str:
         """The title inside a sentence."""
-        return self.title if self.title[:2].isupper() else self.title[:1].lower() + self.title[1:]
+        as_it_is = self.title[:2].isupper() or self.title.startswith("Brier")
+        return self.title if as_it_is else self.title[:1].lower() + self.title[1:]
 
     @property
     def from_0_to_1(self) -> bool:

@@ -31,7 +31,7 @@ from lightning_fabric import Fabric
 
 from residerm.config import BenchOptions, Experiment, Options
 from residerm.data.dataset import Dataset
-from residerm.errors import ResidermError
+from residerm.errors import ResidermError, counted
 from residerm.inference.precision import choose_precision
 from residerm.models.complexity import Complexity, measure
 from residerm.progress import SILENT, Progress
@@ -234,4 +234,4 @@ def _cost(dataset: Dataset) -> Complexity | None:
 def _device(fabric: Fabric) -> str:
     if fabric.device.type == "cuda":
         return torch.cuda.get_device_name(fabric.device)
-    return f"{torch.get_num_threads()} threads"
+    return counted(torch.get_num_threads(), "thread")

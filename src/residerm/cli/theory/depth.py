@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.flags import with_flags
 from residerm.cli.options import Json
 from residerm.config import DepthOptions, DepthPreset
 
@@ -79,4 +80,4 @@ def _show(outcomes: list[Outcome]) -> None:
     training, validation = outcomes[0].baselines
     out.print(f"always naming the most common class: {training:.1%} in training, {validation:.1%} in validation")
     for sentence in of_depths(outcomes):
-        out.print(f"- {sentence}")
+        out.print(f"- {with_flags(sentence)}")
