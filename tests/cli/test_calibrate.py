@@ -9,6 +9,7 @@ import pytest
 import residerm
 from residerm import cli
 from residerm.inference import load
+from residerm.inference.bundle import STARTER
 
 SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
 
@@ -66,6 +67,16 @@ def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: P
     calibrated = residerm.calibrate(run, other)
     assert calibrated.bundle == run / "bundle-ham10000"
     assert calibrated.summary.lesions < 70
+
+
+def test_the_starter_model_is_calibrated_outside_the_package(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    calibrated = residerm.calibrate("starter", site)
+    assert calibrated.bundle == Path("starter-ham10000")
+    assert load(tmp_path / "starter-ham10000").trust is not None
+    assert not STARTER.with_name("starter-ham10000").exists()
 
 
 def test_json(run: Path, site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

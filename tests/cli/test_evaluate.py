@@ -14,9 +14,11 @@ import reporting
 from limits import folder_for_all, said_to_nobody
 from sklearn.metrics import balanced_accuracy_score
 
+import residerm
 from residerm import cli
 from residerm.evaluation.unseen import KnownImages
 from residerm.inference import load
+from residerm.inference.bundle import STARTER
 from residerm.runs import Evaluation, open_run
 from residerm.scores import assess, point_scores
 
@@ -102,6 +104,17 @@ def test_a_bundle_away_from_its_run_is_scored_on_what_it_has_not_seen(run: Path,
         rows = list(csv.DictReader(stream))
     assert sorted(row["image_id"] for row in rows) == sorted(name for name, part in parts.items() if part == "test")
     assert load(bundle).description == load(run).description  # it still is a bundle
+
+
+def test_the_starter_model_is_scored_outside_the_package(
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(STARTER.iterdir())
+    evaluation = residerm.evaluate("starter", data=archive)
+    assert evaluation.folder.parent == Path("starter-evaluations")
+    assert evaluation.folder.is_dir()
+    assert sorted(STARTER.iterdir()) == before
 
 
 def test_a_bundle_without_an_archive_has_nothing_to_be_scored_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,7 +25,7 @@ from residerm.evaluation.evaluation_set import finished
 from residerm.evaluation.unseen import is_run, unseen
 from residerm.files import require_writable
 from residerm.inference import ModelDescription, Predictor, load, read_description
-from residerm.inference.bundle import find_bundle, replace_trust
+from residerm.inference.bundle import STARTER, find_bundle, replace_trust
 from residerm.inference.neighbours import TrainingImages
 from residerm.outputs import Outputs, Views, concatenated
 from residerm.progress import SILENT, Progress
@@ -62,7 +62,8 @@ def calibrate(
     source, description = find_bundle(path), read_description(path)
     run = _run_with_pictures(path, description, options) if options.keep_thumbnails else None
     site = _site(path, description, options, progress)
-    target = out or source.with_name(f"{source.name}-{site.records.layout.name}")
+    beside = Path("starter") if source == STARTER else source  # never inside the installed package
+    target = out or beside.with_name(f"{beside.name}-{site.records.layout.name}")
     _refuse_occupied(target)
     predictor = load(path)
     trust = _fit(predictor, site, options, progress)

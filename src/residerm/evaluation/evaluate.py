@@ -32,7 +32,7 @@ from residerm.explanation.methods import Subject as Explained
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load
 from residerm.inference.answers import Rule
-from residerm.inference.bundle import find_bundle
+from residerm.inference.bundle import STARTER, find_bundle
 from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
 from residerm.runs import Evaluation, EvaluationScores, Run, write_outputs
@@ -93,8 +93,9 @@ def _run_of(model: Path, options: EvaluateOptions) -> Run | None:
 
 
 def _folder_of_evaluations(model: Path, run: Run | None) -> Path:
-    """A bundle keeps its evaluations as a run does."""
-    return (run or Run(find_bundle(model))).evaluations
+    """The folder in the run or bundle; for the starter model, one in the working directory."""
+    bundle = find_bundle(model)
+    return Path("starter-evaluations") if bundle == STARTER else (run or Run(bundle)).evaluations
 
 
 def _evaluate(
