@@ -12,6 +12,7 @@ import argparse
 import csv
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -63,7 +64,7 @@ def multiply(path: Path, times: int, folder: Path) -> Path:
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(folder / source.name, "w") as new:
             for name in old.namelist():
                 for copy in range(times):
-                    new.writestr(name.replace("ISIC_", f"ISIC_{copy:02d}"), old.read(name))
+                    new.writestr(renamed(name, copy), old.read(name))
     with (
         (path / "HAM10000_metadata.csv").open() as old_table,
         (folder / "HAM10000_metadata.csv").open("w") as new_table,
@@ -73,9 +74,14 @@ def multiply(path: Path, times: int, folder: Path) -> Path:
         writer.writeheader()
         for row in rows:
             for copy in range(times):
-                writer.writerow({**row, "image_id": row["image_id"].replace("ISIC_", f"ISIC_{copy:02d}"),
-                                 "lesion_id": row["lesion_id"].replace("HAM_", f"HAM_{copy:02d}")})  # fmt: skip
+                ids = {column: renamed(row[column], copy) for column in ("image_id", "lesion_id")}
+                writer.writerow({**row, **ids})
     return folder
+
+
+def renamed(name: str, copy: int) -> str:
+    """The id, or the name of a file, for one of the copies."""
+    return re.sub(r"(ISIC|SYNTH|HAM|SYN)_(?=\d)", rf"\1_{copy:02d}", name)
 
 
 def measure_both(path: Path, size: int, runs: int) -> dict[str, dict[str, float]]:

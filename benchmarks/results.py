@@ -106,8 +106,8 @@ def one_by_one(results: Sequence[Result]) -> None:
     rows: Mapping[str, Callable[[Result], str]] = {
         "test images": lambda one: size_of(one.evaluation),
         **{SCORES[name].name: _headline(name) for name in HEADLINE if name in results[0].scores.headline},
-        "gap to training, macro AUC": lambda one: f"{_gap(one, 'macro_auc'):+.3f}",
-        "gap to training, balanced accuracy": lambda one: f"{100 * _gap(one, 'balanced_accuracy'):+.1f} points",
+        "gap to training, macro AUC": lambda one: _gap(one, "macro_auc", "{:+.3f}"),
+        "gap to training, balanced accuracy": lambda one: _gap(one, "balanced_accuracy", "{:+.1f} points", 100),
         "chosen epoch": lambda one: str(one.run.summary.chosen_epoch),
         "minutes of training": lambda one: f"{one.minutes:.1f}",
         f"minutes to a validation balanced accuracy of {BALANCED:.2f}": lambda one: (
@@ -136,8 +136,9 @@ def _headline(name: str) -> Callable[[Result], str]:
     return lambda one: SCORES[name].text(one.scores.headline[name])
 
 
-def _gap(result: Result, name: str) -> float:
-    return (result.scores.gap or {})[name]
+def _gap(result: Result, name: str, written: str, factor: float = 1) -> str:
+    gap = (result.scores.gap or {}).get(name)
+    return "–" if gap is None else written.format(factor * gap)
 
 
 def main() -> None:
