@@ -83,7 +83,7 @@ def test_without_a_terminal_the_summary_is_plain_text_of_80_columns(
 def test_only_the_first_pairs_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copies = [Line(f"copy_{seed:02d}", encoded(picture(seed), quality=70)) for seed in range(12)]
     _, printed, _ = outcome(capsys, archive(tmp_path, *copies))
-    assert "Pairs to look at (the first 10 of 12)" in printed
+    assert "Pairs to inspect (the first 10 of 12)" in printed
     assert len(re.findall(r"^ *clean_\d+ +copy_\d+", printed, re.MULTILINE)) == 10
 
 

@@ -73,8 +73,8 @@ def ending(error: BaseException) -> Callable[[], None]:
     [
         (ArchiveError("HAM10000 holds no files"), 1, "HAM10000 holds no files"),
         (UsageError("--fold 7: there are 5"), 2, "--fold 7: there are 5"),
-        (KeyboardInterrupt(), 130, "stopped; nothing half-written was left behind"),
-        (MemoryError(), 1, "there is not enough memory for this"),
+        (KeyboardInterrupt(), 130, "stopped; no partial files were left behind"),
+        (MemoryError(), 1, "not enough memory"),
         (
             PermissionError(errno.EACCES, "", "out.png"),
             1,
@@ -232,7 +232,7 @@ def test_a_command_that_is_stopped_leaves_nothing(tmp_path, number, exit_code):
         process.send_signal(number)
         said = process.communicate(timeout=30)[1]
     assert process.returncode == exit_code
-    assert said == ("residerm: stopped; nothing half-written was left behind\n" if exit_code == 130 else "")
+    assert said == ("residerm: stopped; no partial files were left behind\n" if exit_code == 130 else "")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -19,7 +19,7 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "balanced accuracy" in printed
     assert "lower by" in printed
     assert "one image (true class mel)" in printed
-    assert "drawn, not photographed" in printed
+    assert "These images are synthetic" in printed
     assert "Not a medical device" in printed
     (report,) = folder.glob("runs/*resnet*/report.html")
     assert "synthetic" in report.read_text()

@@ -137,8 +137,8 @@ def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(server, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in error
     assert error.splitlines()[-1] == (
-        f"residerm: stopped; what has arrived is kept in {tmp_path}. "
-        f"To go on: residerm data fetch tiny --out {tmp_path}"
+        f"residerm: stopped; what was downloaded is kept in {tmp_path}. "
+        f"To resume: residerm data fetch tiny --out {tmp_path}"
     )
     held = partial.read_bytes()
     assert len(held) > 900_000

@@ -161,7 +161,7 @@ def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys
     shown = printed(capsys, "depth", *small)
     assert json.loads((out / "plan.json").read_text())["rate"] == 0.02
     assert "plain: 14 layers end with a training error of" in shown
-    assert "always naming the most common class" in shown
+    assert "always predicting the most common class" in shown
     assert {path.name for path in (out / "figures").iterdir()} == {"depth.png", "course.png"}
     found = json.loads(printed(capsys, "depth", *small, "--json"))
     assert [(one["network"], one["depth"]) for one in found] == [

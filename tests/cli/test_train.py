@@ -222,7 +222,7 @@ def test_a_network_without_batch_statistics_learns_from_single_images(archive: P
         (["--epoch", "3"], "--epochs"),
         (["--config", "{tmp}/none.yaml"], "none.yaml"),
         (["--config", "{tmp}/wrong.yaml"], "Did you mean epochs"),
-        (["--resume", "{tmp}"], "--resume takes every option"),
+        (["--resume", "{tmp}"], "--resume takes all options"),
         (["--model", "vgg19", "--size", "16"], "give --size 32"),
     ],
 )

@@ -77,7 +77,7 @@ def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: p
     assert cli.run([*call, "logistic", "--accumulate", "9"]) == 2
     assert "each part of --accumulate" in capsys.readouterr().err
     assert cli.run([*call, "cnn", "--accumulate", "17"]) == 2
-    assert "--accumulate 17: there are not so many images" in capsys.readouterr().err
+    assert "--accumulate 17 is more than the images" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -77,7 +77,12 @@ def test_report_and_card_show_it_with_its_limits(run: Path) -> None:
 def test_the_command_shows_it(run: Path, outliers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["evaluate", str(run), "--outliers", str(outliers)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    for text in ("after minus before", "images from elsewhere", "sets contain the true class of", "most confident 80"):
+    for text in (
+        "after minus before",
+        "images from other sources",
+        "sets contain the true class of",
+        "most confident 80",
+    ):
         assert text in printed
 
 

@@ -77,4 +77,4 @@ def test_ratios_are_taken_within_a_round() -> None:
 
 def test_bench_without_anything_to_measure_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench"]) == 2
-    assert "PATH is missing: give an archive, or --serve or --inference and a model" in capsys.readouterr().err
+    assert "PATH is missing: give an archive, or --serve or --inference with a model" in capsys.readouterr().err

@@ -83,7 +83,7 @@ def test_an_interrupted_fold_ends_the_whole(
 ) -> None:
     monkeypatch.setattr(folds.session, "train", lambda *_: Run(tmp_path / "interrupted"))
     assert train(archive, tmp_path / "runs") == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes it" in capsys.readouterr().err
 
 
 def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None:
@@ -101,7 +101,7 @@ def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None
         (["train", "--fold", "all", "--folds", "2", "--devices", "2"], "--fold all trains in one process"),
         (["train", "--fold", "every", "--folds", "2"], "--fold must be"),
         (["train", "--fold", "2", "--folds", "2"], "with --folds 2 the folds are 0 to 1"),
-        (["data", "split", "--fold", "all", "--folds", "2", "--out", "parts"], "one is needed here"),
+        (["data", "split", "--fold", "all", "--folds", "2", "--out", "parts"], "give the number of one fold"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(

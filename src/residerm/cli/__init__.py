@@ -1,7 +1,7 @@
-"""The command line: a file for each verb, imported only when the verb is called, so that --help is immediate.
+"""The command line. Each command is a file that is imported only when it is called, so that --help is immediate.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. No error that a user can cause shows
-a traceback: it is one line on stderr that names the flag or the file.
+Exit codes: 0 success, 1 failure, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM. Errors that a user can cause
+are printed to stderr as one line that names the flag or the file, never as a traceback.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ app = App(
     name="residerm",
     help="Train, evaluate, explain and serve networks for skin-lesion images. Not a medical device.",
     version=residerm.__version__,
-    default_parameter=Parameter(negative_bool=(), negative_iterable=()),  # a --no- form where it is on by default
+    default_parameter=Parameter(negative_bool=(), negative_iterable=()),  # `flags` adds --no-… where it is needed
     exit_on_error=False,
     print_error=False,
     suppress_keyboard_interrupt=False,
 )
-# Lazily imported, so that --help is immediate; the list of commands shows the first sentence, a command's help both.
+# The list of commands shows the first paragraph, the help of a command all of it.
 for verb, help_text in {
     "demo": "Run the whole pipeline on synthetic lesions, in a minute or two.\n\nExample: residerm demo --out demo",
-    "models": "List networks, ours and timm's, with their cost.\n\nExample: residerm models resnext --size 64",
+    "models": "List networks, ours and timm's, with their size and cost.\n\nExample: residerm models resnext --size 64",
     "train": "Train a model on an archive, in a new run folder.\n\n"
     "Example: residerm train HAM10000 --model resnet50 --size 64 --epochs 20",
-    "evaluate": "Evaluate a run on images that it has not seen, with intervals, and write its report.\n\n"
+    "evaluate": "Evaluate a run on images that it was not trained on, and write its report.\n\n"
     "Example: residerm evaluate runs/20260101-120000-resnet50-ham10000-64px-s0",
-    "calibrate": "Fit calibration, prediction sets and thresholds to another site.\n\n"
+    "calibrate": "Fit calibration, prediction sets and thresholds to images from another site.\n\n"
     "Example: residerm calibrate runs/20260101-120000-resnet50-ham10000-64px-s0 --data our-clinic.csv",
     "predict": "Predict the classes of images. Not a diagnosis.\n\n"
     "Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv",
-    "explain": "Show which pixels a model's answer rests on. Not a diagnosis.\n\n"
+    "explain": "Show which pixels are evidence for a class. Not a diagnosis.\n\n"
     "Example: residerm explain runs/20260101-120000-resnet50-ham10000-64px-s0 lesion.jpg --class mel",
-    "export": "Export a model for ONNX Runtime or OpenVINO, compared with the original.\n\n"
+    "export": "Export a model for ONNX Runtime or OpenVINO, and compare it with the original.\n\n"
     "Example: residerm export runs/20260101-120000-resnet50-ham10000-64px-s0 --to onnx",
-    "serve": "Serve a model: a page in the browser, and an API. Not a diagnosis.\n\nExample: residerm serve starter",
+    "serve": "Serve a model over HTTP, with a web page and an API. Not a diagnosis.\n\nExample: residerm serve starter",
     "runs": "List and compare runs.\n\nExample: residerm runs",
     "bench": "Measure the speed of training, inference or the service.\n\n"
     "Example: residerm bench HAM10000 --model resnet50",
@@ -62,24 +62,24 @@ app.command(
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a sign shows a question mark
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half done is taken away, as by Ctrl-C
+            stream.reconfigure(errors="replace")  # characters that the terminal cannot show become question marks
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that partial output is removed, as after Ctrl-C
     exit_code = run(sys.argv[1:])
     try:
         print(end="", flush=True)
-    except OSError:  # `run` has said so; what is left has nowhere to go, and Python would complain at its exit
+    except OSError:  # reported by `run`; Python would try to flush again at exit, and fail with another message
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     _leave(exit_code)
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; say what is wrong in one message; give the exit code."""
+    """Run one command, print its error in one message, and return the exit code."""
     try:
         result = app(arguments, result_action="return_value")
-        print(end="", flush=True)  # what cannot be written is found out now
+        print(end="", flush=True)  # so that an error in writing is caught here
     except CycloptsError as error:
         from residerm.cli.usage import explain_usage
 
@@ -92,20 +92,20 @@ def run(arguments: list[str]) -> int:
             raise
         return _complain(str(missing), missing.exit_code)
     except KeyboardInterrupt:
-        return _complain("stopped; nothing half-written was left behind", 130)
+        return _complain("stopped; no partial files were left behind", 130)
     except MemoryError:
-        return _complain("there is not enough memory for this", 1)
+        return _complain("not enough memory", 1)
     except OSError as error:
         return 0 if isinstance(error, BrokenPipeError) else _complain(_system_text(error), 1)
     except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):  # rich leaves like this when `head` has seen enough
+        if isinstance(error.__context__, BrokenPipeError):  # rich exits like this when a pipe, as to `head`, is closed
             return 0
         raise
     return result if isinstance(result, int) else 0
 
 
 def _leave(exit_code: int) -> NoReturn:
-    """End as multiprocessing ends its processes: to take torch's modules apart first would take a second."""
+    """Exit as multiprocessing does, without tearing down torch's modules, which would take a second."""
     atexit._run_exitfuncs()
     sys.stderr.flush()
     os._exit(exit_code)
@@ -117,6 +117,6 @@ def _complain(text: str, exit_code: int) -> int:
 
 
 def _system_text(error: OSError) -> str:
-    """The operating system's complaint, after the name of the file that it is about."""
+    """The operating system's error message, after the name of the file, if there is one."""
     about = f"{error.filename}: " if error.filename is not None else ""
     return about + explain(error)

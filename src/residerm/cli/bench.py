@@ -1,4 +1,4 @@
-"""`residerm bench`: throughput against the machine's own limit."""
+"""`residerm bench`: the speed of training, compared with the hardware's limit and with a plain loop."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def bench_(
     if inference:
         return bench_inference_(inference, runtimes, rounds=measured.rounds, minutes=measured.minutes, json=json)
     if path is None:
-        raise UsageError("PATH is missing: give an archive, or `serve` or `inference` and a model")
+        raise UsageError("PATH is missing: give an archive, or `serve` or `inference` with a model")
     groups = (archive, pixels, augmentation, network, resnet, training)
     return _bench_training(gather(path, groups, config=None, preset=None), measured, json)
 

@@ -1,4 +1,4 @@
-"""`residerm bench --serve`: the service against the predictor's own time."""
+"""`residerm bench --serve`: the speed of the service, compared with the predictor alone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def bench_serve(model: str, options: ServiceBenchOptions, *, json: bool) -> int:
-    """Measure the service of a model, and show what came of it."""
+    """Measure the service of a model and print the results."""
     from residerm.service.bench import bench_service
 
     with progress() as shown:
@@ -34,8 +34,8 @@ def _show(figures: ServiceFigures) -> None:
     )
     one, many = figures.one_client, figures.throughput
     rows = [
-        ("one client, ms for an image", f"{median(one.own):.1f}", f"{median(one.served):.1f}", f"{one.ratio:.2f}"),
-        ("images a second", f"{median(many.own):.0f}", f"{median(many.served):.0f}", f"{many.ratio:.2f}"),
+        ("one client, ms per image", f"{median(one.own):.1f}", f"{median(one.served):.1f}", f"{one.ratio:.2f}"),
+        ("images per second", f"{median(many.own):.0f}", f"{median(many.served):.0f}", f"{many.ratio:.2f}"),
     ]
     show_table(what, ("", "predictor", "service", "ratio"), rows)
     loads = [
@@ -44,9 +44,9 @@ def _show(figures: ServiceFigures) -> None:
         _row("one client afterwards", figures.afterwards),
         _row("malformed requests", figures.hostile),
     ]
-    show_table("under load", ("", "a second", "p50, ms", "p99, ms", "memory, MB", "statuses"), loads)
-    out.print(f"start to ready {figures.seconds_to_ready:.2f} s, memory then {_megabytes(figures.resident_bytes)} MB")
-    out.print("the service answers as before" if figures.survived else "the service DIED or does not answer")
+    show_table("under load", ("", "per second", "p50, ms", "p99, ms", "memory, MB", "statuses"), loads)
+    out.print(f"ready after {figures.seconds_to_ready:.2f} s, with {_megabytes(figures.resident_bytes)} MB of memory")
+    out.print("the service still answers" if figures.survived else "the service DIED or does not answer")
 
 
 def _row(name: str, load: UnderLoad) -> tuple[str, ...]:

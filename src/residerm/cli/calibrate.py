@@ -1,4 +1,4 @@
-"""`residerm calibrate`: fit a model's calibration and thresholds again for another site."""
+"""`residerm calibrate`: fit a model's calibration and thresholds to another site."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def calibrate_(
     model
         A finished run, or a bundle.
     output
-        Folder for the new bundle. Default: beside the old one, with the archive's name.
+        Folder for the new bundle. Default: next to the old one, with the name of the archive.
     """
     from residerm.evaluation.calibrate import calibrate
 
@@ -47,10 +47,10 @@ def calibrate_(
 
 def _show(summary: TrustSummary) -> None:
     rows = [
-        [name, lesions, "its own" if name in summary.sets.by_class else "of all lesions"]
+        [name, lesions, "its own" if name in summary.sets.by_class else "that of all lesions"]
         for name, lesions in summary.lesions_by_class.items()
     ]
     title = f"{summary.fitted_on}: {summary.images:,} images of {summary.lesions:,} lesions"
-    show_table(title, ("class", "lesions", "threshold of its sets"), rows)
+    show_table(title, ("class", "lesions", "threshold for prediction sets"), rows)
     for text in (*summary.figures, *summary.limits):
         out.print(text)

@@ -1,4 +1,4 @@
-"""What the commands share in showing things: progress, tables, and the sentence that every prediction needs.
+"""Output that the commands share: progress, tables and JSON.
 
 Results go to stdout, progress and remarks to stderr, so that `--json` can be piped. Without a terminal, progress is
 a plain line every ten seconds.
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars, TaskID
 
 SECONDS_BETWEEN_LINES = 10
-_NARROWEST = 24  # characters of a text that wraps
+_NARROWEST = 24  # characters of a column that wraps
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _SafeConsole(Console):
-    """Prints texts from archives, files and bundles: what would steer the terminal becomes a question mark."""
+    """Replaces control characters, which may be in texts from archives, files and bundles, with question marks."""
 
     @override
     def render_str(self, text: str, **options: Any) -> Text:
@@ -49,7 +49,7 @@ remarks = _SafeConsole(stderr=True, highlight=False, soft_wrap=True, markup=Fals
 
 
 class _Shown(Progress):
-    """What all progress on the command line has in common: remarks to stderr, finished epochs to stdout."""
+    """Base class of progress on the command line: remarks go to stderr, finished epochs to stdout."""
 
     prefix = "note: "
 
@@ -63,7 +63,7 @@ class _Shown(Progress):
 
 
 class _Lines(_Shown):
-    """Without a terminal: a plain line for the stage under way, every ten seconds."""
+    """Without a terminal: a plain line for the current stage, every ten seconds."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -77,7 +77,7 @@ class _Lines(_Shown):
 
 
 class _Bars(_Shown):
-    """On a terminal: a bar for each stage, from its first step to its last."""
+    """On a terminal: a progress bar for each stage."""
 
     def __init__(self, bars: Bars) -> None:
         self._bars, self._lock = bars, threading.Lock()
@@ -93,7 +93,7 @@ class _Bars(_Shown):
 
 @contextmanager
 def progress(prefix: str = "note: ") -> Iterator[Progress]:
-    """Show how far a long function is; the prefix stands before its remarks."""
+    """Show the progress of a long function; `prefix` is put before its remarks."""
     shown: _Shown = _Lines()
     if not sys.stderr.isatty():
         shown.prefix = prefix
@@ -118,9 +118,9 @@ def epoch_line(row: Row, epochs: int) -> str:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table: texts to the left, numbers to the right.
+    """Print a table, with texts aligned left and numbers aligned right.
 
-    Nothing is cut off: where there is too little width, a text in the last column wraps, and then lines run over.
+    Nothing is cut off: if the terminal is too narrow, a text in the last column wraps, and then whole lines do.
     """
     lines = [[f"{cell:,}" if isinstance(cell, int) else cell for cell in row] for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -138,7 +138,7 @@ def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[objec
 
 
 def show_json(result: object) -> None:
-    """Print a result for a program to read; what is not finite is null, for JSON has no other word for it."""
+    """Print a result as JSON; NaN and infinity become null."""
     text = json.dumps(_finite(result), indent=2, ensure_ascii=False, allow_nan=False)
     print(_STEERING.sub(lambda sign: json.dumps(sign[0])[1:-1], text))
 

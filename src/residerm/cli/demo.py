@@ -1,4 +1,4 @@
-"""`residerm demo`: the whole pipeline on the embedded archive, in a minute or two."""
+"""`residerm demo`: the whole pipeline on the synthetic archive, in a minute or two."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> None:
-    """Draw synthetic lesions, train a small residual network, score it, write its report, predict an image.
+    """Draw synthetic lesions, train a small residual network, evaluate it, write its report, and predict an image.
 
     Example: residerm demo --out demo
 
@@ -39,13 +39,13 @@ def _show(findings: Findings) -> None:
     line = findings.prediction
     out.print(
         f"\n{NETWORK}: balanced accuracy {_interval(balanced)}, macro AUC {_interval(auc)}, on "
-        f"{findings.scores.images:,} test images of {findings.scores.groups:,} drawn lesions that it never saw"
+        f"{findings.scores.images:,} test images of {findings.scores.groups:,} synthetic lesions"
     )
     linear = (balanced.value or 0) - (difference.value or 0)
     out.print(f"{LINEAR} on the same images: {linear:.3f}, lower by {_interval(difference)}")
     out.print(f"one image (true class {findings.truth}): {line.predicted}, probability {max(line.probabilities):.2f}")
     out.print(f"report: {findings.run / 'report.html'}\n")
-    out.print("All of this is drawn, not photographed. With real data (residerm data list says where it is):")
+    out.print("These images are synthetic. With real data (see residerm data list):")
     out.print("  residerm data fetch ham10000 --out HAM10000")
     out.print("  residerm data check HAM10000")
     out.print("  residerm train HAM10000 --model resnet50 --size 64")

@@ -1,4 +1,4 @@
-"""`residerm evaluate`: how good a run is on what it has not seen."""
+"""`residerm evaluate`: score a run on images that it was not trained on."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def evaluate_(
     with progress() as shown:
         evaluation = evaluate(run, options, shown)
     if not evaluation.new:
-        remarks.print(f"note: {evaluation.folder.name} was made before and is shown; --overwrite scores again")
+        remarks.print(f"note: showing the existing {evaluation.folder.name}; --overwrite scores again")
     if json:
         show_json(evaluation.scores.plain())
         return
@@ -81,11 +81,11 @@ def _show_trust(evaluation: Evaluation) -> None:
     from residerm.report.trust import shown_trust
 
     shown = shown_trust(evaluation)
-    assert shown is not None, "the scores of trust are there"
+    assert shown is not None, "an evaluation with trust scores has them shown"
     show_table("calibration", ("score", "before", "after", "after minus before"), shown.calibration)
     if shown.outliers:
         rows = [[row.source, row.images, row.auroc, row.false_positive_rate, row.marked] for row in shown.outliers]
-        columns = ("images from elsewhere", "images", "AUROC", "pass, where 95 % of the scored do", "marked")
+        columns = ("images from other sources", "images", "AUROC", "false positives at 95 % accepted", "marked")
         show_table("outliers", columns, rows)
     for text in (shown.sets_told, shown.selective_told, shown.decision_told, *shown.limits):
         if text:
@@ -117,6 +117,6 @@ def _show_comparison(comparison: RunComparison) -> None:
     show_table(f"this run minus {comparison.against}", ("difference", "value", "95 % interval"), rows)
     test = comparison.mcnemar
     out.print(
-        f"right alone: this run on {test.first_only:,} images, the other on {test.second_only:,}; "
+        f"only one is correct: this run on {test.first_only:,} images, the other on {test.second_only:,}; "
         f"McNemar's test: p = {test.p:.3g}"
     )

@@ -1,4 +1,4 @@
-"""`residerm explain`: which pixels a model's answer rests on."""
+"""`residerm explain`: show which pixels are evidence for a class."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def explain_(
     batch_size: Annotated[int, Parameter(validator=validators.Number(gte=1))] = 16,
     json: Json = False,
 ) -> int:
-    """Show where in an image the evidence for a class lies, and the evidence against it. Not a diagnosis.
+    """Show where in an image the evidence for and against a class is. Not a diagnosis.
 
     Example: residerm explain runs/20260101-120000-resnet50-ham10000-64px-s0 lesion.jpg --class mel
 
     Parameters
     ----------
     class_
-        The class that is explained. Default: the one that is predicted.
+        The class to explain. Default: the predicted one.
     output
         New folder for the pictures, and for their numbers in explanations.json.
     batch_size
-        Images that go through the network together.
+        Batch size.
     """
     from residerm.errors import UsageError
     from residerm.explanation.document import write_explanations

@@ -1,4 +1,4 @@
-"""`residerm export`: a model for another runtime, or several models as one."""
+"""`residerm export`: export a model for another runtime, or several models as an ensemble."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def export_(
     model
         A finished run, or a bundle.
     models
-        More of them: the new bundle gives the mean of their probabilities.
+        More models: the new bundle averages the probabilities of all of them.
     output
-        Folder for the new bundle. Default: exports in the folder of the run.
+        Folder for the new bundle. Default: in exports/ in the folder of the run.
     """
     from residerm.evaluation.export import export
 
@@ -54,8 +54,8 @@ def _show(record: ParityRecord) -> None:
         [one.runtime, f"{one.logits:.1e}", f"{one.other_class} of {record.images:,}", f"{one.milliseconds:.1f} ms"]
         for one in record.measured
     ]
-    columns = ("runtime", "largest difference of a logit", "another class", "one image takes")
-    show_table(f"{record.precision}, against torch in float32, on {record.source}", columns, rows)
+    columns = ("runtime", "largest difference of a logit", "different class", "time per image")
+    show_table(f"{record.precision}, compared with torch in float32, on {record.source}", columns, rows)
     for one in record.measured:
         for name, score in (one.scores or {}).items():
             interval = f"[{score.low:+.4f}, {score.high:+.4f}]"

@@ -1,4 +1,4 @@
-"""The library's options in the spelling of the command line: `batch_size=64` is --batch-size 64 here."""
+"""Convert options in messages to flags: `batch_size=64` becomes --batch-size 64."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _OPTION = re.compile(r"`([a-z][a-z0-9_]*)(?:=([^`]*))?`")
 
 
 def with_flags(text: str) -> str:
-    """A message of the library, with the options in it, which stand between backticks, as flags."""
+    """Replace the options in a message, which are between backticks, with flags."""
     return _OPTION.sub(lambda found: _flag(found[1].replace("_", "-"), found[2]), text)
 
 

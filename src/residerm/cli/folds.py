@@ -1,4 +1,4 @@
-"""The table that `residerm train --fold all` ends with."""
+"""The table that `residerm train --fold all` prints at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`residerm models`: the networks that there are, and what they cost."""
+"""`residerm models`: list networks with their size and cost."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, json: Json = False) -> None:
-    """List residerm's own models, or search these and timm's, with their parameters and multiply-adds.
+    """List residerm's own networks, or search these and timm's, with their parameters and multiply-adds.
 
     Example: residerm models resnext --size 224
 
     Parameters
     ----------
     pattern
-        A part of a name, or a pattern with * and ?.
+        Part of a name, or a pattern with * and ?.
     size
-        Side of the images, in pixels, for which multiply-adds are counted.
+        Image size, in pixels, for which multiply-adds are counted.
     classes
         Number of classes.
     """
@@ -33,13 +33,13 @@ def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, jso
     if json:
         show_json([asdict(model) for model in models])
         return
-    columns = ("model", "of", "parameters, M", "multiply-adds, M")
+    columns = ("model", "from", "parameters, M", "multiply-adds, M")
     show_table(f"Images of {size} px, {classes} classes", columns, [_row(model) for model in models])
     if any(model.parameters is None for model in models):
         out.print(f"–: does not run on images of {size} px; try a larger --size")
     if not pattern:
-        out.print("Any other depth by the blocks of its stages: resnet-basic-2-2-2-2, resnet-bottleneck-3-8-36-3, …")
-        out.print("To search timm's models too: residerm models PATTERN")
+        out.print("Other depths, by blocks per stage: resnet-basic-2-2-2-2, resnet-bottleneck-3-8-36-3, …")
+        out.print("To search timm's networks too: residerm models PATTERN")
 
 
 def _row(model: ListedModel) -> tuple[str, str, str, str]:

@@ -1,4 +1,4 @@
-"""What several commands share: arguments with their help written once, and the groups that options stand in."""
+"""Arguments that several commands share, with their help, and the groups of options in --help."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Annotated
 
 from cyclopts import Group, Parameter
 
-ARCHIVE = "The archive: a folder or a zip as downloaded, packed or unpacked, an npz, or a CSV table."
+ARCHIVE = "The archive: a folder or zip as downloaded, packed or unpacked, an npz file, or a CSV table."
 
 Archive = Annotated[Path, Parameter(help=ARCHIVE)]
 ModelPath = Annotated[Path, Parameter(help="starter, a finished run, or a bundle.")]
-ImagePaths = Annotated[str, Parameter(help="Image files, folders and zips of images, patterns such as '*.jpg'.")]
-Json = Annotated[bool, Parameter(help="Print everything as JSON.")]
+ImagePaths = Annotated[str, Parameter(help="Image files, folders and zips of images, or patterns such as '*.jpg'.")]
+Json = Annotated[bool, Parameter(help="Print the result as JSON.")]
 
 
 def flags(group: Group | None = None, *, some_are_on: bool = False, several: bool = False) -> Parameter:
@@ -26,7 +26,7 @@ def flags(group: Group | None = None, *, some_are_on: bool = False, several: boo
 
 BENCH_INFERENCE, BENCH_SERVICE = Group("With --inference", sort_key=20), Group("With --serve", sort_key=21)
 
-# The groups of `train --help`, in the order in which a newcomer needs them.
+# The groups of `train --help`; those that a newcomer needs come first.
 DATA, SPLIT, NETWORK, OPTIMISATION, SAMPLING, AUGMENTATION, RESNET, DISTILLATION, TRUST, NEIGHBOURS, MEMBERS = (
     Group(title, sort_key=place)
     for place, title in enumerate(

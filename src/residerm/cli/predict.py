@@ -1,4 +1,4 @@
-"""`residerm predict`: what a model says of image files."""
+"""`residerm predict`: predict the classes of image files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TITLES: dict[Decision, str] = {
     "probable": "probabilities",
     "balanced": "probabilities; predicted is the class with the highest one relative to its frequency in training",
-    "malignant": "probabilities; predicted is the most probable class on its side of the threshold for malignancy",
+    "malignant": "probabilities; predicted is the most probable malignant or benign class, depending on the threshold",
 }
 
 
@@ -34,14 +34,14 @@ def predict_(
     options: Annotated[PredictOptions, Parameter(name="*")] = PredictOptions(),
     json: Json = False,
 ) -> int:
-    """Predict images: files, folders, zips or patterns. Not a diagnosis.
+    """Predict the classes of images. Not a diagnosis.
 
     Example: residerm predict runs/20260101-120000-resnet50-ham10000-64px-s0 photographs --out answers.csv
 
     Parameters
     ----------
     output
-        File for all probabilities, .csv or .json.
+        New file for all probabilities, .csv or .json.
     """
     from residerm.errors import UsageError
     from residerm.inference import load
@@ -77,7 +77,7 @@ def predict_(
 
 @dataclass
 class _Tally:
-    """What is shown of lines that pass by: those that failed, and all of them only where they are shown."""
+    """Counts the lines of a stream, and keeps the failed ones; with `keep`, all of them."""
 
     keep: bool
     read: int = 0
@@ -85,7 +85,7 @@ class _Tally:
     failed: list[Line] = field(default_factory=list)
 
     def counted(self, lines: Iterable[Line]) -> Iterator[Line]:
-        """The same lines, counted as they pass."""
+        """Yield the same lines, and count them."""
         for line in lines:
             if line.error:
                 self.failed.append(line)

@@ -1,4 +1,4 @@
-"""`residerm runs`: list and compare what was trained."""
+"""`residerm runs`: list and compare runs."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _VALIDATION = ("macro_auc", "balanced_accuracy")
 def runs_(
     folder: Path = Path("runs"), *, sort: Literal["started", "test", "validation"] = "started", json: Json = False
 ) -> None:
-    """List the runs in a folder: task, split, how each ended, and its scores.
+    """List the runs in a folder, with the task, split, outcome and scores of each.
 
     Example: residerm runs --sort test
 
     Parameters
     ----------
     folder
-        Where `residerm train` keeps its runs.
+        Folder of runs, as in `residerm train --runs`.
     sort
-        By time; or by balanced accuracy on the test or the validation part, the highest first. Runs of different
-        tasks are listed apart: their scores do not compare.
+        By time, or by balanced accuracy on the test or validation part, highest first. Runs of different tasks are
+        listed separately, because their scores are not comparable.
     """
     from residerm.report.overview import overview
 
@@ -42,7 +42,7 @@ def runs_(
         )
         return
     if not lines:
-        out.print(f"{folder} holds no runs: residerm train PATH makes one")
+        out.print(f"no runs in {folder}: residerm train PATH creates one")
     for task in dict.fromkeys(line.task for line in lines):
         _show(f"{folder}: {task}", [line for line in lines if line.task == task])
     for line in lines:
@@ -51,7 +51,7 @@ def runs_(
 
 
 def _exports(run: Path) -> dict[str, str]:
-    """What was exported into a run's folder, with its record of parity in a line."""
+    """The exports in the folder of a run, each with a sentence about its parity."""
     found = sorted((run / "exports").glob("*/parity.json"))
     if not found:
         return {}

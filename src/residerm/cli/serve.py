@@ -1,4 +1,4 @@
-"""`residerm serve`: a model behind an API and a page."""
+"""`residerm serve`: serve a model over HTTP, with an API and a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def serve_(
     *,
     options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions(),
 ) -> None:
-    """Serve a model: a page at /, an API under /v1. Not a diagnosis.
+    """Serve a model over HTTP, with a page at / and an API under /v1. Not a diagnosis.
 
     Example: residerm serve starter --port 8000
 
@@ -34,4 +34,4 @@ def serve_(
 
 
 def _announce(listening: Listening) -> None:
-    remarks.print(f"residerm serves at {listening.url} (Ctrl-C ends it)")
+    remarks.print(f"residerm serves at {listening.url} (Ctrl-C to stop)")

@@ -1,4 +1,4 @@
-"""`residerm train`: from an archive to a model."""
+"""`residerm train`: train a model on an archive."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from residerm.config import (
 )
 from residerm.errors import UsageError
 
-_STAR = "an epoch marked * is the one to be kept: the last within a standard error of the best validation score"
+_STAR = "* marks the epoch to keep so far: the last within one standard error of the best validation score"
 
 
 def train_(
@@ -64,18 +64,18 @@ def train_(
     preset
         A named set of options: transfer, which fine-tunes ImageNet weights; or paper.
     resume
-        Run folder to resume. All options come from it, except for new limits: --epochs, --max-minutes.
+        Run folder to resume. All options are taken from it, except for new limits: --epochs, --max-minutes.
     runs
-        Folder in which the run folder is made.
+        Folder in which the run folder is created.
     dry_run
-        Show the data, the memory and the time that training would take, without training.
+        Show the data, and estimate the memory and time of the training, without training.
     """
     groups = (archive, pixels, split, sample, augmentation, network, resnet, training, distillation, trust, neighbours)
     if resume:
         given = set[str]().union(*(group.model_fields_set for group in (*groups, members)))
         if path or config or preset or given - {"epochs", "max_minutes"}:
             raise UsageError(
-                "`resume` takes every option from the run: give nothing beside it but `epochs` and `max_minutes`"
+                "`resume` takes all options from the run: only `epochs` and `max_minutes` can be given with it"
             )
         return _resume(resume, training.epochs if "epochs" in given else None, training.max_minutes)
     experiment = gather(path, groups, config, preset)
@@ -87,7 +87,7 @@ def train_(
 
 
 def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
-    """The experiment of flags, a file and a preset: flags go before the file, and the file before the preset."""
+    """Combine flags, a file and a preset: flags override the file, which overrides the preset."""
     given: dict[str, object] = {}
     for group in groups:
         given |= group.model_dump(exclude_unset=True)
@@ -120,11 +120,11 @@ def _train_folds(experiment: Experiment, members: MemberOptions, runs: Path) -> 
     from residerm.study import train_folds
 
     if members.members > 1:
-        raise UsageError("`members` and `fold=all` both train several models: give one of them")
+        raise UsageError("`members` and `fold=all` cannot be combined: give one of them")
     with progress() as shown:
         validation = train_folds(experiment, runs, shown)
     if validation.folder is None:
-        remarks.print("stopped; the same command goes on")
+        remarks.print("stopped; the same command resumes it")
         return 130
     show_folds(validation)
     return 0
@@ -139,7 +139,7 @@ def _resume(folder: Path, epochs: int | None, max_minutes: float | None) -> int:
 
 
 def _ended(folder: Path) -> int:
-    """Say why it ended and what to do next; 130 where it was interrupted."""
+    """Print why a training ended and what to do next; return the exit code, 130 if it was interrupted."""
     from residerm.runs import open_run
 
     summary = open_run(folder).summary
@@ -157,7 +157,7 @@ def _ended(folder: Path) -> int:
 
 
 def _is_first_process() -> bool:
-    """Whether this is the one that writes and prints, where several train together."""
+    """Whether this process is the one that writes and prints, if several train together."""
     return int(os.environ.get("RANK") or os.environ.get("LOCAL_RANK") or 0) == 0
 
 

@@ -1,7 +1,7 @@
-"""Wrong usage in one plain line: the flag, what it must be, what was given, the nearest names, and where help is.
+"""Explain wrong usage in one line: the flag, what it must be, what was given, the nearest names, and the help.
 
-The command line's own complaints and pydantic's are both made for other readers: the one speaks of tokens, the other
-of models and web addresses.
+The messages of cyclopts and pydantic are written for other readers: the former mention tokens, the latter models and
+web addresses.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic_core import ErrorDetails
 from residerm.config.given import ALSO_CALLED
 from residerm.errors import nearest, shortened
 
-_LONGEST = 500  # characters of a message: what was given may be longer
+_LONGEST = 500  # characters of a message; the arguments may be longer
 
 
 def explain_usage(error: CycloptsError) -> str:
-    """What is wrong with the arguments, and where their help is."""
+    """A sentence about what is wrong with the arguments, and a pointer to their help."""
     if isinstance(error.__cause__, ValidationError):
         text = _of_options(error.__cause__)
     elif isinstance(error, MissingArgumentError) and error.argument and not error.argument.tokens:
@@ -37,7 +37,7 @@ def explain_usage(error: CycloptsError) -> str:
 
 
 def _of_unknown(error: UnknownOptionError) -> str:
-    """An option that another library has is suggested by its name here, any other by its spelling."""
+    """An unknown option, with its name in residerm if another library has it, else with the nearest spelling."""
     given = error.token.keyword or error.token.value
     ours = "--" + ALSO_CALLED.get(given.lstrip("-").replace("-", "_"), "").replace("_", "-")
     known = {name for one in error.argument_collection if one.parse for name in one.names}
@@ -52,7 +52,7 @@ def _of_options(error: ValidationError) -> str:
 
 
 def _of_option(name: str, findings: list[ErrorDetails]) -> str:
-    """What one flag must be; a flag of several kinds has a finding for each, because none of them fitted."""
+    """What one flag must be; a flag that accepts several types has an error for each of them."""
     reasons = [re.sub(r"^Input should be |, unable to .*|^Value error, ", "", finding["msg"]) for finding in findings]
     if not name:  # the options contradict each other
         return "; ".join(reasons)

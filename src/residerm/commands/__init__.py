@@ -5,11 +5,11 @@
     run = residerm.train("HAM10000", model="resnet18", size=32, epochs=5)
     print(residerm.evaluate(run).scores.headline["macro_auc"])
 
-A function has its command's name, without `data`: `residerm data split` is `residerm.split`. Those of `theory` keep
-theirs (`residerm.theory_flow`), and what lists is called so (`residerm.list_runs`).
+Functions are named after their commands, without `data`: `residerm data split` is `residerm.split`. Those of `theory`
+keep the prefix (`residerm.theory_flow`), and those that list something begin with `list_` (`residerm.list_runs`).
 
-An option that does not exist, or a value that it cannot have, is a `UsageError`. Nothing is printed: pass a
-`residerm.progress.Progress` to follow the progress.
+Unknown options and invalid values raise `UsageError`. Nothing is printed; pass a `residerm.progress.Progress` to
+follow the progress.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from residerm.commands.training import (
     train_members,
 )
 
-# Every command with its functions, in the order of docs/python.md, where later examples use earlier ones.
+# Each command with its functions, in the order of docs/python.md, where later examples use the results of earlier ones.
 COMMANDS: dict[str, tuple[str, ...]] = {
     "demo": ("demo",),
     "data synth": ("synth",),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def synth(out: str | Path, *, progress: Progress = SILENT, **options: object) -> Path:
-    """Draw the embedded synthetic archive into a new folder, in HAM10000's own layout, and return the folder.
+    """Draw the synthetic archive into a new folder, in the layout of HAM10000, and return the folder.
 
     Example:
         archive = residerm.synth("archive", images=210, width=64, height=48)
@@ -59,7 +59,7 @@ def fetch(name: str, *, out: str | Path | None = None, progress: Progress = SILE
 
 
 def check(path: str | Path, *, layout: str | None = None, progress: Progress = SILENT, **options: object) -> Report:
-    """Check an archive for missing, damaged and odd files and for duplicates.
+    """Check an archive for missing, damaged and unusual files and for duplicates.
 
     Example:
         report = residerm.check(archive)
@@ -100,7 +100,7 @@ def stats(path: str | Path, *, out: str | Path | None = None, **options: object)
 def split(path: str | Path, *, out: str | Path | None = None, **options: object) -> Split:
     """Split an archive into training, validation and test parts, with all images of a lesion in one part.
 
-    With `out`, splits.csv and its proof are written to a new folder.
+    With `out`, splits.csv and splits.json, which describes it, are written to a new folder.
 
     Example:
         parts = residerm.split(archive, split_seed=1)
@@ -123,7 +123,7 @@ def split(path: str | Path, *, out: str | Path | None = None, **options: object)
 def preview(
     path: str | Path, out: str | Path = "preview.png", *, images: int = 8, seed: int = 0, **options: object
 ) -> Path:
-    """Draw what training sees, originals above and augmented images below, into a new file.
+    """Draw images before and after augmentation, originals above and augmented images below, into a new file.
 
     Example:
         residerm.preview(archive, "preview.png", size=48)
@@ -142,7 +142,7 @@ def preview(
 
 
 def list_caches(name: str | None = None) -> list[StoredCache]:
-    """List the caches of decoded images on this machine; with a name, those that begin with it.
+    """List the caches of decoded images on this machine; with `name`, those whose names begin with it.
 
     Example:
         for cache in residerm.list_caches():
@@ -155,7 +155,7 @@ def list_caches(name: str | None = None) -> list[StoredCache]:
 
 
 def clear_caches(name: str | None = None) -> int:
-    """Remove the caches of decoded images, or those that begin with a name; return the number of bytes freed.
+    """Remove the caches of decoded images, or those whose names begin with `name`; return the number of bytes freed.
 
     Example:
         print(residerm.clear_caches())

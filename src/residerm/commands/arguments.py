@@ -1,4 +1,4 @@
-"""What the functions accept in place of a path: a run, and images in memory."""
+"""Arguments of the functions that may be something other than a path: a run, a loaded model, or images in memory."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def folder_of(model: str | Path | Run) -> Path:
 
 
 def predictor_or_folder(model: str | Path | Run | Predictor) -> Path | Predictor:
-    """A model that is loaded already, or its folder."""
+    """The model, if it is loaded already, else its folder."""
     from residerm.inference import Predictor
 
     return model if isinstance(model, Predictor) else folder_of(model)
 
 
 def sources_of(images: object) -> list[str | Path | Source]:
-    """Images as `inference` takes them, from one or several paths, bytes, PIL images or arrays."""
+    """One or several paths, bytes, PIL images or arrays, as `inference` takes them."""
     return [_source(image, number) for number, image in enumerate(_several(images), start=1)]
 
 
@@ -44,7 +44,7 @@ def _several(images: object) -> Iterable[object]:
 
 
 def _source(image: object, number: int) -> str | Path | Source:
-    """An image as `inference` takes it; pixels are encoded without loss, so that one decoder reads everything."""
+    """One image as `inference` takes it; pixels are encoded as PNG, so that all images pass the same decoder."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""`residerm bench` as functions: of training, of a network in each runtime, and of the service."""
+"""`residerm bench` as functions: for training, for a network in each runtime, and for the service."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def bench(path: str | Path, *, progress: Progress = SILENT, **options: object) -> TrainingSpeeds:
-    """Measure the speed of training against the machine's limit and a plain training loop.
+    """Measure the speed of training, compared with the hardware's limit and with a plain training loop.
 
     Takes the options of `train`, and `rounds`, `steps`, `minutes`, `plain` and `startup`.
 
@@ -61,7 +61,7 @@ def bench_inference(
 
 
 def bench_service(model: str | Path = "starter", *, progress: Progress = SILENT, **options: object) -> ServiceFigures:
-    """Measure the service of a model from a second process, also under overload and malformed requests.
+    """Measure the service of a model from a second process, also under overload and with malformed requests.
 
     Example:
         figures = residerm.bench_service("starter", seconds=10, requests=1_000)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(run: str | Path | Run, *, progress: Progress = SILENT, **options: object) -> Evaluation:
-    """Evaluate a run on images that it has not seen, with intervals, and write its report and model card.
+    """Evaluate a run on images that it was not trained on, with intervals, and write its report and model card.
 
     Example:
         evaluation = residerm.evaluate(run, tta=True)
@@ -53,10 +53,10 @@ def predict(
     progress: Progress = SILENT,
     **options: object,
 ) -> list[Line]:
-    """Predict images: paths of files, folders and zips, bytes, PIL images or arrays; one, or several.
+    """Predict the classes of one or several images: paths of files, folders and zips, bytes, PIL images or arrays.
 
-    With `out`, the predictions are written to a new CSV or JSON file. An image that cannot be read is a line with the
-    reason in `error`. Not a medical device and not a diagnosis.
+    With `out`, the predictions are written to a new CSV or JSON file. For an image that cannot be read, the line holds
+    the reason in `error`. Not a medical device and not a diagnosis.
 
     Example:
         for line in residerm.predict(run, [archive, open("preview.png", "rb").read()])[:3]:
@@ -127,10 +127,10 @@ def explain(
     progress: Progress = SILENT,
     **options: object,
 ) -> Iterator[Explanation] | ExplanationDocument:
-    """Explain which pixels the answer for a class rests on; without a class, for the predicted one.
+    """Show which pixels are evidence for a class, and which against it; by default for the predicted class.
 
-    Explanations are computed as they are asked for. With `out`, pictures and numbers are written to a new folder
-    instead, and what was written is returned. Not a medical device and not a diagnosis.
+    Explanations are computed lazily. With `out`, pictures and numbers are written to a new folder instead, and the
+    document that describes them is returned. Not a medical device and not a diagnosis.
 
     Example:
         for explanation in residerm.explain(run, "preview.png", "mel", method="cam"):
@@ -167,7 +167,7 @@ def calibrate(
     progress: Progress = SILENT,
     **options: object,
 ) -> Calibrated:
-    """Fit calibration, prediction sets and thresholds to labelled images of another site, in a new bundle.
+    """Fit calibration, prediction sets and thresholds to labelled images from another site, and write a new bundle.
 
     Example:
         site = residerm.synth("site", images=210, width=64, height=48, seed=1)
@@ -189,9 +189,9 @@ def export(
     progress: Progress = SILENT,
     **options: object,
 ) -> Exported:
-    """Export a model for ONNX Runtime or OpenVINO, or several models as one, and compare it with the original.
+    """Export a model for ONNX Runtime or OpenVINO, or several models as an ensemble, and compare it with the original.
 
-    Without `out`, the export of a run is in the folder of the run.
+    Without `out`, a run is exported to a folder inside its own.
 
     Example:
         exported = residerm.export(run, to="onnx")
@@ -211,9 +211,9 @@ def export(
 def serve(
     model: str | Path | Run = "starter", *, announce: Callable[[Listening], None] | None = None, **options: object
 ) -> None:
-    """Serve a model over HTTP, a page at / and an API under /v1, until Ctrl-C or SIGTERM. Not a diagnosis.
+    """Serve a model over HTTP, with a page at / and an API under /v1, until Ctrl-C or SIGTERM. Not a diagnosis.
 
-    `announce` is called with the address once the service listens.
+    `announce` is called with the address as soon as the service accepts requests.
 
     Example:
         residerm.serve("starter", port=8000)

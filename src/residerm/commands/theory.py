@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def theory_check(
     run: str | Path | None = None, *, out: str | Path | None = None, progress: Progress = SILENT, **options: object
 ) -> Report:
-    """Check every equation against an independent computation; with a run, inside its network too.
+    """Check every equation against an independent computation; with `run`, also inside its network.
 
     With `out`, the figures are written to a new folder.
 
@@ -49,7 +49,7 @@ def theory_flow(
     progress: Progress = SILENT,
     **options: object,
 ) -> FreshFlow | RunFlow:
-    """Measure the gradient at every layer: of new plain and residual networks, or of a trained one.
+    """Measure the gradient at every layer, of new plain and residual networks or of a trained network.
 
     With `out`, the figures are written to a new folder.
 
@@ -83,9 +83,9 @@ def theory_depth(
     progress: Progress = SILENT,
     **options: object,
 ) -> list[Outcome]:
-    """Train plain and residual networks of several depths alike, and compare their training errors.
+    """Train plain and residual networks of several depths in the same way, and compare their training errors.
 
-    Called again with the same options, it resumes what was interrupted.
+    An interrupted experiment is resumed by a call with the same options.
 
     Example:
         outcomes = residerm.theory_depth(archive, depths=(8,), seeds=(0,), epochs=1)

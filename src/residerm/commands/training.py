@@ -1,4 +1,4 @@
-"""The commands that train, and that list networks and runs, as functions."""
+"""The commands that train, and those that list networks and runs, as functions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def demo(out: str | Path = "demo", *, progress: Progress = SILENT) -> Findings:
-    """Run the whole pipeline on the synthetic archive, in a new folder; takes a minute or two.
+    """Run the whole pipeline on the synthetic archive, in a new folder. Takes a minute or two.
 
     Example:
         findings = residerm.demo("demo")
@@ -37,7 +37,7 @@ def demo(out: str | Path = "demo", *, progress: Progress = SILENT) -> Findings:
 def list_models(
     pattern: str | None = None, *, size: int = 64, classes: int = 7, progress: Progress = SILENT
 ) -> list[ListedModel]:
-    """List residerm's own networks, or search these and timm's, with their parameters and multiply-adds.
+    """List residerm's own networks, or search these and timm's by `pattern`, with their parameters and multiply-adds.
 
     Example:
         for network in residerm.list_models("resnet20", size=64):
@@ -58,7 +58,9 @@ def train(
     progress: Progress = SILENT,
     **options: object,
 ) -> Run:
-    """Train a model on an archive, in a new run folder. Options go before those of a file, and a file before a preset.
+    """Train a model on an archive, in a new run folder.
+
+    `options` override those in the file `config`, which override those of `preset`.
 
     Example:
         run = residerm.train(archive, model="resnet20", size=32, epochs=1, batch_size=32)
@@ -69,7 +71,7 @@ def train(
 
     if isinstance(data, Experiment):
         if options or preset or config:
-            raise UsageError("train: an Experiment holds every option; give none beside it")
+            raise UsageError("train: an Experiment holds all options already; give no others with it")
         return session.train(data, Path(runs), progress)
     return session.train(make_experiment(data, options, preset=preset, config=config), Path(runs), progress)
 
@@ -81,12 +83,12 @@ def make_experiment(
     preset: str | None = None,
     config: str | Path | None = None,
 ) -> Experiment:
-    """The experiment of options, a file and a preset."""
+    """The experiment that results from options, a file and a preset."""
     known: dict[str, object] = {}
     if preset:
         if preset not in PRESETS:
             raise UsageError(
-                f"`preset={preset}`: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
+                f"`preset={preset}` does not exist; known: {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
             )
         known |= PRESETS[preset]
     if config:
@@ -97,7 +99,7 @@ def make_experiment(
     if data is not None:
         known["path"] = data
     if known.get("path") is None:
-        raise UsageError("PATH is missing: which archive is to be trained on?")
+        raise UsageError("PATH is missing: give the archive to train on")
     return Experiment.from_flat(known, f"`config={config}`" if config else "train")
 
 
@@ -108,7 +110,7 @@ def resume(
     max_minutes: float | None = None,
     progress: Progress = SILENT,
 ) -> Run:
-    """Resume a run from its last checkpoint; with new limits, train a finished one further.
+    """Resume a run from its last checkpoint; with a new limit, continue a finished one.
 
     Example:
         run = residerm.resume(run, epochs=2)
@@ -129,9 +131,9 @@ def train_folds(
     progress: Progress = SILENT,
     **options: object,
 ) -> CrossValidation:
-    """Train on every fold, score each test part, and pool what was predicted out of fold: `train --fold all`.
+    """Train on every fold, score each test part, and pool the out-of-fold predictions: `train --fold all`.
 
-    Called again with the same options, it keeps the runs that are finished and resumes the others.
+    A call with the same options keeps the finished runs and resumes the others.
 
     Example:
         study = residerm.train_folds(archive, folds=2, model="resnet20", size=32, epochs=1, batch_size=32)
@@ -153,7 +155,7 @@ def train_members(
     progress: Progress = SILENT,
     **options: object,
 ) -> Joined:
-    """Train several networks that differ in their seed, and join them into one model: `train --members`.
+    """Train several networks that differ only in their seed, and join them into one model: `train --members`.
 
     Example:
         joined = residerm.train_members(archive, members=2, model="resnet20", size=32, epochs=1, batch_size=32)
@@ -170,7 +172,7 @@ def train_members(
 
 
 def list_runs(folder: str | Path = "runs", *, sort: Sort = "started") -> list[RunLine]:
-    """List the runs in a folder: task, split, how each ended, and its scores.
+    """List the runs in a folder, with the task, split, outcome and scores of each.
 
     Example:
         for line in residerm.list_runs(sort="test"):

@@ -1,7 +1,7 @@
 """The one definition of every option: its name, type, default, limits and help.
 
-From these frozen models come the flags of the command line, their help, the YAML file and the refusal of unknown
-keys. Nothing here touches a disk: validating a configuration has no side effects.
+The flags of the command line, their help, the YAML file and the check for unknown keys are derived from these frozen
+models. Nothing here accesses the disk: validating a configuration has no side effects.
 """
 
 from residerm.config.base import Options

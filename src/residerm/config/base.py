@@ -1,4 +1,4 @@
-"""What every group of options is: immutable, and a key that it does not know is an error."""
+"""The base class of all groups of options."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Seed = Annotated[int, Field(ge=0, lt=2**32)]  # what every generator of random numbers takes
+Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that every random number generator accepts
 
 
 class Options(BaseModel):
-    """A group of options: immutable, and a key that it does not know is an error."""
+    """A group of options: immutable; unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")

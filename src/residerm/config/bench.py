@@ -1,4 +1,4 @@
-"""Options of `residerm bench`: of training, of inference in each runtime, and of the service."""
+"""Options of `residerm bench`, for training, for inference in each runtime, and for the service."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class BenchOptions(Options):
-    """How long training is measured, and against what."""
+    """How long the speed of training is measured, and what it is compared with."""
 
-    rounds: int = Field(5, ge=1, description="Rounds in which each is measured once; their medians are shown.")
-    steps: int = Field(20, ge=1, description="Training steps in a measurement.")
-    minutes: float | None = Field(None, gt=0, description="Start no further round after this many minutes.")
+    rounds: int = Field(5, ge=1, description="Number of rounds; each measures everything once. Medians are shown.")
+    steps: int = Field(20, ge=1, description="Training steps per measurement.")
+    minutes: float | None = Field(None, gt=0, description="Start no new round after this many minutes.")
     plain: bool = Field(
-        True, description="Measure a plain loop too; it unpacks the training images into a temporary folder."
+        True,
+        description="Also measure a plain training loop, for which the training images are unpacked to a temporary "
+        "folder.",
     )
     startup: bool = Field(
-        True, description="Measure the start and the private memory of a run of one epoch, in its own process."
+        True, description="Also measure the start-up time and memory of a run of one epoch, in a process of its own."
     )
 
 
@@ -31,12 +33,12 @@ class InferenceBenchOptions(Options):
     sizes: tuple[Count, ...] = Field(
         (64, 128, 224), min_length=1, description="With a name of a network: sides of the images, in pixels."
     )
-    batches: tuple[Count, ...] = Field((1, 32), min_length=1, description="Numbers of images in a batch.")
-    threads: int | None = Field(None, ge=1, description="Threads of every runtime. Default: one for each core.")
+    batches: tuple[Count, ...] = Field((1, 32), min_length=1, description="Batch sizes.")
+    threads: int | None = Field(None, ge=1, description="Number of threads of each runtime. Default: one per core.")
 
 
 class ServiceBenchOptions(Options):
     """How long the service is measured under load."""
 
-    seconds: int = Field(120, ge=1, description="Seconds of overload.")
+    seconds: int = Field(120, ge=1, description="Duration of the overload, in seconds.")
     requests: int = Field(100_000, ge=1, description="Number of malformed requests.")

@@ -1,4 +1,4 @@
-"""Options of `residerm calibrate`: on which images, and at which levels."""
+"""Options of `residerm calibrate`: the images, and the levels."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from residerm.config.neighbours import NeighbourOptions
 
 
 class CalibrateOptions(NeighbourOptions):
-    """On what a trained model's calibration and thresholds are fitted again."""
+    """The images to which a trained model's calibration and thresholds are fitted again, and the levels."""
 
-    data: Path = Field(description="Archive of labelled images from where the model is to be used.")
-    layout: str | None = Field(None, description="Name of the archive's layout, where it is not recognised by itself.")
-    on_bad_image: OnBadImage = Field("error", description="Stop at an unreadable image, or leave it out and say so.")
+    data: Path = Field(description="Archive of labelled images from the site where the model is to be used.")
+    layout: str | None = Field(None, description="Layout of the archive, if it is not recognised automatically.")
+    on_bad_image: OnBadImage = Field("error", description="Stop at an unreadable image, or skip it with a note.")
     coverage: float | None = Field(
-        None, gt=0, lt=1, description="Share of lesions whose set is to contain the true class. Default: as before."
+        None,
+        gt=0,
+        lt=1,
+        description="Fraction of lesions whose prediction set is to contain the true class. Default: unchanged.",
     )
     error_rate: float | None = Field(
-        None, gt=0, lt=1, description="Highest share of errors among the lesions answered. Default: as before."
+        None, gt=0, lt=1, description="Highest error rate among the lesions that are answered. Default: unchanged."
     )
     accepted: float | None = Field(
-        None, gt=0, lt=1, description="Share of these lesions that are not marked as outliers. Default: as before."
+        None, gt=0, lt=1, description="Fraction of these lesions that are not marked as outliers. Default: unchanged."
     )

@@ -1,4 +1,4 @@
-"""Options of learning from another model."""
+"""Options of knowledge distillation."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from residerm.config.base import Options
 
 
 class DistillationOptions(Options):
-    """From which model a network learns besides the labels, and how much."""
+    """The teacher that a network learns from besides the labels, and its weight in the loss."""
 
     teacher: Path | None = Field(
-        None, description="Learn from the probabilities of this run or bundle, too (knowledge distillation)."
+        None, description="Run or bundle whose probabilities the network learns from too (knowledge distillation)."
     )
     teacher_share: float = Field(
-        0.5, ge=0, le=1, description="Share of the teacher in the loss; the rest is the labels'."
+        0.5, ge=0, le=1, description="Weight of the teacher in the loss; the labels have the rest."
     )
     temperature: float = Field(
-        2.0, gt=0, description="Divide the logits of teacher and network by this before they are compared."
+        2.0, gt=0, description="Temperature by which the logits of teacher and network are divided in the loss."
     )

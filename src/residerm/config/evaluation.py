@@ -1,4 +1,4 @@
-"""Options of an evaluation: on which images, how they are viewed, and which class is named."""
+"""Options of an evaluation: the images, their views, and the decision rule."""
 
 from __future__ import annotations
 
@@ -16,48 +16,51 @@ Decision = Literal["probable", "balanced", "malignant"]
 
 
 class EvaluateOptions(Options):
-    """On what, and how, a trained model is scored."""
+    """The images on which a trained model is scored, and how."""
 
-    data: Path | None = Field(None, description="Another archive to score it on. Default: the run's own test part.")
+    data: Path | None = Field(None, description="Another archive to score on. Default: the test part of the run.")
     layout: str | None = Field(
-        None, description="With `data`: name of its layout, where it is not recognised by itself."
+        None, description="With `data`: layout of the archive, if it is not recognised automatically."
     )
     on_bad_image: OnBadImage = Field(
-        "error", description="With `data`: stop at an unreadable image, or leave it out and say so."
+        "error", description="With `data`: stop at an unreadable image, or skip it with a note."
     )
     task: Task | None = Field(
-        None, description="Classes to score in. Default: the model's own; with `data`, what both can tell apart."
+        None,
+        description="Classes to score. Default: those of the model; with `data`, the finest that both distinguish.",
     )
-    tta: bool = Field(False, description="Average the eight views of flips and quarter turns of each image.")
+    tta: bool = Field(False, description="Average over eight views of each image: flips and rotations by 90 degrees.")
     prior: bool = Field(
-        False, description="Divide by the share that each class had in training, as if all were equally frequent."
+        False, description="Divide probabilities by the class frequencies in training, as if all were equally frequent."
     )
     decide: Decision = Field(
         "probable",
-        description="The class that is named: the most probable one, or, balanced, the one that is most probable "
-        "relative to its share in training, or, malignant, the most probable one on its side of a threshold.",
+        description="Which class is predicted. probable: the most probable one; balanced: the one with the highest "
+        "probability relative to its frequency in training; malignant: the most probable malignant or benign one, "
+        "depending on a threshold on the probability of malignancy.",
     )
     sensitivity: float = Field(
         0.95,
         gt=0,
         lt=1,
-        description="With `decide=malignant`: the share of malignant lesions to be called malignant; the threshold was "
-        "chosen on the validation part.",
+        description="With `decide=malignant`: fraction of malignant lesions to be called malignant, for which the "
+        "threshold is chosen on the validation part.",
     )
     outliers: tuple[Path, ...] = Field(
-        (), description="Folder, zip or archive of images from other sources, on which the outlier scores are tested."
+        (), description="Folder, zip or archive of images from other sources, to test the outlier scores on."
     )
-    against: Path | None = Field(None, description="Another run, to be compared with on the same images.")
-    precision: Precision = Field("auto", description="auto: bf16 where the hardware computes it, else float32.")
+    against: Path | None = Field(None, description="Another run to compare with on the same images.")
+    precision: Precision = Field("auto", description="auto: bf16 if the hardware supports it, else float32.")
     explain: bool = Field(
         False,
-        description="Score the model's explanations too (sanity, deletion and insertion, lesion masks); takes minutes.",
+        description="Also score the model's explanations (sanity, deletion and insertion, lesion masks); takes "
+        "minutes.",
     )
     explain_method: Method | None = Field(None, description="With `explain`: the method. Default: as in `explain`.")
-    explain_stage: str | None = Field(None, description="With `explain`: the stage whose maps are read.")
+    explain_stage: str | None = Field(None, description="With `explain`: the module whose feature maps are used.")
     without: Literal["lesion", "background"] | None = Field(
         None,
-        description="Paint over the lesion with the skin around it, or everything but the lesion, by its mask: what is "
-        "left of the scores then does not come from what is painted over.",
+        description="Use the lesion masks to paint over the lesion with the skin around it, or over everything else; "
+        "the scores that remain do not depend on what is painted over.",
     )
-    overwrite: bool = Field(False, description="Score again, and replace the same evaluation.")
+    overwrite: bool = Field(False, description="Score again, and replace an existing evaluation.")

@@ -1,4 +1,4 @@
-"""Everything that a training depends on, in one document: flat in YAML, with the names of the options."""
+"""All options of a training in one document; flat in YAML, with the names of the options as keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLASS_WEIGHT_POWER = 0.5
 
 
 class Experiment(Options):
-    """Everything that a training depends on; flat in its YAML file, with the names of the flags."""
+    """All options of a training; flat in its YAML file, with the names of the options as keys."""
 
     path: Path
     archive: ArchiveOptions = ArchiveOptions()
@@ -36,7 +36,7 @@ class Experiment(Options):
     neighbours: NeighbourOptions = NeighbourOptions()
 
     def in_effect(self) -> Experiment:
-        """The experiment with the options that depend on others filled in."""
+        """The experiment with the defaults that depend on other options filled in."""
         if self.training.class_weight_power is not None:
             return self
         otherwise = self.sample.sampling != "none" or self.training.logit_adjustment > 0
@@ -48,15 +48,15 @@ class Experiment(Options):
     def _refuse_contradictions(self) -> Experiment:
         self.training.refuse_contradictions()
         if self.distillation.teacher and self.training.mixup:
-            raise UsageError("`teacher` and `mixup`: the teacher has seen no mixed images; give one of them")
+            raise UsageError("`teacher` and `mixup` cannot be combined: the teacher was not trained on mixed images")
         smallest, size = self.training.grow_from, self.pixels.size
         if smallest is not None and smallest >= size:
-            raise UsageError(f"`grow_from={smallest}`: images of `size={size}` cannot grow from there; give less")
+            raise UsageError(f"`grow_from={smallest}` must be smaller than `size={size}`")
         return self
 
     @property
     def cautions(self) -> list[str]:
-        """What in the options works against itself."""
+        """A warning for each set of options that counteract each other."""
         corrections = {
             "`sampling`": self.sample.sampling != "none",
             "`class_weight_power`": bool(self.training.class_weight_power),
@@ -65,10 +65,10 @@ class Experiment(Options):
         used = [name for name, is_used in corrections.items() if is_used]
         if len(used) < 2:
             return []
-        return [f"{' and '.join(used)} both correct the imbalance of the classes: together they overcorrect it"]
+        return [f"{' and '.join(used)} each correct the class imbalance: together they overcorrect it"]
 
     def flat(self, *, given_only: bool = False) -> dict[str, object]:
-        """Every option by its name; or those alone that were given, not left at their defaults."""
+        """All options by name; with `given_only`, only those that were set explicitly."""
         options: dict[str, object] = {"path": str(self.path)}
         for _, group in self:
             if isinstance(group, Options):
@@ -77,7 +77,7 @@ class Experiment(Options):
 
     @classmethod
     def from_flat(cls, options: dict[str, object], source: str) -> Experiment:
-        """The experiment of flat options; a key that no option has is refused with the nearest names."""
+        """Create an experiment from flat options; an unknown key is an error that suggests the nearest names."""
         options = dict(options)
         path = options.pop("path", None)
         given = Given(options, source)

@@ -1,4 +1,4 @@
-"""Options of an explanation: which class, by which method, read at which stage."""
+"""Options of an explanation: the method, the stage, and the classes."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class ExplainOptions(Options):
     method: Method | None = Field(
         None,
         description="cam: class activation map, exact, without torch; gradcam, hirescam, layercam: from the gradient "
-        "at a stage; occlusion: what is lost when a window is covered; integrated: integrated gradients. "
-        "Default: the one that scored best for such a model (docs/explain.md).",
+        "at a stage; occlusion: the change when a window is covered; integrated: integrated gradients. "
+        "Default: the one that scored best for this type of model (docs/explain.md).",
     )
     stage: str | None = Field(
-        None, description="With gradcam, hirescam, layercam: the module whose maps are read. Default: the last maps."
+        None, description="With gradcam, hirescam, layercam: the module whose feature maps are used. Default: the last."
     )
     compare: tuple[str, str] | None = Field(
-        None, description="Two classes: show why the first and not the second, in place of one class."
+        None, description="Two classes: show the evidence for the first against the second, instead of for one class."
     )
     neighbours: int = Field(
-        0, ge=0, le=24, description="Show this many training images whose features are nearest, with their classes."
+        0, ge=0, le=24, description="Show this many training images with the nearest features, and their classes."
     )

@@ -1,4 +1,4 @@
-"""Options by their names, as a call or a file gives them: each group takes its own, and what is left is refused.
+"""Flat options by name, as given in a call or a file: each group takes its own, and unknown ones are refused.
 
 given = Given({"size": 32, "batch_size": 16}, "train")
 pixels, training = given.take(PixelSpec), given.take(TrainOptions)
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from residerm.config.base import Options
 from residerm.errors import UsageError, nearest, shortened
 
-# Names that other libraries have for an option.
+# Names that other libraries use for an option.
 ALSO_CALLED = {
     "arch": "model", "batch": "batch_size", "bs": "batch_size", "crop": "aspect", "epoch": "epochs", "gpus": "devices",
     "image_size": "size", "img_size": "size", "learning_rate": "rate", "lr": "rate", "optim": "optimizer",
@@ -26,14 +26,14 @@ Group = TypeVar("Group", bound=Options)
 
 
 class Given:
-    """Flat options, of which groups take theirs."""
+    """Flat options, from which each group takes its own."""
 
     def __init__(self, options: Mapping[str, object], source: str) -> None:
-        """`source` stands before every message: what gave the options."""
+        """`source`, where the options were given, begins each error message."""
         self._left, self._source, self._known = dict(options), source, list[str]()
 
     def take(self, kind: type[Group]) -> Group:
-        """A group of the options that are its own; one that is not allowed is refused."""
+        """Take the options of one group and validate them."""
         self._known += kind.model_fields
         own = {name: self._left.pop(name) for name in kind.model_fields if name in self._left}
         try:
@@ -42,11 +42,11 @@ class Given:
             raise refused(error, self._source) from error
 
     def rest(self) -> dict[str, object]:
-        """The options that no group has taken."""
+        """Return the options that no group has taken."""
         return dict(self._left)
 
     def refuse_rest(self) -> None:
-        """Refuse an option that no group has taken, with the nearest names."""
+        """Raise `UsageError`, with the nearest names, if there are options that no group has taken."""
         for unknown in self._left:
             raise UsageError(
                 f"{self._source}: there is no option {shortened(unknown)}.{suggestion(str(unknown), self._known)}"
@@ -54,13 +54,13 @@ class Given:
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """' Did you mean …?' for a name that no option has: what it is called here, or the nearest names."""
+    """' Did you mean …?' for an unknown option: its name in residerm, or the nearest names."""
     other = ALSO_CALLED.get(name.replace("-", "_"))
     return f" Did you mean {other}?" if other in set(known) else nearest(name, known)
 
 
 def refused(error: ValidationError, source: str) -> UsageError:
-    """What is wrong with the first option that is."""
+    """The first of pydantic's errors as a `UsageError`."""
     wrong = error.errors()[0]
     option, complaint = wrong["loc"][-1], wrong["msg"][0].lower() + wrong["msg"][1:]
     return UsageError(f"{source}: {option} is {shortened(wrong['input'])}: {complaint}")

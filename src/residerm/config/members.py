@@ -1,4 +1,4 @@
-"""Options of training several networks that are joined into one model."""
+"""Options for training several networks that are joined into one model."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Join = Literal["ensemble", "soup"]
 
 
 class MemberOptions(Options):
-    """How many networks are trained, and how they become one model."""
+    """How many networks are trained, and how they are joined."""
 
     members: int = Field(
         1,
         ge=1,
         le=100,
-        description="Train this many networks, with seeds from `seed` on, and join them into one model.",
+        description="Train this many networks, with the seeds `seed`, `seed` + 1, …, and join them into one model.",
     )
     join: Join = Field(
         "ensemble",
-        description="With members: ensemble averages their probabilities; soup averages the weights of those that "
-        "improve the validation score, and needs weights that all start from.",
+        description="With `members`: ensemble averages their probabilities; soup averages the weights of those that "
+        "improve the validation score, and requires that all start from the same weights.",
     )

@@ -1,4 +1,4 @@
-"""Options of the training images that a model's bundle keeps, for `explain --neighbours`."""
+"""Options of the training images that a bundle stores for `explain --neighbours`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from residerm.config.base import Options
 
 
 class NeighbourOptions(Options):
-    """What the bundle keeps of training images, beside their features, classes and ids."""
+    """What a bundle stores of training images besides their features, classes and ids."""
 
     keep_thumbnails: bool = Field(
         False,
-        description="Keep small pictures of training images in the bundle, so that `neighbours` of explain can show "
-        "them; where the licence of the images allows copies. Default: their ids alone.",
+        description="Store thumbnails of training images in the bundle for `explain` with `neighbours`, if the licence "
+        "of the images permits copies. Default: only their ids.",
     )

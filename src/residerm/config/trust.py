@@ -1,4 +1,4 @@
-"""Options of trust: at which levels a model's prediction sets, abstention and outlier marks are fitted."""
+"""Options of trust: the levels of prediction sets, abstention and outlier detection."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ OutlierScore = Literal["mahalanobis", "nearest", "energy"]
 
 
 class TrustOptions(Options):
-    """The levels at which calibration, prediction sets, abstention and outlier marks are fitted on validation."""
+    """The levels at which prediction sets, abstention and outlier detection are fitted on the validation part."""
 
     coverage: float = Field(
-        0.9, gt=0, lt=1, description="Share of new lesions whose true class the prediction set is to contain."
+        0.9, gt=0, lt=1, description="Fraction of new lesions whose prediction set is to contain the true class."
     )
-    error_rate: float = Field(
-        0.1, gt=0, lt=1, description="Highest share of errors among the lesions that the model does answer."
-    )
+    error_rate: float = Field(0.1, gt=0, lt=1, description="Highest error rate among the lesions that are answered.")
     outlier_score: OutlierScore = Field(
         "mahalanobis",
-        description="How unlike the training images an image is: mahalanobis, the distance to the nearest class in "
-        "feature space; nearest, the distance to the nearest training images; energy, from the logits alone.",
+        description="How the difference from the training images is measured. mahalanobis: distance to the nearest "
+        "class in feature space; nearest: distance to the nearest training images; energy: from the logits only.",
     )
     accepted: float = Field(
-        0.95, gt=0, lt=1, description="Share of the validation lesions that are not marked as outliers."
+        0.95, gt=0, lt=1, description="Fraction of the validation lesions that are not marked as outliers."
     )

@@ -1,4 +1,4 @@
-"""`residerm data`: the verbs that work on archives."""
+"""`residerm data`: the commands that work on archives."""
 
 from __future__ import annotations
 

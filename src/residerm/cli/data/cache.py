@@ -1,4 +1,4 @@
-"""`residerm data cache`: the decoded images on this machine, and how to remove them."""
+"""`residerm data cache`: list or remove the caches of decoded images."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from residerm.cli.options import Json
 def cache_(
     name: str | None = None,
     *,
-    clear: Annotated[bool, Parameter(help="Remove them: the one that is named, or all.")] = False,
+    clear: Annotated[bool, Parameter(help="Remove the caches: those of this name, or all.")] = False,
     json: Json = False,
 ) -> None:
-    """List the caches of decoded images, or clear them; what is cleared is decoded again when it is needed.
+    """List or clear the caches of decoded images; cleared images are decoded again when they are needed.
 
     Example: residerm data cache --clear
 
@@ -38,6 +38,6 @@ def cache_(
     elif caches:
         rows = [(one.name[:12], one.images, f"{one.size} px", decimal(one.bytes), one.used) for one in caches]
         show_table(str(caches[0].folder.parent), ("cache", "images", "size", "on disk", "last used"), rows)
-        out.print(f"{decimal(sum(cache.bytes for cache in caches))} in all; residerm data cache --clear removes them")
+        out.print(f"{decimal(sum(cache.bytes for cache in caches))} in total; residerm data cache --clear removes them")
     else:
         out.print("no caches")

@@ -1,4 +1,4 @@
-"""`residerm data check`: everything that is wrong with an archive."""
+"""`residerm data check`: find the defects of an archive."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def check_(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> int:
-    """Check an archive for missing, damaged and odd files and for duplicates; exit code 1 if there are errors.
+    """Check an archive for missing, damaged and unusual files and for duplicates; exit code 1 if there are errors.
 
-    Finds images and masks that are missing, damaged or odd, rows that do not fit, and the same image under two ids,
-    exactly or nearly (re-encoded, scaled, turned, cropped), and whether a split would put it in two parts. Errors are
-    certain and invalidate a result, warnings should be looked at, notes are normal.
+    Finds images and masks that are missing, damaged or unusual, inconsistent rows, and images that appear under two
+    ids, exactly or nearly (re-encoded, scaled, rotated, cropped), and whether a split would put them in two parts.
+    Errors are certain and invalidate results, warnings should be inspected, notes are normal.
 
     Example: residerm data check HAM10000 --out findings.csv
 
     Parameters
     ----------
     layout
-        Name of the layout, where it is not recognised by itself.
+        Layout of the archive, if it is not recognised automatically.
     out_
-        New CSV file for all findings, a row each.
+        New CSV file for all findings, one per row.
     """
     from residerm.data.archives import open_archive
     from residerm.data.inspect.check import check, write_findings
 
-    with new_file(out_) if out_ else nullcontext() as partial:  # an existing file is refused before the work
+    with new_file(out_) if out_ else nullcontext() as partial:  # so that an existing file is refused at the start
         with progress() as shown:
             report = check(open_archive(path, layout=layout), split, shown)
         if partial:
@@ -60,7 +60,7 @@ def check_(
 
 
 def _show(report: Report) -> None:
-    """A summary for people: what is wrong, the copies, and which of them to look at."""
+    """Print the findings by kind, the copies, and the pairs to inspect."""
     out.print(f"{report.archive}: {report.images:,} images, {report.masks:,} masks")
     kinds = report.kinds()
     if kinds:
@@ -69,13 +69,13 @@ def _show(report: Report) -> None:
     copies = report.copies()
     if copies:
         counted = [(f"{kind}, {_across(same, report)}", *counts) for (kind, same), counts in copies.items()]
-        show_table("The same image under two ids", ("", "pairs", "labels differ", "on two sides"), counted)
+        show_table("The same image under two ids", ("", "pairs", "labels differ", "in two parts"), counted)
     suspects = [found for found in report.findings if found.other_id and found.severity != "note"]
     if suspects:
         shown = suspects[:_MOST_PAIRS]
         rest = f" (the first {len(shown)} of {len(suspects):,})" if len(suspects) > len(shown) else ""
         columns = ("image", "other", "distance", "labels", "parts")
-        show_table(f"Pairs to look at{rest}", columns, [_pair(found) for found in shown])
+        show_table(f"Pairs to inspect{rest}", columns, [_pair(found) for found in shown])
     for note in report.notes:
         out.print(f"Note: {note}")
     out.print(report.split)

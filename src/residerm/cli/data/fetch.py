@@ -1,4 +1,4 @@
-"""`residerm data fetch`: download a public archive, show how far it is, and say how to cite it."""
+"""`residerm data fetch`: download a public archive, show the progress, and say how to cite it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")] = None) -> int:
     """Download a public archive; an interrupted download is resumed.
 
-    `residerm data list` shows what there is. Whatever ends a download, the same command resumes it; what is
-    complete is checked, not downloaded again.
+    `residerm data list` shows the archives. An interrupted download is resumed by the same command; complete files
+    are checked, not downloaded again.
 
     Example: residerm data fetch ham10000 --out HAM10000
 
@@ -42,7 +42,7 @@ def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")
     name
         Name of the archive, such as ham10000, isic2019 or dermamnist_64.
     out_
-        Folder for its files. Default: a folder of the archive's name.
+        Folder for its files. Default: a folder with the name of the archive.
     """
     from residerm.data.download.catalogue import find
     from residerm.data.download.fetch import fetch
@@ -54,7 +54,7 @@ def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")
             fetch(archive, folder, shown)
     except KeyboardInterrupt:
         again = shlex.join(["residerm", "data", "fetch", archive.name, "--out", str(folder)])
-        remarks.print(f"residerm: stopped; what has arrived is kept in {folder}. To go on: {again}")
+        remarks.print(f"residerm: stopped; what was downloaded is kept in {folder}. To resume: {again}")
         return 130
     _say_what_next(archive, folder)
     return 0
@@ -70,7 +70,7 @@ def _say_what_next(archive: PublicArchive, folder: Path) -> None:
 
 
 class _Bars(Progress):
-    """On a terminal: a bar for the file at hand, below a line for each that is complete."""
+    """On a terminal: a progress bar for the current file, below one line for each complete file."""
 
     def __init__(self) -> None:
         self._bars = Bars(
@@ -99,7 +99,7 @@ class _Bars(Progress):
 
     @override
     def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
-        """Move the bar, or draw one in place of the last stage's."""
+        """Update the bar, or replace it when a new stage begins."""
         if stage != self._stage:
             if self._stage:
                 self._bars.remove_task(self._bar)
@@ -116,22 +116,22 @@ class _Lines(Progress):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Nothing is left open."""
+        """Nothing to close."""
 
     @override
     def remark(self, text: str) -> None:
-        """Print it."""
+        """Print a line."""
         print(text, file=sys.stderr, flush=True)
 
     @override
     def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
-        """Say that a file comes, and how far it is, now and then."""
+        """Print a line when a file begins, and one with the progress every ten seconds."""
         now, of_total = time.monotonic(), f" of {decimal(total)}" if total else ""
         if stage != self._stage:
             self._stage, self._first, self._began, self._last = stage, done, now, now
             if stage.startswith("fetching"):
                 size = f", {decimal(total)}" if total else ""
-                self.remark(f"{stage}{size}{f', from {decimal(done)} on' if done else ''}")
+                self.remark(f"{stage}{size}{f', resumed at {decimal(done)}' if done else ''}")
         elif now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
             speed = decimal(round(max(done - self._first, 0) / (now - self._began)))

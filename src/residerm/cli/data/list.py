@@ -1,4 +1,4 @@
-"""`residerm data list`: the public archives that can be fetched."""
+"""`residerm data list`: the public archives that can be downloaded."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def list_(*, json: Json = False) -> None:
     show_table("Archives that can be downloaded", ("name", "images", "size", "licence", "classes"), rows)
     layouts = {archive.layout.name: archive.layout for archive in archives}
     show_table("Citations", ("name", "papers"), [(name, layout.citation) for name, layout in layouts.items()])
-    out.print("Sizes are rounded; where none is published, fetch asks the server first.")
+    out.print("Sizes are rounded; where none is published, fetch asks the server.")
     out.print("To download one: residerm data fetch NAME --out FOLDER")
 
 

@@ -1,4 +1,4 @@
-"""`residerm data preview`: what training sees."""
+"""`residerm data preview`: draw images as training sees them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def preview_(
     Parameters
     ----------
     out
-        The figure to write; a file that is there already is not overwritten.
+        The figure to write; an existing file is not overwritten.
     images
-        How many images.
+        Number of images.
     seed
-        Seed of the choice and of the augmentation.
+        Seed of the selection and of the augmentation.
     """
     from residerm.data.archives import open_for
     from residerm.data.loading.preview import draw_preview

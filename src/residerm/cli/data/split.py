@@ -1,4 +1,4 @@
-"""`residerm data split`: an archive in training, validation and test parts."""
+"""`residerm data split`: split an archive into training, validation and test parts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def split_(
     Parameters
     ----------
     out_
-        New folder for splits.csv and its proof, splits.json.
+        New folder for splits.csv, and for splits.json, which describes it.
     """
     from residerm.data.archives import open_for
     from residerm.data.split import divide, write_split

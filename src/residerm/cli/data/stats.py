@@ -1,4 +1,4 @@
-"""`residerm data stats`: an archive in numbers."""
+"""`residerm data stats`: count the images and lesions of an archive."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def stats_(
     Parameters
     ----------
     out_
-        New folder for the figure classes.png and the tables as CSV.
+        New folder for the figure, classes.png, and the tables as CSV.
     """
     from residerm.data.archives import open_for
     from residerm.data.inspect.stats import describe, write_statistics

@@ -1,4 +1,4 @@
-"""`residerm data synth`: the embedded archive, drawn."""
+"""`residerm data synth`: draw the synthetic archive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from residerm.config import SyntheticOptions
 
 
 def synth_(out: Path, *, options: Annotated[SyntheticOptions, Parameter(name="*")] = SyntheticOptions()) -> None:
-    """Draw the embedded synthetic archive: seven classes of lesions, with masks, in HAM10000's own layout.
+    """Draw the synthetic archive: seven classes of lesions, with masks, in the layout of HAM10000.
 
     Example: residerm data synth archive --images 500
 

@@ -1,4 +1,4 @@
-"""`residerm theory`: the verbs that show why residual networks train."""
+"""`residerm theory`: the commands that show why residual networks can be trained."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`residerm theory check`: every equation compared with an independent computation."""
+"""`residerm theory check`: compare every equation with an independent computation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_(
     Parameters
     ----------
     run
-        Run folder of a residual network: its blocks are checked too, on images that it was trained on.
+        Run folder of a residual network, whose blocks are also checked, on images that it was trained on.
     out_
         New folder for the figures.
     """
@@ -52,7 +52,7 @@ def check_(
 
 def _show(report: Report) -> None:
     _show_equations(report)
-    out.print("Misprinted, or claimed too strongly:")
+    out.print("Misprints and overstatements:")
     for one in report.findings:
         if one.correction:
             printed = f" (as printed, the error is {one.printed:.2g})" if one.printed is not None else ""
@@ -65,12 +65,12 @@ def _show(report: Report) -> None:
     for inside in report.inside:
         out.print(f"- {inside.name}: " + ", ".join(f"{name} {size:.2f}" for name, size in inside.quantiles.items()))
     failed = [one.equation for one in report.findings if not one.holds]
-    text = f"{len(failed)} do not hold: {'; '.join(failed)}" if failed else "All hold, as corrected."
+    text = f"{len(failed)} do not hold: {'; '.join(failed)}" if failed else "All equations hold, with the corrections."
     out.print(f"\n{text}")
 
 
 def _show_equations(report: Report) -> None:
-    """A table in which both long columns may wrap."""
+    """Print the table of equations, in which both long columns may wrap."""
     table = Table(
         title="Equations and an independent computation, in float64",
         title_justify="left",

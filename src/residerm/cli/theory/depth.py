@@ -24,10 +24,10 @@ def depth_(
     options: Annotated[DepthOptions, Parameter(name="*", consume_multiple=True)] = DepthOptions(),
     json: Json = False,
 ) -> None:
-    """Train plain and residual networks of several depths alike, and compare their training errors.
+    """Train plain and residual networks of several depths in the same way, and compare their training errors.
 
-    The same command resumes it where it stopped. The small preset takes under 5 minutes on two idle cores; the full
-    one, with HAM10000, under 90.
+    An interrupted experiment is resumed by the same command. The small preset takes under 5 minutes on two idle
+    cores; the full one, with HAM10000, under 90.
 
     Example: residerm theory depth HAM10000 --preset full --out degradation
 
@@ -36,7 +36,7 @@ def depth_(
     path
         The archive, at 32 px. Default: the synthetic archive, drawn into the folder.
     out_
-        Folder for the runs, the results and the figures; an unfinished one is continued.
+        Folder for the runs, the results and the figures; an unfinished experiment is resumed.
     preset
         small: 20 and 56 layers, narrow, two seeds; full: as published, three seeds.
     """
@@ -53,14 +53,14 @@ def depth_(
 
 
 def _run(plan: Plan, folder: Path) -> list[Outcome]:
-    """The outcomes, with progress on the terminal."""
+    """Run the experiment with progress on the terminal."""
     from residerm.theory.depth import run_depth
 
     with progress() as shown:
         try:
             return run_depth(plan, folder, shown)
         except KeyboardInterrupt:
-            remarks.print("the same command resumes where this stopped")
+            remarks.print("stopped; the same command resumes it")
             raise
 
 
@@ -78,6 +78,6 @@ def _show(outcomes: list[Outcome]) -> None:
     columns = ("network", "layers", "parameters", "seeds", "training error", "validation error", "minutes")
     show_table("Errors of the last weights: mean over the seeds, and range", columns, lines)
     training, validation = outcomes[0].baselines
-    out.print(f"always naming the most common class: {training:.1%} in training, {validation:.1%} in validation")
+    out.print(f"always predicting the most common class: {training:.1%} in training, {validation:.1%} in validation")
     for sentence in of_depths(outcomes):
         out.print(f"- {with_flags(sentence)}")

@@ -24,14 +24,14 @@ def flow_(
     out_: Annotated[Path | None, Parameter(name="--out")] = None,
     json: Json = False,
 ) -> None:
-    """Measure the gradient at every layer: of new networks, plain and residual, or of a trained one.
+    """Measure the gradient at every layer, of new plain and residual networks or of a trained network.
 
     Example: residerm theory flow --out figures
 
     Parameters
     ----------
     run
-        Run folder: measure its network, on images that it was trained on.
+        Run folder: measure its network on images that it was trained on.
     data
         Archive for the new networks, at 32 px. Default: the synthetic archive.
     out_
@@ -62,7 +62,7 @@ def _show_run(found: RunFlow) -> None:
         (layer.name, power(layer.gradient), power(layer.relative), f"{layer.activation:.2g}")
         for layer in found.measured.layers
     ]
-    columns = ("layer, from the image on", "gradient", "relative to weights", "output")
+    columns = ("layer, from the input", "gradient", "relative to weights", "output")
     show_table(f"{found.model} on a batch of {found.images}, loss {found.measured.loss:.3g}", columns, lines)
     out.print(of_run(found))
 
@@ -76,7 +76,7 @@ def _show_fresh(found: FreshFlow) -> None:
          len(one.measured.starved))
         for one in found.courses
     ]  # fmt: skip
-    columns = ("network", "start", "layers", "first", "last", "receive nothing")
+    columns = ("network", "start", "layers", "first", "last", "without gradient")
     show_table(f"Gradients of the first and the last layer before any training, on {found.images}", columns, lines)
     for key in dict.fromkeys((one.kind, one.start) for one in found.courses):
         out.print(f"- {of_courses([one for one in found.courses if (one.kind, one.start) == key])}")
