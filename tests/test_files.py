@@ -123,7 +123,7 @@ def test_what_is_there_is_not_overwritten(tmp_path, write, there):
     before = tree(tmp_path)
     with pytest.raises(WriteError) as error:
         write(path)
-    said = "is already there and is not overwritten: choose another name, or remove it first"
+    said = "already exists and is not overwritten: choose another name, or remove it first"
     assert str(error.value) == f"{path} {said}"
     assert tree(tmp_path) == before
     assert path.is_symlink() == (there == "link that leads nowhere")
@@ -140,14 +140,14 @@ def test_a_file_does_not_take_the_place_of_an_empty_folder(tmp_path):
 @NEW
 def test_what_has_come_in_the_meantime_is_not_overwritten(tmp_path, new):
     path = tmp_path / "place"
-    with pytest.raises(WriteError, match="is already there and is not overwritten"):
+    with pytest.raises(WriteError, match="already exists and is not overwritten"):
         write_half(new, path, then=lambda: path.write_text("another's"))
     assert tree(tmp_path) == {"place": "another's"}
 
 
 def test_the_folder_that_the_user_stands_in_is_not_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(WriteError, match=r"^\. is already there"):
+    with pytest.raises(WriteError, match=r"^\. already exists"):
         write_folder(Path())
     assert tree(tmp_path) == {}
     write_folder(Path("new"))  # the shell's own folder is still the one it was

@@ -138,7 +138,7 @@ def _out_of_the_way(place: Path) -> Iterator[None]:
 
 def _require(allowed: Callable[[Path], bool], place: Path, path: Path) -> None:
     if not allowed(place):
-        raise WriteError(f"{path} is already there and is not overwritten: choose another name, or remove it first")
+        raise WriteError(f"{path} already exists and is not overwritten: choose another name, or remove it first")
 
 
 def _is_free(place: Path) -> bool:

@@ -47,7 +47,7 @@ def test_a_clean_archive_exits_with_0(clean: Path, capsys: pytest.CaptureFixture
     assert code == 0
     assert printed.splitlines()[0] == "HAM10000: 30 images, 30 masks"
     assert printed.splitlines()[-1] == "0 errors, 0 warnings, 0 notes"
-    assert "No lesion is on two sides (asserted)." in printed
+    assert "No lesion is in two parts (asserted)." in printed
 
 
 def test_errors_exit_with_1_and_are_named(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -125,7 +125,7 @@ def test_an_existing_csv_is_refused_before_the_work_and_left_as_it_is(
     path.write_text("mine")
     code, printed, remarks = outcome(capsys, tmp_path / "no archive at all", "--out", path)
     assert (code, printed, path.read_text()) == (1, "", "mine")
-    assert f"{path} is already there" in remarks
+    assert f"{path} already exists" in remarks
     assert [entry.name for entry in tmp_path.iterdir()] == ["findings.csv"]
 
 

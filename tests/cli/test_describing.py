@@ -88,7 +88,7 @@ def test_stats_writes_a_figure_and_tables_and_never_over_others(
     before = (folder / "by_class.csv").read_bytes()
     code, _, error = outcome(capsys, "stats", archive, "--out", folder)
     assert code == 1
-    assert "already there" in error
+    assert "already exists" in error
     assert (folder / "by_class.csv").read_bytes() == before
 
 
@@ -102,7 +102,7 @@ def test_split_prints_and_writes_its_proof(archive: Path, tmp_path: Path, capsys
     folder = tmp_path / "split"
     code, printed, _ = outcome(capsys, "split", archive, "--out", folder)
     assert code == 0
-    assert "No lesion is on two sides" in printed
+    assert "No lesion is in two parts" in printed
     written = (folder / "splits.csv").read_bytes()
     assert hashlib.sha256(written).hexdigest() in printed
     parts: dict[str, set[str]] = {}

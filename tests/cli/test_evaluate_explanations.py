@@ -62,7 +62,7 @@ def test_an_archive_without_masks_says_so(bare: Path, capsys: pytest.CaptureFixt
     before = sorted(path.name for path in (bare / "evaluations").iterdir())
     capsys.readouterr()
     assert cli.run(["evaluate", str(bare), "--without", "lesion"]) == 2
-    assert "no lesion mask that can be used" in capsys.readouterr().err
+    assert "no usable lesion mask" in capsys.readouterr().err
     assert sorted(path.name for path in (bare / "evaluations").iterdir()) == before
 
 
@@ -88,8 +88,8 @@ def test_what_is_left_without_the_lesion_and_without_the_background(run: Path) -
 
 def test_what_contradicts_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong, message in (
-        (["--explain", "--without", "lesion"], "leave out --without"),
-        (["--explain-method", "cam"], "give --explain too"),
+        (["--explain", "--without", "lesion"], "--explain and --without cannot be combined"),
+        (["--explain-method", "cam"], "have no effect without --explain"),
         (["--without", "skin"], "--without must be"),
     ):
         assert cli.run(["evaluate", str(run), *wrong]) == 2

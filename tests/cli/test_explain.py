@@ -164,7 +164,7 @@ def test_a_folder_that_is_taken_is_left_as_it_is(
     out.mkdir()
     (out / "mine.txt").write_text("mine")
     assert cli.run(["explain", str(model), str(images), "--out", str(out)]) == 1
-    assert "already there" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 
 

@@ -118,12 +118,12 @@ def test_a_licence_that_is_not_known_keeps_none(tmp_path: Path, capsys: pytest.C
 
 
 def test_pictures_come_from_the_training_images_of_a_run(run: Path, archive: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="is no run, so that its training images are not at hand"):
+    with pytest.raises(UsageError, match="is not a run, so its training images are not available"):
         residerm.calibrate(run / "bundle", archive, out=tmp_path / "out", keep_thumbnails=True)
     moved = Path(shutil.copytree(run, tmp_path / "moved"))
     config = (moved / "config.yaml").read_text().replace(str(archive), str(tmp_path / "gone"))
     (moved / "config.yaml").write_text(config)
-    with pytest.raises(UsageError, match="which is no longer there"):
+    with pytest.raises(UsageError, match="which no longer exists"):
         residerm.calibrate(moved, archive, out=tmp_path / "out", keep_thumbnails=True)
     assert not (tmp_path / "out").exists()
 

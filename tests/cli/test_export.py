@@ -40,7 +40,7 @@ def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys
     assert cli.run(["runs", str(run.parent), "--json"]) == 0
     assert "within" in json.loads(capsys.readouterr().out)[0]["exports"]["onnx-float32"]
     assert cli.run(["export", str(run), "--to", "onnx"]) == 1
-    assert "is already there and is not overwritten" in capsys.readouterr().err
+    assert "already exists and is not overwritten" in capsys.readouterr().err
 
 
 def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
         (["{run}", "{run}", "--to", "onnx"], "--out is missing"),
         (["{run}", "--to", "onnx", "--precision", "bf16"], "--precision bf16: ONNX Runtime does not"),
         (["{run}", "--precision", "int8", "--out", "{new}"], "a bundle in torch is float32"),
-        (["{run}/bundle", "--to", "onnx", "--out", "{new}"], "is no run, so that it has no images"),
+        (["{run}/bundle", "--to", "onnx", "--out", "{new}"], "is not a run, so it has no images"),
         (["{new}", "--to", "onnx", "--out", "{new}"], "holds no model"),
         (["{run}", "--to", "tflite"], "--to"),
     ],

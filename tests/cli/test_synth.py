@@ -44,7 +44,7 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path, capsys: pytest
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines() == [
-        f"residerm: {tmp_path} is already there and is not overwritten: choose another name, or remove it first"
+        f"residerm: {tmp_path} already exists and is not overwritten: choose another name, or remove it first"
     ]
 
 

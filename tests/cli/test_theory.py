@@ -136,21 +136,21 @@ def test_a_plain_network_has_no_shortcuts_to_look_into(
 
 
 def test_another_folder_is_no_run(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is no run, or damaged" in printed(capsys, "flow", str(archive), code=1)
+    assert "is not a run, or damaged" in printed(capsys, "flow", str(archive), code=1)
 
 
 def test_a_run_whose_archive_is_gone_says_so(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     moved = making.ham10000(tmp_path / "moved", lesions=105)
     run = trained(moved, tmp_path / "runs", "--model", "resnet-basic-1-1-1", "--width", "2")
     moved.rename(tmp_path / "elsewhere")
-    assert "which is no longer there" in printed(capsys, "flow", str(run), code=2)
+    assert "which no longer exists" in printed(capsys, "flow", str(run), code=2)
     assert archive.exists()
 
 
 def test_figures_are_never_written_over_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     arguments = ("flow", "--depths", "8", "--width", "2", "--steps", "0", "--out", str(tmp_path))
-    assert "already there" in printed(capsys, *arguments, code=1)
+    assert "already exists" in printed(capsys, *arguments, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 

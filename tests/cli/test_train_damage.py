@@ -113,7 +113,7 @@ def test_the_checkpoint_of_another_model(
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "is no run" in refused(tmp_path, capsys)
+    assert "is not a run" in refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(

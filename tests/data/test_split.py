@@ -116,7 +116,7 @@ def test_the_file_and_its_proof_are_written_and_read_again(records: Records, tmp
     assert sum(row["part"] == "test" for row in rows) == proof["parts"]["test"]["images"]
     again = divide(records, SplitOptions(split=str(folder / "splits.csv")))
     assert (again.parts == split.parts).all()
-    with pytest.raises(WriteError, match="already there"):
+    with pytest.raises(WriteError, match="already exists"):
         write_split(split, records, folder)
     assert (folder / "splits.csv").read_bytes() == written
 

@@ -294,7 +294,7 @@ def test_an_empty_folder_may_be_there_already(tmp_path: Path) -> None:
 
 def test_a_folder_with_something_in_it_is_refused_and_unharmed(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("dear")
-    with pytest.raises(WriteError, match=f"{tmp_path} is already there") as error:
+    with pytest.raises(WriteError, match=f"{tmp_path} already exists") as error:
         draw_archive(tmp_path, OPTIONS, Heard(lambda *_: pytest.fail("it drew")), processes=1)
     assert "\n" not in str(error.value)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("diary.txt", "dear")]

@@ -58,15 +58,15 @@ def test_report_and_card_show_it_with_its_limits(run: Path) -> None:
     page = " ".join((run / "report.html").read_text().split())
     card = " ".join((run / "MODEL_CARD.md").read_text().split())
     for text in (page, card):
-        assert "How far to rely on an answer" in text
+        assert "Calibration and uncertainty" in text
         assert "not for each patient" in text
-        assert "the calibration error would be about" in text
+        assert "the calibration error on this number of images" in text
         assert "are marked as unlike the training images" in text
     for limit in (
-        "nothing is promised",
+        "nothing is guaranteed",
         "can still show something",
-        "not by itself a bias",
-        "do not hold for a single patient",
+        "alone does not show a bias",
+        "not for a single patient",
     ):
         assert limit in page
     figures = {path.name for path in (evaluation.folder / "figures").iterdir()}
@@ -117,9 +117,9 @@ def test_an_empty_or_unreadable_folder_is_refused(
     (tmp_path / "broken" / "a.jpg").write_bytes(b"no image")
     before = sorted((run / "evaluations").iterdir()) if (run / "evaluations").exists() else []
     for name, text in {
-        "empty": "holds no images",
+        "empty": "contains no images",
         "broken": "none of its 1 images can be read",
-        "gone": "no such",
+        "gone": "does not exist",
     }.items():
         assert cli.run(["evaluate", str(run), "--outliers", str(tmp_path / name)]) == 2
         error = " ".join(capsys.readouterr().err.split())
@@ -133,7 +133,7 @@ def test_a_sensitivity_decides(run: Path) -> None:
     decision = scores.trust.decision
     assert decision.asked == 0.8
     assert decision.sensitivity.value == pytest.approx(scores.malignancy.scores["sensitivity"].value, abs=0.1)
-    with pytest.raises(UsageError, match="leave out `decide`"):
+    with pytest.raises(UsageError, match="`prior` and `decide` cannot be combined"):
         evaluate(run, EvaluateOptions(decide="malignant", prior=True))
 
 

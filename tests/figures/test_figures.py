@@ -77,7 +77,7 @@ def test_a_figure_is_saved_in_the_format_of_its_suffix_and_never_over_another(tm
     figure = figures.confusion(np.eye(2, dtype=int), ("a", "b"), shares=False)
     path = figures.save(figure, tmp_path / "figure.png")
     assert Image.open(path).format == "PNG"
-    with pytest.raises(WriteError, match="already there"):
+    with pytest.raises(WriteError, match="already exists"):
         figures.save(figure, path)
     with pytest.raises(UsageError, match=r"\.png"):
         figures.save(figure, tmp_path / "figure.gif")

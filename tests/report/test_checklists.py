@@ -14,6 +14,6 @@ def test_the_table_of_checklists_names_headings_that_cards_have() -> None:
     for heading in set(prompted):
         section = card.split(f"## {heading}\n")[1].split("\n## ")[0]
         assert "[TO FILL IN]" in section, heading
-    for heading in ("How far to rely on an answer", "What this does not promise"):
+    for heading in ("Calibration and uncertainty", "Limitations"):
         assert heading in trust
     assert len(re.findall(r"^\| +\d+ \|", table, re.MULTILINE)) >= 44

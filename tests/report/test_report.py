@@ -75,13 +75,13 @@ def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
         "resnet20 on HAM10000",
         "60 images of 30 lesions",
         "Balanced accuracy",
-        "No lesion is on two sides",
+        "No lesion is in two parts",
         "rows in the table",
         "melanocytic nevus",
-        "What is taken for what",
+        "<h2>Confusion</h2>",
         "By sex, age and site",
-        "The surest errors",
-        "Some right answers",
+        "The most confident errors",
+        "Some correct predictions",
         "residerm train 'my ham & eggs' --model resnet20",
         "residerm evaluate runs/20260101-120000-resnet20-ham10000-32px-s0",
         "CC BY-NC 4.0: non-commercial use only",
@@ -158,14 +158,14 @@ def test_a_damaged_file_is_named(run: Run, file: str, content: str, words: str) 
 def test_a_run_without_evaluations_says_so(run: Run) -> None:
     text = page_of(run).text
     assert "Not scored yet" in text
-    assert "No lesion is on two sides" in text
-    assert "What is taken for what" not in text
+    assert "No lesion is in two parts" in text
+    assert "<h2>Confusion</h2>" not in text
 
 
 def test_an_evaluation_that_was_broken_off_is_named(run: Run) -> None:
     reporting.evaluation(run)
     (run.folder / "evaluations" / "isic2016-all").mkdir()
-    assert "no scores.json in them (broken off?): isic2016-all" in page_of(run).text
+    assert "scores.json is missing (interrupted?): isic2016-all" in page_of(run).text
 
 
 def test_the_own_test_part_comes_before_variants_and_other_archives(run: Run) -> None:

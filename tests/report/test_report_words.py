@@ -60,17 +60,17 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(0.71, 0.9, "is above that."), (0.6, 0.8, "no gain over it is shown"), (0.5, 0.69, "is below that")],
+    [(0.71, 0.9, "is above that."), (0.6, 0.8, "no improvement is shown"), (0.5, 0.69, "is below that")],
 )
 def test_accuracy_is_set_against_the_majority_class(low: float, high: float, words: str) -> None:
     said = sentence("accuracy", reading({"mel": 30, "nv": 70}, accuracy=between(low, high)))
-    assert "Always answering nv, the most frequent one, would be right for 70.0 %" in said
+    assert "Always predicting nv, the most frequent class, would be correct for 70.0 %" in said
     assert words in said
 
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(0.4, 0.6, "the whole interval is above that"), (0.2, 0.4, "nothing better is shown"), (0.1, 0.2, "below that")],
+    [(0.4, 0.6, "the whole interval is above that"), (0.2, 0.4, "no improvement is shown"), (0.1, 0.2, "below that")],
 )
 def test_balanced_accuracy_is_set_against_guessing_among_the_classes_that_occur(
     low: float, high: float, words: str
@@ -78,7 +78,7 @@ def test_balanced_accuracy_is_set_against_guessing_among_the_classes_that_occur(
     said = sentence(
         "balanced_accuracy", reading({"a": 1, "b": 5, "c": 2, "d": 0}, balanced_accuracy=between(low, high))
     )
-    assert "Guessing gives 33.3 %" in said
+    assert "Chance level is 33.3 %" in said
     assert words in said
 
 
@@ -92,17 +92,17 @@ def test_losses_are_set_against_the_shares_of_the_classes() -> None:
 def test_a_score_without_interval_claims_nothing() -> None:
     read = reading({"a": 25, "b": 75}, accuracy=Estimate(value=0.9, no_interval="too few lesions", n=100))
     said = sentence("accuracy", read)
-    assert "nobody can say" in said
+    assert "it is unknown whether" in said
     assert said.endswith("No interval: too few lesions.")
-    assert sentence("macro_auc", read) == "Absent: it was not computed."
+    assert sentence("macro_auc", read) == "Missing: it was not computed."
 
 
 def test_one_class_alone_is_not_set_against_guessing() -> None:
     said = sentence("balanced_accuracy", reading({"a": 9, "b": 0}, balanced_accuracy=between(0.4, 0.6)))
-    assert said == "Only a has images here: this is the sensitivity to it."
+    assert said == "Only a has images here: this is its sensitivity."
 
 
-@pytest.mark.parametrize(("confidence", "words"), [(0.9, "too sure"), (0.7, "too unsure"), (0.805, "neither")])
+@pytest.mark.parametrize(("confidence", "words"), [(0.9, "overconfident"), (0.7, "underconfident"), (0.805, "neither")])
 def test_calibration_names_the_direction(confidence: float, words: str) -> None:
     read = reading({"a": 50, "b": 50}, accuracy=between(0.7, 0.9))
     bins = [ReliabilityBin(n=100, confidence=confidence, accuracy=0.8, low=0.6, high=1.0)]
@@ -141,7 +141,7 @@ def titles(run: Run, *, loud: bool) -> set[str]:
 def test_a_clean_run_has_no_loud_caution(run: Run) -> None:
     reporting.evaluation(run)
     assert titles(run, loud=True) == set()
-    assert titles(run, loud=False) >= {"What the intervals leave out", "Better on training than on test images"}
+    assert titles(run, loud=False) >= {"What the intervals do not cover", "Better on training than on test images"}
 
 
 def test_a_split_that_leaks_is_said_loudly(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_split_that_leaks_is_said_loudly(tmp_path: Path) -> None:
 
 def test_an_archive_without_lesions_is_said_loudly(tmp_path: Path) -> None:
     run = reporting.run(tmp_path, split={"grouped_by": None})
-    assert titles(run, loud=True) == {"Lesions may be in training and test"}
+    assert titles(run, loud=True) == {"Lesions may be in both training and test"}
 
 
 def test_merged_labels_are_said_loudly(tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_synthetic_images_are_said_loudly_in_report_and_card(tmp_path: Path) -> 
     run = reporting.run(tmp_path, synthetic=True)
     assert titles(run, loud=True) == {"Synthetic images"}
     card = write_card(run).read_text()
-    assert "knows nothing of real skin" in card
+    assert "has not seen real skin" in card
     assert "synthetic-data" in card.split("---")[1]
 
 
@@ -216,7 +216,7 @@ def test_the_card_is_filled_in_and_asks_a_person_for_the_rest(run: Run) -> None:
     low, high = metrics["accuracy"]["args"]["interval_95"]
     assert low < metrics["accuracy"]["value"] < high
     assert card.count("**[TO FILL IN]**") >= 6
-    for words in ("**Non-commercial:", "Tschandl et al. (2018)", "### Limits by class", "No lesion is on two sides"):
+    for words in ("**Non-commercial:", "Tschandl et al. (2018)", "### Limits by class", "No lesion is in two parts"):
         assert words in card
     assert card.count("Not a medical device and not a diagnosis") == 2
 
@@ -267,7 +267,7 @@ def test_a_mean_over_fewer_classes_stands_beside_no_other(run: Run) -> None:
     assert few.classes == 2
     assert [one.value is None for one in few.estimates] == [True, True, False]
     assert all(one.estimates[2].value is not None for one in others)
-    assert "compares with no other group" in footnote(few.estimates[0])
+    assert "cannot be compared with other groups" in footnote(few.estimates[0])
 
 
 def test_what_is_missing_is_a_mark_with_a_footnote() -> None:

@@ -114,7 +114,7 @@ def test_what_cannot_be_trained_leaves_nothing_behind(plan: Plan, tmp_path: Path
         run_depth(plan.model_copy(update={"depths": (20, 21)}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(WriteError, match="already there"):
+    with pytest.raises(WriteError, match="already exists"):
         run_depth(plan, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

@@ -48,7 +48,7 @@ def test_what_is_kept_judges_alike(tmp_path, score):
         np.testing.assert_array_equal(ours.sets, theirs.sets)
         np.testing.assert_array_equal(ours.abstain, theirs.abstain)
         assert read.malignancy_threshold(0.8, views) == trust.malignancy_threshold(0.8, views)
-    with pytest.raises(WriteError, match="already there"):
+    with pytest.raises(WriteError, match="already exists"):
         trust.save(tmp_path / "trust.npz")
 
 

@@ -85,9 +85,9 @@ def _show_trust(evaluation: Evaluation) -> None:
     show_table("calibration", ("score", "before", "after", "after minus before"), shown.calibration)
     if shown.outliers:
         rows = [[row.source, row.images, row.auroc, row.false_positive_rate, row.marked] for row in shown.outliers]
-        columns = ("images from other sources", "images", "AUROC", "false positives at 95 % accepted", "marked")
+        columns = ("images from other sources", "images", "AUROC", "false positive rate at 95 % accepted", "marked")
         show_table("outliers", columns, rows)
-    for text in (shown.sets_told, shown.selective_told, shown.decision_told, *shown.limits):
+    for text in (shown.sets_text, shown.selective_text, shown.decision_text, *shown.limits):
         if text:
             out.print(text)
 

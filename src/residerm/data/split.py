@@ -56,7 +56,7 @@ class Split:
                 "(`residerm data check` looks for copies).",
             )
         if not self.proof.leaks:
-            return (f"No {group} is on two sides (asserted).",)
+            return (f"No {group} is in two parts (asserted).",)
         images = self.proof.parts["test"].images
         return (
             f"{self.leaking:,} of {images:,} test images ({self.leaking / max(images, 1):.0%}) show a {group} that is "
@@ -78,7 +78,7 @@ def divide(records: Records, options: SplitOptions = SplitOptions()) -> Split:
     split = Split(parts, folds, _proof(records, parts, folds, options))
     if options.split == "lesion":
         # Anything else would be a defect of ours.
-        assert not split.proof.leaks, f"a lesion is on two sides: {split.proof.shared_groups}"
+        assert not split.proof.leaks, f"a lesion is in two parts: {split.proof.shared_groups}"
     return split
 
 

@@ -1,4 +1,4 @@
-"""A trained model on images that it has not seen: predictions, and the scores of these with their intervals."""
+"""Evaluation of a trained model on images that it was not trained on: predictions, and scores with intervals."""
 
 from residerm.evaluation.evaluate import evaluate
 from residerm.runs import Evaluation

@@ -1,11 +1,11 @@
-"""How the classes of a model and of an archive are aligned: both are read in classes that both can tell apart.
+"""Align the classes of a model with those of an archive, by mapping both to classes that both can distinguish.
 
     alignment = align_classes(description.classes, description.task, records)
     alignment.summed(probabilities, description.classes), alignment.labels(records)          in alignment.classes
 
-Diagnoses are aligned by name. A model of diagnoses can be read as malignant or benign, and as melanoma or not, by
-summing probabilities, and so can an archive of diagnoses. Malignancy and melanoma are never aligned: a basal cell
-carcinoma is malignant and no melanoma, and neither answer tells which of the two was meant.
+Diagnoses are aligned by name. Diagnoses, of a model or of an archive, can be mapped to malignant or benign, and to
+melanoma or not, by summing probabilities. Malignancy and melanoma are never aligned: a basal cell carcinoma is
+malignant but not a melanoma.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from residerm.errors import UsageError, listed
 from residerm.runs import Alignment
 from residerm.taxonomy import ClassMapping, mapping_for, unchanged
 
-_MEANING = {"melanoma": "melanoma from all else", "malignancy": "malignant from benign", "diagnosis": "diagnoses"}
+_MEANING = {"melanoma": "melanoma and all else", "malignancy": "malignant and benign", "diagnosis": "diagnoses"}
 
 
 @dataclass(frozen=True)
 class ClassAlignment:
-    """The classes in which both are read, and how each gets there."""
+    """The common classes, and the mappings of the archive's and the model's classes to them."""
 
     task: Task
     of_archive: ClassMapping
     of_model: ClassMapping
-    unmapped: dict[str, int]  # class of the archive → its images, which the model has no class for
+    unmapped: dict[str, int]  # class of the archive that the model does not have → its images
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The classes of both."""
+        """The common classes."""
         return self.of_model.classes
 
     def labels(self, records: Records) -> np.ndarray:
-        """Index of each image's class, or -1 where the model has none for it."""
+        """The index of each image's common class, or -1 if the model does not have it."""
         places = {name: place for place, name in enumerate(self.classes)}
         targets = [self.of_archive.target(name) for name in records.classes]
         lookup = np.array([-1 if target is None else places[target] for target in targets])
@@ -47,13 +47,13 @@ class ClassAlignment:
         return labels
 
     def summed(self, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
-        """The model's probabilities, summed into the classes of both."""
+        """The model's probabilities, summed over the classes that map to each common class."""
         summed: np.ndarray = probabilities @ self.of_model.matrix(classes)
         return summed
 
     @property
     def described(self) -> Alignment:
-        """As it stands in scores.json."""
+        """The alignment as written to scores.json."""
         return Alignment(
             task=self.task,
             map=dict(self.of_archive.targets),
@@ -63,7 +63,7 @@ class ClassAlignment:
 
 
 def align_classes(classes: tuple[str, ...], task: Task, records: Records, asked: Task | None = None) -> ClassAlignment:
-    """The alignment of a model with these classes and an archive; refused, with the reason, where there is none."""
+    """Align a model with these classes and an archive; raise `UsageError` with the reason if that is impossible."""
     _refuse_unlike(task, records, asked)
     common = asked or (records.task if task == "diagnosis" else task)
     if common == "diagnosis":
@@ -90,9 +90,10 @@ def _refuse_unlike(task: Task, records: Records, asked: Task | None) -> None:
     sides = {kind for kind in (task, records.task, asked or task) if kind != "diagnosis"}
     if len(sides) > 1:
         raise UsageError(
-            f"`data={records.tree.path}`: the model tells {_MEANING[task]}, the archive {_MEANING[records.task]}"
-            + (f", and `task={asked}` asks for {_MEANING[asked]}" if asked else "")
-            + ": these are never compared, since a basal cell carcinoma is malignant and no melanoma"
+            f"`data={records.tree.path}`: the classes of the model are {_MEANING[task]}, those of the archive "
+            f"{_MEANING[records.task]}"
+            + (f", and `task={asked}` means {_MEANING[asked]}" if asked else "")
+            + ": these are never compared, since a basal cell carcinoma is malignant but not a melanoma"
         )
     if asked == "diagnosis" and sides:
-        raise UsageError(f"`task=diagnosis`: only diagnoses can be read so, and there are {_MEANING[min(sides)]} here")
+        raise UsageError(f"`task=diagnosis` requires diagnoses, but the classes here are {_MEANING[min(sides)]}")

@@ -1,4 +1,4 @@
-"""Work in a second thread, while the first one does what does not need it."""
+"""Run a function in a second thread while the first continues."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Result = TypeVar("Result")
 
 
 class _Abandoned(Exception):
-    """Nobody waits for the work any more."""
+    """The result of the work is no longer needed."""
 
 
 class _Abandonable(Relay):
-    """Ends the work at its next step once nobody waits for it."""
+    """Stops the work at its next step once its result is no longer needed."""
 
     def __init__(self, heard_by: Progress) -> None:
         super().__init__(heard_by)
@@ -35,7 +35,7 @@ class _Abandonable(Relay):
 
 @contextmanager
 def in_background(work: Callable[[Progress], Result], progress: Progress) -> Iterator[Future[Result]]:
-    """Begin the work; where the first thread fails or is interrupted, the work stops at its next step."""
+    """Run `work` in a second thread; if the first fails or is interrupted, the work stops at its next step."""
     abandonable = _Abandonable(progress)
     with ThreadPoolExecutor(max_workers=1) as thread:
         try:

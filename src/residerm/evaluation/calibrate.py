@@ -1,10 +1,10 @@
-"""A model whose calibration and thresholds are fitted again, on labelled images from where it is to be used.
+"""Fit the calibration and thresholds of a model to labelled images from the site where it is to be used.
 
     calibrate("runs/20260101-120000-resnet50-ham10000-64px-s0", CalibrateOptions(data=Path("our-clinic.csv")))
 
-The result is a new bundle with the same weights. What outliers are measured against stays: the training images. Images
-that the model was trained or chosen with are left out, and so are those of classes that the model does not have. With
-`keep_thumbnails` the training images that a run keeps are kept again, with their pictures.
+The result is a new bundle with the same weights. Outliers are still measured against the training images. Images that
+were used for training or model selection are left out, and so are those of classes that the model does not have. With
+`keep_thumbnails`, the stored training images of a run are stored again, with thumbnails.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Calibrated:
-    """The new bundle, and what its calibration rests on."""
+    """The new bundle, and a summary of its calibration."""
 
     bundle: Path
     summary: TrustSummary
@@ -46,7 +46,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class _Site:
-    """The images of the archive that can be used, with their classes as the model counts them."""
+    """The usable images of the archive, with their labels as class indices of the model."""
 
     records: Records
     cache: Cache
@@ -57,7 +57,7 @@ class _Site:
 def calibrate(
     model: str | Path, options: CalibrateOptions, out: Path | None = None, progress: Progress = SILENT
 ) -> Calibrated:
-    """Fit calibration and thresholds again, and write them with the model into a new bundle."""
+    """Fit calibration and thresholds, and write them with the model to a new bundle."""
     path = Path(model)
     source, description = find_bundle(path), read_description(path)
     run = _run_with_pictures(path, description, options) if options.keep_thumbnails else None
@@ -76,32 +76,32 @@ def _site(path: Path, description: ModelDescription, options: CalibrateOptions, 
     alignment = align_classes(description.classes, description.task, records)
     if alignment.task != description.task:
         raise UsageError(
-            f"`data={options.data}` tells {', '.join(records.classes)}, and the model "
-            f"{', '.join(description.classes)}: calibrate on images that are labelled with the model's own classes"
+            f"`data={options.data}` has the classes {', '.join(records.classes)}, and the model "
+            f"{', '.join(description.classes)}: calibrate on images that are labelled with the classes of the model"
         )
     labels = alignment.labels(records)
     rows = _new_to(path, records, np.flatnonzero(labels >= 0), options, progress)
     for name, count in alignment.unmapped.items():
-        progress.remark(f"{count:,} images of class {name} are left out: the model has none for it")
+        progress.remark(f"{count:,} images of class {name} are left out: the model does not have this class")
     cache = open_cache(records, description.pixels, on_bad_image=options.on_bad_image, progress=progress)
     rows = rows[~np.isin(rows, list(cache.unreadable))]
     if not len(rows):
-        raise UsageError(f"`data={options.data}` has no image left to calibrate on")
+        raise UsageError(f"`data={options.data}`: no images are left to calibrate on")
     return _Site(records, cache, rows, labels[rows])
 
 
 def _new_to(
     path: Path, records: Records, rows: np.ndarray, options: CalibrateOptions, progress: Progress
 ) -> np.ndarray:
-    """The rows that a run or a bundle has not seen."""
+    """The rows that were not used for training or model selection."""
     if is_run(path) and finished(path).experiment.path.resolve() == options.data.resolve():
         raise UsageError(
-            f"`data={options.data}` is the archive that {path} was trained on, and its test part is kept for "
-            "evaluation: calibrate on images from where the model is to be used"
+            f"`data={options.data}` is the archive that {path} was trained on, and its test part is reserved for "
+            "evaluation: calibrate on images from the site where the model is to be used"
         )
     left = unseen(path, records, rows)
     if len(left) < len(rows):
-        progress.remark(f"{len(rows) - len(left):,} images that the model was trained or chosen with are left out")
+        progress.remark(f"{len(rows) - len(left):,} images that were used for training or model selection are left out")
     return left
 
 
@@ -121,14 +121,14 @@ def _fit(predictor: Predictor, site: _Site, options: CalibrateOptions, progress:
 
 
 def _run_with_pictures(path: Path, description: ModelDescription, options: CalibrateOptions) -> Run:
-    """The run whose training images are to be kept with their pictures; refused where these cannot be had."""
+    """The run whose training images are to be stored with thumbnails; an error if they are not available."""
     require_licence(description.data_licence, options)
     if not is_run(path):
-        raise UsageError(f"`keep_thumbnails`: {path} is no run, so that its training images are not at hand")
+        raise UsageError(f"`keep_thumbnails`: {path} is not a run, so its training images are not available")
     run = finished(path)
     if not run.experiment.path.exists():
         raise UsageError(
-            f"`keep_thumbnails`: {path} was trained on {run.experiment.path}, which is no longer there; leave it out"
+            f"`keep_thumbnails`: {path} was trained on {run.experiment.path}, which no longer exists; omit the option"
         )
     return run
 
@@ -152,6 +152,6 @@ def _outputs(predictor: Predictor, site: _Site, views: Views, progress: Progress
 def _refuse_occupied(target: Path) -> None:
     if target.exists():
         raise UsageError(
-            f"`out={target}` is already there and is not overwritten: choose another name, or remove it first"
+            f"`out={target}` already exists and is not overwritten: choose another name, or remove it first"
         )
     require_writable(target)

@@ -1,4 +1,4 @@
-"""Two models on the same images: the paired difference, where neither has seen any of them."""
+"""Compare two models on the same images, which neither was trained on, by paired differences."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from residerm.scores import compare
 
 
 class Other:
-    """The model that is compared with, on the same images, each with its own preprocessing."""
+    """The model to compare with, on the same images but with its own preprocessing."""
 
     def __init__(self, path: Path, images: EvaluationSet, options: EvaluateOptions, progress: Progress) -> None:
         self._path, self._options, self._progress = path, options, progress
@@ -35,7 +35,7 @@ class Other:
         if images.alignment is None and classes != images.records.classes:
             raise UsageError(
                 f"`against={path}`: its classes are {', '.join(classes)}, not {', '.join(images.records.classes)}; "
-                "compare on an archive that both can be read on, with `data`"
+                "compare on another archive with `data`"
             )
         self._images = self._of(images)
 
@@ -47,16 +47,16 @@ class Other:
         return replace(images, cache=cache, alignment=alignment)
 
     def unseen(self, rows: np.ndarray) -> np.ndarray:
-        """The rows that this model has not seen either."""
+        """The rows that this model was not trained on or selected by either."""
         left = unseen(self._path, self._images.records, rows)
         if not len(left):
-            raise UsageError(f"`against={self._path}`: it was trained with every image that is to be scored")
+            raise UsageError(f"`against={self._path}`: all images to be scored were used to train it")
         if len(left) < len(rows):
-            self._progress.remark(f"{len(rows) - len(left):,} images that {self.name} has seen are left out")
+            self._progress.remark(f"{len(rows) - len(left):,} images that {self.name} was trained on are left out")
         return left
 
     def compared_with(self, predictions: Predictions) -> RunComparison:
-        """The paired differences, those of the first model minus those of this one."""
+        """The paired differences: the scores of the first model minus those of this one."""
         own = self._images.predictions(self._predictor, predictions.rows, self._options, self._progress)
         group_name = predictions.records.layout.grouped_by or "image"
         differences = compare(

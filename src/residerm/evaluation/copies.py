@@ -1,7 +1,7 @@
-"""Near copies of what a run has seen among the images of another archive: re-encoded, resized, turned or cropped.
+"""Find near copies of training images among the images of another archive: re-encoded, resized, rotated or cropped.
 
-Exact copies are left out (`unseen.py`). That one picture nearly shows another is likely, not certain, so that near
-copies are scored, and counted in a remark. Only new images are compared, each with those that the run has seen.
+Exact copies are left out (`unseen.py`). Near copies are likely but not certain, so they are scored, and counted in a
+remark. Each new image is compared with the training and validation images of the run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _STAGE = "looking for near copies"
 
 
 def near_copies(run: Run, records: Records, rows: np.ndarray, progress: Progress) -> tuple[str, ...]:
-    """A remark with the number of near copies and the nearest one; none where the run's archive is not at hand."""
+    """A remark with the number of near copies and the nearest one; none if the run's archive is not available."""
     seen = _seen(run)
     if seen is None or not len(rows):
         return ()
@@ -36,12 +36,12 @@ def near_copies(run: Run, records: Records, rows: np.ndarray, progress: Progress
     count = len({pair.second for pair in pairs})
     return (
         f"near copies of training or validation images: {count:,} of {len(rows):,}, such as "
-        f"{records.image_id(new)} (of {archive.image_id(old)}); they are scored, so the scores may be too good",
+        f"{records.image_id(new)} (of {archive.image_id(old)}); they are scored, so the scores may be too high",
     )
 
 
 def _seen(run: Run) -> tuple[Records, np.ndarray] | None:
-    """The archive of the run and its rows of the training and validation parts; None where it cannot be read."""
+    """The run's archive and the rows of its training and validation parts; None if it cannot be read."""
     try:
         records = open_for(run.experiment.path, run.experiment.archive)
     except ResidermError:
@@ -51,7 +51,7 @@ def _seen(run: Run) -> tuple[Records, np.ndarray] | None:
 
 
 def _thumbnails(images: list[tuple[Records, int]], progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """The thumbnail of each image, and the places of those that can be read."""
+    """The thumbnail of each image, and the indices of the readable images."""
     thumbnails, readable = paged(len(images), THUMBNAIL), np.zeros(len(images), dtype=bool)
 
     def read(start: int, stop: int) -> None:

@@ -1,4 +1,4 @@
-"""Images from elsewhere: any folder, zip or archive of images, scored for how unlike the training images they are."""
+"""Outlier scores of images from other sources: any folder, zip or archive of images."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _BATCH = 128
 
 
 def elsewhere(path: Path, predictor: Predictor, views: Views, progress: Progress) -> Elsewhere:
-    """The outlier scores of the images under a path; unreadable ones are left out, with a remark."""
+    """The outlier scores of the images at a path; unreadable ones are left out, with a remark."""
     if predictor.trust is None:
         raise UsageError("`outliers`: this model has no outlier score; fit one with `residerm calibrate`")
     if not path.exists():
-        raise UsageError(f"`outliers={path}`: there is no such folder or file")
+        raise UsageError(f"`outliers={path}` does not exist")
     tree = Tree(path)
     numbers = [number for number, _ in tree.images]
     if not numbers:
-        raise UsageError(f"`outliers={path}` holds no images: give a folder, a zip or an archive of images")
+        raise UsageError(f"`outliers={path}` contains no images: give a folder, a zip or an archive of images")
     scores, unreadable = [], 0
     with ThreadPoolExecutor(cores()) as pool:
         for start in range(0, len(numbers), _BATCH):

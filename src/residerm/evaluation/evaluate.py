@@ -1,10 +1,10 @@
-"""From a model to its scores: the test part (or another archive) → predictions → scores, in a folder of their own.
+"""Evaluate a model: the test part or another archive → predictions → scores, in a folder of its own.
 
     evaluation = evaluate(Path("runs/20260101-120000-resnet50-ham10000-64px-s0"))
     evaluation.scores.headline["balanced_accuracy"].interval
 
-Whatever the model was trained with or chosen by is never scored as if it were new: of another archive, images that it
-has seen are left out, and so are, in a comparison, those that the other model has seen. Near copies are remarked on.
+Images that were used for training or model selection are never scored: they are left out of another archive, and in a
+comparison those of the other model are, too. Near copies are reported in a remark.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from residerm.runs.explanations import explanation_file
 
 
 def evaluate(model: Path, options: EvaluateOptions = EvaluateOptions(), progress: Progress = SILENT) -> Evaluation:
-    """Score a run or a bundle, and keep the result in its folder; the same one again is read from there."""
+    """Score a run or a bundle, and store the result in its folder; an existing, equal evaluation is read from there."""
     _require_consistent(options)
     run = _run_of(model, options)
     predictor = load(model, precision=options.precision)
@@ -69,17 +69,17 @@ def evaluate(model: Path, options: EvaluateOptions = EvaluateOptions(), progress
 
 
 def _require_consistent(options: EvaluateOptions) -> None:
-    """Refuse options that exclude each other."""
+    """Raise `UsageError` if options exclude each other."""
     if options.explain and options.without:
-        raise UsageError("`explain` scores explanations of whole images: leave out `without`")
+        raise UsageError("`explain` and `without` cannot be combined: explanations are scored on whole images")
     if options.against and options.without:
-        raise UsageError("`without` paints for one model: leave out `against`, and compare the scores of both runs")
+        raise UsageError("`against` and `without` cannot be combined: evaluate both runs and compare their scores")
     if (options.explain_method or options.explain_stage) and not options.explain:
-        raise UsageError("`explain_method` and `explain_stage` say how to explain: give `explain` too")
+        raise UsageError("`explain_method` and `explain_stage` have no effect without `explain`")
     if options.data is None and (options.layout or options.on_bad_image != "error"):
-        raise UsageError("`layout` and `on_bad_image` say how another archive is read: name it by `data`")
+        raise UsageError("`layout` and `on_bad_image` are for another archive: give it with `data`")
     if options.prior and options.decide != "probable":
-        raise UsageError("`prior` has classes named as if all were equally frequent already: leave out `decide`")
+        raise UsageError("`prior` and `decide` cannot be combined: with `prior`, classes already count equally")
 
 
 def _run_of(model: Path, options: EvaluateOptions) -> Run | None:
@@ -88,7 +88,7 @@ def _run_of(model: Path, options: EvaluateOptions) -> Run | None:
         return finished(model)
     find_bundle(model)
     if options.data is None:
-        raise UsageError(f"{model} is a bundle, which has no test part of its own: name an archive with `data`")
+        raise UsageError(f"{model} is a bundle, which has no test part: give an archive with `data`")
     return None
 
 
@@ -108,7 +108,7 @@ def _evaluate(
     options: EvaluateOptions,
     progress: Progress,
 ) -> Evaluation:
-    """Predict, score and draw, while the training part is predicted, and keep it all in the target."""
+    """Predict, score and draw, with the training part predicted in parallel, and write everything to `target`."""
     began = time.perf_counter()
     strangers = [elsewhere(path, predictor, 8 if options.tta else 1, progress) for path in options.outliers]
     predictions = images.predictions(predictor, images.rows, options, progress)
@@ -129,7 +129,7 @@ def _evaluate(
 def _explain(
     model: Path, evaluation: Evaluation, images: EvaluationSet, options: EvaluateOptions, progress: Progress
 ) -> None:
-    """Score explanations, and add the scores to the evaluation's folder."""
+    """Score explanations, and write the scores to the folder of the evaluation."""
     path = evaluation.folder / explanation_file(options.explain_method, options.explain_stage)
     if options.overwrite or not path.exists():
         scores = explanation_scores(Explained.open(model), images, options, progress)
@@ -137,7 +137,7 @@ def _explain(
 
 
 def _write_answers(model: Explained, predictions: Predictions, scores: EvaluationScores, folder: Path) -> None:
-    """What the model answered: as a table, as outputs, as pictures and as figures."""
+    """Write predictions, outputs, gallery and figures."""
     predictions.table.write(folder / PREDICTIONS)
     write_outputs(folder / OUTPUTS, predictions.outputs)
     write_gallery(predictions, folder, model)
@@ -145,7 +145,7 @@ def _write_answers(model: Explained, predictions: Predictions, scores: Evaluatio
 
 
 def _reported(run: Run | None, evaluation: Evaluation) -> Evaluation:
-    """Write the run's report and card again; a bundle has neither options nor epochs to report."""
+    """Update the run's report and card; a bundle has none, because it holds neither options nor epochs."""
     if run:
         write_report(run)
         write_card(run)

@@ -1,6 +1,6 @@
-"""What a model is scored on: the test part of its run, or what it has not seen of another archive.
+"""The images on which a model is scored: the test part of its run, or the new images of another archive.
 
-Whatever a run was trained with or chosen by is never scored as if it were new.
+Images that were used for training or model selection are never scored.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from residerm.errors import UsageError, counted, listed
 from residerm.evaluation.alignment import ClassAlignment, align_classes
 from residerm.evaluation.painter import Hidden, Painter, painter_for
 from residerm.evaluation.predictions import Predictions, outputs_of
-from residerm.evaluation.unseen import tells_what_it_has_seen, unseen
+from residerm.evaluation.unseen import lists_seen_images, unseen
 from residerm.inference import ModelDescription, Predictor
 from residerm.inference.answers import Answers, Rule
 from residerm.progress import Progress
 from residerm.runs import Run, RunError, open_run
 from residerm.scores import divide_by_prior, named
 
-_PLAIN = ("csv", "folders")  # layouts that many archives have
+_PLAIN = ("csv", "folders")  # generic layouts, whose names say nothing about the archive
 
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """The images of an archive that a model is to be scored on, and in which classes."""
+    """The images of an archive that a model is scored on, and the classes."""
 
     name: str
     part: str
@@ -41,25 +41,25 @@ class EvaluationSet:
     records: Records
     cache: Cache
     rows: np.ndarray
-    alignment: ClassAlignment | None = None  # None: in the model's own classes
-    training: np.ndarray | None = None  # rows of the training part, where it is the same archive
+    alignment: ClassAlignment | None = None  # None: the model's own classes
+    training: np.ndarray | None = None  # rows of the training part, if it is the same archive
     remarks: tuple[str, ...] = ()
-    painter: Painter | None = None  # of what the model is not to see
+    painter: Painter | None = None  # paints over what the model is not to see
 
     def pixels(self, rows: np.ndarray) -> np.ndarray:
-        """Some images as the model is given them."""
+        """The pixels of some images, painted over if there is a painter."""
         pixels = self.cache.pixels[rows]
         return pixels if self.painter is None else self.painter.painted(pixels, rows)
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
-        """Index of each image's class."""
+        """The class index of each image."""
         labels: np.ndarray = (self.alignment.labels(self.records) if self.alignment else self.records.labels)[rows]
         return labels
 
     def predictions(
         self, predictor: Predictor, rows: np.ndarray, options: EvaluateOptions, progress: Progress
     ) -> Predictions:
-        """What a model answers to some of the images."""
+        """The predictions of a model for some of the images."""
         rule = Rule.asked(predictor, options)
         outputs = outputs_of(predictor, self.pixels, rows, views=rule.views, progress=progress)
         answers = rule.answer(outputs)
@@ -87,35 +87,35 @@ class EvaluationSet:
         return probabilities, named(probabilities, prior, balanced=options.decide == "balanced")
 
     def content_hash(self) -> str:
-        """SHA-256 of what is scored: the files of the images, and all that is known of each."""
+        """SHA-256 of the scored images: their files, and the label, group and attributes of each."""
         digest = hashlib.sha256("\n".join(self.records.classes).encode())
         for row, (size, crc) in zip(self.rows.tolist(), contents_of(self.records, self.rows), strict=True):
             known = self.records.table[row]
-            told = (self.records.group(row), known["label"], known["sex"], known["age"], known["site"])
-            digest.update(f"{size} {crc} {told}\n".encode())
+            metadata = (self.records.group(row), known["label"], known["sex"], known["age"], known["site"])
+            digest.update(f"{size} {crc} {metadata}\n".encode())
         digest.update("\n".join((*self.records.sexes, *self.records.sites)).encode())
         return digest.hexdigest()
 
 
 def finished(folder: Path) -> Run:
-    """The run in a folder, which must have come to its end."""
+    """Open the run in a folder, which must be finished."""
     run = open_run(folder)
     if run.summary is None:
-        raise RunError(f"{folder} did not finish: residerm train --resume {folder}")
+        raise RunError(f"{folder} is not finished; resume it with residerm train --resume {folder}")
     return run
 
 
 def own_test_part(
     run: Run, description: ModelDescription, options: EvaluateOptions, progress: Progress
 ) -> EvaluationSet:
-    """The images that the run has set aside, with the labels that they had then."""
-    as_it_was = SplitOptions(split=str(run.folder / "splits.csv"))
-    experiment = run.experiment.model_copy(update={"split": as_it_was})
+    """The test part of the run; an error if labels have changed since training."""
+    split = SplitOptions(split=str(run.folder / "splits.csv"))
+    experiment = run.experiment.model_copy(update={"split": split})
     dataset = Dataset.open(experiment, progress)
     records, rows = dataset.records, dataset.test_rows
     _refuse_other_labels(run, records, description)
     if not len(rows):
-        raise UsageError(f"{run.folder}: its split has no test part; score it on another archive with `data`")
+        raise UsageError(f"{run.folder} has no test part: score it on another archive with `data`")
     other_task = options.task not in (None, description.task)
     alignment = align_classes(description.classes, description.task, records, options.task) if other_task else None
     return EvaluationSet(
@@ -126,7 +126,7 @@ def own_test_part(
 def other_archive(
     model: Path, description: ModelDescription, options: EvaluateOptions, progress: Progress
 ) -> EvaluationSet:
-    """Another archive without the images that the model has seen and those of classes that it does not have."""
+    """The images of another archive, except those used for training and those of classes the model does not have."""
     assert options.data is not None
     records = open_archive(options.data, layout=options.layout).require(options.on_bad_image)
     alignment = align_classes(description.classes, description.task, records, options.task)
@@ -135,7 +135,7 @@ def other_archive(
     mapped = mapped[~np.isin(mapped, list(cache.unreadable))]
     rows = unseen(model, records, mapped)
     if not len(rows):
-        raise UsageError(f"`data={options.data}`: the model was trained on all of its images; none is left to score")
+        raise UsageError(f"`data={options.data}`: the model was trained on all of its images; none are left to score")
     remarks = list(records.merged)
     remarks += [
         f"{count:,} images of class {name} are left out: the model does not have it"
@@ -143,11 +143,11 @@ def other_archive(
     ]
     if cache.unreadable:
         first = listed((records.where(row) for row in cache.unreadable), most=3)
-        remarks.append(f"left out is what cannot be read, {counted(len(cache.unreadable), 'image')}: {first}")
-    if not tells_what_it_has_seen(model):
-        remarks.append("the bundle does not tell which images it was trained on: some of these may be among them")
+        remarks.append(f"{counted(len(cache.unreadable), 'unreadable image')} left out: {first}")
+    if not lists_seen_images(model):
+        remarks.append("the bundle does not list its training images: some of them may be among these")
     if len(rows) < len(mapped):
-        remarks.append(f"{len(mapped) - len(rows):,} images that the model was trained with or chosen by are left out")
+        remarks.append(f"{len(mapped) - len(rows):,} images used for training or model selection are left out")
     name = records.layout.name if records.layout.name not in _PLAIN else options.data.resolve().stem
     return EvaluationSet(name, "all", options.data, records, cache, rows, alignment, remarks=tuple(remarks))
 
@@ -155,7 +155,7 @@ def other_archive(
 def hiding(
     images: EvaluationSet, hidden: Hidden | None, description: ModelDescription, progress: Progress
 ) -> EvaluationSet:
-    """The images with the lesion or the background painted over; those without a fitting mask are left out."""
+    """The images with the lesion or the background painted over; those without a valid mask are left out."""
     if hidden is None:
         return images
     painter, remark = painter_for(hidden, images.records, images.rows, description, progress)
@@ -171,6 +171,6 @@ def _refuse_other_labels(run: Run, records: Records, description: ModelDescripti
     if changed or records.classes != description.classes:
         example = f", such as {records.image_id(changed[0])}" if changed else ""
         raise RunError(
-            f"{records.tree.path}: {len(changed):,} images have other labels than when {run.folder} was trained"
-            f"{example}: evaluate against the archive as it was, or train again"
+            f"{records.tree.path}: the labels of {len(changed):,} images have changed since {run.folder} was trained"
+            f"{example}: evaluate on the original archive, or train again"
         )

@@ -1,7 +1,7 @@
-"""How far a model's explanations can be believed: their scores on images of the test part, with intervals over lesions.
+"""Score how faithful a model's explanations are, on images of the test part, with intervals over lesions.
 
-Every image is explained for the class that the model predicts, right or wrong. One image is taken of each lesion, at
-most `MOST` of them, drawn at random: each costs a few hundred predictions.
+Each image is explained for the predicted class, correct or not. One image per lesion is used, and at most `MOST`,
+drawn at random, because each takes a few hundred predictions.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _RESAMPLES, _SEED = 2000, 0
 
 @dataclass(frozen=True)
 class _Explained:
-    """Images with the predicted class of each, what was explained of it, and its evidence."""
+    """Images, with the predicted class and the evidence of each."""
 
     rows: np.ndarray
     pixels: np.ndarray
@@ -50,7 +50,7 @@ class _Explained:
 def explanation_scores(
     model: explaining.Subject, images: EvaluationSet, options: EvaluateOptions, progress: Progress = SILENT
 ) -> ExplanationScores:
-    """The scores of a method, or of the default one, on what a model is scored on."""
+    """The scores of an explanation method, or of the default one, on an evaluation set."""
     rows = one_of_each_lesion(images)
     explained = _explain(model, images, rows, options.explain_method, options.explain_stage, progress)
     estimate = _Estimator(Bootstrap(_RESAMPLES, images.records.layout.grouped_by or "image", _SEED))
@@ -79,7 +79,7 @@ def explanation_scores(
 
 
 def one_of_each_lesion(images: EvaluationSet, most: int = MOST) -> np.ndarray:
-    """At most so many rows, one of each lesion, drawn at random; in the order of the archive."""
+    """At most `most` rows, one per lesion, drawn at random, in the order of the archive."""
     generator = np.random.default_rng(_SEED)
     shuffled = generator.permutation(images.rows)
     _, first = np.unique(images.records.groups[shuffled], return_index=True)
@@ -88,16 +88,16 @@ def one_of_each_lesion(images: EvaluationSet, most: int = MOST) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Estimator:
-    """Means over images with intervals; an image whose value is NaN has no say."""
+    """Means over images with intervals; NaN values are ignored."""
 
     bootstrap: Bootstrap
 
     def means(self, values: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
-        """The mean of each score, one value an image."""
+        """The mean of each score, from one value per image."""
         return self.quotients({name: (own, np.ones(len(own))) for name, own in values.items()})
 
     def quotients(self, values: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Estimate]:
-        """The quotient of two means of each score."""
+        """The ratio of two means, for each score."""
         known = {name: ~(np.isnan(above) | np.isnan(below)) for name, (above, below) in values.items()}
         asked = {name: pair for name, pair in values.items() if known[name].any()}
         absent = {name: Estimate(absent="no image has evidence for its class") for name in values if name not in asked}
@@ -158,7 +158,7 @@ def _faithfulness(
 
 
 def _against(own: Curves, other: Curves, estimate: _Estimator) -> FaithfulnessScores:
-    """The scores of a map that knows nothing of the model, and how much better the model's own is."""
+    """The scores of a map that does not depend on the model, and how much better the model's own map is."""
     return FaithfulnessScores(
         **estimate.means(
             {
@@ -174,7 +174,7 @@ def _against(own: Curves, other: Curves, estimate: _Estimator) -> FaithfulnessSc
 def _sanity(
     model: explaining.Subject, explained: _Explained, estimate: _Estimator, progress: Progress
 ) -> tuple[SanityLevel, ...]:
-    """The rank correlation after each module, from the top down; none where the weights are not at hand."""
+    """The rank correlation after randomising each module, from the top down; none if the weights are not available."""
     if model.read is None:
         return ()
     from residerm.explanation.sanity import randomised
@@ -185,10 +185,10 @@ def _sanity(
     weights = target.for_class(len(description.classes), explained.numbers[some])
     found: dict[str, np.ndarray] = {}
     for module, lost in randomised(model.network):
-        blind = explaining.Subject(Predictor(description, TorchRuntime(lost)), _giving(lost))
-        outputs = blind.predictor.outputs(pixels, maps=True)
+        subject = explaining.Subject(Predictor(description, TorchRuntime(lost)), _giving(lost))
+        outputs = subject.predictor.outputs(pixels, maps=True)
         again = compute_evidence(
-            blind, pixels, outputs, weights, explained.evidence.method, explained.evidence.stage or None
+            subject, pixels, outputs, weights, explained.evidence.method, explained.evidence.stage or None
         )
         found[module] = rank_correlation(maps, again.maps)
         progress.advance("randomising weights", len(found), None, unit="modules")
@@ -202,11 +202,11 @@ def _giving(model: Model) -> Callable[[], Model]:
 def _lesion(
     images: EvaluationSet, explained: _Explained, predictor: Predictor, estimate: _Estimator
 ) -> tuple[LesionScores | None, str | None, int]:
-    """Where the evidence lies, or why that cannot be said, and how many images have no mask that fits."""
+    """The scores against the lesion masks, or why there are none, and the number of images without a valid mask."""
     masks = read_masks(images.records, explained.rows, predictor.description.pixels)
     left_out = len(explained) - len(masks.rows)
     if not len(masks.rows):
-        return None, f"No image has a lesion mask that fits: {masks.reasons}.", left_out
+        return None, f"No image has a valid lesion mask: {masks.reasons}.", left_out
     chosen = np.isin(explained.rows, masks.rows)
     found = overlap(explained.evidence.maps[chosen], masks.masks)
     numbers, classes = explained.numbers[chosen], predictor.description.classes
@@ -219,7 +219,7 @@ def _lesion(
 def _by_class(
     found: Overlap, numbers: np.ndarray, classes: tuple[str, ...]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Background and lesion of the images that were taken for each class; the others are NaN."""
+    """The evidence in background and lesion for the images predicted as each class, NaN for all others."""
 
     def only(values: np.ndarray, number: int) -> np.ndarray:
         chosen: np.ndarray = np.where(numbers == number, values, np.nan)

@@ -1,10 +1,10 @@
-"""From runs to a model for another runtime: the images for parity are looked for here, the rest is inference's.
+"""Export runs: select the images on which parity is measured; the export itself is in `inference/export.py`.
 
     exported = export([Path("runs/20260101-120000-resnet50-ham10000-64px-s0")], options=ExportOptions(to="onnx"))
     exported.folder, exported.parity
 
 Parity is measured on images that the model was not trained on: the validation part of its run, or another archive.
-Ranges for int8 come from the training part, so that no image is measured on which they were set.
+The ranges of int8 are set on the training part, never on images on which parity is measured.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from residerm.inference.parity import ParityRecord
 from residerm.progress import SILENT, Progress
 from residerm.runs import Run, open_run
 
-_CALIBRATION_SHARE = 3  # of another archive, every third image sets the ranges of int8
+_CALIBRATION_SHARE = 3  # every third image of another archive is used to set the ranges of int8
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A new bundle; without a record where it stays in torch."""
+    """A new bundle, and its parity; None if it is for torch."""
 
     folder: Path
     parity: ParityRecord | None = None
@@ -48,13 +48,13 @@ def export(
     options: ExportOptions = ExportOptions(),
     progress: Progress = SILENT,
 ) -> Exported:
-    """Write a run or a bundle, or several of them as an ensemble, as a new bundle.
+    """Export a run or a bundle, or several of them as an ensemble, to a new bundle.
 
-    The folder may be left out for a single run, which then keeps its exports itself.
+    For a single run, the default folder is in the folder of the run.
     """
     paths = [models] if isinstance(models, Path) else list(models)
     if not paths:
-        raise UsageError("models: give a run or a bundle, or several to be averaged")
+        raise UsageError("models: give a run or a bundle, or several for an ensemble")
     folder = folder or _default_folder(paths, options)
     require_writable(folder)
     if options.to is None:
@@ -73,27 +73,27 @@ def export(
 def _default_folder(paths: Sequence[Path], options: ExportOptions) -> Path:
     if len(paths) == 1 and options.to and is_run(paths[0]):
         return paths[0] / "exports" / f"{options.to}-{options.precision}"
-    raise UsageError("`out` is missing: name the folder for the new bundle")
+    raise UsageError("`out` is missing: give a folder for the new bundle")
 
 
 def _samples(paths: Sequence[Path], options: ExportOptions) -> tuple[Sample, Sample]:
-    """The images that parity is measured on, and those that set the ranges of int8."""
+    """The images on which parity is measured, and those that set the ranges of int8."""
     description = read_description(paths[0])
     if options.data:
         return _of_archive(paths, options.data, description)
     if not is_run(paths[0]):
         raise UsageError(
-            f"{paths[0]} is no run, so that it has no images: name an archive for the comparison with `data`"
+            f"{paths[0]} is not a run, so it has no images: give an archive for the comparison with `data`"
         )
     return _of_run(finished(paths[0]), paths[1:], description)
 
 
 def _of_run(run: Run, others: Sequence[Path], description: ModelDescription) -> tuple[Sample, Sample]:
-    """The run's validation and training parts; of the first, what no other run was trained on."""
+    """The run's validation and training parts; the former without images that another run was trained on."""
     experiment = run.experiment
     if not experiment.path.exists():
         raise UsageError(
-            f"{run.folder} was trained on {experiment.path}, which is no longer there: name an archive with `data`"
+            f"{run.folder} was trained on {experiment.path}, which no longer exists: give an archive with `data`"
         )
     records = open_for(experiment.path, experiment.archive)
     split = divide(records, SplitOptions(split=str(run.folder / "splits.csv")))
@@ -104,18 +104,20 @@ def _of_run(run: Run, others: Sequence[Path], description: ModelDescription) -> 
         trained = {row.image_id for row in open_run(other).splits if row.part == "train"}
         validation = validation[[records.image_id(int(row)) not in trained for row in validation]]
     if not len(validation):
-        raise UsageError(f"{run.folder}: no image is left to compare on; name another archive with `data`")
+        raise UsageError(f"{run.folder}: no images are left to compare on; give another archive with `data`")
     return _sample(records, validation, description, "validation part"), _sample(records, training, description, "")
 
 
 def _of_archive(paths: Sequence[Path], data: Path, description: ModelDescription) -> tuple[Sample, Sample]:
-    """What no model has seen of another archive, among the classes that it knows."""
+    """The images of another archive that no model was trained on, of classes that the model has."""
     records = open_archive(data).require()
     rows = np.flatnonzero([records.classes[label] in description.classes for label in records.labels])
     for path in paths:
         rows = unseen(path, records, rows)
     if len(rows) < _CALIBRATION_SHARE:
-        raise UsageError(f"`data={data}`: the models have seen all of its images, or it has none of their classes")
+        raise UsageError(
+            f"`data={data}`: the models were trained on all of its images, or it has none of their classes"
+        )
     for_ranges = np.arange(len(rows)) % _CALIBRATION_SHARE == 0
     return (
         _sample(records, rows[~for_ranges], description, "not seen in training"),

@@ -1,6 +1,6 @@
-"""Some images to look at: the surest errors, and for each class one that was right, as small pictures in a folder.
+"""The gallery of an evaluation: the most confident errors, and one correct image of each class, as small pictures.
 
-Beside each image lies the evidence for the class that was named, by the model's default method of explanation.
+Each has a second picture with the evidence for the predicted class, by the model's default explanation method.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SIDE = 320  # pixels
 
 
 def write_gallery(predictions: Predictions, folder: Path, model: Subject) -> None:
-    """Write the pictures into `gallery`, and what they show as gallery.json."""
+    """Write the pictures to `gallery/`, and gallery.json."""
     (folder / "gallery").mkdir()
-    errors, right = _surest_errors(predictions), _surest_right(predictions)
+    errors, right = _confident_errors(predictions), _most_probable(predictions)
     chosen = [
         *((place, _shown(predictions, place, "error", number)) for number, place in enumerate(errors, 1)),
         *((place, _shown(predictions, place, "right", number)) for number, place in enumerate(right, 1)),
@@ -44,15 +44,15 @@ def write_gallery(predictions: Predictions, folder: Path, model: Subject) -> Non
     write_list(shown, folder / "gallery.json")
 
 
-def _surest_errors(predictions: Predictions) -> list[int]:
-    """The errors of which the model was surest, one of each lesion."""
+def _confident_errors(predictions: Predictions) -> list[int]:
+    """The most confident errors, one per lesion."""
     wrong = np.flatnonzero(predictions.predicted != predictions.labels)
     confidence = predictions.probabilities[wrong, predictions.predicted[wrong]]
     return _one_of_each_lesion(predictions, wrong[np.argsort(-confidence, kind="stable")])[:_ERRORS]
 
 
-def _surest_right(predictions: Predictions) -> list[int]:
-    """For each class the right answer that had the most probability."""
+def _most_probable(predictions: Predictions) -> list[int]:
+    """The correct image with the highest probability, for each class."""
     right = predictions.predicted == predictions.labels
     places = []
     for label in range(len(predictions.classes)):
@@ -81,7 +81,7 @@ def _shown(predictions: Predictions, place: int, kind: Literal["error", "right"]
 
 
 def _write_picture(predictions: Predictions, place: int, path: Path, model: Subject) -> np.ndarray | None:
-    """The picture that was written, cut as the model sees it; None where its file cannot be read."""
+    """Write the picture, cropped as the model sees it, and return it; None if its file cannot be read."""
     spec = model.predictor.description.pixels.model_copy(update={"size": _SIDE})
     try:
         pixels = imaging.read(predictions.records.read(int(predictions.rows[place])), spec)
@@ -92,7 +92,7 @@ def _write_picture(predictions: Predictions, place: int, path: Path, model: Subj
 
 
 def _evidence(predictions: Predictions, places: list[int], model: Subject) -> list[Evidence | None]:
-    """The evidence for the class that was named; None where that is not a class of the model's own."""
+    """The evidence for the predicted class of each image; None if it is not a class of the model itself."""
     predictor = model.predictor
     if not places or predictions.classes != predictor.description.classes:
         return [None] * len(places)

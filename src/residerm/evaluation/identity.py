@@ -1,5 +1,5 @@
-"""What makes an evaluation the same one: the content of what is scored, the models, and every option that changes a
-number. Its folder is named by a few readable words and a hash of all of these.
+"""The identity of an evaluation: the content of the scored images, the models, and every option that changes a score.
+Its folder is named by a few readable words and a hash of all of these.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from residerm.inference.bundle import find_bundle
 from residerm.inference.identity import bundle_hash
 from residerm.storage.tree import Tree
 
-_DIGITS = 8  # of the hash, in a folder's name
-_LONGEST = 160  # bytes of the words: a folder's name may have 255
-# Known by their content, or without effect on the numbers.
+_DIGITS = 8  # of the hash, in the name of the folder
+_LONGEST = 160  # bytes of the words; names of folders are limited to 255
+# Options that are identified by content instead, or do not change the scores.
 _NOT_BY_VALUE = {"data", "against", "outliers", "overwrite", "explain", "explain_method", "explain_stage"}
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The name of an evaluation's folder, and the hashes of what is scored and of the model."""
+    """The name of an evaluation's folder, and the hashes of the scored images and of the model."""
 
     name: str
     content: str
@@ -40,7 +40,7 @@ def identify(
     other: Other | None,
     options: EvaluateOptions,
 ) -> Identity:
-    """The identity of an evaluation that is about to be made."""
+    """Determine the identity of an evaluation before it is computed."""
     content, hash_of_model = images.content_hash(), bundle_hash(find_bundle(model))
     known = {
         **options.model_dump(mode="json", exclude=_NOT_BY_VALUE),
@@ -57,12 +57,12 @@ def identify(
 
 
 def _files_under(path: Path) -> str:
-    """A hash of the files under a path: their names, sizes, CRCs or times of change."""
+    """A hash of the files at a path: their names, sizes, and CRCs or modification times."""
     return hashlib.sha256(Tree(path).files.tobytes()).hexdigest() if path.exists() else ""
 
 
 def _words(images: EvaluationSet, options: EvaluateOptions, other: Other | None) -> str:
-    """On what, and how."""
+    """The readable part of the folder's name: archive, part and options."""
     parts = [images.name, images.part]
     if images.alignment and images.alignment.task != "diagnosis":
         parts.append(images.alignment.task)

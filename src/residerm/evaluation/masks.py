@@ -1,4 +1,4 @@
-"""The lesion masks of images of an archive; without those that are missing, unreadable, empty or of another shape."""
+"""Read the lesion masks of an archive, except those that are missing, unreadable, empty or of another shape."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from residerm.errors import ImageError
 from residerm.explanation.lesion import read_mask
 from residerm.progress import SILENT, Progress
 
-MISSING, UNFIT, TRIVIAL = "no mask", "a mask that cannot be read or does not fit", "a mask of one kind of pixel alone"
+MISSING, UNFIT, TRIVIAL = "no mask", "a mask that is unreadable or of another shape", "an empty or full mask"
 
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks (n, s, s) of the rows that have one, as their images are read, and why others have none."""
+    """The masks (n, s, s) of the rows that have a valid one, and why others were left out."""
 
     rows: np.ndarray
     masks: np.ndarray
@@ -27,12 +27,12 @@ class Masks:
 
     @property
     def reasons(self) -> str:
-        """How many were left out, and why; empty where none was."""
+        """How many were left out, and why; empty if none were."""
         return ", ".join(f"{count:,} with {reason}" for reason, count in self.left_out.items())
 
 
 def read_masks(records: Records, rows: np.ndarray, spec: PixelSpec, progress: Progress = SILENT) -> Masks:
-    """The masks of some rows."""
+    """Read the masks of some rows, in the geometry in which their images are read."""
     found: dict[int, np.ndarray] = {}
     left_out: Counter[str] = Counter()
     for done, row in enumerate(rows.tolist(), 1):

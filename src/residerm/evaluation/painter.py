@@ -1,4 +1,4 @@
-"""What is left of the scores when the model is not shown the lesion, or nothing but the lesion."""
+"""Paint over the lesion, or over everything else, to measure what the scores depend on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Hidden = Literal["lesion", "background"]
 
 @dataclass(frozen=True)
 class Painter:
-    """Paints over what is hidden, by the masks of the rows (in ascending order)."""
+    """Paints over the hidden pixels, given the masks of the rows (in ascending order)."""
 
     hidden: Hidden
     rows: np.ndarray
@@ -39,13 +39,13 @@ class Painter:
 def painter_for(
     hidden: Hidden, records: Records, rows: np.ndarray, description: ModelDescription, progress: Progress
 ) -> tuple[Painter, str]:
-    """A painter for the rows whose masks allow it, and what was left out, in a sentence; empty where nothing was."""
+    """A painter for the rows with usable masks, and a remark about those left out, empty if there are none."""
     read = read_masks(records, rows, description.pixels, progress)
     large = paintable(read.masks, hidden) if len(read.rows) else np.zeros(0, bool)
     if not large.any():
         raise UsageError(
-            f"`without={hidden}`: {records.tree.path} has no lesion mask that can be used "
-            f"({read.reasons or 'it has no images'}); give an archive with masks, or leave out `without`"
+            f"`without={hidden}`: {records.tree.path} has no usable lesion mask "
+            f"({read.reasons or 'it has no images'}); give an archive with masks, or omit `without`"
         )
     reasons = [*filter(None, [read.reasons])]
     if not large.all():

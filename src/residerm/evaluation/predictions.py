@@ -1,4 +1,4 @@
-"""What a model says of the images of an archive, beside what they are: a row an image, kept as `predictions.csv`."""
+"""The predictions of a model for images of an archive, with their records; written as `predictions.csv`."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ Pixels = Callable[[np.ndarray], np.ndarray]  # rows → (n, size, size, 3) uint8
 
 @dataclass(frozen=True)
 class Predictions:
-    """Images in the order of their archive; `rows` are their records."""
+    """Predictions in the order of the archive; `rows` are the indices of the images in its records."""
 
     records: Records
     rows: np.ndarray
     classes: tuple[str, ...]
     labels: np.ndarray  # (n,) index into the classes
     probabilities: np.ndarray  # (n, classes)
-    predicted: np.ndarray  # (n,) index of the class that is named
+    predicted: np.ndarray  # (n,) index of the predicted class
     outputs: Outputs  # of the model, in its own classes
-    judgements: Judgements | None = None  # None: the model has nothing that judges its answers
+    judgements: Judgements | None = None  # None: the model has no trust
     views: Views = 1
 
     @property
@@ -43,22 +43,22 @@ class Predictions:
 
     @property
     def sexes(self) -> list[str]:
-        """The sex of each image's patient, empty where it is not known."""
+        """The sex of each image's patient, empty if unknown."""
         return _named(self.records.table["sex"][self.rows], self.records.sexes)
 
     @property
     def sites(self) -> list[str]:
-        """The place on the body, empty where it is not known."""
+        """The anatomical site, empty if unknown."""
         return _named(self.records.table["site"][self.rows], self.records.sites)
 
     @property
     def ages(self) -> list[float | None]:
-        """Years, None where not known."""
+        """The age in years, None if unknown."""
         return [None if np.isnan(age) else float(age) for age in self.records.table["age"][self.rows]]
 
     @cached_property
     def table(self) -> PredictionTable:
-        """As they are kept."""
+        """The table that is written."""
         return PredictionTable(
             classes=self.classes,
             image_ids=[self.records.image_id(row) for row in self.rows],
@@ -75,7 +75,7 @@ class Predictions:
 def outputs_of(
     predictor: Predictor, pixels: Pixels, rows: np.ndarray, *, views: Views = 1, progress: Progress = SILENT
 ) -> Outputs:
-    """The model's outputs for some rows, whose pixels are read batch by batch."""
+    """The model's outputs for some rows, computed in batches."""
     found = []
     for start in range(0, len(rows), _BATCH):
         found.append(predictor.outputs(pixels(rows[start : start + _BATCH]), views))

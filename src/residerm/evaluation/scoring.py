@@ -1,4 +1,4 @@
-"""From predictions to everything in scores.json."""
+"""Compute the content of scores.json from predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from residerm.taxonomy import mapping_for
 def score(
     predictions: Predictions, images: EvaluationSet, predictor: Predictor, options: EvaluateOptions, identity: Identity
 ) -> EvaluationScores:
-    """Every score but those that the training part is needed for."""
+    """All scores except trust and those of the training part."""
     records = predictions.records
     group_name = records.layout.grouped_by or "image"
     task = images.alignment.task if images.alignment else predictor.description.task
@@ -60,7 +60,7 @@ def score(
 def training_predictions(
     images: EvaluationSet, predictor: Predictor, options: EvaluateOptions, progress: Progress
 ) -> Predictions | None:
-    """What the model answers to as many images of the training part, as they are."""
+    """Predictions for as many images of the training part, without augmentation."""
     if images.training is None:
         return None
     some = _some(images.records, images.training, len(images.rows))
@@ -70,7 +70,7 @@ def training_predictions(
 def with_training(
     scores: EvaluationScores, training: Predictions | None, images: EvaluationSet, seconds: float
 ) -> EvaluationScores:
-    """The scores with those of the training part, and how far these lie above."""
+    """Add the scores of the training part, and their gap to the scores."""
     if training is None or images.training is None:
         return scores.model_copy(update={"seconds": seconds})
     headline = headline_scores(
@@ -79,12 +79,12 @@ def with_training(
     )  # fmt: skip
     pairs = {name: (one.value, scores.headline[name].value) for name, one in headline.items()}
     gap = {name: own - tested for name, (own, tested) in pairs.items() if own is not None and tested is not None}
-    behind = TrainingScores(images=len(training.rows), of=len(images.training), headline=headline)
-    return scores.model_copy(update={"training": behind, "gap": gap, "seconds": seconds})
+    on_training = TrainingScores(images=len(training.rows), of=len(images.training), headline=headline)
+    return scores.model_copy(update={"training": on_training, "gap": gap, "seconds": seconds})
 
 
 def _malignant(task: str, classes: tuple[str, ...]) -> list[str] | None:
-    """The malignant classes of a model of diagnoses; None where a class does not say which side it is on."""
+    """The malignant classes, for a model of diagnoses; None if a class is neither known as malignant nor as benign."""
     if task != "diagnosis":
         return None
     try:
@@ -95,7 +95,7 @@ def _malignant(task: str, classes: tuple[str, ...]) -> list[str] | None:
 
 
 def _some(records: Records, rows: np.ndarray, images: int) -> np.ndarray:
-    """Whole lesions, drawn at random, until there are so many images; in the order of the archive."""
+    """Draw whole lesions at random until there are `images` images, in the order of the archive."""
     groups, member = np.unique(records.groups[rows], return_inverse=True)
     turn = np.random.default_rng(0).permutation(len(groups))[member]
     return np.sort(rows[np.argsort(turn, kind="stable")][:images])

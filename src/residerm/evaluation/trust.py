@@ -1,4 +1,4 @@
-"""How far the answers of an evaluation could be relied on: calibration, sets, abstention, outliers, differences."""
+"""Scores of trust in an evaluation: calibration, prediction sets, abstention, outliers, differences of groups."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def trust_scores(
     options: EvaluateOptions,
     elsewhere: Sequence[Elsewhere] = (),
 ) -> TrustScores | None:
-    """All that can be said of the judgements; None for a model that has nothing to judge its answers."""
+    """The scores of a model's trust; None if it has none."""
     trust, judged = predictor.trust, predictions.judgements
     if trust is None or judged is None:
         return None
@@ -41,7 +41,9 @@ def trust_scores(
     bootstrap, groups, labels = Bootstrap(_RESAMPLES, unit, 0), predictions.groups, predictions.labels
     before = _in_common_classes(predictions.outputs.probabilities, images, predictor)
     after = _in_common_classes(judged.probabilities, images, predictor)
-    selective = Selective(judged.confidence, labels, after.argmax(axis=1))  # whatever class is named
+    selective = Selective(
+        judged.confidence, labels, after.argmax(axis=1)
+    )  # of the most probable class, for any `decide`
     compared, not_compared = _differences(predictions, judged, unit, own=predictions.classes == trust.classes)
     threshold = trust.outlier_threshold(predictions.views)
     return TrustScores(
@@ -69,13 +71,13 @@ def _in_common_classes(probabilities: np.ndarray, images: EvaluationSet, predict
 
 
 def _sets(predictions: Predictions, judged: Judgements, trust: Trust, bootstrap: Bootstrap) -> SetScores | None:
-    """The prediction sets, where the evaluation is in the model's own classes."""
+    """The scores of prediction sets; None unless the evaluation is in the model's own classes."""
     if predictions.classes != trust.classes:
         return None
-    said = trust.summary
-    own = np.isin(trust.classes, said.sets.by_class)
-    lesions = [said.lesions_by_class[name] for name in trust.classes]
-    sets = Sets(judged.sets, said.sets.coverage, own, lesions)
+    summary = trust.summary
+    own = np.isin(trust.classes, summary.sets.by_class)
+    lesions = [summary.lesions_by_class[name] for name in trust.classes]
+    sets = Sets(judged.sets, summary.sets.coverage, own, lesions)
     return set_scores(sets, predictions.labels, predictions.groups, trust.classes, bootstrap)
 
 
@@ -91,7 +93,7 @@ def _differences(
 
 
 def _decision(predictions: Predictions, rule: Rule, bootstrap: Bootstrap) -> DecisionScores | None:
-    """What the threshold on the probability of malignancy does here, where it was asked for."""
+    """The scores of the threshold on the probability of malignancy; None if it is not used."""
     threshold, malignant = rule.threshold, malignant_classes(predictions.classes)
     if threshold is None or malignant is None:
         return None
@@ -107,7 +109,7 @@ def _decision(predictions: Predictions, rule: Rule, bootstrap: Bootstrap) -> Dec
 
 
 def _share(counted: np.ndarray, among: np.ndarray, groups: np.ndarray, bootstrap: Bootstrap) -> Estimate:
-    """A share of lesions, with its interval."""
+    """A fraction of lesions, with its interval."""
     if not among.any():
         return Estimate(absent="there are no such images")
     number = np.unique(groups[among], return_inverse=True)[1]

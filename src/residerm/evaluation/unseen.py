@@ -1,8 +1,8 @@
-"""Which images of an archive a model has not seen: it was neither trained on them nor chosen by them.
+"""Find the images of an archive that were used neither for training a model nor for selecting it.
 
-An image is known by its content, the size and CRC-32 of its file, whatever it is called, and by its lesion: no image
-of a lesion that was seen is new. Ids of images and lesions are compared only where both archives take them from the
-same place: where both are named by the ISIC Archive, or where most images with the same id have the same content.
+Images are recognised by their content (size and CRC-32 of the file), under any name, and by their lesion: no other
+image of a seen lesion is new. Ids of images and lesions are only compared if they mean the same in both archives: if
+both use the ids of the ISIC Archive, or if most images with equal ids have equal content.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from residerm.runs import Content, Run, open_run
 
 @dataclass(frozen=True)
 class KnownImages:
-    """The images that a run was trained on or chosen by."""
+    """The training and validation images of a run."""
 
     images: frozenset[str]
     groups: frozenset[str]
-    contents: dict[str, Content] | None  # by image id; None where they are not known any more
+    contents: dict[str, Content] | None  # by image id; None if they are no longer known
     isic_ids: bool
 
     @classmethod
     def of(cls, run: Run) -> KnownImages:
-        """Those of a run's training and validation parts."""
+        """Read the training and validation images of a run."""
         rows = [row for row in run.splits if row.part != "test"]
         images = frozenset(row.image_id for row in rows)
         archive = run.data.archive
@@ -42,7 +42,7 @@ class KnownImages:
         return cls(images, frozenset(row.group for row in rows), known, isic_ids)
 
     def knows(self, records: Records, rows: np.ndarray) -> np.ndarray:
-        """Which of the rows are known, by themselves or by their lesion."""
+        """Which of the rows are known, by content, id or lesion."""
         names = [records.image_id(row) for row in rows]
         contents = contents_of(records, rows)
         seen = frozenset((self.contents or {}).values())
@@ -54,7 +54,7 @@ class KnownImages:
         return known | np.isin(groups, groups[known])
 
     def _same_ids(self, records: Records, names: list[str], contents: list[Content]) -> bool:
-        """Whether an id means the same image here as in the archive that the run was trained on."""
+        """Whether ids mean the same images here as in the archive that the run was trained on."""
         if self.contents is None or (self.isic_ids and records.layout.isic_ids):
             return True
         shared = [(name, content) for name, content in zip(names, contents, strict=True) if name in self.contents]
@@ -62,19 +62,19 @@ class KnownImages:
 
 
 def is_run(model: Path) -> bool:
-    """Whether a path is the folder of a run, and not a bundle."""
+    """Whether a path is the folder of a run, not of a bundle."""
     return (model / "splits.csv").is_file()
 
 
-def tells_what_it_has_seen(model: Path) -> bool:
-    """Whether it is known what a run or a bundle has seen; bundles of format 1 do not tell."""
+def lists_seen_images(model: Path) -> bool:
+    """Whether a run or a bundle lists the images it was trained on; bundles of format 1 do not."""
     return is_run(model) or read_seen(model) is not None
 
 
 def unseen(model: Path, records: Records, rows: np.ndarray) -> np.ndarray:
-    """Those of the rows that a run or a bundle has neither been trained on nor chosen by.
+    """The rows that were used neither for training a run or a bundle nor for selecting it.
 
-    A bundle that does not tell is taken to have seen none.
+    A bundle that does not list its training images is assumed to have seen none of them.
     """
     if is_run(model):
         return np.array(rows[~KnownImages.of(open_run(model)).knows(records, rows)])
@@ -86,7 +86,7 @@ def unseen(model: Path, records: Records, rows: np.ndarray) -> np.ndarray:
 
 
 def _contents_of_archive(run: Run) -> dict[str, Content] | None:
-    """For a run that did not write them down: those of its archive, where that is still there."""
+    """The contents of the run's archive, for runs without contents.csv; None if the archive cannot be read."""
     experiment = run.experiment
     try:
         records = open_for(experiment.path, experiment.archive)

@@ -106,9 +106,7 @@ def require_place(path: Path) -> None:
             f"`out={path}`: predictions are written as {' or '.join(_FORMATS)}; give it one of these suffixes"
         )
     if path.exists():
-        raise UsageError(
-            f"`out={path}` is already there and is not overwritten: choose another name, or remove it first"
-        )
+        raise UsageError(f"`out={path}` already exists and is not overwritten: choose another name, or remove it first")
     require_writable(path)
 
 

@@ -1,17 +1,17 @@
-"""The report and the model card of a run, from its files alone: no torch, no archive, no network.
+"""The report and the model card of a run, written from its files without torch, archive or network access.
 
-    write_report(run)                report.html       one page to hand on
-    write_card(run)                  MODEL_CARD.md     for where the model is published
-    draw_figures(folder, scores, …)  figures/*         of one evaluation
+    write_report(run)                report.html       a self-contained page
+    write_card(run)                  MODEL_CARD.md     to publish with the model
+    draw_figures(folder, scores, …)  figures/*         the figures of one evaluation
 
-| file | what it is |
+| file | contents |
 |---|---|
-| `estimates` | a score with its interval, and how it is written |
-| `material` | the files of a run, read and checked |
-| `sentences`, `origins` | what the scores say, and where they come from, in words |
-| `cautions`, `licence` | what would change the reading; what the images' licence means |
-| `tables`, `comparisons`, `gallery`, `drawing` | what is shown |
-| `template`, `page`, `card` | how it is laid out |
+| `estimates` | how a score and its interval are formatted |
+| `material` | the files of a run, read and validated |
+| `sentences`, `origins` | sentences about the scores, and about how they were obtained |
+| `cautions`, `licence` | caveats, and the consequences of the images' licence |
+| `tables`, `comparisons`, `gallery`, `drawing` | tables, comparisons, pictures and figures |
+| `template`, `page`, `card` | layout |
 """
 
 from residerm.report.card import write_card

@@ -1,8 +1,8 @@
-"""`MODEL_CARD.md`: what a model is and is not, in the form that model hubs read.
+"""`MODEL_CARD.md`, in the format of model hubs.
 
     write_card(run)      writes or replaces MODEL_CARD.md in the run's folder
 
-All that the run knows is filled in. What only a person knows stands there as a prompt, marked [TO FILL IN].
+Everything that the run contains is filled in. What only a person can know is left as a prompt, marked [TO FILL IN].
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HUB_NAMES = {
     "macro_f1": "f1",
 }
 _LIMITS = ("sensitivity", "precision", "auc")
-_STEERS = re.compile(r"([\\`*_\[\]|])")
+_MARKDOWN = re.compile(r"([\\`*_\[\]|])")
 
 
 def write_card(run: Run) -> Path:
@@ -40,20 +40,20 @@ def write_card(run: Run) -> Path:
     card = _card(read_material(run))
     path = run.folder / "MODEL_CARD.md"
     with new_file(path, replace=True) as partial:
-        partial.write_text(card, encoding="utf-8", errors="replace")  # of a path that is not UTF-8
+        partial.write_text(card, encoding="utf-8", errors="replace")  # paths need not be valid UTF-8
     return path
 
 
 def _card(material: Material) -> str:
     licence = consequence(material.data.licence)
     changed, _ = tables.options(material.experiment)
-    said = {
+    context = {
         "front_matter": Markup(yaml.safe_dump(_front_matter(material, licence), sort_keys=False, allow_unicode=True)),
         "material": material,
         "licence": licence,
         "cautions": cautions(material),
-        "split_told": origins.split(material.data),
-        "training_told": origins.training(material),
+        "split_text": origins.split(material.data),
+        "training_text": origins.training(material),
         "parts": tables.PARTS,
         "distribution": tables.distribution(material),
         "changed": changed,
@@ -64,7 +64,7 @@ def _card(material: Material) -> str:
         "trust": shown_trust(material.main) if material.main else None,
     }
     template = environment(autoescape=False, finalize=_plain).get_template("card.md")
-    return template.render(said | (_scores(material.main) if material.main else {}))
+    return template.render(context | (_scores(material.main) if material.main else {}))
 
 
 def _scores(main: Evaluation) -> dict[str, object]:
@@ -83,7 +83,7 @@ def _scores(main: Evaluation) -> dict[str, object]:
 
 
 def _external(material: Material) -> list[str]:
-    """The evaluations on other archives than the run's own, in words."""
+    """A sentence for each evaluation on another archive than the run's own."""
     elsewhere = [one.scores for one in material.others if one.scores.part == "all"]
     found = {
         scores.archive: f"{scores.archive}, {scores.images:,} images, balanced accuracy "
@@ -94,7 +94,7 @@ def _external(material: Material) -> list[str]:
 
 
 def _front_matter(material: Material, licence: Consequence) -> dict[str, object]:
-    """What a hub reads: the licence that the images ask for, tags, and the scores."""
+    """The metadata for model hubs: licence, tags and scores."""
     model = material.model
     tags = ["image-classification", "dermoscopy", "skin-lesion", "residerm", model.model]
     return {
@@ -124,7 +124,7 @@ def _results(main: Evaluation | None) -> list[dict[str, object]]:
 
 
 def _plain(value: object) -> object:
-    """A text so that it reads in Markdown as it stands; markup that is written here stays markup."""
+    """Escape Markdown and HTML in a text; `Markup` is left as it is."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return _STEERS.sub(r"\\\1", html.escape(re.sub(r"\s+", " ", value), quote=False))
+    return _MARKDOWN.sub(r"\\\1", html.escape(re.sub(r"\s+", " ", value), quote=False))

@@ -1,6 +1,6 @@
-"""What would change the reading of a result: leakage, imbalance, few lesions, drawn images, and what no run can know.
+"""Caveats about a result: leakage, imbalance, few lesions, synthetic images, and what no run can know.
 
-Loud ones say that the scores are not what they seem; the others, what to bear in mind.
+Loud ones mean that the scores are misleading; the others should be kept in mind.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from residerm.runs import Evaluation
 
 _FEW_GROUPS = 30  # below it, one lesion moves a class's sensitivity by more than three points
 _IMBALANCED = 5  # times as many images in the largest class as in the smallest
-_AHEAD = 0.1  # of the training part: beyond it, the model has learnt much by heart
-_SHIFTED = 0.1  # between the prior of training and the shares of the training part
+_OVERFITTED = 0.1  # gap between the balanced accuracies of the training part and the test part
+_SHIFTED = 0.1  # between the prior of training and the class frequencies of the training part
 
 
 @dataclass(frozen=True)
 class Caution:
-    """One thing to bear in mind."""
+    """A title and a sentence or two; `loud` if the scores are misleading."""
 
     title: str
     text: str
@@ -30,7 +30,7 @@ class Caution:
 
 
 def cautions(material: Material) -> list[Caution]:
-    """All that applies to this run, the loud ones first."""
+    """All caveats that apply to this run, the loud ones first."""
     found = [*_of_images(material), *_of_archive(material), *_of_split(material), *_of_training(material)]
     if material.main:
         found += _of_scores(material.main)
@@ -43,7 +43,7 @@ def _of_images(material: Material) -> Iterator[Caution]:
     if material.synthetic:
         yield Caution(
             "Synthetic images",
-            "The images were drawn by a program, not photographed. The scores show that the machinery works; they say "
+            "The images were drawn by a program, not photographed. The scores show that the software works; they say "
             "nothing about real skin.",
             loud=True,
         )
@@ -63,23 +63,23 @@ def _of_split(material: Material) -> Iterator[Caution]:
     group, options = split.grouped_by, split.options
     if not group:
         yield Caution(
-            "Lesions may be in training and test",
-            f"{material.data.archive} does not name the lesions of its images, so that photographs of one lesion "
-            "can be both in training and in the test. If so, the scores are too good.",
+            "Lesions may be in both training and test",
+            f"{material.data.archive} does not say which images show the same lesion, so photographs of one lesion "
+            "can be in both the training and the test part. If so, the scores are too high.",
             loud=True,
         )
     elif leaking:
         yield Caution(
             f"Test {group}s were seen in training",
-            f"{leaking:,} of {tested:,} test images ({rate(leaking / tested)} %) show a {group} that is in training "
-            f"too (split: {options.split}). The scores are too good: part of them is recognition of {group}s "
-            f"already seen. A split by {group} keeps each {group} in one part.",
+            f"{leaking:,} of {tested:,} test images ({rate(leaking / tested)} %) show a {group} that is also in the "
+            f"training part (split: {options.split}). The scores are too high, because the model can recognise these "
+            f"{group}s. A split by {group} keeps each {group} in one part.",
             loud=True,
         )
     if options.folds:
         yield Caution(
             "One fold of several",
-            f"This is fold {options.fold} of {options.folds}, counted from 0; the others can differ.",
+            f"This is fold {options.fold} of {options.folds}, counted from 0; the scores of the others can differ.",
         )
 
 
@@ -96,11 +96,11 @@ def _of_training(material: Material) -> Iterator[Caution]:
     prior = dict(zip(material.model.classes, material.model.prior, strict=True))
     shifted = [name for name in prior if abs(prior[name] - shares[name]) > _SHIFTED]
     if shifted:
-        told = listed(f"{name} {rate(prior[name])} % instead of {rate(shares[name])} %" for name in shifted)
+        changes = listed(f"{name} {rate(prior[name])} % instead of {rate(shares[name])} %" for name in shifted)
         yield Caution(
             "Trained with other class frequencies",
-            f"Sampling, class weights or logit adjustment gave the classes other frequencies than in the archive: "
-            f"{told}. That helps rare classes and the balanced accuracy, and costs accuracy and calibration.",
+            f"Sampling, class weights or logit adjustment changed the class frequencies relative to the archive: "
+            f"{changes}. This improves rare classes and balanced accuracy, at the cost of accuracy and calibration.",
         )
 
 
@@ -110,17 +110,17 @@ def _of_scores(evaluation: Evaluation) -> Iterator[Caution]:
     if missing:
         yield Caution(
             "Classes without test images",
-            f"There are no test images of {listed(missing)}: how well they are recognised is not known, and scores "
-            "that need them are absent.",
+            f"There are no test images of {listed(missing)}: how well they are recognised is unknown, and scores "
+            "that require them are missing.",
             loud=True,
         )
     yield from _imbalance(reading)
     yield from _few(evaluation, list(reading.counts))
-    ahead = (evaluation.scores.gap or {}).get("balanced_accuracy", 0.0)
-    if ahead > _AHEAD:
+    gap = (evaluation.scores.gap or {}).get("balanced_accuracy", 0.0)
+    if gap > _OVERFITTED:
         yield Caution(
             "Better on training than on test images",
-            f"The balanced accuracy is {rate(ahead)} points higher on the training images: the network has overfitted.",
+            f"The balanced accuracy is {rate(gap)} points higher on the training images: the network has overfitted.",
         )
 
 
@@ -131,13 +131,13 @@ def _imbalance(reading: Reading) -> Iterator[Caution]:
         yield Caution(
             "Classes are imbalanced",
             f"{largest} has {share} % of the test images, {times:.0f} times as many as {smallest}. Accuracy and "
-            f"weighted scores mostly say how well {largest} is recognised: read the balanced accuracy and the table "
-            "by class first. With other class shares, as in a clinic, precision changes.",
+            f"weighted scores mostly reflect how well {largest} is recognised: look at the balanced accuracy and the "
+            "table by class first. With other class frequencies, as in a clinic, precision changes.",
         )
     if reading.relative_to("accuracy") in (0, -1):
         yield Caution(
             "No gain in accuracy over the most frequent class",
-            f"The interval of the accuracy does not lie above the {share} % that always answering {largest} reaches.",
+            f"The interval of the accuracy is not entirely above the {share} % of always predicting {largest}.",
         )
 
 
@@ -146,41 +146,43 @@ def _few(evaluation: Evaluation, present: Sequence[str]) -> Iterator[Caution]:
     groups = {name: evaluation.scores.counts[name].groups for name in present}
     few = sorted((name for name in present if groups[name] < _FEW_GROUPS), key=lambda name: groups[name])
     if few:
-        told = listed((f"{name} has {groups[name]}" for name in few), most=8)
+        counts = listed((f"{name} has {groups[name]}" for name in few), most=8)
         yield Caution(
             f"Few {group}s in some classes",
-            f"Of {group}s in the test part, {told}. One {group} of {few[0]} more or less moves its sensitivity by "
-            f"about {rate(1 / groups[few[0]])} points: look at the intervals.",
+            f"{group.capitalize()}s in the test part: {counts}. A single {group} of {few[0]} changes its sensitivity "
+            f"by about {rate(1 / groups[few[0]])} points: look at the intervals.",
         )
 
 
 def _of_shortcuts(material: Material) -> Iterator[Caution]:
-    """What is left of the scores when the lesion, or all but the lesion, was painted over."""
+    """The balanced accuracy with the lesion, or everything but the lesion, painted over."""
     for one in material.others:
         score = one.scores.headline["balanced_accuracy"]
         if one.scores.without is None or score.value is None:
             continue
         chance = 1 / max(1, len([count for count in one.scores.counts.values() if count.images]))
         within = f" (95 % interval {rate(score.low)} to {rate(score.high)})" if score.low and score.high else ""
-        told = f"the balanced accuracy is {rate(score.value)} %{within}; guessing would reach {rate(chance)} %."
+        result = f"the balanced accuracy is {rate(score.value)} %{within}; chance level is {rate(chance)} %."
         if one.scores.without == "background":
-            yield Caution("The lesion alone", f"With everything but the lesion painted over, {told}")
+            yield Caution("Only the lesion", f"With everything but the lesion painted over, {result}")
         elif score.relative_to(chance) == 1:
             yield Caution(
-                "Part of the answer is not in the lesion",
-                f"On the same images without the lesion, which was painted over with skin, {told} What is left comes "
-                "from the skin around, the photograph, or the outline that painting leaves.",
+                "Predictions depend partly on the background",
+                f"On the same images with the lesion painted over with skin, {result} The rest comes from the "
+                "surrounding skin, the photograph, or the outline that painting leaves.",
                 loud=True,
             )
         else:
-            yield Caution("Without the lesion", f"On the same images without the lesion, {told} No shortcut was found.")
+            yield Caution(
+                "Without the lesion", f"On the same images without the lesion, {result} No shortcut was found."
+            )
 
 
 def _left_out(material: Material) -> Caution:
     unit = material.main.group_name if material.main else "lesion"
     return Caution(
-        "What the intervals leave out",
-        f"They say how far scores could vary with other {unit}s of the same kind. They leave out the chance of "
-        f"training (another seed than {material.experiment.training.seed} gives another model), and everything in "
-        "which other hospitals, cameras and skin differ from this archive.",
+        "What the intervals do not cover",
+        f"They show how much the scores would vary with other {unit}s of the same kind. They do not cover the "
+        f"randomness of training (another seed than {material.experiment.training.seed} gives another model), nor the "
+        "differences of other hospitals, cameras and skin from this archive.",
     )

@@ -1,4 +1,4 @@
-"""Two runs on the same images: the paired differences, and what they show."""
+"""The paired differences between two runs on the same images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from residerm.scores import Estimate, McNemar
 
 @dataclass(frozen=True)
 class Difference:
-    """This run's score minus the other's."""
+    """The score of this run minus that of the other."""
 
     score: Score
     text: str
@@ -21,15 +21,15 @@ class Difference:
 
 @dataclass(frozen=True)
 class ShownComparison:
-    """All differences from another run."""
+    """All differences from another run, with a sentence about McNemar's test."""
 
     against: str
-    told: str
+    text: str
     rows: Sequence[Difference]
 
 
 def shown_comparison(given: RunComparison) -> ShownComparison:
-    """What stands in comparison.json, to be shown."""
+    """Format the content of comparison.json."""
     found = given.differences
     rows = [_difference(SCORES[name], found[name]) for name in HEADLINE if name in found]
     return ShownComparison(given.against, f"On {counted(given.images, 'image')}. {_mcnemar(given.mcnemar)}", rows)
@@ -59,8 +59,8 @@ def _verdict(score: Score, estimate: Estimate) -> str:
 def _mcnemar(test: McNemar) -> str:
     p, own, other = test.p, test.first_only, test.second_only
     return (
-        f"{counted(own, 'image')} {'is' if own == 1 else 'are'} named rightly by this run only, {other:,} by the other "
-        f"only. If both were right equally often, a difference at least as large would come about with p "
-        f"{'< 0.001' if p < 0.001 else f'= {p:.3f}'} (McNemar’s test, which takes images as independent although those "
-        "of one lesion are alike: trust the intervals more)."
+        f"{counted(own, 'image')} {'is' if own == 1 else 'are'} classified correctly only by this run, {other:,} only "
+        f"by the other. If both were equally accurate, a difference at least as large would have p "
+        f"{'< 0.001' if p < 0.001 else f'= {p:.3f}'} (McNemar’s test, which assumes independent images although those "
+        "of one lesion are similar: the intervals are more reliable)."
     )

@@ -1,8 +1,8 @@
-"""The figures of a run: of one evaluation, from its predictions and scores, and of the training.
+"""The figures of an evaluation, from its predictions and scores, and of the training.
 
-    draw_figures(folder, scores, predictions)      writes figures/*.png and *.svg into an evaluation's folder
+    draw_figures(folder, scores, predictions)      writes figures/*.png and *.svg into the folder of an evaluation
 
-Curves are thinned to what can be seen, so that a page does not grow with the test part.
+Curves are thinned to the visible resolution, so that the page does not grow with the test part.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CURVES = len(figures.SERIES)
-_POINTS = 200  # of a curve: one at every half per cent of each axis cannot be distinguished from all
+_POINTS = 200  # of a curve: one at each half per cent of the axes looks the same as all of them
 _LOSSES = ("train_loss", "log_loss")
 _ACCURACIES = ("train_accuracy", "accuracy")
 _RATES = ("macro_auc", "balanced_accuracy", "macro_f1")
@@ -32,25 +32,25 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def draw_figures(folder: Path, scores: EvaluationScores, predictions: PredictionTable) -> None:
-    """Write the figures of an evaluation, as PNGs to look at and as SVGs for pages and print."""
+    """Write the figures of an evaluation as PNG and as SVG."""
     for name, figure in evaluation_figures(scores, predictions).items():
         for suffix in (".png", ".svg"):
             figures.save(figure, folder / "figures" / f"{name}{suffix}")
 
 
 def drawn_figures(evaluation: Evaluation) -> dict[str, str]:
-    """The SVGs of an evaluation's figures by their names, drawn again where its folder has none or a damaged one."""
+    """The figures of an evaluation as SVG, by name; drawn again if files are missing or damaged."""
     files = sorted((evaluation.folder / "figures").glob("*.svg"))
     drawn = {path.stem: path.read_text(encoding="utf-8", errors="replace") for path in files}
     whole = drawn and all("<svg" in text and text.rstrip().endswith("</svg>") for text in drawn.values())
-    predictions = evaluation.predictions  # no page is made of an evaluation whose predictions are damaged
+    predictions = evaluation.predictions  # read in any case, so that damaged predictions are an error
     if whole:
         return drawn
     return {name: figures.svg(figure) for name, figure in evaluation_figures(evaluation.scores, predictions).items()}
 
 
 def evaluation_figures(scores: EvaluationScores, predictions: PredictionTable) -> dict[str, Figure]:
-    """The figures of an evaluation by the names of their files; those without anything to show are left out."""
+    """The figures of an evaluation by file name, without those that would be empty."""
     classes = scores.classes
     confusion = np.array(scores.confusion)
     curves = _curves(predictions, shown_classes(scores))
@@ -69,7 +69,7 @@ def evaluation_figures(scores: EvaluationScores, predictions: PredictionTable) -
 
 
 def _of_trust(trust: TrustScores) -> dict[str, Figure]:
-    """Reliability before and after calibration, and errors over coverage."""
+    """Reliability before and after calibration, and the risk-coverage curve."""
     drawn: dict[str, Figure] = {}
     if trust.calibration:
         before, after = (
@@ -85,7 +85,7 @@ def _of_trust(trust: TrustScores) -> dict[str, Figure]:
 
 
 def shown_classes(scores: EvaluationScores) -> list[str]:
-    """The classes whose curves are drawn: those with the most images; of two, the second, which says it all."""
+    """The classes whose curves are drawn: those with the most images; of two, only the second."""
     classes = scores.classes
     if len(classes) == 2:
         return list(classes[1:])
@@ -94,14 +94,14 @@ def shown_classes(scores: EvaluationScores) -> list[str]:
 
 
 def learning_figures(epochs: Sequence[Epoch]) -> list[Figure]:
-    """The losses and the validation scores of every epoch."""
+    """Curves of the losses and the validation scores over the epochs."""
     if not epochs:
         return []
     chosen = epochs[-1].kept_epoch
     drawn = []
     for heading, vertical, names in (
         ("Loss", "loss, in nats", _LOSSES),
-        ("Accuracy", "share", _ACCURACIES),
+        ("Accuracy", "accuracy", _ACCURACIES),
         ("Scores on the validation part", "score", _RATES),
     ):
         curves = {_called(name): curve for name in names if (curve := _column(epochs, name))}
@@ -112,7 +112,7 @@ def learning_figures(epochs: Sequence[Epoch]) -> list[Figure]:
 def _called(name: str) -> str:
     if name in _RATES:
         return SCORES[name].title
-    return "training, as augmented" if name.startswith("train") else "validation"
+    return "training, augmented" if name.startswith("train") else "validation"
 
 
 def _column(epochs: Iterable[Epoch], name: str) -> list[tuple[int, float]]:
@@ -120,7 +120,7 @@ def _column(epochs: Iterable[Epoch], name: str) -> list[tuple[int, float]]:
 
 
 def _curves(predictions: PredictionTable, shown: Iterable[str]) -> dict[str, tuple[Curve, Curve]]:
-    """ROC and precision-recall curve of each class that has images and is not all there is."""
+    """The ROC and precision-recall curves of each class, unless none or all of the images belong to it."""
     curves = {}
     for name in shown:
         number = predictions.classes.index(name)
@@ -135,7 +135,7 @@ def _curves(predictions: PredictionTable, shown: Iterable[str]) -> dict[str, tup
 
 
 def thinned(across: np.ndarray, up: np.ndarray) -> Curve:
-    """The points of a curve that can be distinguished when it is drawn, its ends among them."""
+    """The points of a curve that can be distinguished in a figure, including its ends."""
     steps = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(across)) + np.abs(np.diff(up)))])
     cells = np.floor(steps * _POINTS / max(steps[-1], 1e-12) * (1 - 1e-12))
     first = np.flatnonzero(np.diff(cells, prepend=-1.0))

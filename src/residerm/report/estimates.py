@@ -1,9 +1,9 @@
-"""A score as it is shown: its value with the 95 % interval, or the reason why there is none.
+"""How scores are formatted: the value with its 95 % interval, or the reason why there is none.
 
     SCORES["accuracy"].text(Estimate(value=0.712, low=0.66, high=0.75, n=1700))
     71.2 % (66.0 to 75.0 %)
 
-`SCORES` says of each score what it is called, how its numbers are written, and which direction is better.
+`SCORES` has the title, number format and better direction of each score.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from residerm.scores import Estimate
 
 
 def rate(value: float) -> str:
-    """A share of images, in per cent."""
+    """Format a fraction as per cent."""
     return f"{100 * value:.1f}"
 
 
 def number(value: float) -> str:
-    """Any other score."""
+    """Format any other score."""
     return f"{value:.3f}"
 
 
 def counted(count: int, thing: str) -> str:
-    """How many of a thing there are."""
+    """A number and a noun, in the plural if needed."""
     return f"{count:,} {thing}{'s' * (count != 1)}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """How a score is called and written."""
+    """The title and format of a score."""
 
     title: str
     is_rate: bool = False
@@ -46,23 +46,23 @@ class Score:
 
     @property
     def from_0_to_1(self) -> bool:
-        """Whether it has a place on a line from the worst to the best."""
+        """Whether it can be shown on a scale from 0, the worst, to 1, the best."""
         return self.higher_is_better
 
     def write(self, value: float) -> str:
-        """A value with its unit."""
+        """Format a value with its unit."""
         return f"{rate(value)} %" if self.is_rate else number(value)
 
     def write_bounds(self, low: float, high: float) -> str:
-        """Both ends of an interval."""
+        """Format both ends of an interval."""
         return f"{rate(low)} to {rate(high)} %" if self.is_rate else f"{number(low)} to {number(high)}"
 
     def bounds(self, estimate: Estimate) -> str:
-        """The interval as text; empty where there is none."""
+        """The interval as text; empty if there is none."""
         return self.write_bounds(*estimate.interval) if estimate.interval else ""
 
     def text(self, estimate: Estimate) -> str:
-        """Value, interval and what is missing, in one line."""
+        """The value and interval as text, or why one is missing."""
         if estimate.value is None:
             return f"– ({estimate.reason})"
         return f"{self.write(estimate.value)} ({self.bounds(estimate) or f'no interval: {estimate.reason}'})"

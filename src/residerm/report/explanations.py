@@ -1,4 +1,4 @@
-"""How far a report's pictures of evidence can be believed, in a few sentences and a table."""
+"""Sentences and a table about how faithful the explanations in a report are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from residerm.runs import Evaluation
 from residerm.runs.explanations import ExplanationScores
 from residerm.scores import Estimate
 
-_NOT_SCORED = "How far these pictures can be believed was not scored: `residerm evaluate RUN --explain` does that."
+_NOT_SCORED = "The faithfulness of these explanations was not scored: `residerm evaluate RUN --explain` does that."
 
 
 def believed(evaluation: Evaluation) -> str:
-    """What the scores of the default method say about the pictures."""
+    """Sentences about the scores of the default method."""
     if not evaluation.explanations:
         return _NOT_SCORED
     scores = evaluation.explanations[0]
@@ -19,7 +19,7 @@ def believed(evaluation: Evaluation) -> str:
 
 
 def explained(evaluation: Evaluation) -> list[tuple[str, ...]]:
-    """A row for each method that was scored."""
+    """A table row for each scored method."""
     return [_row(scores) for scores in evaluation.explanations]
 
 
@@ -41,13 +41,13 @@ def _written(estimate: Estimate | None) -> str:
 def _faithful(scores: ExplanationScores) -> str:
     if scores.beats_centred:
         return (
-            f"On {scores.groups:,} {scores.group_name}s, taking away what they show first changes the answer more than "
-            "taking away the middle of the image does, and so does giving it back: they show what the model uses "
-            "better than a guess that knows only that lesions lie in the middle."
+            f"On {scores.groups:,} {scores.group_name}s, deleting and inserting the pixels that they highlight changes "
+            "the prediction more than deleting and inserting the centre of the image: they show what the model uses "
+            "better than a guess that lesions are in the centre."
         )
     return (
         f"On {scores.groups:,} {scores.group_name}s they were not shown to be better, in both deletion and insertion, "
-        "than a guess that knows only that lesions lie in the middle: do not read more into them."
+        "than a guess that lesions are in the centre: do not read more into them."
     )
 
 
@@ -58,8 +58,8 @@ def _sane(scores: ExplanationScores) -> str:
     last = levels[-1].correlation.value
     assert last is not None
     return (
-        f"With all weights in random order, the rank correlation with the true maps is {last:.2f} (1 would mean "
-        "that they do not depend on what the model has learnt)."
+        f"With all weights randomised, the rank correlation with the true maps is {last:.2f} (1 would mean that they "
+        "do not depend on what the model has learnt)."
     )
 
 
@@ -68,6 +68,6 @@ def _inside(scores: ExplanationScores) -> str:
     if lesion is None or lesion.energy.value is None or lesion.share.value is None:
         return scores.no_lesion or ""
     return (
-        f"{rate(lesion.energy.value)} % of the evidence lies inside the lesion, which takes {rate(lesion.share.value)} "
+        f"{rate(lesion.energy.value)} % of the evidence is inside the lesion, which covers {rate(lesion.share.value)} "
         "% of the image; evidence around a lesion need not be wrong."
     )

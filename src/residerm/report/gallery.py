@@ -1,4 +1,4 @@
-"""The pictures of a report: thumbnails inside the page, as many as its size allows."""
+"""The pictures of a report: thumbnails embedded in the page, within a size limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _KINDS = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png"}
 
 @dataclass(frozen=True)
 class Picture:
-    """One image with what the model said of it; without a source where its thumbnail is missing or too large."""
+    """One image and its prediction; `source` is None if its thumbnail is missing or too large."""
 
     image_id: str
     label: str
@@ -27,12 +27,12 @@ class Picture:
 
     @property
     def wrong(self) -> bool:
-        """Whether the model took it for another class."""
+        """Whether the prediction is wrong."""
         return self.label != self.predicted
 
 
 def pictures(evaluation: Evaluation) -> dict[str, list[Picture]]:
-    """The surest errors and some right answers."""
+    """The most confident errors and some correct predictions."""
     shown: dict[str, list[Picture]] = {kind: [] for kind in _MOST}
     room = _MOST_CHARACTERS
     for line in evaluation.gallery:
@@ -59,7 +59,7 @@ def _picture(evaluation: Evaluation, line: GalleryImage, room: int) -> Picture:
 
 def _source(evaluation: Evaluation, file: str, room: int) -> str | None:
     """A thumbnail as a data URI."""
-    path = evaluation.folder / "gallery" / file.rpartition("/")[2]  # never from anywhere else
+    path = evaluation.folder / "gallery" / file.rpartition("/")[2]  # never outside of this folder
     try:
         content = path.read_bytes()
     except OSError:

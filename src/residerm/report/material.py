@@ -1,9 +1,9 @@
-"""What a report is written from: the files of a finished run and of its evaluations, read and checked once.
+"""The files of a finished run and of its evaluations, read and validated once, from which a report is written.
 
     material = read_material(run)      material.main is the evaluation of the run's own test part
 
-A run that did not finish, or a file that is damaged, is one clear error. An evaluation without its scores.json was
-broken off: it is left out, and named in `left_out`.
+An unfinished run or a damaged file is one clear error. An evaluation without scores.json was interrupted: it is left
+out, and listed in `left_out`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from residerm.runs.evaluations import SCORES
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that a report or a card says."""
+    """The contents of a report or a card."""
 
     run: Run
     experiment: Experiment
@@ -46,7 +46,7 @@ class Material:
 
     @property
     def synthetic(self) -> bool:
-        """Whether any image was drawn, in training or in the test."""
+        """Whether the training or test images are synthetic."""
         return bool(self.model.synthetic or (self.main and self.main.scores.synthetic))
 
 
@@ -55,8 +55,8 @@ def read_material(run: Run) -> Material:
     summary = run.summary
     if summary is None:
         raise RunError(
-            f"{run.folder} has not finished training, so that there is nothing to report: "
-            f"residerm train --resume {run.folder} resumes it"
+            f"{run.folder} has not finished training, so there is nothing to report; "
+            f"resume it with residerm train --resume {run.folder}"
         )
     model = run.model
     evaluations, left_out = _evaluations(run.evaluations)
@@ -77,26 +77,26 @@ def read_material(run: Run) -> Material:
 
 
 def main_evaluation(run: Run) -> Evaluation | None:
-    """The evaluation of a run's own test part, where there is one."""
+    """The evaluation of a run's own test part, if there is one."""
     return _main(_evaluations(run.evaluations)[0], run.model.archive)
 
 
 def size_of(evaluation: Evaluation) -> str:
-    """How many images of how many lesions an evaluation rests on."""
+    """The number of images and lesions of an evaluation, as text."""
     images, groups = evaluation.scores.images, evaluation.scores.groups
     of = "" if evaluation.group_name == "image" else f" of {counted(groups, evaluation.group_name)}"
     return counted(images, "image") + of
 
 
 def _evaluations(parent: Path) -> tuple[list[Evaluation], list[str]]:
-    """The evaluations by name, and the names of those that were broken off."""
+    """The complete evaluations, sorted by name, and the names of the incomplete ones."""
     folders = sorted(path for path in parent.glob("*") if path.is_dir() and not path.name.startswith("."))
     whole = [folder for folder in folders if (folder / SCORES).exists()]
     return [Evaluation.read(folder) for folder in whole], [folder.name for folder in folders if folder not in whole]
 
 
 def _main(evaluations: Sequence[Evaluation], archive: str) -> Evaluation | None:
-    """The run's own test part: as the model answers by itself, and whole, where that was scored; then the newest."""
+    """The evaluation of the own test part: preferably with default options, without comparison, and the newest."""
     own = [one for one in evaluations if one.scores.part == "test" and one.scores.archive == archive]
 
     def rank(one: Evaluation) -> tuple[bool, bool, float]:

@@ -1,4 +1,4 @@
-"""Many runs side by side: what each was trained for, on which split, how it ended, and how good it is.
+"""The table of runs: the task, split, outcome and scores of each.
 
 overview(Path("runs"), sort="test")
 """
@@ -22,7 +22,7 @@ SELECTED = "balanced_accuracy"
 
 
 class RunLine(Section):
-    """One run; the test score is the balanced accuracy on its own test part, where that was evaluated."""
+    """One run; `test` is the balanced accuracy on its own test part, if it was evaluated."""
 
     run: str
     task: str = "not readable"
@@ -44,7 +44,7 @@ class RunLine(Section):
 
 
 def overview(folder: Path, sort: Sort = "started") -> list[RunLine]:
-    """The runs in a folder, those of one task together."""
+    """The runs in a folder, grouped by task."""
     lines = [_line(run) for run in find_runs(folder)]
     by_score: dict[Sort, Callable[[RunLine], float]] = {
         "started": lambda _: 0.0,
@@ -56,7 +56,7 @@ def overview(folder: Path, sort: Sort = "started") -> list[RunLine]:
 
 
 def _line(run: Run) -> RunLine:
-    """A run; one that cannot be read is listed with the reason, so that the others are shown all the same."""
+    """The line of a run; if it cannot be read, with the reason, so that the others are still listed."""
     try:
         return _read(run)
     except ResidermError as error:

@@ -1,9 +1,9 @@
-"""`report.html`: a run on one page that opens offline and can be handed on as it is.
+"""`report.html`: a self-contained page about a run, which opens offline.
 
     write_report(run)      writes or replaces report.html in the run's folder
 
-Everything is inside the page: style, figures as SVG, thumbnails as data. There is no script. Names come from users'
-archives: the template escapes whatever it is given, but for the figures, which are drawn here.
+Style, figures (SVG) and thumbnails (data URIs) are embedded in the page. There is no script. Names come from users'
+archives: the template escapes all values except the figures, which are drawn here.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from residerm.report.trust import LIMITS, shown_trust
 from residerm.runs import Evaluation, Run
 
 _CONTENTS = {
-    "reading": "What would change the reading",
+    "reading": "Caveats",
     "scores": "Scores",
     "classes": "By class",
     "confusion": "Confusion",
     "curves": "Ranking and confidence",
-    "trust": "How far to rely on it",
+    "trust": "Calibration and uncertainty",
     "people": "Sex, age, site",
     "gallery": "Pictures",
     "data": "Data",
     "training": "Training",
     "others": "Other evaluations",
-    "repeat": "To repeat it",
+    "repeat": "Reproduction",
 }
 
 
@@ -50,26 +50,27 @@ def write_report(run: Run) -> Path:
     page = _page(read_material(run))
     path = run.folder / "report.html"
     with new_file(path, replace=True) as partial:
-        partial.write_text(page, encoding="utf-8", errors="replace")  # of a path that is not UTF-8
+        partial.write_text(page, encoding="utf-8", errors="replace")  # paths need not be valid UTF-8
     return path
 
 
 def _page(material: Material) -> str:
     shown = pictures(material.main) if material.main else {}
-    said = _of_run(material) | _of_main(material.main) | _of_others(material) | {"pictures": shown}
-    there = {
+    context = _of_run(material) | _of_main(material.main) | _of_others(material) | {"pictures": shown}
+    present = {
         **dict.fromkeys(("scores", "classes", "confusion", "curves"), material.main is not None),
-        "people": bool(said["attributes"]),
-        "trust": said["trust"] is not None,
+        "people": bool(context["attributes"]),
+        "trust": context["trust"] is not None,
         "gallery": any(shown.values()),
-        "others": bool(said["others"] or said["comparisons"] or said["left_out"]),
+        "others": bool(context["others"] or context["comparisons"] or context["left_out"]),
     }
-    contents = {anchor: text for anchor, text in _CONTENTS.items() if there.get(anchor, True)}
-    return environment(autoescape=True, finalize=_together).get_template("page.html").render(said, contents=contents)
+    contents = {anchor: text for anchor, text in _CONTENTS.items() if present.get(anchor, True)}
+    template = environment(autoescape=True, finalize=_unbroken).get_template("page.html")
+    return template.render(context, contents=contents)
 
 
 def _of_run(material: Material) -> dict[str, object]:
-    """Data, training and how to repeat it: what every report has."""
+    """The sections that every report has: caveats, data, training and reproduction."""
     changed, unchanged = tables.options(material.experiment)
     return {
         "title": f"{material.model.model} on {material.data.archive}",
@@ -81,8 +82,8 @@ def _of_run(material: Material) -> dict[str, object]:
         "parts": tables.PARTS,
         "grouped_by": material.data.split.grouped_by,
         "distribution": tables.distribution(material),
-        "split_told": origins.split(material.data),
-        "training_told": origins.training(material),
+        "split_text": origins.split(material.data),
+        "training_text": origins.training(material),
         "learning": [_inline(figures.svg(figure)) for figure in learning_figures(material.epochs)],
         "changed": changed,
         "unchanged": unchanged,
@@ -92,7 +93,7 @@ def _of_run(material: Material) -> dict[str, object]:
 
 
 def _of_main(main: Evaluation | None) -> dict[str, object]:
-    """The scores of the run's own test part."""
+    """The scores on the run's own test part."""
     if main is None:
         return {"main": None, "attributes": {}, "trust": None}
     reading = Reading(main)
@@ -125,7 +126,7 @@ def _of_main(main: Evaluation | None) -> dict[str, object]:
 
 
 def _of_others(material: Material) -> dict[str, object]:
-    """Other archives and variants, comparisons with other runs, and what was broken off."""
+    """Evaluations on other archives and with other options, comparisons, and interrupted evaluations."""
     every = [*material.others, *([material.main] if material.main else [])]
     return {
         "others": tables.others(material.others),
@@ -135,8 +136,8 @@ def _of_others(material: Material) -> dict[str, object]:
     }
 
 
-def _together(value: object) -> object:
-    """A number and its per cent sign stay on one line."""
+def _unbroken(value: object) -> object:
+    """Prevent a line break between a number and its per cent sign."""
     return (
         value.replace(" %", "\N{NO-BREAK SPACE}%")
         if isinstance(value, str) and not isinstance(value, Markup)

@@ -1,7 +1,7 @@
-"""What the numbers say, in plain words: every sentence is written from the scores and holds for whatever they are.
+"""Sentences that interpret the scores.
 
-A score is set against what can be had without a model: the most frequent class, guessing, the shares of the classes.
-Whether it is better is said only where the 95 % interval leaves that baseline out.
+Scores are compared with baselines that need no model: the most frequent class, chance, and the class frequencies. A
+score is only called better if its 95 % interval excludes the baseline.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from residerm.report.material import size_of
 from residerm.runs import Evaluation
 from residerm.scores import Estimate, Estimates
 
-_BALANCED = 0.01  # mean confidence and accuracy this close are called equal
+_BALANCED = 0.01  # largest difference between mean confidence and accuracy at which they are called equal
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One evaluation with what its sentences refer to."""
+    """An evaluation, with the quantities that its sentences refer to."""
 
     evaluation: Evaluation
 
@@ -32,13 +32,13 @@ class Reading:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """The images of each class that has any."""
+        """The number of images of each class that has any."""
         scores = self.evaluation.scores
         return {name: scores.counts[name].images for name in scores.classes if scores.counts[name].images}
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """The share of each class that has images."""
+        """The frequency of each class that has images."""
         return {name: count / sum(self.counts.values()) for name, count in self.counts.items()}
 
     @property
@@ -48,7 +48,7 @@ class Reading:
 
     @cached_property
     def baselines(self) -> dict[str, float]:
-        """What each score is without a look at the images, where that is a question."""
+        """The baselines, by score: what can be reached without looking at the images."""
         shares = list(self.shares.values())
         return {
             "accuracy": max(shares),
@@ -59,12 +59,12 @@ class Reading:
         }
 
     def relative_to(self, name: str) -> int | None:
-        """Whether the interval is above (1) or below (-1) the baseline, or includes it (0); None: nobody can tell."""
+        """Whether the interval is above (1) or below (-1) the baseline or includes it (0); None without an interval."""
         return self.score(name).relative_to(self.baselines[name])
 
     @cached_property
     def sensitivities(self) -> dict[str, float]:
-        """The sensitivity to each class that has one."""
+        """The sensitivities that are defined, by class."""
         by_class = self.evaluation.scores.by_class
         found = {name: by_class[name]["sensitivity"].value for name in self.counts}
         return {name: value for name, value in found.items() if value is not None}
@@ -78,158 +78,159 @@ class Reading:
 
 
 def sentence(name: str, reading: Reading) -> str:
-    """What a headline score says."""
+    """The explanation of a headline score."""
     estimate = reading.score(name)
     if estimate.value is None:
-        return f"Absent: {estimate.reason}."
-    said = [_SENTENCES[name](rate(estimate.value), reading)]
-    said += [f"It is computed {estimate.note}."] if estimate.note else []
-    said += [] if estimate.interval else [f"No interval: {estimate.reason}."]
-    return " ".join(said)
+        return f"Missing: {estimate.reason}."
+    sentences = [_SENTENCES[name](rate(estimate.value), reading)]
+    sentences += [f"It is computed {estimate.note}."] if estimate.note else []
+    sentences += [] if estimate.interval else [f"No interval: {estimate.reason}."]
+    return " ".join(sentences)
 
 
 def found(reading: Reading) -> str:
     """The result in two or three sentences."""
     accuracy = reading.score("accuracy")
-    told = f"On {size_of(reading.evaluation)}"
+    images = f"On {size_of(reading.evaluation)}"
     balanced = reading.score("balanced_accuracy").value
     if accuracy.value is None or balanced is None:
-        return f"{told}, there is not enough to score."
+        return f"{images}, the scores cannot be computed."
     return (
-        f"{told}, it recognises {rate(balanced)} % of a class’s images, averaged over the classes, and "
-        f"{rate(accuracy.value)} % of all images. Always answering {reading.largest} would be right for "
+        f"{images}, it classifies {rate(balanced)} % of the images of a class correctly, averaged over the classes, "
+        f"and {rate(accuracy.value)} % of all images. Always predicting {reading.largest} would be correct for "
         f"{rate(reading.baselines['accuracy'])} %. {_gain(reading)}"
     )
 
 
 def malignancy(scores: Estimates) -> str:
-    """What the malignant-or-benign reading says."""
+    """The result for malignant against benign classes."""
     sensitivity, specificity = (scores[name].value for name in ("sensitivity", "specificity"))
-    said = []
+    sentences = []
     if sensitivity is not None:
         missed = round(100 * (1 - sensitivity))
-        said.append(
-            f"Of 100 images of a malignant class, {100 - missed} are predicted as one of these classes "
-            f"and {missed} {'is' if missed == 1 else 'are'} missed."
+        sentences.append(
+            f"Of 100 images of a malignant class, {100 - missed} {'is' if missed == 99 else 'are'} predicted as a "
+            f"malignant class and {missed} {'is' if missed == 1 else 'are'} missed."
         )
     if specificity is not None:
         alarms = round(100 * (1 - specificity))
-        said.append(f"Of 100 benign images, {alarms} {'raises' if alarms == 1 else 'raise'} a false alarm.")
-    return " ".join(said)
+        sentences.append(f"Of 100 benign images, {alarms} {'is a false alarm' if alarms == 1 else 'are false alarms'}.")
+    return " ".join(sentences)
 
 
 def generalisation(reading: Reading) -> str:
-    """How far the training part is ahead: the documents' bias and variance."""
+    """How much higher the scores on the training part are: bias and variance in the terms of the source documents."""
     training, gap = reading.evaluation.scores.training, reading.evaluation.scores.gap
     names = [name for name in ("balanced_accuracy", "accuracy") if name in (gap or {})]
     if not training or not gap or not names:
         return ""
     drawn = "all " if training.of == training.images else ""
     reached = " and ".join(
-        f"{SCORES[name].title.lower()} {rate(training.headline[name].value or 0)} % ({_points(gap[name])} than here)"
+        f"{SCORES[name].title.lower()} {rate(training.headline[name].value or 0)} % ({_points(gap[name])} than on the "
+        f"{reading.evaluation.scores.part} part)"
         for name in names
     )
     return (
         f"On {drawn}{counted(training.images, 'image')} of the training part, without augmentation, the model "
-        f"reaches {reached}. What it lacks there to 100 % is its bias, the difference from here its variance."
+        f"reaches {reached}. The distance of these from 100 % is the bias, the gap between the parts the variance."
     )
 
 
 def calibration(reading: Reading) -> str:
-    """Whether the model is too sure of itself."""
+    """Whether the model is over- or underconfident."""
     accuracy = reading.score("accuracy").value
     if reading.confidence is None or accuracy is None:
         return ""
     excess = reading.confidence - accuracy
     verdict = (
-        "on balance it is neither too sure nor too unsure"
+        "on average it is neither over- nor underconfident"
         if abs(excess) < _BALANCED
-        else f"it is too {'sure' if excess > 0 else 'unsure'} of itself"
+        else f"it is {'over' if excess > 0 else 'under'}confident"
     )
-    return f"Mean confidence is {rate(reading.confidence)} %, and {rate(accuracy)} % are right: {verdict}."
+    return f"The mean confidence is {rate(reading.confidence)} %, the accuracy {rate(accuracy)} %: {verdict}."
 
 
 def _points(difference: float) -> str:
-    return f"{rate(abs(difference))} points {'more' if difference >= 0 else 'less'}"
+    return f"{rate(abs(difference))} points {'higher' if difference >= 0 else 'lower'}"
 
 
 def _accuracy(value: str, reading: Reading) -> str:
     return (
-        f"{value} % of the images get the right class. Always answering {reading.largest}, the most frequent one, "
-        f"would be right for {rate(reading.baselines['accuracy'])} %. {_gain(reading)}"
+        f"{value} % of the images are classified correctly. Always predicting {reading.largest}, the most frequent "
+        f"class, would be correct for {rate(reading.baselines['accuracy'])} %. {_gain(reading)}"
     )
 
 
 def _gain(reading: Reading) -> str:
     return {
         1: "The whole interval of the accuracy is above that.",
-        0: "The interval of the accuracy includes that: no gain over it is shown.",
-        -1: "The whole interval of the accuracy is below that: by this score, that constant answer would be better.",
-        None: "Without an interval, nobody can say whether the difference is more than chance.",
+        0: "The interval of the accuracy includes that: no improvement is shown.",
+        -1: "The whole interval of the accuracy is below that: by this score, the constant prediction is better.",
+        None: "Without an interval, it is unknown whether the difference is due to chance.",
     }[reading.relative_to("accuracy")]
 
 
 def _balanced_accuracy(_: str, reading: Reading) -> str:
     by_class = reading.sensitivities
     if len(by_class) < 2:
-        return f"Only {reading.largest} has images here: this is the sensitivity to it."
+        return f"Only {reading.largest} has images here: this is its sensitivity."
     low, high = min(by_class, key=lambda name: by_class[name]), max(by_class, key=lambda name: by_class[name])
     return (
-        f"The mean of the sensitivities to {len(by_class)} classes; each counts the same, however rare it is. "
-        f"Lowest is {low} ({rate(by_class[low])} %), highest {high} ({rate(by_class[high])} %). "
-        + _beside_guessing("balanced_accuracy", f"{rate(reading.baselines['balanced_accuracy'])} %", reading)
+        f"The mean sensitivity over {len(by_class)} classes; rare classes count the same as frequent ones. "
+        f"The lowest is that of {low} ({rate(by_class[low])} %), the highest that of {high} ({rate(by_class[high])} "
+        "%). " + _against_chance("balanced_accuracy", f"{rate(reading.baselines['balanced_accuracy'])} %", reading)
     )
 
 
 def _macro_auc(value: str, reading: Reading) -> str:
     return (
-        "Of an image of a class and an image of another, the first gets the higher probability of that class in "
-        f"{value} % of all pairs, averaged over the classes. {_beside_guessing('macro_auc', '0.5', reading)}"
+        f"In {value} % of all pairs of an image of a class and one of another class, the first has the higher "
+        f"probability of that class, averaged over the classes. {_against_chance('macro_auc', '0.5', reading)}"
     )
 
 
-def _beside_guessing(name: str, written: str, reading: Reading) -> str:
+def _against_chance(name: str, written: str, reading: Reading) -> str:
     return {
-        1: f"Guessing gives {written}; the whole interval is above that.",
-        0: f"Guessing gives {written}, which the interval includes: nothing better is shown.",
-        -1: f"Guessing gives {written}; the whole interval is below that.",
-        None: f"Guessing gives {written}.",
+        1: f"Chance level is {written}; the whole interval is above that.",
+        0: f"Chance level is {written}, which the interval includes: no improvement is shown.",
+        -1: f"Chance level is {written}; the whole interval is below that.",
+        None: f"Chance level is {written}.",
     }[reading.relative_to(name)]
 
 
 def _log_loss(_: str, reading: Reading) -> str:
-    return f"The mean of −ln p of the true class; 0 is perfect. {_beside_shares('log_loss', reading)}"
+    return f"The mean of −ln p of the true class; 0 is perfect. {_against_frequencies('log_loss', reading)}"
 
 
 def _brier_score(_: str, reading: Reading) -> str:
     return (
         "The squared difference between probabilities and truth, summed over the classes; 0 is perfect. "
-        f"{_beside_shares('brier_score', reading)}"
+        f"{_against_frequencies('brier_score', reading)}"
     )
 
 
-def _beside_shares(name: str, reading: Reading) -> str:
-    """Against answering every time with the shares of the classes, which is the best answer without a look."""
+def _against_frequencies(name: str, reading: Reading) -> str:
+    """Compare with always predicting the class frequencies, the best constant prediction."""
     verdict = {
         1: "the whole interval is above that, which is worse",
-        0: "the interval includes that: no gain over it is shown",
+        0: "the interval includes that: no improvement is shown",
         -1: "the whole interval is below that, which is better",
         None: "lower is better",
     }[reading.relative_to(name)]
     baseline = number(reading.baselines[name])
-    return f"Answering every time with the shares of the classes in this part gives {baseline}; {verdict}."
+    return f"Always predicting the class frequencies of this part gives {baseline}; {verdict}."
 
 
 def _calibration_error(value: str, reading: Reading) -> str:
     return (
-        f"Confidence and the share that is right are {value} points apart on average. {calibration(reading)} "
-        "On few images it is above 0 by chance alone."
+        f"Confidence and accuracy differ by {value} points on average. {calibration(reading)} "
+        "With few images it is above 0 by chance alone."
     )
 
 
 def _weighted_f1(_: str, reading: Reading) -> str:
     share = rate(reading.baselines["accuracy"])
-    return f"The same, each class counting by its images, so that {reading.largest} counts {share} %."
+    return f"The same, weighted by the number of images of each class, so that {reading.largest} counts {share} %."
 
 
 _SENTENCES: Mapping[str, Callable[[str, Reading], str]] = MappingProxyType(
@@ -237,15 +238,15 @@ _SENTENCES: Mapping[str, Callable[[str, Reading], str]] = MappingProxyType(
         "balanced_accuracy": _balanced_accuracy,
         "macro_auc": _macro_auc,
         "accuracy": _accuracy,
-        "majority_accuracy": lambda _, reading: f"What always answering {reading.largest} reaches, without a look.",
-        "top_2_accuracy": lambda value, _: f"For {value} %, the true class is among the two most probable ones.",
-        "top_3_accuracy": lambda value, _: f"For {value} %, the true class is among the three most probable ones.",
+        "majority_accuracy": lambda _, reading: f"The accuracy of always predicting {reading.largest}.",
+        "top_2_accuracy": lambda value, _: f"For {value} %, the true class is one of the two most probable ones.",
+        "top_3_accuracy": lambda value, _: f"For {value} %, the true class is one of the three most probable ones.",
         "macro_f1": lambda *_: "The harmonic mean of precision and sensitivity, averaged over the classes.",
         "weighted_f1": _weighted_f1,
         "macro_precision": lambda value, _: (
-            f"When the model names a class, it is right in {value} % of the cases, averaged over the classes."
+            f"Predictions of a class are correct in {value} % of the cases, averaged over the classes."
         ),
-        "weighted_precision": lambda *_: "The same, each class counting by its images.",
+        "weighted_precision": lambda *_: "The same, weighted by the number of images of each class.",
         "macro_recall": lambda *_: "The same as the balanced accuracy.",
         "weighted_recall": lambda *_: "The same as the accuracy.",
         "log_loss": _log_loss,

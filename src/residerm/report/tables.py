@@ -1,4 +1,4 @@
-"""The tables of a report: rows of what is shown, from what was read. Pages and cards only lay them out."""
+"""The tables of a report, as rows; pages and cards only lay them out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BY_CLASS = (
 BY_ATTRIBUTE = ("balanced_accuracy", "macro_auc", "accuracy")
 OVER_CLASSES = ("balanced_accuracy", "macro_auc")  # means over the classes that have images
 FIRST = ("balanced_accuracy", "macro_auc", "accuracy", "calibration_error")
-EXACT = "exact interval, after Clopper and Pearson, by lesion: all of them are right, or none"
+EXACT = "exact interval (Clopper and Pearson), by lesion, because all of them are correct, or none"
 _MARKS = "abcdefghijklmnopqrstuvwxyz"
 _HOMES = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[/\\][^/\\\s]+")
 OF_OTHERS = ("balanced_accuracy", "macro_auc", "accuracy", "log_loss", "calibration_error")
@@ -33,7 +33,7 @@ PARTS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class HeadlineRow:
-    """One headline score and what it says."""
+    """A headline score and its explanation."""
 
     name: str
     score: Score
@@ -43,19 +43,19 @@ class HeadlineRow:
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """Something that has images, and its scores."""
+    """The scores of a class, a subgroup or an evaluation."""
 
     name: str
     meaning: str
     images: int
     groups: int
     estimates: Sequence[Estimate]
-    classes: int | None = None  # that have images here, where that differs from row to row
+    classes: int | None = None  # number of classes with images, if it differs between rows
 
 
 @dataclass(frozen=True)
 class ClassRow:
-    """How many images and lesions a class has in each part."""
+    """The number of images and lesions of a class in each part."""
 
     name: str
     meaning: str
@@ -65,7 +65,7 @@ class ClassRow:
 
 
 def headline(evaluation: Evaluation) -> list[HeadlineRow]:
-    """Every headline score that the evaluation has, with its sentence."""
+    """The headline scores of an evaluation, with their explanations."""
     reading = Reading(evaluation)
     return [
         HeadlineRow(name, SCORES[name], reading.score(name), sentence(name, reading))
@@ -75,7 +75,7 @@ def headline(evaluation: Evaluation) -> list[HeadlineRow]:
 
 
 def by_class(evaluation: Evaluation, names: Sequence[str] = BY_CLASS) -> list[ScoreRow]:
-    """The scores of each class against the rest."""
+    """The scores of each class against all others."""
     counts, scores = evaluation.scores.counts, evaluation.scores.by_class
     return [
         ScoreRow(
@@ -90,7 +90,7 @@ def by_class(evaluation: Evaluation, names: Sequence[str] = BY_CLASS) -> list[Sc
 
 
 def by_attribute(evaluation: Evaluation) -> dict[str, list[ScoreRow]]:
-    """The scores by sex, age band and site, where they are known of any image."""
+    """The scores by sex, age band and site, if these are known for any image."""
     return {
         attribute: [
             ScoreRow(line.value, "", line.images, line.groups, _comparable(line, evaluation.scores), line.classes)
@@ -102,21 +102,21 @@ def by_attribute(evaluation: Evaluation) -> dict[str, list[ScoreRow]]:
 
 
 def _comparable(line: Subgroup, scores: EvaluationScores) -> list[Estimate]:
-    """The scores of a subgroup; means over fewer classes than there are stand beside no others."""
+    """The scores of a subgroup; means over classes are only comparable if it has images of all classes."""
     whole = sum(count.images > 0 for count in scores.counts.values())
     fewer = line.classes is not None and line.classes < whole
-    unlike = Estimate(absent=f"a mean over fewer than the {whole} classes compares with no other group")
+    unlike = Estimate(absent=f"a mean over fewer than the {whole} classes cannot be compared with other groups")
     return [unlike if fewer and name in OVER_CLASSES else line.scores[name] for name in BY_ATTRIBUTE]
 
 
 def footnotes(rows: Iterable[ScoreRow]) -> dict[str, str]:
-    """What is missing in a table, or was computed in another way → the mark that stands for it."""
+    """The footnotes of a table, with their marks."""
     found = dict.fromkeys(note for row in rows for one in row.estimates if (note := footnote(one)))
     return dict(zip(found, _MARKS, strict=False))
 
 
 def footnote(estimate: Estimate) -> str:
-    """Why a value or an interval is missing, or how the interval was computed instead."""
+    """Why a value or an interval is missing, or how else the interval was computed."""
     if estimate.value is None:
         return estimate.reason
     if estimate.exact:
@@ -126,7 +126,7 @@ def footnote(estimate: Estimate) -> str:
 
 @dataclass(frozen=True)
 class Card:
-    """One of the first figures of a report."""
+    """One of the numbers at the top of a report."""
 
     title: str
     value: str
@@ -135,14 +135,14 @@ class Card:
 
 
 def cards(evaluation: Evaluation) -> list[Card]:
-    """The figures to be read first, what is missed of malignant lesions before all."""
+    """The numbers at the top of a report; the sensitivity to malignancy is the first."""
     reading, found = Reading(evaluation), []
     for score, estimate in malignancy(evaluation):
         if score is SCORES["sensitivity"]:
             found.append(_card("Sensitivity to malignancy", score, estimate))
     for name in FIRST:
         estimate = reading.score(name)
-        without = f"always {reading.largest}" if name == "accuracy" else "guessing"
+        without = f"always {reading.largest}" if name == "accuracy" else "chance level"
         shown = name in reading.baselines and estimate.value is not None
         baseline = f"{without}: {SCORES[name].write(reading.baselines[name])}" if shown else ""
         found.append(_card(SCORES[name].title, SCORES[name], estimate, baseline))
@@ -155,13 +155,13 @@ def _card(title: str, score: Score, estimate: Estimate, baseline: str = "") -> C
 
 
 def malignancy(evaluation: Evaluation) -> list[tuple[Score, Estimate]]:
-    """The scores of the malignant-or-benign reading; none where the classes do not allow it."""
+    """The scores for malignant against benign; empty if the classes do not allow it."""
     given = evaluation.scores.malignancy
     return [(SCORES[name], one) for name, one in given.scores.items()] if given else []
 
 
 def distribution(material: Material) -> list[ClassRow]:
-    """The classes with their images and lesions in each part, the largest first."""
+    """The images and lesions of each class in each part, the largest class first."""
     parts = material.data.split.parts
     total = sum(parts[part].images for part in PARTS) or 1
     rows = []
@@ -174,8 +174,8 @@ def distribution(material: Material) -> list[ClassRow]:
 
 def options(experiment: Experiment) -> tuple[dict[str, str], dict[str, str]]:
     """The options that differ from their defaults, and the others."""
-    alike = TrainOptions(logit_adjustment=experiment.training.logit_adjustment)  # which the default weights depend on
-    default = Experiment(path=Path(), sample=experiment.sample, training=alike).in_effect()
+    training = TrainOptions(logit_adjustment=experiment.training.logit_adjustment)  # default class weights depend on it
+    default = Experiment(path=Path(), sample=experiment.sample, training=training).in_effect()
     config, defaults = experiment.flat(), Experiment(path=Path()).flat()
     defaults["class_weight_power"] = default.training.class_weight_power
     texts = {name: _option(value) for name, value in config.items()}
@@ -184,20 +184,20 @@ def options(experiment: Experiment) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def command(environment: Environment) -> str:
-    """The command that was given, to be given again."""
+    """The command that started the run."""
     return shlex.join(map(without_home, environment.command))
 
 
 def variant(evaluation: Evaluation) -> str:
-    """What an evaluation did beyond asking the model once."""
+    """The options of an evaluation that differ from the defaults, as text."""
     scores = evaluation.scores
-    said = ["mean of eight views"] * scores.tta + ["divided by the training’s prior"] * scores.prior
-    said += ["classes named relative to their frequency in training"] * (scores.decide == "balanced")
+    variants = ["mean of eight views"] * scores.tta + ["divided by the prior of training"] * scores.prior
+    variants += ["classes predicted relative to their frequency in training"] * (scores.decide == "balanced")
     if scores.mapping:
-        said.append(f"in the classes {listed(scores.classes)}")
+        variants.append(f"in the classes {listed(scores.classes)}")
     if evaluation.comparison:
-        said.append(f"images that {evaluation.comparison.against} does not know either")
-    return ", ".join(said)
+        variants.append(f"without images that {evaluation.comparison.against} was trained on")
+    return ", ".join(variants)
 
 
 def others(evaluations: Sequence[Evaluation]) -> list[ScoreRow]:
@@ -215,26 +215,26 @@ def others(evaluations: Sequence[Evaluation]) -> list[ScoreRow]:
 
 
 def _described(evaluation: Evaluation) -> str:
-    """On what an evaluation was made, and how."""
+    """The archive, part and options of an evaluation."""
     what = f"{evaluation.scores.archive}, {evaluation.scores.part} part"
     return "; ".join(filter(None, (what, variant(evaluation), unmapped(evaluation), place(evaluation))))
 
 
 def place(evaluation: Evaluation) -> str:
-    """Where the archive lay, and the start of the hash of what was scored."""
+    """The path of the archive, and the start of the hash of the scored images."""
     scores = evaluation.scores
     return f"{without_home(scores.path)} (content {scores.content[:12]})" if scores.content else ""
 
 
 def unmapped(evaluation: Evaluation) -> str:
-    """The classes of another archive that have no counterpart in the model's, and how many images that left out."""
+    """The classes of another archive that the model does not have, with the number of images left out."""
     mapping = evaluation.scores.mapping
     lost = [f"{name} ({count:,} images)" for name, count in mapping.unmapped.items()] if mapping else []
     return f"left out: {', '.join(lost)}" if lost else ""
 
 
 def meaning(name: str) -> str:
-    """The full name of a diagnosis, where the class's name is its code."""
+    """The full name of a diagnosis, if the class is named by a code."""
     full = NAMES.get(name, "")
     return full if full != name else ""
 
@@ -248,5 +248,5 @@ def _option(value: object) -> str:
 
 
 def without_home(text: str) -> str:
-    """A path or command without the name of the user in whose home it lies."""
+    """Replace the home folder in a path or command by ~."""
     return _HOMES.sub("~", text)

@@ -1,4 +1,4 @@
-"""How the templates are filled in: what is not given is an error, and never an empty place."""
+"""The Jinja environment of the templates; an undefined variable is an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from residerm.report.tables import footnote, footnotes
 
 
 def environment(*, autoescape: bool, finalize: Callable[[Any], Any] | None = None) -> Environment:
-    """The templates of the report, with counts written as 1,700 and shares as 71.2."""
+    """The environment of the report's templates, with filters that write counts as 1,700 and fractions as 71.2."""
     filled = Environment(
         loader=PackageLoader("residerm.report"),
         autoescape=autoescape,

@@ -1,10 +1,10 @@
-"""The run folder: everything that one training leaves behind, readable without torch; and the types of its files.
+"""The run folder, which holds the results of one training, and the types of its files; readable without torch.
 
-| file | what it is |
+| file | contents |
 |---|---|
-| `folder` | a run: where its files are, made, opened, listed |
-| `documents` | data.json, environment.json, summary.json, splits.json, and what model.json says |
-| `splits`, `contents`, `metrics`, `predictions`, `tables` | the CSV files, and how one is read |
+| `folder` | run folders: create, open and list them |
+| `documents` | data.json, environment.json, summary.json and splits.json |
+| `splits`, `contents`, `metrics`, `predictions`, `tables` | the CSV files, and how they are read |
 | `evaluations` | the folder of an evaluation: scores.json, comparison.json, gallery.json |
 """
 

@@ -1,4 +1,4 @@
-"""contents.csv: size and CRC-32 of every image file of a run's archive, by which it is known under another name."""
+"""contents.csv: the size and CRC-32 of each image file of a run's archive, to recognise it under another name."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Content = tuple[int, int]  # size and CRC-32 of a file
 
 
 def contents_bytes(image_ids: Iterable[str], contents: Sequence[Content]) -> bytes:
-    """The table as it is written."""
+    """Format the table as CSV."""
     rows = ((name, size, f"{crc:08x}") for name, (size, crc) in zip(image_ids, contents, strict=True))
     return table_bytes(_COLUMNS, rows)
 
 
 def read_contents(path: Path) -> dict[str, Content] | None:
-    """The content of each image; None for a run from before it was written down."""
+    """The content of each image by id; None for runs of older versions, which have no contents.csv."""
     if not path.exists():
         return None
     try:

@@ -1,4 +1,4 @@
-"""The JSON files of a run: what it was made from, on which machine, and how it ended."""
+"""The JSON files of a run: its data, its environment, and its result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PACKAGES = ("residerm", "torch", "timm", "lightning-fabric", "numpy", "pillow",
 
 
 class PartCounts(Section):
-    """The images of one part of a split, and the lesions (or patients) that they show."""
+    """The number of images and lesions (or patients) in one part of a split, and of images per class."""
 
     images: int
     groups: int
@@ -28,7 +28,7 @@ class PartCounts(Section):
 
 
 class SplitProof(Document):
-    """splits.json: what a split holds, which lesions are in several parts of it, and the hash of splits.csv."""
+    """splits.json: the counts of a split, the number of lesions in several parts, and the hash of splits.csv."""
 
     sha256: str
     options: SplitOptions
@@ -44,7 +44,7 @@ class SplitProof(Document):
 
 
 class MappingDescription(Section):
-    """How classes were translated: source class → target class, or None where it was left out."""
+    """How classes were mapped: source class → target class, or None if it was left out."""
 
     name: str
     classes: tuple[str, ...]
@@ -52,7 +52,7 @@ class MappingDescription(Section):
 
 
 class DataDescription(Document):
-    """data.json: the archive, the images counted from its table to the parts, the classes, and the licence."""
+    """data.json: the archive, the number of images from its table to the parts, the classes, and the licence."""
 
     remedy: ClassVar[str] = DAMAGED_RUN
 
@@ -65,12 +65,12 @@ class DataDescription(Document):
     mapping: MappingDescription | None = None
     left_out: dict[str, str] = Field(default_factory=dict)
     test_images: int = 0
-    notes: tuple[str, ...] = ()  # what must be known of the archive
-    merged: tuple[str, ...] = ()  # of these, which labels were read as one class
+    notes: tuple[str, ...] = ()  # caveats about the archive
+    merged: tuple[str, ...] = ()  # those of the notes that are about labels merged into one class
 
 
 class Environment(Document):
-    """environment.json: what a run depends on besides its options: command, versions, machine."""
+    """environment.json: the command, versions and machine of a run."""
 
     remedy: ClassVar[str] = DAMAGED_RUN
 
@@ -84,7 +84,7 @@ class Environment(Document):
 
     @classmethod
     def here(cls) -> Environment:
-        """That of this process."""
+        """The environment of this process."""
         return cls(
             command=["residerm", *sys.argv[1:]],
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),

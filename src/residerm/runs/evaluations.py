@@ -1,13 +1,13 @@
-"""An evaluation: a folder in a run's `evaluations/`, and the types of the files in it.
+"""An evaluation, which is a folder in a run's `evaluations/`, and the types of its files.
 
 <name>/
     scores.json        every score with its interval (`EvaluationScores`); written last
-    predictions.csv    what the model answered to each image, in full precision
-    outputs.npz        its logits and features for them
-    explanation.json   how far the model's explanations can be believed, where that was scored
-    comparison.json    the differences from another run, where one was compared with
-    gallery.json       the images that are shown, with their thumbnails in gallery/
-    figures/           as PNG and SVG
+    predictions.csv    the predictions for each image, in full precision
+    outputs.npz        the logits and features of each image
+    explanation.json   how faithful the model's explanations are, if they were scored
+    comparison.json    the differences from another run, if it was compared with one
+    gallery.json       the images of the gallery, with their thumbnails in gallery/
+    figures/           figures as PNG and SVG
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PREDICTIONS, OUTPUTS = "predictions.csv", "outputs.npz"
 
 
 class Alignment(Section):
-    """How the classes of an archive and of a model were brought together."""
+    """How the classes of an archive and of a model were aligned."""
 
     task: str = "diagnosis"
     map: dict[str, str | None]  # class of the archive → common class; None: left out
@@ -40,7 +40,7 @@ class Alignment(Section):
 
 
 class TrainingScores(Section):
-    """The headline scores of images of the training part, as they are."""
+    """The headline scores on images of the training part, without augmentation."""
 
     images: int
     of: int | None = None  # images in the training part
@@ -48,17 +48,17 @@ class TrainingScores(Section):
 
 
 class EvaluationScores(Assessment, Document):
-    """scores.json: on what a model was scored, how, and every score.
+    """scores.json: the images and options of an evaluation, and all scores.
 
-    Further sections, such as trust or explanations, are optional fields, so that older files stay readable.
+    Later additions, such as trust, are optional fields, so that older files stay readable.
     """
 
     remedy: ClassVar[str] = REMEDY
 
     format: Literal[1]
     archive: str
-    path: str = ""  # where the archive lay
-    content: str = ""  # SHA-256 of what was scored; empty in files of older versions
+    path: str = ""  # of the archive
+    content: str = ""  # SHA-256 of the scored images and labels; empty in files of older versions
     model: str = ""  # SHA-256 of the bundle
     synthetic: bool
     part: str
@@ -89,11 +89,11 @@ class RunComparison(Comparison, Document):
 
 
 class GalleryImage(Section):
-    """One line of gallery.json: an image that is shown, and what the model answered to it."""
+    """One entry of gallery.json: an image and its prediction."""
 
     image_id: str
     file: str
-    overlay: str | None = None  # the same picture with the evidence for the class that was named
+    overlay: str | None = None  # the same picture with the evidence for the predicted class
     label: str
     predicted: str
     confidence: float
@@ -111,22 +111,22 @@ class Evaluation:
 
     @classmethod
     def read(cls, folder: Path) -> Evaluation:
-        """The evaluation in a folder; its scores.json must be whole."""
+        """Read the evaluation in a folder, which must have a valid scores.json."""
         return cls(folder, EvaluationScores.read(folder / SCORES))
 
     @property
     def name(self) -> str:
-        """The folder's name, which says archive, part and variant."""
+        """The name of the folder, which contains archive, part and options."""
         return self.folder.name
 
     @property
     def group_name(self) -> str:
-        """What images belong together by: lesion, patient, or image where the archive does not say."""
+        """What groups the images: lesion, patient, or image if the archive has no groups."""
         return self.scores.group_name or "image"
 
     @property
     def plain(self) -> bool:
-        """Whether each image was given to the model once, and its answers taken as they are."""
+        """Whether the model's own predictions were scored: one view per image, no changes, its own classes."""
         scores = self.scores
         changed = scores.tta or scores.prior or scores.decide != "probable" or scores.without
         return not (changed or scores.mapping)
@@ -143,18 +143,18 @@ class Evaluation:
 
     @cached_property
     def gallery(self) -> list[GalleryImage]:
-        """The images that are shown; none where there is no gallery."""
+        """The images of the gallery; empty if there is none."""
         path = self.folder / GALLERY
         return read_list(GalleryImage, path, REMEDY) if path.exists() else []
 
     @cached_property
     def comparison(self) -> RunComparison | None:
-        """The differences from another run, where one was compared with."""
+        """The differences from another run, if it was compared with one."""
         path = self.folder / COMPARISON
         return RunComparison.read(path) if path.exists() else None
 
     @cached_property
     def explanations(self) -> list[ExplanationScores]:
-        """How far explanations can be believed, where that was scored; those of the default method first."""
+        """The scores of explanations, those of the default method first; empty if there are none."""
         paths = sorted(self.folder.glob(f"{EXPLANATION}*.json"), key=lambda path: (len(path.name), path.name))
         return [ExplanationScores.read(path) for path in paths]

@@ -1,4 +1,4 @@
-"""explanation.json of an evaluation: how far the pictures of a model's evidence can be believed."""
+"""explanation.json of an evaluation: how faithful a model's explanations are."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ EXPLANATION = "explanation"
 
 
 def explanation_file(method: str | None, stage: str | None) -> str:
-    """The name of the file for a method and stage; None is the default."""
+    """The file name for a method and a stage; None is the default."""
     return f"{'-'.join([EXPLANATION, *filter(None, (method, stage))])}.json"
 
 
 class FaithfulnessScores(Section):
-    """Deletion and insertion of a map, and how much better the model's own map is (positive: better)."""
+    """Deletion and insertion scores of a map, and how much better the model's own map is (positive: better)."""
 
     deletion: Estimate
     insertion: Estimate
@@ -26,17 +26,17 @@ class FaithfulnessScores(Section):
 
 
 class SanityLevel(Section):
-    """The rank correlation with the true map once a module and all above it have random weights."""
+    """The rank correlation with the true map when a module and all above it have random weights."""
 
     module: str
     correlation: Estimate
 
 
 class LesionScores(Section):
-    """Where the evidence for the predicted class lies, by the lesion masks."""
+    """How much of the evidence for the predicted class is inside the lesion, by the lesion masks."""
 
     images: int
-    share: Estimate  # of the image that the lesion takes
+    share: Estimate  # of the image that the lesion covers
     energy: Estimate
     pointing: Estimate
     quotient: Estimate  # background to lesion
@@ -44,7 +44,7 @@ class LesionScores(Section):
 
 
 class ExplanationScores(Document):
-    """How far one method's maps can be believed, for the predicted classes of images of the test part."""
+    """How faithful the maps of one method are, for the predicted classes of test images."""
 
     remedy: ClassVar[str] = REMEDY
 
@@ -55,7 +55,7 @@ class ExplanationScores(Document):
     places: int  # along a side of a map
     images: int
     groups: int
-    of: int  # images that could have been taken
+    of: int  # images that they were drawn from
     group_name: str
     bootstrap: Resampling
     own: FaithfulnessScores
@@ -69,6 +69,6 @@ class ExplanationScores(Document):
 
     @property
     def beats_centred(self) -> bool:
-        """Whether both intervals of the gain over a Gaussian in the middle lie above zero."""
+        """Whether the intervals of both gains over a centred Gaussian are above zero."""
         gains = (self.centred.deletion_gain, self.centred.insertion_gain)
         return all(gain is not None and gain.relative_to(0) == 1 for gain in gains)

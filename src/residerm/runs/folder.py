@@ -1,17 +1,17 @@
-"""The run folder: everything that one training leaves behind, readable without torch.
+"""The run folder, which holds the results of one training and is readable without torch.
 
     runs/<yyyymmdd-hhmmss>-<model>-<archive>-<size>px-s<seed>/
-        config.yaml        all options in effect; `--config` takes it back unchanged
+        config.yaml        all options in effect; can be given to `--config` unchanged
         environment.json   versions, hardware, command
         data.json          counts in and out, hash of the split, class mapping, licence
-        splits.csv         the part of every image
-        contents.csv       size and CRC-32 of its file
+        splits.csv         the part of each image
+        contents.csv       size and CRC-32 of each image file
         metrics.csv        a row for each finished epoch
         checkpoints/       last.ckpt, best.ckpt
-        bundle/            the model that was chosen, with its description
-        summary.json       how it ended; the last thing written
+        bundle/            the selected model, with its description
+        summary.json       the result; written last
 
-A folder appears with its first files or not at all, and one process at a time may write to it.
+A folder is created together with its first files, and only one process at a time may write to it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _FIRST_FILES = ("config.yaml", "environment.json", "data.json", "splits.csv")
 
 
 class RunError(ResidermError):
-    """A run folder is in use, damaged, or not one."""
+    """A run folder is in use or damaged, or a folder is not a run."""
 
 
 @dataclass(frozen=True)
@@ -51,28 +51,28 @@ class Run:
 
     @property
     def last(self) -> Path:
-        """The checkpoint to go on from."""
+        """The checkpoint from which training is resumed."""
         return self.folder / "checkpoints" / "last.ckpt"
 
     @property
     def best(self) -> Path:
-        """The checkpoint that was chosen."""
+        """The selected checkpoint."""
         return self.folder / "checkpoints" / "best.ckpt"
 
     @property
     def bundle(self) -> Path:
-        """The model that was chosen, to be used."""
+        """The bundle of the selected model."""
         return self.folder / "bundle"
 
     @property
     def summary(self) -> Summary | None:
-        """How the run ended; None while it has not."""
+        """The result of the run; None until it is finished."""
         path = self.folder / "summary.json"
         return Summary.read(path) if path.exists() else None
 
     @property
     def data(self) -> DataDescription:
-        """The archive and its split."""
+        """The description of the archive and its split."""
         return DataDescription.read(self.folder / "data.json")
 
     @property
@@ -91,17 +91,17 @@ class Run:
 
     @property
     def model(self) -> ModelDescription:
-        """What the chosen model says of itself."""
+        """The description of the selected model."""
         return ModelDescription.read(self.bundle / "model.json")
 
     @property
     def splits(self) -> list[SplitRow]:
-        """The part of every image."""
+        """The part of each image."""
         return read_splits(self.folder / "splits.csv")
 
     @property
     def contents(self) -> dict[str, Content] | None:
-        """Size and CRC-32 of each image file; None for a run from before they were written down."""
+        """Size and CRC-32 of each image file; None for runs of older versions."""
         return read_contents(self.folder / CONTENTS)
 
     @property
@@ -115,27 +115,27 @@ class Run:
         return self.folder / "evaluations"
 
     def write_summary(self, summary: Summary) -> None:
-        """Say how the run ended: the last file of a run."""
+        """Write the result, which is the last file of a run."""
         summary.write(self.folder / "summary.json", replace=True)
 
     def write_epochs(self, epochs: Sequence[Epoch]) -> None:
-        """Write or replace metrics.csv, whole, so that it never shows an epoch that a resumed run will repeat."""
+        """Write or replace metrics.csv as a whole, so that it never holds an epoch that a resumed run will repeat."""
         with new_file(self.folder / "metrics.csv", replace=True) as partial:
             partial.write_bytes(metrics_bytes(epochs))
 
     def write_config(self, experiment: Experiment) -> None:
-        """Replace config.yaml, where a training goes on with other limits."""
+        """Replace config.yaml, when a training is resumed with new limits."""
         with new_file(self.folder / "config.yaml", replace=True) as partial:
             partial.write_bytes(config_bytes(experiment))
 
     def sweep(self) -> None:
-        """Remove what a process that was killed has left half-written; call it while the run is in use."""
+        """Remove partial files that a killed process has left; call it inside `in_use`."""
         for remains in (*self.folder.glob(".*.partial"), *self.last.parent.glob(".*.partial")):
             shutil.rmtree(remains) if remains.is_dir() else remains.unlink()
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Keep other processes from writing to this run."""
+        """Hold the lock of this run, so that no other process writes to it."""
         lock = FileLock(self.folder / ".lock", timeout=0)
         try:
             lock.acquire()
@@ -148,7 +148,7 @@ class Run:
 
 
 def create_run(parent: Path, name: str, files: Mapping[str, bytes]) -> Run:
-    """Make a run folder with its first files; of two runs in the same second the later one gets a number."""
+    """Create a run folder with its first files; the second run of the same second gets a number."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
     for number in range(1, 100):
         folder = parent / (f"{stamp}-{name}" if number == 1 else f"{stamp}-{name}-{number}")
@@ -159,39 +159,39 @@ def create_run(parent: Path, name: str, files: Mapping[str, bytes]) -> Run:
                 (partial / file).write_bytes(content)
             (partial / "checkpoints").mkdir()
         return Run(folder)
-    raise RunError(f"{parent} holds a hundred runs of this second: choose another folder with `runs`")
+    raise RunError(f"{parent} already has a hundred runs of this second: choose another folder with `runs`")
 
 
 def config_bytes(experiment: Experiment) -> bytes:
-    """An experiment as YAML, flat, with the absolute path of its archive."""
+    """Format an experiment as flat YAML, with the absolute path of its archive."""
     absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
     return yaml.safe_dump(absolute.flat(), sort_keys=False).encode()
 
 
 def open_run(path: Path) -> Run:
-    """The run at a path, if it is one and whole."""
+    """Open the run at a path; an error if it is not a run, or damaged."""
     if not path.is_dir():
-        raise UsageError(f"{path} is no run folder: `residerm runs` lists them")
+        raise UsageError(f"{path} is not a run folder: `residerm runs` lists them")
     missing = [name for name in _FIRST_FILES if not (path / name).is_file()]
     if missing:
-        raise RunError(f"{path} is no run, or damaged: {', '.join(missing)} missing; `residerm runs` lists the runs")
+        raise RunError(f"{path} is not a run, or damaged: {', '.join(missing)} missing; `residerm runs` lists the runs")
     return Run(path)
 
 
 def find_runs(parent: Path) -> list[Run]:
     """The runs in a folder, oldest first."""
     if not parent.is_dir():
-        raise UsageError(f"{parent} is no folder: FOLDER is where `residerm train` keeps its runs")
+        raise UsageError(f"{parent} is not a folder: give the folder with the runs of `residerm train`")
     return [Run(path) for path in sorted(parent.iterdir()) if (path / "config.yaml").is_file()]
 
 
 def read_experiment(path: Path) -> Experiment:
-    """The experiment in a YAML file."""
+    """Read an experiment from a YAML file."""
     return Experiment.from_flat(read_options(path), f"`config={path}`")
 
 
 def read_options(path: Path) -> dict[str, object]:
-    """The options in a YAML file."""
+    """Read the options in a YAML file."""
     source = f"`config={path}`"
     try:
         content = read_regular(path, MOST_BYTES)

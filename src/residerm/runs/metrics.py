@@ -16,7 +16,7 @@ _NO_SCORES = frozenset((*_BEFORE, *_AFTER))
 
 @dataclass(frozen=True)
 class Epoch:
-    """A finished epoch: its training, the validation scores, and the epoch whose weights are kept after it."""
+    """A finished epoch: its training and validation scores, and the epoch whose weights are kept after it."""
 
     epoch: int
     train_loss: float
@@ -27,13 +27,13 @@ class Epoch:
 
     @property
     def values(self) -> dict[str, float]:
-        """Every column of its row."""
+        """All columns of its row, by name."""
         before, after = ({name: getattr(self, name) for name in names} for names in (_BEFORE, _AFTER))
         return {**before, **self.scores, **after}
 
     @classmethod
     def from_values(cls, values: Mapping[str, str | float]) -> Epoch:
-        """The epoch of a row; rows from before there was a column kept_epoch kept their last epoch."""
+        """Create an epoch from a row; in older files without kept_epoch, the epoch itself was kept."""
         return cls(
             epoch=int(values["epoch"]),
             train_loss=float(values["train_loss"]),
@@ -45,14 +45,14 @@ class Epoch:
 
 
 def metrics_bytes(epochs: Sequence[Epoch]) -> bytes:
-    """The table as it is written."""
+    """Format the table as CSV."""
     names = list(dict.fromkeys(name for epoch in epochs for name in epoch.scores))
     columns = (*_BEFORE, *names, *_AFTER)
     return table_bytes(columns, ([epoch.values.get(name, "") for name in columns] for epoch in epochs))
 
 
 def read_metrics(path: Path) -> list[Epoch]:
-    """The finished epochs; none where the file is not there yet."""
+    """The finished epochs; empty if the file does not exist yet."""
     rows = read_table(path, _BEFORE, DAMAGED_RUN) if path.exists() and path.stat().st_size else []
     try:
         return [Epoch.from_values(row) for row in rows]

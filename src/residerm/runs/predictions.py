@@ -1,7 +1,7 @@
-"""predictions.csv and outputs.npz: what a model answered to each scored image, and what it computed for it.
+"""predictions.csv and outputs.npz: the predictions for each scored image, and its logits and features.
 
-The rows of both files are the same images in the same order. Probabilities are written in full precision: what is
-read is equal to what was written.
+Both files hold the same images in the same order. Probabilities are written in full precision, so that reading
+restores them exactly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PERSON = ("sex", "age", "site")
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """The scored images, in the order of their archive."""
+    """The scored images and their predictions, in the order of their archive."""
 
     classes: tuple[str, ...]
     image_ids: Sequence[str]
@@ -41,7 +41,7 @@ class PredictionTable:
         return len(self.labels)
 
     def write(self, path: Path) -> None:
-        """Write them as a table."""
+        """Write the table as CSV."""
         with path.open("w", newline="", encoding="utf-8") as stream:
             writer = Writer(stream)
             writer.row([*_ABOUT, *(f"p_{name}" for name in self.classes), *_PERSON])
@@ -54,7 +54,7 @@ class PredictionTable:
 
     @classmethod
     def read(cls, path: Path, classes: Sequence[str]) -> PredictionTable:
-        """The table of an evaluation in these classes."""
+        """Read the table of an evaluation with these classes."""
         remedy = REMEDY.format(folder=path.parent)
         rows = read_table(path, ("label", *(f"p_{name}" for name in classes)), remedy)
         if not rows:
@@ -76,7 +76,7 @@ class PredictionTable:
 
 
 def write_outputs(path: Path, outputs: Outputs) -> None:
-    """Write logits and features; maps are too large to keep."""
+    """Write logits and features; maps are too large to be kept."""
     logits = outputs.logits.astype(np.float32)
     if outputs.features is None:
         np.savez(path, logits=logits)
@@ -94,9 +94,9 @@ def read_outputs(path: Path) -> Outputs:
 
 
 def _indices(rows: Sequence[Mapping[str, str]], column: str, classes: Sequence[str]) -> np.ndarray:
-    """The classes of a column, as their indices."""
+    """The class indices of a column."""
     known = {name: number for number, name in enumerate(classes)}
-    strange = next((row[column] for row in rows if row[column] not in known), None)
-    if strange is not None:
-        raise ValueError(f"{column} {strange!r} is not one of the classes")
+    unknown = next((row[column] for row in rows if row[column] not in known), None)
+    if unknown is not None:
+        raise ValueError(f"{column} {unknown!r} is not one of the classes")
     return np.array([known[row[column]] for row in rows])

@@ -1,4 +1,4 @@
-"""splits.csv: the part of every image. The SHA-256 of its bytes names the split."""
+"""splits.csv: the part of each image. The SHA-256 of its bytes identifies the split."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from residerm.runs.tables import read_table, table_bytes
 
 
 class SplitRow(NamedTuple):
-    """One image: its lesion or patient, its class, its part, and its fold where there are folds."""
+    """One image: its lesion or patient, its class, its part, and its fold if there are folds."""
 
     image_id: str
     group: str
@@ -22,13 +22,13 @@ class SplitRow(NamedTuple):
 
 
 def split_bytes(rows: Iterable[SplitRow], *, folds: bool) -> bytes:
-    """A split as it is written."""
+    """Format a split as CSV."""
     columns = SplitRow._fields if folds else SplitRow._fields[:-1]
     return table_bytes(columns, (row[: len(columns)] for row in rows))
 
 
 def read_splits(path: Path, remedy: str = DAMAGED_RUN) -> list[SplitRow]:
-    """The rows of a splits.csv; it needs the columns image_id and part, and one part for each image."""
+    """Read a splits.csv, which must have the columns image_id and part, and one part for each image."""
     rows = [
         SplitRow(line["image_id"], line.get("group", ""), line.get("label", ""), line["part"])
         for line in read_table(path, ("image_id", "part"), remedy)
@@ -37,13 +37,13 @@ def read_splits(path: Path, remedy: str = DAMAGED_RUN) -> list[SplitRow]:
     for row in rows:
         if parts.setdefault(row.image_id, row.part) != row.part:
             raise DocumentError(
-                f"{path} puts image {row.image_id} into two parts, {parts[row.image_id]} and {row.part}: {remedy}"
+                f"{path} has image {row.image_id} in two parts, {parts[row.image_id]} and {row.part}: {remedy}"
             )
     return rows
 
 
 def groups_by_class(rows: Iterable[SplitRow]) -> dict[str, dict[str, int]]:
-    """How many lesions each class has in each part: class → part → lesions."""
+    """The number of lesions of each class in each part: class → part → lesions."""
     groups: dict[str, dict[str, set[str]]] = {}
     for row in rows:
         groups.setdefault(row.label, {}).setdefault(row.part, set()).add(row.group)

@@ -1,5 +1,5 @@
-"""CSV files as residerm writes them: a header, then rows, in UTF-8. What a
-spreadsheet would compute is marked as text, and comes back as it was. A file that lacks a column is one sentence."""
+"""Read and write CSV files in UTF-8. Cells that a spreadsheet would evaluate as formulas are marked as text when
+written, and restored when read. A missing column is an error of one sentence."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from residerm.spreadsheet import Writer, unmarked
 
 
 def table_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
-    """A table as it is written."""
+    """Format a table as CSV."""
     text = io.StringIO()
     Writer(text).rows([columns, *rows])
     return text.getvalue().encode()
 
 
 def read_table(path: Path, needed: Sequence[str], remedy: str) -> list[dict[str, str]]:
-    """The rows of a table that has at least these columns."""
+    """Read the rows of a table, which must have at least the needed columns."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream)

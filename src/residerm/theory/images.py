@@ -64,7 +64,7 @@ def images_of_run(folder: Path, count: int, progress: Progress = SILENT) -> tupl
     model, description = read_bundle(folder)
     experiment = read_experiment(run.folder / "config.yaml")
     if not experiment.path.exists():
-        raise UsageError(f"{folder} was trained on {experiment.path}, which is no longer there: put it back")
+        raise UsageError(f"{folder} was trained on {experiment.path}, which no longer exists: put it back")
     return model, description, _drawn(experiment, count, progress)
 
 

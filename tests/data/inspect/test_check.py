@@ -39,7 +39,7 @@ def test_a_clean_archive_has_no_findings(tmp_path: Path) -> None:
     report = checked(tmp_path)
     assert report.findings == ()
     assert (report.archive, report.images, report.masks, report.grouped_by) == ("HAM10000", 14, 14, "lesion")
-    assert report.split == "Split by lesion: 10 train, 2 validation, 2 test. No lesion is on two sides (asserted)."
+    assert report.split == "Split by lesion: 10 train, 2 validation, 2 test. No lesion is in two parts (asserted)."
 
 
 JPEG = encoded(picture(99))
@@ -218,7 +218,7 @@ def test_a_split_of_a_file_is_called_so(tmp_path: Path) -> None:
     splits = all_in_training(tmp_path)
     report = checked(tmp_path, Line("a", JPEG), Line("b", encoded(picture(98))), splits=splits)
     assert report.split.startswith(f"Split of {splits}: ")
-    assert report.split.endswith("No lesion is on two sides (asserted).")
+    assert report.split.endswith("No lesion is in two parts (asserted).")
 
 
 def test_an_archive_too_small_for_the_usual_split_is_still_checked(tmp_path: Path) -> None:
