@@ -83,7 +83,7 @@ def test_what_is_left_without_the_lesion_and_without_the_background(run: Path) -
         found = evaluation(run, hidden)
         assert found.scores.without == hidden
         assert not found.plain
-    assert "without the lesion" in (run / "report.html").read_text()
+    assert "chance level is" in (run / "report.html").read_text()
 
 
 def test_what_contradicts_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -109,10 +109,10 @@ def test_a_class_that_the_model_has_not(
 
 def test_questions_that_contradict_themselves(model: Path, images: Path) -> None:
     for wrong, message in (
-        ({"class_": "mel", "compare": ("mel", "nv")}, "give one of them"),
+        ({"class_": "mel", "compare": ("mel", "nv")}, "cannot be combined"),
         ({"compare": ("mel", "mel")}, "the same class"),
         ({"method": "gradcram"}, "input should be 'cam', 'gradcam'"),
-        ({"method": "cam", "stage": "layer3"}, "reads no stage"),
+        ({"method": "cam", "stage": "layer3"}, "has no stage"),
         ({"method": "gradcam", "stage": "layer9"}, "has the stages"),
     ):
         with pytest.raises(UsageError, match=message):
@@ -122,7 +122,7 @@ def test_questions_that_contradict_themselves(model: Path, images: Path) -> None
 def test_a_predictor_has_no_gradients(model: Path, images: Path) -> None:
     predictor = residerm.load(model)
     assert len(list(residerm.explain(predictor, [images], method="cam"))) == 3
-    with pytest.raises(UsageError, match="gradients need the weights"):
+    with pytest.raises(UsageError, match="gradients require the weights"):
         list(residerm.explain(predictor, [images], method="gradcam"))
 
 

@@ -135,7 +135,7 @@ def test_models_without_the_file_say_so(
     assert cli.run(["explain", "starter", str(image), "--neighbours", "3", "--out", str(out)]) == 2
     assert "starter keeps no training images" in capsys.readouterr().err
     assert not out.exists()
-    with pytest.raises(UsageError, match="a predictor knows no training images"):
+    with pytest.raises(UsageError, match="a predictor has no training images"):
         residerm.explain(residerm.load(run), [image], neighbours=3)
     assert cli.run(["explain", "starter", str(image), "--out", str(out)]) == 0
 

@@ -78,7 +78,7 @@ def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
         "No lesion is in two parts",
         "rows in the table",
         "melanocytic nevus",
-        "<h2>Confusion</h2>",
+        "Confusion",
         "By sex, age and site",
         "The most confident errors",
         "Some correct predictions",
@@ -200,7 +200,7 @@ def test_a_comparison_says_which_run_is_better(run: Run) -> None:
         '"mcnemar": {"first_only": 4, "second_only": 11, "p": 0.118}}'
     )
     text = page_of(run).text
-    assert "Against run <2>" in text
+    assert "Comparison with run <2>" in text
     assert "Accuracy −2.0 points (−3.0 to −1.0) the other run is better" in text
     assert "Log loss −0.100 (−0.200 to −0.050) this run is better" in text
     assert "Macro AUC +0.010 (−0.100 to +0.100) the interval includes 0: no difference is shown" in text
@@ -213,7 +213,7 @@ def test_what_is_absent_shows_its_reason(tmp_path: Path) -> None:
     run = reporting.run(tmp_path, ("benign", "malignant"))
     reporting.evaluation(run)
     text = page_of(run).text
-    assert "Absent: there are only 2 classes, so that it would always be 1." in text
+    assert "Missing: there are only 2 classes, so that it would always be 1." in text
     assert "None" not in text
     assert "nan" not in text.lower().replace("malignan", "").split()
 
@@ -301,7 +301,7 @@ def test_a_class_with_one_or_no_test_image(tmp_path: Path, name: str) -> None:
     text = page_of(run).text
     if name == "none":
         assert "There are no test images of bkl" in text
-        assert "Absent: there are no images of bkl." in text
+        assert "Missing: there are no images of bkl." in text
     else:
         assert "bkl has 1" in text
         assert "no interval: " in text

@@ -114,8 +114,8 @@ def test_calibration_names_the_direction(confidence: float, words: str) -> None:
 def test_malignancy_counts_add_up() -> None:
     said = malignancy({"sensitivity": Estimate(value=0.994, n=9), "specificity": Estimate(value=0.333, n=9)})
     assert said == (
-        "Of 100 images of a malignant class, 99 are predicted as one of these classes and 1 is missed. "
-        "Of 100 benign images, 67 raise a false alarm."
+        "Of 100 images of a malignant class, 99 are predicted as a malignant class and 1 is missed. "
+        "Of 100 benign images, 67 are false alarms."
     )
     assert malignancy(dict.fromkeys(("sensitivity", "specificity"), Estimate(absent="x"))) == ""
 

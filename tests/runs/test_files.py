@@ -70,7 +70,7 @@ def test_an_image_in_two_parts_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "splits.csv"
     rows = [SplitRow("a", "1", "nv", "train"), SplitRow("b", "2", "nv", "test"), SplitRow("a", "1", "nv", "test")]
     path.write_bytes(split_bytes(rows, folds=False))
-    with pytest.raises(DocumentError, match="puts image a into two parts, train and test"):
+    with pytest.raises(DocumentError, match="has image a in two parts, train and test"):
         read_splits(path)
     path.write_bytes(split_bytes(rows[:2], folds=False))
     assert read_splits(path) == rows[:2]

@@ -149,7 +149,7 @@ def test_without_the_service_the_page_says_so_and_tries_again_when_asked(
     page.wait_for_selector("#state.ready")
     page.context.set_offline(True)
     give(page, browser.photo("red.png", RED))
-    assert "does not answer" in page.locator("[role=alert]").inner_text()
+    assert "does not respond" in page.locator("[role=alert]").inner_text()
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector(".found")

@@ -77,7 +77,7 @@ def test_a_model_without_trust_says_so_and_has_no_set() -> None:
 
 def test_a_model_of_drawn_images_says_that_its_answers_mean_nothing() -> None:
     predictor = serving.ColourPredictor(serving.description(synthetic=True))
-    assert "drawn images" in ask(app=serving.app(predictor), content=photo()).json()["warnings"][0]
+    assert "synthetic images" in ask(app=serving.app(predictor), content=photo()).json()["warnings"][0]
 
 
 def test_several_images_are_answered_in_their_order_and_in_few_batches() -> None:

@@ -173,4 +173,4 @@ def wait_until_ready(address: str) -> None:
             if httpx.get(f"{address}readyz").status_code == 200:
                 return
         time.sleep(0.05)
-    raise TimeoutError(f"{address} did not get ready")
+    raise TimeoutError(f"{address} did not become ready")

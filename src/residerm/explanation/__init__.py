@@ -1,13 +1,13 @@
-"""Which pixels a model's answer rests on, and how far that picture can be believed.
+"""Explanations of predictions: the evidence for and against a class in an image, and how faithful it is.
 
-| file | what it is |
+| file | contents |
 |---|---|
-| `target` | what is explained: a weighted sum of the logits |
-| `evidence` | a signed value for each place, in logits |
-| `cam` | class activation maps: exact, NumPy alone |
-| `occlusion`, `infill` | what is lost when a window is covered, and what covers it |
-| `stages`, `gradient`, `integrated` | from gradients, with torch |
-| `colours` | evidence as colour, on a scale that is the same for every image |
+| `target` | the quantity that is explained: a weighted sum of the logits |
+| `evidence` | maps of signed values, in logits |
+| `cam` | class activation maps: exact, with NumPy only |
+| `occlusion`, `infill` | the change when a window is covered, and what covers it |
+| `stages`, `gradient`, `integrated` | methods based on gradients, with torch |
+| `colours` | evidence as colour, on the same scale for every image |
 
-The package is `explanation` because `residerm.explain` is a function: a name cannot be both.
+The package is called `explanation` because `residerm.explain` is a function.
 """

@@ -1,9 +1,9 @@
-"""Explanations on disk: a picture for each image, and `explanations.json` with every number that is drawn.
+"""Write explanations: a picture for each image, and `explanations.json` with all numbers.
 
     write_explanations(explain(model, images), description, Path("explanations"))
 
-The folder is new, whole or not at all. A picture is named after its image; of two images of one name the later one gets
-a number.
+The new folder is written completely or not at all. Pictures are named after their images, with a number if two images
+have the same name.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FILE = "explanations.json"
 
 
 class NearTrainingImage(Options):
-    """A training image whose features are near; similarity is the cosine between them."""
+    """A training image with similar features; `similarity` is the cosine between them."""
 
     image: str
     label: str
@@ -33,7 +33,7 @@ class NearTrainingImage(Options):
 
 
 class ExplainedImage(Options):
-    """One image: what the model says of it, and the evidence of each place, in logits, from the top left."""
+    """One image: its prediction, and the map of evidence, in logits, from the top left."""
 
     image: str
     picture: str
@@ -72,7 +72,7 @@ class ExplanationDocument(Options):
 def write_explanations(
     explanations: Iterable[Explanation], description: ModelDescription, folder: Path
 ) -> ExplanationDocument:
-    """Draw and write explanations into a new folder."""
+    """Draw explanations and write them to a new folder."""
     entries: list[ExplainedImage | FailedImage] = []
     with new_folder(folder) as partial:
         taken: set[str] = set()

@@ -1,10 +1,10 @@
-"""A model on image files: for each image, where the evidence for a class lies, and where the evidence against it.
+"""Explain the predictions of a model for image files: the evidence for and against a class in each image.
 
     for one in explain("runs/20260101-120000-resnet50-ham10000-64px-s0", ["lesion.jpg"], class_="mel"):
         print(one.predicted, one.map.shape, one.error)
 
-What cannot be read is an explanation with the reason, and the rest is done. Not a medical device and not a diagnosis;
-a picture of evidence shows what the model used, not what is so.
+The explanation of an unreadable image holds the reason. Not a medical device and not a diagnosis; the evidence shows
+what the model used, not what the lesion is.
 """
 
 from __future__ import annotations
@@ -33,61 +33,61 @@ from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
 
 _MOST_BYTES = 2**24  # of a file that is kept until it is drawn
-PANEL = 320  # pixels along a side of the image as it is shown
+PANEL = 320  # width and height of the image in a picture, in pixels
 
 _Read = tuple[np.ndarray, bytes] | str  # pixels as the model takes them and the file, or why there are none
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingNeighbour:
-    """A training image whose features are near those of the image."""
+    """A training image with features similar to those of the image."""
 
     image_id: str
     label: str  # its class
     similarity: float  # the cosine of the angle between the features; 1 for the same image
-    picture: np.ndarray | None = None  # (h, w, 3) uint8; None where the model keeps no pictures
+    picture: np.ndarray | None = None  # (h, w, 3) uint8; None if the model stores no pictures
 
 
 @dataclass(frozen=True, eq=False)
 class Explanation:
-    """The evidence in one image, or why there is none."""
+    """The evidence in one image, or an error."""
 
     name: str
     error: str = ""
     predicted: str = ""
     explained: str = ""  # the class that the evidence is for
     against: str = ""  # the class that it is against; empty: all others
-    probabilities: tuple[float, ...] = ()  # calibrated, where the model was
-    prediction_set: tuple[str, ...] | None = None  # None: the model has no trust fitted
-    remarks: tuple[str, ...] = ()  # why the answer is not to be relied on
+    probabilities: tuple[float, ...] = ()  # calibrated if the model was
+    prediction_set: tuple[str, ...] | None = None  # None: the model has no trust
+    remarks: tuple[str, ...] = ()  # why the prediction is not reliable
     neighbours: tuple[TrainingNeighbour, ...] = ()  # the nearest first
     method: Method = "cam"
     stage: str = ""
     value: float = 0.0  # of the target, in logits
     map: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.float32))  # (h, w), in logits
     pixels: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 3), np.uint8))  # as the model takes them
-    data: bytes = b""  # the image file; nothing of a large one, so that a batch of them is not kept
+    data: bytes = b""  # the image file; empty for large ones, to save memory
     spec: PixelSpec = field(default_factory=PixelSpec)  # how it is read
 
     @cached_property
     def shown(self) -> np.ndarray:
-        """The image as the model crops it, larger where it can be; read when it is drawn, which takes longest."""
+        """The image as the model crops it, at a higher resolution if possible; read only when it is drawn."""
         try:
             return imaging.read(self.data, self.spec.model_copy(update={"size": max(PANEL, self.spec.size)}))
-        except ImageError:  # what can be read at a reduced scale may be too large at this one
+        except ImageError:  # an image that is readable at a reduced scale may be too large at this one
             return self.pixels
 
     @property
     def full(self) -> float:
-        """The evidence, in logits, that is drawn in full colour."""
+        """The evidence, in logits, at which the colour is saturated."""
         return METHODS[self.method].full
 
 
 @dataclass(frozen=True)
 class _Question:
-    """What is asked of every image."""
+    """The options that apply to every image."""
 
-    number: int | None  # of a class; None: the predicted one
+    number: int | None  # index of a class; None: the predicted one
     other: int | None
     method: Method | None
     stage: str | None
@@ -95,7 +95,7 @@ class _Question:
     training: TrainingImages | None = None  # among which neighbours are looked for
 
     def target(self, outputs: Outputs, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The numbers of the classes that are explained, and the weights of the logits."""
+        """The indices of the explained classes, and the weights of the logits."""
         images, classes = outputs.logits.shape
         numbers = predicted if self.number is None else np.full(images, self.number)
         if self.number is not None and self.other is not None:
@@ -115,7 +115,7 @@ def explain(
     batch_size: int = 16,
     progress: Progress = SILENT,
 ) -> Iterator[Explanation]:
-    """The evidence for a class, or for the predicted one, in image files, in the order in which they are given."""
+    """Yield the evidence for a class, or for the predicted one, in each image file, in the given order."""
     subject = Subject.open(model)
     question = _question(subject.predictor.description.classes, class_, compare, method, stage)
     if neighbours:
@@ -134,9 +134,11 @@ def _question(
     stage: str | None,
 ) -> _Question:
     if class_ is not None and compare is not None:
-        raise UsageError("`class` and `compare`: give one of them; compare explains its first class against its second")
+        raise UsageError(
+            "`class` and `compare` cannot be combined: compare explains its first class against its second"
+        )
     if compare is not None and compare[0] == compare[1]:
-        raise UsageError(f"`compare`: {compare[0]} and {compare[1]} are the same class; give two")
+        raise UsageError(f"`compare`: {compare[0]} and {compare[1]} are the same class; give two different ones")
     if method is not None and method not in METHODS:
         raise UsageError(f"`method={method}`: the methods are {', '.join(METHODS)}.{nearest(method, METHODS)}")
     first, second = compare or (class_, None)
@@ -145,14 +147,14 @@ def _question(
 
 def _training_images(model: str | Path | Predictor, subject: Subject) -> TrainingImages:
     if isinstance(model, Predictor):
-        raise UsageError("`neighbours`: a predictor knows no training images; give the run or bundle that has them")
+        raise UsageError("`neighbours`: a predictor has no training images; give the run or bundle instead")
     return read_neighbours(Path(model), subject.predictor.description)
 
 
 def _number(classes: Sequence[str], name: str | None) -> int | None:
     if name is not None and name not in classes:
         raise UsageError(
-            f"`class={name}`: the model has none of that name; its classes are {', '.join(classes)}."
+            f"`class={name}`: the model does not have this class; its classes are {', '.join(classes)}."
             f"{nearest(name, classes)}"
         )
     return None if name is None else list(classes).index(name)
@@ -214,7 +216,7 @@ def _answers(
 
 
 def _verdict(answers: Answers, place: int, classes: Sequence[str]) -> Explanation:
-    """What the model says of one image, with all that its trust adds where it has one."""
+    """The prediction for one image, with prediction set and remarks if the model has trust."""
     judged = answers.judgements
     inside = None if judged is None else judged.sets[place]
     return Explanation(

@@ -1,17 +1,17 @@
-"""Evidence from the gradient of a target with respect to the maps of a stage.
+"""Evidence from the gradient of a target with respect to the feature maps of a stage.
 
-With maps A_k(x, y), the gradient g_k(x, y) of the target with respect to them, and n places, the evidence is
+With maps A_k(x, y), the gradient g_k(x, y) of the target with respect to them, and n positions, the evidence is
 
     gradcam      n * sum_k mean_xy(g_k) A_k(x, y)         Selvaraju et al. 2017, https://arxiv.org/abs/1610.02391
     hirescam     n * sum_k g_k(x, y) A_k(x, y)            Draelos and Carin 2020, https://arxiv.org/abs/2011.08891
     layercam     n * sum_k max(g_k(x, y), 0) A_k(x, y)    Jiang et al. 2021, doi:10.1109/TIP.2021.3089943
 
-without the ReLU and the stretching of the papers, so that evidence against the class is kept and maps of two images
-can be compared; LayerCAM keeps only channels that speak for the class. On the maps behind which only a mean and a
-linear layer follow, Grad-CAM and HiResCAM are the class activation map.
+without the ReLU and the normalisation of the papers, so that evidence against the class is kept and maps of different
+images can be compared; LayerCAM uses only positive gradients. On maps that are followed only by a mean and a linear
+layer, Grad-CAM and HiResCAM equal the class activation map.
 
-The network must be the one that was trained: where normalisations are folded into convolutions, or activations run in
-place, stages have other values. Hooks are removed when the maps are there, whatever happens.
+The network must be the one that was trained: stages have other values if normalisations are folded into convolutions.
+Hooks are always removed.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ def gradient_maps(
 
 
 def as_batch(model: Model, pixels: np.ndarray) -> Tensor:
-    """Pixels (n, s, s, 3) as the network takes them, (n, 3, s, s) on its device."""
+    """Convert pixels (n, s, s, 3) to a batch (n, 3, s, s) on the device of the network."""
     return torch.from_numpy(np.ascontiguousarray(pixels)).to(_device(model)).permute(0, 3, 1, 2)
 
 
 @contextmanager
 def _graph_from(model: Model, stage: str) -> Iterator[list[Tensor]]:
-    """Let autograd's graph begin at a stage: what lies before it is run without one, which saves time and memory."""
+    """Start autograd's graph at a stage; the layers before it run without a graph, which saves time and memory."""
     leaves: list[Tensor] = []
 
     def begin(_: object, __: object, output: Tensor) -> Tensor:
         leaves.append(output.detach().clone().requires_grad_())
         torch.set_grad_enabled(True)
-        return leaves[-1].clone()  # an activation in place changes the copy, not what is read
+        return leaves[-1].clone()  # so that in-place activations do not change the leaf
 
     handle = model.network.get_submodule(stage).register_forward_hook(begin)
     try:

@@ -1,14 +1,14 @@
-"""What takes the place of covered pixels: the image itself, blurred, so that no edge is added and no colour is new."""
+"""The replacement of covered pixels: the blurred image, which adds neither edges nor new colours."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_REACH = 3.0  # standard deviations of the Gaussian that are summed
+_REACH = 3.0  # where the Gaussian is truncated, in standard deviations
 
 
 def blurred(pixels: np.ndarray, share: float = 0.125) -> np.ndarray:
-    """Images (n, s, s, 3) under a Gaussian whose standard deviation is a share of their side; edges are mirrored."""
+    """Blur images (n, s, s, 3) with a Gaussian of standard deviation `share` times their size, and mirrored edges."""
     kernel = _kernel(share * pixels.shape[1])
     matrix = _filter(kernel, pixels.shape[1])
     rows = np.einsum("ij,njkc->nikc", matrix, pixels.astype(np.float32), optimize=True)
@@ -25,7 +25,7 @@ def _kernel(deviation: float) -> np.ndarray:
 
 
 def _filter(kernel: np.ndarray, side: int) -> np.ndarray:
-    """The filter along one side as a matrix (side, side), with what lies outside mirrored back inside."""
+    """The filter along one axis as a matrix (side, side), with mirrored borders."""
     reach = len(kernel) // 2
     places = np.arange(side)[:, None] + np.arange(-reach, reach + 1)
     folded = np.abs((places + side) % (2 * side) - side)  # period of two sides

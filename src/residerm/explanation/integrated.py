@@ -2,9 +2,8 @@
 
     evidence(x, y) = n * sum_c (p - p0)(x, y, c) * ∫ d target(p0 + a (p - p0)) / dp(x, y, c) da,  a from 0 to 1
 
-for pixels p and a baseline p0, which is an image of the mean colour that the model normalises by. The mean of the map
-is the difference of the target between image and baseline (completeness), up to the error of the sum that stands for
-the integral.
+for pixels p and a baseline p0, an image of the mean colour of the model's normalisation. The mean of the map is the
+difference of the target between image and baseline (completeness), up to the error of numerical integration.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ STEPS = 32  # of the Gauss-Legendre rule
 
 
 def integrated_maps(model: Model, pixels: np.ndarray, target: np.ndarray, steps: int = STEPS) -> np.ndarray:
-    """The evidence (n, s, s) of each pixel for a target (n, classes)."""
+    """The evidence (n, s, s) in each pixel for a target (n, classes)."""
     images = as_batch(model, pixels).float()
     baseline = baseline_of(model).expand_as(images)
     weights = torch.from_numpy(target).to(images.device)

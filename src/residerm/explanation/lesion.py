@@ -1,12 +1,12 @@
-"""Where evidence lies with respect to the lesion, by its mask.
+"""Compare evidence with the lesion mask.
 
-    energy       the share of the evidence for the class that lies inside the lesion
-    pointing     whether the strongest evidence lies inside (Zhang et al. 2018, https://arxiv.org/abs/1608.00507)
-    share        the share of the image that the lesion takes: what a map without knowledge would reach in both
-    quotient     evidence for the class in a pixel of the background over that in a pixel of the lesion
+    energy       the fraction of the evidence for the class that is inside the lesion
+    pointing     whether the strongest evidence is inside (Zhang et al. 2018, https://arxiv.org/abs/1608.00507)
+    share        the fraction of the image that the lesion covers: what an uninformative map would reach in both
+    quotient     mean evidence for the class in the background divided by that in the lesion
 
-Inside is described, not praised: the skin around a lesion can be evidence too, as for actinic keratoses (Tschandl et
-al. 2020, https://doi.org/10.1038/s41591-020-0942-0).
+More evidence inside is not necessarily better: the skin around a lesion can be evidence too, as for actinic keratoses
+(Tschandl et al. 2020, https://doi.org/10.1038/s41591-020-0942-0).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ _TOLERANCE = 0.02  # between the aspect ratios of an image and its mask
 
 @dataclass(frozen=True)
 class Overlap:
-    """The evidence of some images and their lesions; NaN where a map holds no evidence for the class."""
+    """The scores of some images; NaN if a map has no evidence for the class."""
 
     share: np.ndarray  # (n,)
     energy: np.ndarray  # (n,)
     pointing: np.ndarray  # (n,)
-    background: np.ndarray  # (n,), mean evidence for the class in a pixel of the background
+    background: np.ndarray  # (n,), mean evidence for the class per pixel of the background
     lesion: np.ndarray  # (n,), the same inside the lesion
 
 
 def overlap(maps: np.ndarray, masks: np.ndarray) -> Overlap:
-    """The overlap of maps (n, h, w) with masks (n, s, s) of bool; each mask has pixels of both kinds."""
+    """Compare maps (n, h, w) with boolean masks (n, s, s), none of which is empty or full."""
     side = masks.shape[1]
     fine = resized(maps, side)
     evidence = np.maximum(fine, 0)
@@ -53,7 +53,7 @@ def overlap(maps: np.ndarray, masks: np.ndarray) -> Overlap:
 
 
 def read_mask(mask: bytes, image: bytes, spec: PixelSpec) -> np.ndarray:
-    """A mask as its image is read, bool of (size, size); refused where its shape is not that of the image."""
+    """Read a mask like its image, as bool (size, size); an error if its shape is not that of the image."""
     (width, height), (across, down) = imaging.decode(mask).size, imaging.decode(image).size
     if abs(width * down / (height * across) - 1) > _TOLERANCE:
         raise ImageError(f"a mask of {width}x{height} pixels does not fit an image of {across}x{down}")

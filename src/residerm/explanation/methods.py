@@ -1,7 +1,7 @@
-"""Every method, in one enumeration: what it is, what it needs, and how it is computed.
+"""The explanation methods.
 
-What needs only the outputs of a model works with every runtime; what needs gradients works on the network as it was
-trained, read from its bundle, and never on the network of a predictor, whose layers are fused.
+Methods that need only the outputs of a model work with every runtime. Methods that need gradients use the network as it
+was trained, read from its bundle, not that of the predictor, whose layers are fused.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from residerm.outputs import Outputs
 if TYPE_CHECKING:
     from residerm.models import Model
 
-_COARSEST = 4  # places along a side of a map that is still worth looking at
+_COARSEST = 4  # lowest useful resolution of a map
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model that is explained: a predictor and, where its weights are at hand, what reads them."""
+    """A model to be explained: a predictor and, if its weights are available, a function that reads them."""
 
     predictor: Predictor
     read: Callable[[], Model] | None = None
 
     @classmethod
     def open(cls, model: str | Path | Predictor) -> Subject:
-        """The model of a run or bundle; given as a predictor, it has no gradients."""
+        """Open a run or bundle; for a predictor, gradients are not available."""
         if isinstance(model, Predictor):
             return cls(model)
         return cls.of(load(model), Path(model))
 
     @classmethod
     def of(cls, predictor: Predictor, path: Path) -> Subject:
-        """A predictor, and the run or bundle that it was loaded from."""
+        """Combine a predictor with the run or bundle from which it was loaded."""
         return cls(predictor, (lambda: read_bundle(path)[0]) if predictor.runtime == "torch" else None)
 
     @cached_property
@@ -53,8 +53,8 @@ class Subject:
         """The network as it was trained."""
         if self.read is None:
             raise UsageError(
-                "gradients need the weights of the network, which an exported model or a predictor does not give: "
-                "use the method cam or occlusion, or give the run or bundle that has the weights"
+                "gradients require the weights of the network, which an exported model or a predictor does not have: "
+                "use the method cam or occlusion, or give the run or bundle with the weights"
             )
         return self.read()
 
@@ -64,11 +64,11 @@ Compute = Callable[[Subject, np.ndarray, Outputs, np.ndarray, str | None], np.nd
 
 @dataclass(frozen=True)
 class Way:
-    """A method: `full` is the evidence, in logits, that is drawn in full colour, the same for every image and model."""
+    """A method; `full` is the evidence, in logits, at which the colour is saturated, for every image and model."""
 
     title: str
     compute: Compute
-    full: float = 30.0  # at 15, sure answers are one patch of red; at 60, differences of 5 logits are hardly seen
+    full: float = 30.0  # at 15, confident predictions are one patch of red; at 60, 5 logits are hardly visible
     gradients: bool = False
     staged: bool = False
 
@@ -76,19 +76,19 @@ class Way:
 def compute_evidence(
     subject: Subject, pixels: np.ndarray, outputs: Outputs, target: np.ndarray, method: Method, stage: str | None = None
 ) -> Evidence:
-    """The evidence of images (n, s, s, 3), whose outputs are known, for a target (n, classes)."""
+    """Compute the evidence in images (n, s, s, 3), given their outputs, for a target (n, classes)."""
     way = METHODS[method]
     if stage and not way.staged:
         staged = ", ".join(name for name, one in METHODS.items() if one.staged)
-        raise UsageError(f"`stage={stage}`: the method {method} reads no stage; {staged} do")
+        raise UsageError(f"`stage={stage}`: the method {method} has no stage; {staged} do")
     return Evidence(way.compute(subject, pixels, outputs, target, stage), method, stage or "")
 
 
 def default_method(subject: Subject, outputs: Outputs) -> tuple[Method, str | None]:
-    """The method and stage for a model, as docs/explain.md records the choice."""
+    """The default method and stage for a model; docs/explain.md explains the choice."""
     exact, maps = subject.predictor.classifier is not None, outputs.maps
     if exact and maps is not None and (maps.shape[1] >= _COARSEST or subject.read is None):
-        return "cam", None  # without torch always: it costs nothing beside the prediction
+        return "cam", None  # always without torch, because it costs nothing
     return "occlusion", None
 
 
@@ -96,8 +96,8 @@ def _cam(subject: Subject, _: np.ndarray, outputs: Outputs, target: np.ndarray, 
     classifier = subject.predictor.classifier
     if classifier is None or outputs.maps is None:
         raise UsageError(
-            f"`method=cam`: {subject.predictor.description.model} has no maps with a mean and one linear layer behind "
-            "them; use the method occlusion, or gradcam on a stage of its own"
+            f"`method=cam`: the classifier of {subject.predictor.description.model} is not a linear layer after global "
+            "average pooling; use the method occlusion, or gradcam with a stage"
         )
     return cam.evidence_maps(outputs, classifier, target)
 

@@ -1,8 +1,8 @@
-"""Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901): what is lost when a window is covered.
+"""Occlusion (Zeiler and Fergus 2014, https://arxiv.org/abs/1311.2901): the change when a window is covered.
 
-A window moves over the image in steps of half its side, and what it covers is blurred. The evidence of a place, which
-is as large as a step, is the mean loss of the target over the windows that cover it, in logits: not a share of the
-target, because what one window hides another may still show. Any runtime will do, and no torch is needed.
+A window moves over the image in steps of half its size, and the pixels that it covers are blurred. The evidence in a
+position, which is as large as a step, is the mean decrease of the target, in logits, over the windows that cover it.
+These do not sum to the target, because windows can hide redundant information. Works with any runtime, without torch.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 from residerm.explanation.infill import blurred
 from residerm.explanation.target import values
 
-PLACES = 8  # along the side of an image
+PLACES = 8  # positions along each axis of an image
 _BATCH = 64
 
 Logits = Callable[[np.ndarray], np.ndarray]  # pixels (n, s, s, 3) uint8 → (n, classes)
 
 
 def occlusion_maps(logits: Logits, pixels: np.ndarray, target: np.ndarray, places: int = PLACES) -> np.ndarray:
-    """The mean loss of the target (n, classes) over the windows that cover each place."""  # → (n, places, places)
+    """The mean decrease of the target (n, classes) when a position is covered."""  # → (n, places, places)
     step = math.ceil(pixels.shape[1] / places)
     whole, infill = values(logits(pixels), target), blurred(pixels)
     maps = [
@@ -45,11 +45,11 @@ def _of_image(
         for window, left in zip(some, logits(covered) @ target, strict=True):
             lost[window] += whole - left
             times[window] += 1
-    mean: np.ndarray = (lost / times)[::step, ::step]  # the same windows cover all pixels of a place
+    mean: np.ndarray = (lost / times)[::step, ::step]  # all pixels of a position are covered by the same windows
     return mean
 
 
 def _windows(side: int, step: int) -> Iterator[tuple[slice, slice]]:
-    """Windows of two steps, the last ones cut off at the edge."""
+    """Windows of two steps; the last ones are cut off at the edge."""
     starts = range(0, max(1, side - step), step)
     return ((slice(y, y + 2 * step), slice(x, x + 2 * step)) for y in starts for x in starts)

@@ -1,10 +1,10 @@
-"""Images without the lesion, or without everything else, by the lesion's mask.
+"""Paint over the lesion in an image, or over everything else, given its mask.
 
-    without_lesion        the lesion and a margin filled from the skin around it, as rough as that skin
-    without_background    everything but the lesion in one colour
+    without_lesion        the lesion and a margin are filled from the surrounding skin, with its texture
+    without_background    everything but the lesion is filled with one colour
 
-The fill is a pyramid of means over the skin that is left (Gortler et al. 1996, "push-pull"), so that it is smooth and
-continues the colours at the border. It hides colours and structures, not the outline and the size of the lesion.
+The fill is a pyramid of means over the remaining skin (Gortler et al. 1996, "push-pull"), so that it is smooth and
+continues the colours at the border. It hides colours and structures, but not the outline and size of the lesion.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from __future__ import annotations
 import numpy as np
 
 _MARGIN = 0.04  # of the side, around the mask: lesions fade into the skin
-_SMALLEST = 0.02  # of the image that must be left
+_SMALLEST = 0.02  # smallest fraction of the image that must remain
 
 
 def paintable(masks: np.ndarray, kind: str) -> np.ndarray:
-    """For each mask (n, s, s) whether enough of the image is left."""
+    """Whether enough of the image remains, for each mask (n, s, s)."""
     covered = np.stack([widened(mask) for mask in masks]) if kind == "lesion" else ~masks
     shares: np.ndarray = 1 - covered.mean((1, 2))
     return shares >= _SMALLEST
 
 
 def without_lesion(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """An image (s, s, 3) with its lesion filled from the skin around it."""
+    """Fill the lesion of an image (s, s, 3) from the surrounding skin."""
     lesion = widened(mask)
     skin = ~lesion
     pixels = image.astype(np.float32)
@@ -37,13 +37,13 @@ def without_lesion(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def without_background(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float]) -> np.ndarray:
-    """An image (s, s, 3) with everything but its lesion in one colour, of 0 to 1."""
+    """Fill everything but the lesion of an image (s, s, 3) with one colour, in 0 to 1."""
     painted: np.ndarray = np.where(mask[..., None], image, np.rint(255 * np.array(colour)).astype(np.uint8))
     return painted
 
 
 def widened(mask: np.ndarray) -> np.ndarray:
-    """A mask with a margin around it."""
+    """Widen a mask by a margin."""
     wide = mask.copy()
     for _ in range(max(1, round(_MARGIN * len(mask)))):
         grown = wide.copy()
@@ -56,7 +56,7 @@ def widened(mask: np.ndarray) -> np.ndarray:
 
 
 def _filled(pixels: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Pixels (h, w, 3) where they are known, and elsewhere what the next coarser level of the pyramid has there."""
+    """Fill unknown pixels (h, w, 3) from the next coarser level of the pyramid."""
     if known.min() > 0 or min(known.shape) == 1:
         return pixels
     mean, weight = _halved(pixels, known)
@@ -68,7 +68,7 @@ def _filled(pixels: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 
 def _halved(pixels: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Means over two by two pixels, weighed by how far they are known, and how many of them are."""
+    """Weighted means over blocks of 2x2 pixels, and the sums of the weights."""
     height, width = (length + length % 2 for length in known.shape)
     pad = ((0, height - known.shape[0]), (0, width - known.shape[1]))
     weights = np.pad(known, pad).reshape(height // 2, 2, width // 2, 2)
@@ -78,7 +78,7 @@ def _halved(pixels: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _doubled(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Twice as many pixels, linear between the centres."""
+    """Upsample by 2, linearly between the centres."""
     for axis, length in enumerate(shape):
         places = np.clip((np.arange(length) + 0.5) / 2 - 0.5, 0, pixels.shape[axis] - 1)
         low = np.floor(places).astype(int)
@@ -89,6 +89,6 @@ def _doubled(pixels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _halved_and_back(pixels: np.ndarray, skin: np.ndarray) -> np.ndarray:
-    """The skin without its finest structure."""
+    """The skin without its finest texture."""
     mean, weight = _halved(pixels, skin.astype(np.float32))
     return _doubled(_filled(mean, np.minimum(weight, 1)), skin.shape)

@@ -1,7 +1,7 @@
-"""An explanation as a picture for a person: the image, the evidence and both, with the probabilities and the scale.
+"""Draw an explanation: the image, the evidence and an overlay, with the probabilities and the scale.
 
-Drawn with Pillow alone. The evidence is shown twice: by places as the model has them, so that nobody takes a coarse map
-for a fine one, and smoothly over the image.
+Drawn with Pillow only. The evidence is shown twice: at its own resolution, so that a coarse map is recognised as such,
+and smoothly over the image.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from residerm.taxonomy import NAMES
 
 _MARGIN, _GAP = 28, 18
 _WIDTH = 2 * _MARGIN + 3 * PANEL + 2 * _GAP
-_TOP, _ROW = 96, 24  # where the panels begin; the height of a class
-_IN_ROW, _THUMBNAIL = 8, 108  # neighbours in a row; pixels along a side of their pictures
-_CAPTION = 54  # the height of what is written below one
+_TOP, _ROW = 96, 24  # top of the panels; height of a class
+_IN_ROW, _THUMBNAIL = 8, 108  # neighbours in a row; size of their pictures in pixels
+_CAPTION = 54  # height of their captions
 _INK, _PALE, _LINE, _BAR = (25, 25, 28), (105, 105, 112), (205, 205, 210), (120, 120, 128)
-_NOTE = "Red and blue show what this model used, not what is so: a model can be right for a wrong reason."
+_NOTE = "Red and blue show what this model used, not what is true: a model can be right for the wrong reason."
 
 
 def draw(explanation: Explanation, classes: Sequence[str]) -> Image.Image:
-    """The picture of one explanation, for a model with these classes."""
+    """Draw one explanation, for a model with these classes."""
     below = _TOP + PANEL + 44
     neighbours = below + max(len(classes) * _ROW + 34, 190)
     height = neighbours + _height_of_neighbours(explanation) + 54
@@ -47,11 +47,11 @@ def draw(explanation: Explanation, classes: Sequence[str]) -> Image.Image:
 
 
 def question(explanation: Explanation) -> str:
-    """What the picture answers."""
+    """The question that the picture answers, which is its heading."""
     name = NAMES.get(explanation.explained, explanation.explained)
     if explanation.against:
         return f"Why {name}, and not {NAMES.get(explanation.against, explanation.against)}?"
-    return f"What speaks for {name}, and what against it?"
+    return f"What is evidence for {name}, and what against it?"
 
 
 def _heading(canvas: ImageDraw.ImageDraw, explanation: Explanation) -> None:
@@ -66,7 +66,7 @@ def _panels(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explan
     cells = Image.fromarray(coloured(explanation.map, explanation.full))
     panels = (
         (Image.fromarray(explanation.shown), "the image, as the model crops it"),
-        (cells.resize((PANEL, PANEL), Image.Resampling.NEAREST), f"the evidence, in {places[1]} x {places[0]} places"),
+        (cells.resize((PANEL, PANEL), Image.Resampling.NEAREST), f"the evidence, {places[1]} x {places[0]} values"),
         (Image.fromarray(overlaid(explanation.shown, smooth, explanation.full)), "the evidence on the image, smoothed"),
     )
     for number, (panel, caption) in enumerate(panels):
@@ -97,7 +97,7 @@ def _probabilities(canvas: ImageDraw.ImageDraw, explanation: Explanation, classe
 
 
 def _fitted(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """As much of a text as there is room for, with an ellipsis where it was longer."""
+    """Shorten a text to a width, with an ellipsis."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
@@ -106,7 +106,7 @@ def _fitted(text: str, width: float, font: ImageFont.FreeTypeFont | ImageFont.Im
 
 
 def _scale(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explanation, top: int) -> None:
-    """What the colours mean, and how the evidence was found."""
+    """The colour scale, the method, and the remarks."""
     left, width = _WIDTH - _MARGIN - 400, 400
     full, method = explanation.full, METHODS[explanation.method].title
     canvas.text((left, top), f"Evidence, in logits ({method}{_at(explanation.stage)})", _INK, _font(16))
@@ -123,7 +123,7 @@ def _scale(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explana
 
 
 def _neighbours(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explanation, top: int) -> None:
-    """The nearest training images, with class, similarity and id, and their pictures where the model has them."""
+    """The nearest training images, with class, similarity and id, and with pictures if the model has them."""
     if not explanation.neighbours:
         return
     canvas.text((_MARGIN, top + 14), "Most similar training images, by the model's features", _INK, _font(16))
@@ -155,10 +155,10 @@ def _at(stage: str) -> str:
 
 
 def _sentences(explanation: Explanation) -> list[str]:
-    said = [f"From {explanation.map.min():.1f} to {explanation.map.max():.1f} in this image."]
-    said += [line for remark in explanation.remarks for line in wrap(remark, 62)]
+    lines = [f"From {explanation.map.min():.1f} to {explanation.map.max():.1f} in this image."]
+    lines += [line for remark in explanation.remarks for line in wrap(remark, 62)]
     first, _, second = _NOTE.partition(": ")
-    return [*said, f"{first}:", second]
+    return [*lines, f"{first}:", second]
 
 
 @cache

@@ -1,12 +1,12 @@
-"""How far a map can be believed: what happens to the answer when the pixels that it points at are taken away or given.
+"""How faithful a map is: how the prediction changes when the pixels that it highlights are deleted or inserted.
 
-    deletion      the image is blurred, its strongest evidence first: the sooner the probability falls, the better
-    insertion     a blurred image is made sharp, its strongest evidence first: the sooner it rises, the better
+    deletion      the image is blurred, strongest evidence first: the faster the probability falls, the better
+    insertion     a blurred image is restored, strongest evidence first: the faster it rises, the better
 
-Both are the mean of the explained class's probability over the steps (Petsiuk et al. 2018,
-https://arxiv.org/abs/1806.07421). They say little by themselves: a map in the middle of the image, whatever it shows,
-does well where lesions are in the middle. So they are held against two maps that know nothing of the model: a
-Gaussian in the middle, and noise as fine as the map itself.
+Both are the mean probability of the explained class over the steps (Petsiuk et al. 2018,
+https://arxiv.org/abs/1806.07421). They mean little on their own: any map that highlights the centre does well if
+lesions are in the centre. So they are compared with two maps that do not depend on the model: a centred Gaussian, and
+noise of the same resolution.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Probabilities = Callable[[np.ndarray], np.ndarray]  # pixels (n, s, s, 3) uint8 
 
 @dataclass(frozen=True)
 class Curves:
-    """Deletion and insertion of some images: a mean probability for each, from 0 to 1."""
+    """The deletion and insertion scores of some images, mean probabilities from 0 to 1."""
 
     deletion: np.ndarray  # (n,), lower is better
     insertion: np.ndarray  # (n,), higher is better
 
 
 def curves(probabilities: Probabilities, pixels: np.ndarray, numbers: np.ndarray, maps: np.ndarray) -> Curves:
-    """Deletion and insertion of images (n, s, s, 3), each for the class of a number, in the order of maps (n, h, w)."""
+    """The scores of maps (n, h, w) for images (n, s, s, 3), each for the class with the given index."""
     ranks, smooth = _ranks(resized(maps, pixels.shape[1])), blurred(pixels)
     found = [_of_image(probabilities, *given) for given in zip(pixels, smooth, ranks, numbers.tolist(), strict=True)]
     return Curves(*np.array(found).reshape(-1, 2).T)
 
 
 def centred(images: int, side: int) -> np.ndarray:
-    """A Gaussian in the middle of each image, whose standard deviation is a quarter of the side."""
+    """A centred Gaussian for each image, with a standard deviation of a quarter of its size."""
     places = (np.arange(side) + 0.5) / side - 0.5
     profile = np.exp(-0.5 * (places / 0.25) ** 2)
     maps: np.ndarray = np.repeat(np.outer(profile, profile)[None], images, axis=0)
@@ -49,12 +49,12 @@ def centred(images: int, side: int) -> np.ndarray:
 
 
 def noise(images: int, side: int, seed: int = 0) -> np.ndarray:
-    """A map of independent values for each image."""
+    """A map of independent random values for each image."""
     return np.random.default_rng(seed).normal(size=(images, side, side))
 
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Spearman's correlation between the maps (n, h, w) of each image; NaN where one of them is the same everywhere."""
+    """Spearman's correlation between two maps (n, h, w) of each image; NaN if one of them is constant."""
     one, other = (_centred_ranks(maps.reshape(len(maps), -1)) for maps in (first, second))
     scale = np.sqrt((one**2).sum(1) * (other**2).sum(1))
     empty = np.full(len(one), np.nan)
@@ -63,7 +63,7 @@ def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def _ranks(maps: np.ndarray) -> np.ndarray:
-    """For each pixel how many come before it, the strongest evidence first."""  # (n, s, s)
+    """The rank of each pixel, the strongest evidence first."""  # (n, s, s)
     flat = maps.reshape(len(maps), -1)
     order = np.argsort(-flat, axis=1, kind="stable")
     ranks = np.empty_like(order)
@@ -75,7 +75,7 @@ def _ranks(maps: np.ndarray) -> np.ndarray:
 def _of_image(
     probabilities: Probabilities, image: np.ndarray, smooth: np.ndarray, ranks: np.ndarray, number: int
 ) -> tuple[float, float]:
-    """The means over the steps; the first and the last step, whole and blurred image, are the same for every map."""
+    """The mean probabilities over the steps of deletion and insertion for one image."""
     limits = np.linspace(0, ranks.size, STEPS + 1)[:, None, None]
     chosen = (ranks < limits)[..., None]  # (steps, s, s, 1)
     deleted, inserted = np.where(chosen, smooth, image), np.where(chosen, image, smooth)
@@ -84,10 +84,10 @@ def _of_image(
 
 
 def _centred_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks less their mean; equal values share the mean of their ranks."""
+    """Ranks minus their mean; equal values have the mean of their ranks."""
     ranks = np.stack([_shared_ranks(row) for row in values])
-    less: np.ndarray = ranks - ranks.mean(axis=1, keepdims=True)
-    return less
+    centred_ranks: np.ndarray = ranks - ranks.mean(axis=1, keepdims=True)
+    return centred_ranks
 
 
 def _shared_ranks(row: np.ndarray) -> np.ndarray:

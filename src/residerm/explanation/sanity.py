@@ -1,7 +1,7 @@
-"""Randomised weights: a map that stays the same without what the network has learnt does not show it.
+"""Randomise weights: a map that does not change then does not show what the network has learnt.
 
-From the top down, module after module has the values of each of its tensors put in random order (Adebayo et al. 2018,
-https://arxiv.org/abs/1810.03292); the statistics of normalisations stay. The network that is given is not changed.
+From the top down, the values of each weight tensor are permuted at random, module by module (Adebayo et al. 2018,
+https://arxiv.org/abs/1810.03292); the statistics of normalisations are kept. The given network is not changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from residerm.models import Model
 
 
 def randomised(model: Model, seed: int = 0) -> Iterator[tuple[str, Model]]:
-    """The name of each module that has weights, from the top down, and the model once it has lost them."""
+    """Yield each module's name, from the top down, and the model with it and all modules above randomised."""
     lost, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     learnt = [(name, part) for name, part in lost.network.named_children() if any(True for _ in part.parameters())]
     for name, part in reversed(learnt):

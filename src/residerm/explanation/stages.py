@@ -1,9 +1,9 @@
-"""The stages of a network: for each side of its maps the last of the outermost modules that give maps of that side.
+"""The stages of a network: for each resolution of its feature maps, the last of the outermost modules that produce it.
 
     stages(model)      {"bn1": 32, "layer1": 16, "layer2": 8, "layer3": 4, "layer4": 2}      of a ResNet-50 for 64 px
 
-Found by running the network once, so that any network of timm's has them by the names of its own modules. Maps of a
-single place show nothing and are left out.
+They are found by running the network once, so this works for any network of timm, with the names of its own modules.
+Maps of a single position are left out.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from residerm.models import Model
 
 
 def stages(model: Model) -> dict[str, int]:
-    """Name and side of each stage, from the first to the last."""
+    """The name and resolution of each stage, from the first to the last."""
     found: list[tuple[str, int]] = []
     handles = [
         module.register_forward_hook(partial(_note, found, name))
@@ -33,17 +33,17 @@ def stages(model: Model) -> dict[str, int]:
     finally:
         for handle in handles:
             handle.remove()
-    times = Counter(name for name, _ in found)  # a module that runs twice is no stage
-    ordered = sorted(found, key=lambda one: -one[0].count("."))  # outermost last, and else as they ran
+    times = Counter(name for name, _ in found)  # a module that runs twice is not a stage
+    ordered = sorted(found, key=lambda one: -one[0].count("."))  # outermost last, otherwise in order of execution
     last = {side: name for name, side in ordered if side and times[name] == 1}
     return {name: side for side, name in sorted(last.items(), reverse=True)}
 
 
 def require_stage(model: Model, stage: str | None) -> str:
-    """The stage of a name; None is the last one."""
+    """Check the name of a stage; None selects the last one."""
     known = stages(model)
     if not known:
-        raise UsageError(f"{model.name} has no maps to read at any stage: use the method occlusion or integrated")
+        raise UsageError(f"{model.name} has no feature maps at any stage: use the method occlusion or integrated")
     if stage is not None and stage not in known:
         sides = listed((f"{name} ({side}x{side})" for name, side in known.items()), most=8)
         raise UsageError(f"`stage={stage}`: {model.name} has the stages {sides}")

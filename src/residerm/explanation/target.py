@@ -1,10 +1,10 @@
-"""What is explained: a weighted sum of the logits, one row of weights for each image.
+"""The quantity that is explained: a weighted sum of the logits, with one row of weights for each image.
 
-    for a class           its logit less the mean of all logits
-    a class and another   the difference of their logits, which is the logarithm of how much more probable the one is
+    one class      its logit minus the mean of all logits
+    two classes    the difference of their logits, which is the logarithm of the ratio of their probabilities
 
-A constant added to all logits changes no probability. Both targets are free of it, so that neither shows evidence
-where there is none.
+A constant added to all logits does not change the probabilities. Neither target depends on it, so that neither shows
+evidence where there is none.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 
 
 def for_class(classes: int, numbers: np.ndarray) -> np.ndarray:
-    """The weights (n, classes) that explain a class of each image."""
+    """The weights (n, classes) to explain one class of each image."""
     weights: np.ndarray = np.eye(classes, dtype=np.float32)[numbers] - np.float32(1 / classes)
     return weights
 
 
 def for_difference(classes: int, number: int, other: int, images: int) -> np.ndarray:
-    """The weights (n, classes) that explain why one class and not another."""
+    """The weights (n, classes) to explain one class against another."""
     weights = np.zeros((images, classes), np.float32)
     weights[:, number], weights[:, other] = 1, -1
     return weights

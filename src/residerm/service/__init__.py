@@ -1,10 +1,10 @@
-"""A model behind HTTP: an API under /v1 and a page at /, on FastAPI, without torch.
+"""Serve a model over HTTP: an API under /v1 and a page at /, with FastAPI and without torch.
 
     serve("starter")                                   until SIGTERM or Ctrl-C
-    answers = ask(["photo.jpg"])                       from another program
+    answers = ask(["photo.jpg"])                       in another program
 
-Data flows one way: bytes (uploads) → pixels (imaging) → queue → model and trust (findings) → answers. Nothing that is
-sent is ever written to a file or a log.
+Data flows one way: bytes (uploads) → pixels (imaging) → queue → model and trust (findings) → answers. Uploads are never
+written to a file or a log.
 """
 
 from residerm.service.client import ask

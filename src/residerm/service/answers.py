@@ -1,6 +1,6 @@
-"""What the service answers: documents that say what the model found, how sure it is, and what that does not mean.
+"""The documents that the service returns: predictions, their uncertainty, and their limits.
 
-Numbers are rounded to what they can carry. A field that this model cannot fill is null, never invented.
+Numbers are rounded to meaningful digits. Fields that a model cannot fill are null.
 """
 
 from __future__ import annotations
@@ -12,71 +12,69 @@ from residerm.service.problems import ProblemDetails
 
 
 class ClassAnswer(BaseModel):
-    """One class: its probability, and whether the prediction set holds it."""
+    """One class: its probability, and whether it is in the prediction set."""
 
     label: str = Field(description="Short name of the class, as in the model's description.")
-    name: str = Field(description="Name of the class in words.")
-    probability: float = Field(description="Probability, calibrated where the model's trust has been fitted.")
-    in_set: bool | None = Field(None, description="Whether the prediction set holds the class; null without a set.")
+    name: str = Field(description="Full name of the class.")
+    probability: float = Field(description="Probability, calibrated if the model's trust has been fitted.")
+    in_set: bool | None = Field(None, description="Whether the class is in the prediction set; null without a set.")
 
 
 class Observed(BaseModel):
-    """How often the predicted class was right, on images with about this confidence."""
+    """The accuracy that was observed on images with about this confidence."""
 
     low: float = Field(description="Lower end of the range of confidence.")
     high: float = Field(description="Upper end of the range of confidence.")
-    correct: float = Field(description="Share of those images whose predicted class was right.")
-    images: int = Field(description="Number of those images.")
-    part: str = Field(description="Where this was observed.")
+    correct: float = Field(description="Fraction of these images that were predicted correctly.")
+    images: int = Field(description="Number of these images.")
+    part: str = Field(description="The images on which this was observed.")
 
 
 class Explanation(BaseModel):
-    """Which parts of the image speak for or against a class, as a picture to lay over the image."""
+    """The evidence for and against a class, as a picture to overlay on the image."""
 
     label: str = Field(description="The class that is explained.")
     png: str = Field(description="A data URL of a PNG with transparency, of the same aspect as the model's view.")
     view: str = Field(description="A data URL of a PNG: the image as the model saw it.")
-    full: float = Field(description="Evidence in logits that is shown in full colour; more is shown as that much.")
+    full: float = Field(description="Evidence, in logits, at which the colour is saturated.")
     aspect: str = Field(description="How the image was made square: squash, crop or pad.")
-    note: str = Field(description="How far to believe it.")
+    note: str = Field(description="How to interpret it.")
 
 
 class ImageAnswer(BaseModel):
-    """What the model says of one image."""
+    """The prediction for one image."""
 
     name: str = Field(description="Name of the file as it was sent, without its folders.")
     predicted: str = Field(description="Label of the most probable class.")
     confidence: float = Field(description="Probability of the predicted class.")
     classes: list[ClassAnswer] = Field(description="All classes, the most probable one first.")
-    prediction_set: list[str] | None = Field(
-        None, description="Classes that cannot be ruled out; null where not fitted."
-    )
-    observed: Observed | None = Field(None, description="What was observed at this confidence; null where not known.")
-    abstained: bool = Field(description="Whether the model is too unsure for its prediction to be used.")
-    abstention_reason: str | None = Field(None, description="Why it abstains; null where it does not.")
+    prediction_set: list[str] | None = Field(None, description="Classes that cannot be ruled out; null if not fitted.")
+    observed: Observed | None = Field(None, description="What was observed at this confidence; null if unknown.")
+    abstained: bool = Field(description="Whether the confidence is too low for the prediction to be used.")
+    abstention_reason: str | None = Field(None, description="Why the model abstains; null if it does not.")
     outlier: bool | None = Field(
-        None, description="Whether the image is unlike the training images; null where not fitted."
+        None, description="Whether the image is unlike the training images; null if not fitted."
     )
-    outlier_score: float | None = Field(None, description="Higher is less like the training images.")
-    explanation: Explanation | None = Field(None, description="On request only.")
+    outlier_score: float | None = Field(None, description="Higher means less similar to the training images.")
+    explanation: Explanation | None = Field(None, description="Only from /v1/explain.")
 
 
 class Refusal(BaseModel):
-    """An image of several that could not be read; the others are answered."""
+    """An image that could not be read, in a request with several images."""
 
     name: str = Field(description="Name of the file as it was sent, without its folders.")
     problem: ProblemDetails
 
 
 class ModelIdentity(BaseModel):
-    """Which model answers."""
+    """The model that made the prediction."""
 
     name: str = Field(description="The network.")
     trained_on: str = Field(description="The archive that it was trained on.")
-    synthetic: bool = Field(description="Whether that archive is drawn and not photographed.")
+    synthetic: bool = Field(description="Whether the images of that archive are synthetic.")
     sha256: str = Field(description="Hash of the model's files.")
-    runtime: str = Field(description="What runs it: torch, onnx or openvino.")
-    version: str = Field(description="Version of residerm that serves it.")
+    runtime: str = Field(description="Its runtime: torch, onnx or openvino.")
+    version: str = Field(description="Version of residerm.")
 
 
 _EXAMPLE: dict[str, JsonValue] = {
@@ -113,7 +111,7 @@ _EXAMPLE: dict[str, JsonValue] = {
 
 
 class Answers(BaseModel):
-    """The answer to a request: one entry for each image, in the order in which they were sent."""
+    """The response to a request: one entry per image, in the order in which they were sent."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
@@ -125,21 +123,21 @@ class Answers(BaseModel):
 
 
 class ModelAnswer(BaseModel):
-    """The model that is served: what it says of itself, and what was fitted and checked."""
+    """The model that is served: its description, and what was fitted and validated."""
 
     model: ModelIdentity
     disclaimer: str
     warnings: list[str] = Field(description="What limits every answer of this model.")
     classes: list[dict[str, str]] = Field(description="Label and name of each class, in the model's order.")
-    explains: bool = Field(description="Whether /v1/explain can be asked.")
+    explains: bool = Field(description="Whether /v1/explain is available.")
     limits: dict[str, float] = Field(description="Limits of a request.")
-    description: dict[str, object] = Field(description="The model's whole description, as in its model.json.")
-    card: str | None = Field(description="The model card, as Markdown, where the model has one.")
-    parity: dict[str, object] | None = Field(description="The record that the exported model equals the trained one.")
+    description: dict[str, object] = Field(description="The model's description, as in its model.json.")
+    card: str | None = Field(description="The model card, as Markdown, if the model has one.")
+    parity: dict[str, object] | None = Field(description="How closely the exported model matches the trained one.")
     trust: dict[str, object] | None = Field(description="Calibration, sets, abstention and outliers, as fitted.")
 
 
 class Health(BaseModel):
-    """Whether the service lives, or is ready."""
+    """Whether the service is alive, or ready."""
 
     status: str

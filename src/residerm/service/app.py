@@ -1,8 +1,8 @@
-"""The application: routes, and what they promise in OpenAPI.
+"""The application: its routes, and their description in OpenAPI.
 
-    app = create_app(Served(...), ServeOptions())        # to be run by any ASGI server, in one process
+    app = create_app(Served(...), ServeOptions())        # can be run by any ASGI server, in one process
 
-Everything it knows of images is in `worker`; everything around a request is in `front`.
+Images are handled in `worker`; ids, security, logs and metrics of requests in `front`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DESCRIPTION = f"Skin-lesion images in, calibrated probabilities out. {DISCLAIME
 
 
 def create_app(model: Served, options: ServeOptions, token: str | None = None) -> FastAPI:
-    """The application of one worker."""
+    """Create the application of one worker."""
     metrics = Metrics(model.identity.name, model.identity.sha256, residerm.__version__)
     worker = Worker(model, options, metrics)
 
@@ -56,7 +56,7 @@ def create_app(model: Served, options: ServeOptions, token: str | None = None) -
         version=residerm.__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        docs_url=None,  # their pages load scripts from a foreign host
+        docs_url=None,  # these pages would load scripts from another host
         redoc_url=None,
         redirect_slashes=False,
     )
@@ -81,7 +81,7 @@ def _add_model_routes(app: FastAPI, worker: Worker) -> None:
         operation_id="predict",
     )
     async def predict(request: Request) -> Response:
-        """Probabilities, prediction set, abstention and outlier score of images: one as the body, or many as a form."""
+        """Probabilities, prediction set, abstention and outlier score of one image (body) or several (form)."""
         return _json(await worker.answer(request))
 
     @app.post(
@@ -95,7 +95,7 @@ def _add_model_routes(app: FastAPI, worker: Worker) -> None:
         request: Request,
         label: Annotated[str | None, Query(alias="class", max_length=100, description=_CLASS)] = None,
     ) -> Response:
-        """The same, and for each image which parts of it speak for or against a class."""
+        """The same as /v1/predict, with the evidence for and against a class in each image."""
         return _json(await worker.answer(request, Explain(label)))
 
     @app.get(
@@ -114,12 +114,12 @@ def _add_model_routes(app: FastAPI, worker: Worker) -> None:
 def _add_operations(app: FastAPI, worker: Worker) -> None:
     @app.get("/healthz", response_model=Health, responses=problem_responses(503), operation_id="healthz")
     async def healthz() -> Response:
-        """Whether the process lives: where it does not, it is to be started anew."""
+        """Liveness: if it fails, the process should be restarted."""
         return _health(worker.is_alive(), "alive", "the model's thread is stuck or has died")
 
     @app.get("/readyz", response_model=Health, responses=problem_responses(503), operation_id="readyz")
     async def readyz() -> Response:
-        """Whether requests are taken on: where they are not, they are to be sent elsewhere."""
+        """Readiness: if it fails, requests should be sent to another instance."""
         return _health(worker.is_ready(), "ready", "the service is not ready")
 
     @app.get(
@@ -155,7 +155,7 @@ def _handle_errors(app: FastAPI, metrics: Metrics) -> None:
 
     @app.exception_handler(HTTPException)
     async def framework_refused(request: Request, error: HTTPException) -> Response:
-        answer = refuse(request, of_status(error.status_code, "see /openapi.json for what is offered"))
+        answer = refuse(request, of_status(error.status_code, "see /openapi.json for the API"))
         answer.headers.update(error.headers or {})
         return answer
 

@@ -1,4 +1,4 @@
-"""A client for the service: image files in, answers out."""
+"""A client for the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class ServiceError(ResidermError):
-    """The service could not be reached, or refused the request."""
+    """The service is unreachable, or refused the request."""
 
 
 def ask(
@@ -27,7 +27,7 @@ def ask(
     explained: bool = False,
     timeout: float = 60.0,
 ) -> Answers:
-    """What a service says of image files; with `explained`, or for `explain_class`, also where its evidence lies."""
+    """Send image files to a service and return its answers; with explanations if `explained` or `explain_class`."""
     import httpx
 
     if not images:

@@ -1,8 +1,7 @@
-"""Batches of images → what the model and its trust say of each: the work behind the queue.
+"""Run batches of images through the model and its trust, independently of HTTP.
 
-Knows nothing of HTTP. One batch goes through the model once, whatever its images were asked for; maps are computed
-where at least one image of the batch is to be explained. An image that cannot be read is an error of its own, and the
-others of its batch are answered.
+Each batch goes through the model once, with maps if at least one of its images is to be explained. An image that cannot
+be read results in an error for this image only.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from residerm.parallel import cores
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """An image, as a file or as pixels, and whether it is to be explained."""
+    """An image, as file content or pixels, and whether it is to be explained."""
 
     image: bytes | np.ndarray  # pixels: (s, s, 3) uint8
     explain: bool = False
@@ -30,7 +29,7 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What is said of one image. Without trust there are probabilities alone."""
+    """The result for one image; without trust, only probabilities."""
 
     probabilities: np.ndarray  # (classes,)
     prediction_set: np.ndarray | None  # (classes,) of bool
@@ -42,15 +41,15 @@ class Finding:
 
 
 class Finder:
-    """A predictor that decodes what it is asked, in as many threads as there are cores."""
+    """A predictor that decodes the images of a batch in one thread per core."""
 
     def __init__(self, predictor: Predictor, largest: int, observe: Callable[[float], None] = lambda _: None) -> None:
-        """Take the predictor and the most pixels of an image; `observe` is called with the seconds of each decode."""
+        """`largest` is the most pixels an image may have; `observe` is called with the seconds of each decode."""
         self._predictor, self._largest, self._observe = predictor, largest, observe
         self._threads = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
 
     def __call__(self, questions: Sequence[Question]) -> list[Finding | ImageError]:
-        """What is found of each image of a batch."""
+        """The finding or the error for each image of a batch."""
         images = [question.image for question in questions]
         pixels = list(map(self._pixels, images) if len(images) == 1 else self._threads.map(self._pixels, images))
         readable = [
@@ -62,14 +61,14 @@ class Finder:
         return [one if isinstance(one, ImageError) else next(findings) for one in pixels]
 
     def decode(self, data: bytes) -> np.ndarray:
-        """The pixels of an image file, as the model takes them."""
+        """Decode an image file to the pixels that the model takes."""
         started = time.monotonic()
         pixels = imaging.read(data, self._predictor.description.pixels, self._largest)
         self._observe(time.monotonic() - started)
         return pixels
 
     def end(self) -> None:
-        """End the threads."""
+        """Shut down the threads."""
         self._threads.shutdown(cancel_futures=True)
 
     def _pixels(self, image: bytes | np.ndarray) -> np.ndarray | ImageError:
@@ -80,7 +79,7 @@ class Finder:
 
 
 def find(predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]]) -> list[Finding]:
-    """What is found of the pixels of a batch, each with whether it is to be explained."""
+    """The findings for a batch of pixels, each with a flag whether it is to be explained."""
     pixels = np.stack([one for one, _ in images])
     explained = [explain for _, explain in images]
     outputs = predictor.outputs(pixels, maps=any(explained))

@@ -1,7 +1,7 @@
-"""What surrounds every request: its id, the guard, the headers of its answer, its line in the log, its metrics.
+"""The outermost layer around each request: its id, the guard, the response headers, its log line and its metrics.
 
-Plain ASGI, so that it costs little and sees every answer, the framework's own included. Nothing that a request can
-cause leaves here as an exception.
+It is plain ASGI middleware, so that it is fast and sees all responses, including those of the framework. No request can
+make it raise an exception.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROUTES = frozenset(
 _WITH_IMAGES = frozenset({"/v1/predict", "/v1/explain"})
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_IDS = random.Random()  # ids are no secrets, and the system's generator would be asked for each
+_IDS = random.Random()  # ids are not secret, and this is faster than the system's generator
 _GONE = 499  # as nginx logs a client that closed the connection; never sent
 
 
@@ -38,11 +38,11 @@ class Front:
     def __init__(
         self, app: ASGIApp, *, guard: Guard, metrics: Metrics, require_room: Callable[[], None] = lambda: None
     ) -> None:
-        """Wrap an application; `require_room` refuses images where they would wait too long."""
+        """Wrap an application; `require_room` refuses images that would wait too long."""
         self._app, self._guard, self._metrics, self._require_room = app, guard, metrics, require_room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request."""
+        """Handle a request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -52,28 +52,28 @@ class Front:
         answer = _Answer(send, request_id)
         try:
             self._guard.check(scope["path"], headers)
-            if scope["path"] in _WITH_IMAGES:  # here, because under overload most of the work is to refuse
+            if scope["path"] in _WITH_IMAGES:  # checked early, because under overload most requests are refused
                 self._require_room()
             await self._app(scope, receive, answer.send)
         except Gone:
             answer.status = _GONE
         except Exception as error:
             await self._refuse(error, scope, receive, answer)
-        self._tell(scope, answer, request_id, time.monotonic() - started)
+        self._record(scope, answer, request_id, time.monotonic() - started)
 
     async def _refuse(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        """Answer what failed; a defect is logged with its traceback and told without it."""
+        """Respond to an exception; a defect is logged with its traceback, which the client does not see."""
         if isinstance(error, Problem):
             problem = error
         else:
             logger.error("failed", exc_info=error, extra={"fields": {"request_id": answer.request_id}})
-            problem = Problem("internal", "this is a defect of the service; the log has it under the request's id")
-        if answer.status:  # the answer has begun, and cannot become another
+            problem = Problem("internal", "this is a defect of the service; see the log for this request id")
+        if answer.status:  # the response has already begun
             return
         self._metrics.problem(problem.kind)
         await problem.response(answer.request_id)(scope, receive, answer.send)
 
-    def _tell(self, scope: Scope, answer: _Answer, request_id: str, seconds: float) -> None:
+    def _record(self, scope: Scope, answer: _Answer, request_id: str, seconds: float) -> None:
         route = scope["path"] if scope["path"] in ROUTES else "other"
         self._metrics.request(route, answer.status, seconds)
         if route not in _QUIET:
@@ -90,13 +90,13 @@ class Front:
 
 
 class _Answer:
-    """An answer on its way out, which gets the headers that every answer has."""
+    """A response that is being sent, to which the common headers are added."""
 
     def __init__(self, send: Send, request_id: str) -> None:
         self._send, self.request_id, self.status = send, request_id, 0
 
     async def send(self, message: Message) -> None:
-        """Pass a message on."""
+        """Send a message, with the common headers if it begins the response."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             present = {name.lower() for name, _ in message["headers"]}
@@ -106,6 +106,6 @@ class _Answer:
 
 
 def _request_id(headers: Headers) -> str:
-    """The id that a client or proxy gave, where it is a plain one, or a new one."""
+    """The id that a client or proxy gave, if it is valid, else a new one."""
     given = headers.get("x-request-id", "")
     return given if _ID.fullmatch(given) else f"{_IDS.getrandbits(64):016x}"

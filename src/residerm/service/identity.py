@@ -1,4 +1,4 @@
-"""What is served, read once from the model's files: its hash, its card, its record of parity, and its warnings."""
+"""The model that is served, read once from its files: hash, card, parity and warnings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CARD = "MODEL_CARD.md"
 
 @dataclass(frozen=True)
 class Served:
-    """A predictor, and what its files say of it."""
+    """A predictor, with the metadata from its files."""
 
     predictor: Predictor
     identity: ModelIdentity
@@ -33,7 +33,7 @@ class Served:
         return self.predictor.description.classes
 
     def document(self, limits: dict[str, float]) -> ModelAnswer:
-        """All of it, as an answer."""
+        """The response of /v1/model."""
         trust = self.predictor.trust
         return ModelAnswer(
             model=self.identity,
@@ -50,7 +50,7 @@ class Served:
 
 
 def served(predictor: Predictor, folder: Path | None = None) -> Served:
-    """A predictor with its identity, from the folder of its bundle."""
+    """Read the metadata of a predictor from the folder of its bundle."""
     description = predictor.description
     identity = ModelIdentity(
         name=description.model,
@@ -65,18 +65,16 @@ def served(predictor: Predictor, folder: Path | None = None) -> Served:
 
 
 def name_of(label: str) -> str:
-    """A class in words."""
+    """The full name of a class."""
     return taxonomy.NAMES.get(label, label)
 
 
 def _warnings(predictor: Predictor) -> tuple[str, ...]:
     description, found = predictor.description, []
     if description.synthetic:
-        found.append("The model was trained on drawn images: its answers on photographs mean nothing.")
+        found.append("The model was trained on synthetic images: its predictions for photographs are meaningless.")
     if predictor.trust is None:
-        found.append(
-            "Trust has not been fitted: probabilities are not calibrated, and nothing says when not to believe them."
-        )
+        found.append("Trust has not been fitted: probabilities are not calibrated, and the model never abstains.")
     return tuple(found)
 
 

@@ -1,8 +1,8 @@
-"""How much is taken on: requests of one client, images in the queue, bytes in memory.
+"""Limits of a worker: requests per client, images in the queue, bytes in memory.
 
-Everything here is called from the event loop alone, so that nothing needs a lock. What is over a limit is refused at
-once, before its body is read where that is possible; nothing waits here. The queue is bounded by what is ahead of a
-request, so that an idle service takes a request of any size that is allowed.
+Everything here is called only from the event loop, so no lock is needed. Requests over a limit are refused at once, if
+possible before their body is read; nothing waits here. The queue is bounded by the images ahead of a request, so that
+an idle service accepts a request of any allowed size.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ _SMALLEST_BUFFER = 64_000_000
 
 
 class Limits:
-    """The counts of one worker, and their bounds."""
+    """The counters of one worker, and their limits."""
 
     def __init__(self, *, queue: int, client_requests: int, max_bytes: int, deadline: float) -> None:
-        """Take the bounds; all bodies together may take twice the largest request, and 64 MB at least."""
+        """All bodies together may take twice the largest request, but at least 64 MB."""
         self._queue, self._client_requests, self._max_bytes = queue, client_requests, max_bytes
         self._deadline = deadline
         self._buffer = max(2 * max_bytes, _SMALLEST_BUFFER)
         self._requests: Counter[str] = Counter()
         self.images = 0
         self.bytes = 0
-        self.seconds_per_image = 0.02  # an estimate for Retry-After, corrected by every batch
+        self.seconds_per_image = 0.02  # an estimate for Retry-After, updated after each batch
 
     @contextmanager
     def client(self, address: str) -> Iterator[None]:
-        """Count a request of a client for as long as it is worked on."""
+        """Count a request of a client while it is processed."""
         if self._requests[address] >= self._client_requests:
             raise Problem(
                 "too-many",
-                f"this client has {self._client_requests} requests under way; wait for their answers",
+                f"this client already has {self._client_requests} concurrent requests; wait for their responses",
                 retry_after=self._seconds(),
             )
         self._requests[address] += 1
@@ -48,13 +48,13 @@ class Limits:
                 del self._requests[address]
 
     def require_room(self) -> None:
-        """Refuse a request that would find the queue full, or would come to the model after its deadline."""
+        """Refuse a request if the queue is full, or if it would reach the model after its deadline."""
         if self.images >= self._queue or self.images * self.seconds_per_image > self._deadline:
             raise Problem("busy", f"{self.images} images are waiting; try again later", retry_after=self._seconds())
 
     @contextmanager
     def room(self, images: int) -> Iterator[None]:
-        """Take places in the queue."""
+        """Occupy places in the queue."""
         self.require_room()
         self.images += images
         try:
@@ -64,7 +64,7 @@ class Limits:
 
     @contextmanager
     def body(self) -> Iterator[Body]:
-        """Count a body's bytes while it is held."""
+        """Count the bytes of a body while it is in memory."""
         body = Body(self)
         try:
             yield body
@@ -72,11 +72,11 @@ class Limits:
             self.bytes -= body.size
 
     def grow(self, size: int, more: int) -> None:
-        """Take more bytes for a body of some size, or refuse them."""
+        """Count `more` bytes of a body that has `size` so far, or refuse them."""
         if size + more > self._max_bytes:
             raise too_large(self._max_bytes)
         if self.bytes + more > self._buffer:
-            raise Problem("busy", "too many uploads are under way; try again later", retry_after=self._seconds())
+            raise Problem("busy", "too many concurrent uploads; try again later", retry_after=self._seconds())
         self.bytes += more
 
     def _seconds(self) -> int:
@@ -84,18 +84,18 @@ class Limits:
 
 
 class Body:
-    """The bytes of one request, counted while they come in."""
+    """Counts the bytes of one request while they are received."""
 
     def __init__(self, limits: Limits) -> None:
-        """Start with nothing."""
+        """Start at zero."""
         self._limits, self.size = limits, 0
 
     def grow(self, more: int) -> None:
-        """Count more bytes; refuse them where they are too many."""
+        """Count more bytes, or refuse them if they are too many."""
         self._limits.grow(self.size, more)
         self.size += more
 
 
 def too_large(max_bytes: int) -> Problem:
-    """The problem of a request over the limit of bytes."""
-    return Problem("too-large", f"a request may have {max_bytes / 1e6:g} MB; send fewer or smaller images")
+    """The problem of a request that is too large."""
+    return Problem("too-large", f"the limit of a request is {max_bytes / 1e6:g} MB; send fewer or smaller images")

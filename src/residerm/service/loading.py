@@ -1,4 +1,4 @@
-"""The model that is served, from where it is kept."""
+"""Load the model that is served."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ from residerm.service.identity import Served, served
 
 
 def load_served(model: str | Path, threads: int) -> Served:
-    """A model with its identity: a run, a bundle, or `starter`."""
+    """Load a run, a bundle or `starter`, with its metadata."""
     return served(load(model, threads=threads), find_bundle(Path(model)))

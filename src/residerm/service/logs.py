@@ -1,4 +1,4 @@
-"""Structured log lines on stderr: one for each request, never with image content, file names or a client's address.
+"""Structured log lines on stderr: one per request, without image content, file names or client addresses.
 
 {"time": "2026-01-01T12:00:00.123Z", "level": "info", "event": "request", "request_id": "…", "status": 200, …}
 """
@@ -24,7 +24,7 @@ def configure(form: LogFormat) -> None:
         one = logging.getLogger(name)
         one.handlers, one.propagate = [handler], False
     logger.setLevel(logging.INFO)
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # what it says of ordinary life we say ourselves
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its normal messages are covered by ours
 
 
 def log(event: str, level: int = logging.INFO, **fields: object) -> None:
@@ -34,7 +34,7 @@ def log(event: str, level: int = logging.INFO, **fields: object) -> None:
 
 
 class _Lines(logging.Formatter):
-    """A record as one line."""
+    """Formats a record as one line."""
 
     def __init__(self, plain: bool) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""Prometheus metrics of one worker: latencies, the queue, and the shares of abstentions and outliers.
+"""Prometheus metrics of one worker: latencies, the queue, abstentions and outliers.
 
-Each worker has its own; the label `worker` (its process id) tells them apart when several answer on one port.
+Each worker has its own; the label `worker` (its process id) distinguishes them when several share a port.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _IMAGES = (1, 2, 4, 8, 16, 32, 64)
 
 
 class Metrics:
-    """Everything that /metrics shows."""
+    """The metrics of /metrics."""
 
     def __init__(self, model: str, sha256: str, version: str) -> None:
-        """Name the model that the figures belong to."""
+        """Create the metrics, with the name, hash and version of the model."""
         self._registry = registry = CollectorRegistry()
         worker = str(os.getpid())
         self._requests = Counter(
@@ -44,19 +44,19 @@ class Metrics:
         self._abstained = Counter("residerm_abstentions", "Images for which the model abstained.", registry=registry)
         self._outliers = Counter("residerm_outliers", "Images unlike the training images.", registry=registry)
         self._problems = Counter("residerm_problems", "Problems by kind.", ["kind"], registry=registry)
-        self._queue = Gauge("residerm_queue_images", "Images taken on and not yet answered.", registry=registry)
+        self._queue = Gauge("residerm_queue_images", "Images accepted and not yet answered.", registry=registry)
         self._ready = Gauge("residerm_ready", "Whether the worker is ready.", registry=registry)
         build = Gauge("residerm_model", "The model.", ["model", "sha256", "version", "python"], registry=registry)
         build.labels(model, sha256, version, platform.python_version()).set(1)
         self._worker = worker
 
     def watch(self, *, queue: Callable[[], float], ready: Callable[[], bool]) -> None:
-        """Read the queue's length and the readiness whenever they are asked for."""
+        """Read the length of the queue and the readiness at each scrape."""
         self._queue.set_function(queue)
         self._ready.set_function(lambda: float(ready()))
 
     def request(self, route: str, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
+        """Count a request."""
         self._requests.labels(route, str(status), self._worker).inc()
         self._latency.labels(route).observe(seconds)
 
@@ -65,20 +65,20 @@ class Metrics:
         self._problems.labels(kind).inc()
 
     def stage(self, name: str, seconds: float) -> None:
-        """Count the seconds of a stage."""
+        """Record the seconds of a stage."""
         self._stages.labels(name).observe(seconds)
 
     def batch(self, images: int, seconds: float) -> None:
-        """Count a batch."""
+        """Record the size and seconds of a batch."""
         self._batches.observe(images)
         self._stages.labels("model").observe(seconds)
 
     def found(self, finding: Finding) -> None:
-        """Count an image's answer."""
+        """Count the finding for an image."""
         self._images.inc()
         self._abstained.inc(finding.abstained)
         self._outliers.inc(bool(finding.outlier))
 
     def text(self) -> bytes:
-        """The exposition."""
+        """The metrics in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,9 +1,9 @@
-"""What was observed at a confidence: the reliability of the model on its own test part, where an evaluation is at hand.
+"""The observed accuracy at a confidence: the reliability of the model on its own test part, if it was evaluated.
 
-A model without a test part brings `observed.json`, from networks that were trained in the same way. Otherwise it is
-read from `scores.json`: beside the model's files, or in the run that they lie in. Only an evaluation of the test part
-counts, of one view, of the model's own classes, and of the probabilities that are served: calibrated ones where trust
-has been fitted. A range with fewer than 20 images says nothing.
+A model without a test part can have `observed.json`, from networks that were trained in the same way. Otherwise it is
+read from `scores.json`, next to the model's files or in their run. Only evaluations of the test part are used, with one
+view, in the model's own classes, and of the probabilities that are served: calibrated ones if trust has been fitted.
+Ranges with fewer than 20 images are left out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _File = TypeVar("_File", bound=Document)
 
 
 def read_observed(predictor: Predictor, folder: Path | None) -> tuple[Observed, ...]:
-    """What was observed, by ranges of confidence; nothing where no evaluation fits."""
+    """The observed accuracy by range of confidence; empty if there is no suitable evaluation."""
     if folder is None:
         return ()
     if predictor.trust is not None and (kept := _read(Observations, folder / OBSERVED)):
@@ -38,12 +38,12 @@ def read_observed(predictor: Predictor, folder: Path | None) -> tuple[Observed, 
 
 
 def at(confidence: float, observed: Sequence[Observed]) -> Observed | None:
-    """What was observed at a confidence."""
+    """The range that contains a confidence."""
     return next((one for one in observed if one.low <= confidence <= one.high), None)
 
 
 def _read(kind: type[_File], path: Path) -> _File | None:
-    """A document; None where there is none, or one of another version: the service does not need it."""
+    """Read a document; None if it is missing or of another version, because the service does not need it."""
     try:
         return kind.read(path)
     except DocumentError:

@@ -1,4 +1,4 @@
-"""What OpenAPI says of bodies with images, problems and the token, with an example that runs."""
+"""The OpenAPI description of bodies with images, of problems and of the token, with a working example."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from residerm.service.problems import MEDIA_TYPE, ProblemDetails
 
 ANSWER_PROBLEMS = (400, 401, 403, 408, 413, 415, 422, 429, 503)
 
-EXAMPLE_IMAGE = (  # a PNG of one grey pixel: the smallest image that gets an answer
+EXAMPLE_IMAGE = (  # a PNG of one grey pixel, the smallest valid image
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
 )
 _BINARY = {"type": "string", "format": "binary"}
@@ -16,7 +16,7 @@ _FORM = {"type": "object", "properties": {"images": {"type": "array", "items": _
 IMAGES_BODY: dict[str, object] = {
     "requestBody": {
         "required": True,
-        "description": "One image as the body, or many as parts of a form. The content decides what it is. "
+        "description": "One image as the body, or several as parts of a form. The format is detected from the content. "
         f"`echo {EXAMPLE_IMAGE} | base64 -d | curl --data-binary @- -H 'Content-Type: image/png' ADDRESS/v1/predict`",
         "content": {
             "multipart/form-data": {"schema": {**_FORM, "required": ["images"]}},
@@ -30,20 +30,20 @@ IMAGES_BODY: dict[str, object] = {
 PROTECTED: dict[str, object] = {"security": [{}, {"token": []}]}
 _MEANINGS = {
     400: "The request is malformed.",
-    401: "A token is needed.",
+    401: "A token is required.",
     403: "The request comes from another site.",
     408: "The upload took too long.",
     409: "This model cannot be explained.",
     413: "The request is too large.",
-    415: "This kind of content is not read.",
+    415: "This type of content is not supported.",
     422: "An image cannot be read, or a parameter is not valid.",
-    429: "Too many requests of one client.",
+    429: "Too many requests from one client.",
     503: "The service is busy or shutting down.",
 }
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
-    """The documents of problems, by status."""
+    """The responses for some statuses, as problem details."""
     schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
     answers: dict[int | str, dict[str, object]] = {}
     for status in statuses:
@@ -55,7 +55,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, object]]:
 
 
 def describe_problems(app: FastAPI) -> None:
-    """Add to the application's OpenAPI what its routes refer to: problem details, and the token."""
+    """Add the schema of problem details and the token to the application's OpenAPI document."""
     framework = app.openapi
 
     def openapi() -> dict[str, object]:

@@ -1,7 +1,7 @@
-"""Evidence as a picture to lay over the image: red speaks for the class, blue against it, nothing is clear.
+"""Draw evidence as a picture to overlay on the image: red for the class, blue against it, transparent if there is none.
 
-The scale is that of `explanation`: opacity is evidence in logits, up to `FULL`, and no picture is stretched to its own
-maximum. An image without evidence stays as it is.
+The scale is that of `explanation`: opacity is proportional to the evidence in logits, up to `FULL`. Pictures are not
+normalised to their own maximum.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OPAQUE = 0.9
 
 
 def draw(evidence: np.ndarray) -> bytes:
-    """A PNG with transparency of evidence (h, w) in logits."""
+    """Draw evidence (h, w), in logits, as a PNG with transparency."""
     share = np.clip(resized(evidence[None], _SIDE)[0] / FULL, -1, 1)
     picture = np.empty((_SIDE, _SIDE, 4), np.uint8)
     picture[..., :3] = np.where(share[..., None] > 0, FOR, AGAINST)
@@ -31,12 +31,12 @@ def draw(evidence: np.ndarray) -> bytes:
 
 
 def data_url(png: bytes) -> str:
-    """A PNG as a URL that a page can show without another request."""
+    """A PNG as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
 
 
 def picture(pixels: np.ndarray) -> bytes:
-    """A PNG of pixels as the model saw them."""
+    """The pixels that the model saw, as a PNG."""
     return _png(pixels)
 
 

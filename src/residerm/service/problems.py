@@ -1,6 +1,6 @@
-"""What goes wrong, as problem details (RFC 9457): one document for every error, whoever finds it.
+"""All errors of the service, as problem details (RFC 9457).
 
-A problem never repeats what a client sent beyond a file's printable name, and never holds a traceback.
+A problem repeats nothing that a client sent except the printable name of a file, and contains no traceback.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ MEDIA_TYPE = "application/problem+json"
 # name: (status, title)
 _KINDS: Mapping[str, tuple[int, str]] = {
     "malformed": (400, "The request is malformed"),
-    "unauthorized": (401, "A token is needed"),
+    "unauthorized": (401, "A token is required"),
     "forbidden": (403, "Requests from another site are refused"),
-    "not-found": (404, "There is nothing here"),
-    "method": (405, "This method is not offered here"),
+    "not-found": (404, "Not found"),
+    "method": (405, "This method is not allowed"),
     "slow": (408, "The upload took too long"),
     "not-explainable": (409, "This model cannot be explained"),
     "too-large": (413, "The request is too large"),
-    "media-type": (415, "This kind of content is not read"),
+    "media-type": (415, "This type of content is not supported"),
     "unreadable": (422, "An image cannot be read"),
     "invalid": (422, "A parameter is not valid"),
-    "too-many": (429, "Too many requests of one client"),
+    "too-many": (429, "Too many requests from one client"),
     "internal": (500, "The service failed"),
     "busy": (503, "The service is busy"),
     "ending": (503, "The service is shutting down"),
@@ -50,29 +50,29 @@ class ProblemDetails(BaseModel):
         }
     )
 
-    type: str = Field(description="A URN that names the kind of problem.")
-    title: str = Field(description="The kind of problem, in words.")
+    type: str = Field(description="A URN that identifies the kind of problem.")
+    title: str = Field(description="The kind of problem, as text.")
     status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What is wrong this time, and the way out.")
+    detail: str = Field(description="What is wrong with this request, and how to fix it.")
     request_id: str = Field("", description="The id of the request, as in the log.")
 
 
 class Problem(Exception):
-    """Raised where a request cannot be answered; becomes problem details."""
+    """Raised if a request cannot be answered; sent as problem details."""
 
     def __init__(self, kind: str, detail: str, *, retry_after: int | None = None) -> None:
-        """Take the kind of problem, by its name, and what is wrong this time."""
+        """`kind` is a name in `_KINDS`; `detail` says what is wrong with this request."""
         super().__init__(detail)
         self.kind, self.detail, self.retry_after = kind, detail, retry_after
         self.status, self.title = _KINDS[kind]
 
     def details(self, request_id: str = "") -> ProblemDetails:
-        """As a document."""
+        """The problem as a document."""
         urn = f"urn:residerm:problem:{self.kind}"
         return ProblemDetails(type=urn, title=self.title, status=self.status, detail=self.detail, request_id=request_id)
 
     def response(self, request_id: str = "") -> Response:
-        """As an answer over HTTP."""
+        """The problem as an HTTP response."""
         headers = {}
         if self.retry_after is not None:
             headers["retry-after"] = str(self.retry_after)
@@ -83,5 +83,5 @@ class Problem(Exception):
 
 
 def of_status(status: int, detail: str) -> Problem:
-    """The problem of a status that the framework found, such as 404."""
+    """The problem for a status that the framework returned, such as 404."""
     return Problem(_BY_STATUS.get(status, "malformed"), detail)

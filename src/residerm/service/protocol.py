@@ -1,9 +1,9 @@
-"""HTTP/1.1 as uvicorn speaks it, with one more timeout, and with answers that leave in one piece.
+"""uvicorn's HTTP/1.1 with an additional timeout, and with responses sent in one write.
 
-uvicorn waits without end for the headers of a request that a client sends a byte at a time, and for the rest of a
-body whose request was answered early. Here a connection that has no request to be answered gets one within
-`HEADER_SECONDS`, or is closed. uvicorn sends the head of an answer and its body one after another, each of which
-wakes the client and gives up the interpreter; here they are sent together.
+uvicorn waits forever for the headers of a request that a client sends byte by byte, and for the rest of a body whose
+request was answered early. Here, a connection without a complete request head is closed after `HEADER_SECONDS`.
+uvicorn writes the head and the body of a response separately, each of which wakes the client and releases the GIL;
+here they are written together.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ HEADER_SECONDS = 10.0
 
 
 class JoinedWrites:
-    """A transport that holds what is written until it is flushed: by whoever writes, or in the loop's next turn."""
+    """A transport that buffers writes until it is flushed, at the latest in the next iteration of the event loop."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        """Take a transport; everything but writing is its own."""
+        """Wrap a transport; all methods except `write` and `close` are delegated to it."""
         self._transport, self._loop = transport, loop
         self._held = bytearray()
 
@@ -28,48 +28,48 @@ class JoinedWrites:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Hold some data."""
+        """Buffer data."""
         if not self._held:
             self._loop.call_soon(self.flush)
         self._held += data
 
     def flush(self) -> None:
-        """Send what is held."""
+        """Send the buffered data."""
         if self._held:
             held, self._held = self._held, bytearray()
             self._transport.write(held)
 
     def close(self) -> None:
-        """Send what is held, and close."""
+        """Send the buffered data, and close."""
         self.flush()
         self._transport.close()
 
 
 class PatientProtocol(H11Protocol):
-    """uvicorn's protocol, whose patience with unfinished requests ends."""
+    """uvicorn's protocol with a timeout for incomplete requests."""
 
     _patience: asyncio.TimerHandle | None = None
     _joined: JoinedWrites
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Start the timeout."""
         self._joined = JoinedWrites(transport, self.loop)
         super().connection_made(cast(asyncio.Transport, self._joined))
         self._watch()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came in."""
+        """Process data, and start or stop the timeout."""
         super().data_received(data)
         self._watch()
 
     def on_response_complete(self) -> None:
-        """Send the answer, and begin to wait for the next request."""
+        """Send the response, and start the timeout for the next request."""
         self._joined.flush()
         super().on_response_complete()
         self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no more."""
+        """Stop the timeout."""
         self._stop()
         super().connection_lost(exc)
 

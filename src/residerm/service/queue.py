@@ -1,13 +1,13 @@
-"""The queue before the model: one thread that takes what waits, as a batch, and gives each asker its own result.
+"""The queue of the model: one thread that processes all waiting items as a batch, and returns a result for each.
 
     queue = BatchQueue(work, batch_size=16)
     queue.start()
     result = await queue.submit(item, deadline=time.monotonic() + 10)
     await queue.drain()
 
-What holds: a batch is what has come in while the one before it was worked on, so that nothing waits for company; what
-was cancelled, or is past its deadline, is dropped before it costs anything; every accepted item ends in a result, an
-error or a cancellation; an error of one batch leaves the thread alive.
+A batch holds the items that arrived while the previous one was processed, so no item waits for others. Items that were
+cancelled or are past their deadline are dropped before they are processed. Every accepted item ends in a result, an
+error or a cancellation. An error in one batch does not end the thread.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Late(Exception):
 
 
 class Ended(Exception):
-    """The queue takes nothing any more."""
+    """The queue accepts no more items."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class _Job(Generic[Item, Result]):
 
 
 class BatchQueue(Generic[Item, Result]):
-    """Batches for one function, in one thread. Bounded by whoever submits."""
+    """Calls a function on batches, in one thread. The length of the queue is limited by its callers."""
 
     def __init__(
         self,
@@ -49,9 +49,9 @@ class BatchQueue(Generic[Item, Result]):
         batch_size: int,
         observe: Callable[[int, float], None] = lambda *_: None,
     ) -> None:
-        """Take the function, which gives a result or an error for each item of a batch.
+        """`work` returns a result or an error for each item of a batch.
 
-        `observe` is called with each batch's size and seconds, on the event loop.
+        `observe` is called with the size and seconds of each batch, on the event loop.
         """
         self._work, self._batch_size, self._observe = work, batch_size, observe
         self._jobs: deque[_Job[Item, Result]] = deque()
@@ -62,7 +62,7 @@ class BatchQueue(Generic[Item, Result]):
         self._thread = threading.Thread(target=self._run, name="model", daemon=True)
 
     def start(self) -> None:
-        """Start the thread; results come back on the running event loop."""
+        """Start the thread; results are delivered on the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
@@ -70,12 +70,12 @@ class BatchQueue(Generic[Item, Result]):
         return len(self._jobs)
 
     def is_well(self, longest: float) -> bool:
-        """Whether the thread lives and its batch has not lasted longer than this."""
+        """Whether the thread is alive and its current batch has not taken longer than `longest` seconds."""
         since = self._busy_since
         return self._thread.is_alive() and (since is None or time.monotonic() - since < longest)
 
     def submit(self, item: Item, deadline: float) -> asyncio.Future[Result]:
-        """Put an item into the queue; its result is the future's."""
+        """Add an item to the queue, and return a future for its result."""
         if self._ending:
             raise Ended
         job = _Job(item, deadline, self._loop.create_future())
@@ -85,7 +85,7 @@ class BatchQueue(Generic[Item, Result]):
         return job.future
 
     async def drain(self) -> None:
-        """Take nothing more, finish what waits, and end the thread."""
+        """Accept no more items, process the waiting ones, and end the thread."""
         with self._changed:
             self._ending = True
             self._changed.notify()
@@ -96,13 +96,13 @@ class BatchQueue(Generic[Item, Result]):
             started = self._busy_since = time.monotonic()
             try:
                 results: Sequence[Result | Exception] = self._work([job.item for job in jobs])
-            except Exception as error:  # whatever a model raises is an answer to these jobs and to no others
+            except Exception as error:  # an exception of the model is the result of these jobs only
                 results = [error] * len(jobs)
             self._busy_since = None
             self._call(self._deliver, jobs, results, time.monotonic() - started)
 
     def _next(self) -> list[_Job[Item, Result]]:
-        """The jobs of the next batch; none when all is done."""
+        """Wait for the next batch; empty when the queue has ended."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._jobs or self._ending)
@@ -130,7 +130,7 @@ class BatchQueue(Generic[Item, Result]):
 
 
 def _settle(future: asyncio.Future[Result], result: Result | Exception) -> None:
-    """Give a future its result or error, unless whoever asked has gone."""
+    """Set the result or error of a future, unless it was cancelled."""
     if future.done():
         return
     if isinstance(result, Exception):

@@ -1,4 +1,4 @@
-"""Findings → answers: numbers rounded, classes named, and the reasons in words."""
+"""Convert findings to answers: rounded numbers, names of classes, and reasons as text."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from residerm.service.identity import Served, name_of
 from residerm.service.observed import at
 
 NOTE = (
-    "Red speaks for the class and blue against it, on the same scale for every image. It shows what this model "
-    "used, not what a lesion is."
+    "Red is evidence for the class and blue against it, on the same scale for every image. It shows what this model "
+    "used, not what the lesion is."
 )
 
 
 def image_answer(model: Served, name: str, finding: Finding, label: str | None) -> ImageAnswer:
-    """The answer for one image; explained for a class, or for the predicted one, where it has maps."""
+    """The answer for one image; if it has maps, with the evidence for `label` or for the predicted class."""
     shares, classes, chosen = finding.probabilities, model.classes, finding.prediction_set
     order = np.argsort(-shares, kind="stable")
     best = int(order[0])
@@ -51,17 +51,17 @@ def _reason(model: Served, finding: Finding) -> str:
     trust, confidence = model.predictor.trust, float(finding.probabilities.max())
     threshold = trust.summary.abstention.threshold if trust else None
     if threshold is None:
-        return "No probability was high enough for this model's predictions to be used, when its trust was fitted."
+        return "No confidence was high enough for this model's predictions to be used when its trust was fitted."
     return (
         f"The highest probability is {confidence:.0%}. Below {threshold:.0%}, this model was wrong too often on the "
-        "images that the threshold was set on."
+        "images on which the threshold was chosen."
     )
 
 
 def _explanation(model: Served, finding: Finding, label: str) -> Explanation:
     classifier, maps = model.predictor.classifier, finding.maps
-    assert classifier is not None, "maps are asked for where there is a classifier"
-    assert maps is not None, "an explanation has been asked for"
+    assert classifier is not None, "maps are only computed if there is a classifier"
+    assert maps is not None, "an explanation was requested"
     outputs = Outputs(np.zeros((1, len(model.classes)), np.float32), maps=maps[None])
     target = for_class(len(model.classes), np.array([model.classes.index(label)]))
     (evidence,) = evidence_maps(outputs, classifier, target)

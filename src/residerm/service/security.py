@@ -1,7 +1,7 @@
-"""Who may ask, and what browsers are told: token, host, origin, and the headers of every answer.
+"""Access control and security headers: token, host, origin, and the headers of all responses.
 
-A service on loopback is still within reach of every page that a browser has open. So a request that comes from
-another site is refused, and on loopback a request must name loopback as its host, which DNS rebinding cannot.
+A service on loopback can still be reached by any page that is open in a browser. So requests from other sites are
+refused, and on loopback the Host header must name loopback, which prevents DNS rebinding.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ HEADERS: Mapping[bytes, bytes] = {
 
 
 def read_token(path: Path) -> str:
-    """The token of a file: its text without the white space around it."""
+    """Read the token in a file, without surrounding white space."""
     try:
         token = path.read_text(encoding="ascii").strip()
     except UnicodeDecodeError:
-        raise UsageError(f"`token_file={path}`: a token has letters, digits and signs of ASCII alone") from None
+        raise UsageError(f"`token_file={path}`: a token may only have ASCII characters") from None
     except OSError as error:
         raise UsageError(f"`token_file={path}`: {explain(error)}") from error
     if len(token) < _SHORTEST_TOKEN or len(token.split()) != 1:
         raise UsageError(
-            f"`token_file={path}`: a token has at least {_SHORTEST_TOKEN} characters and no space; "
-            "make one with `openssl rand -hex 32`"
+            f"`token_file={path}`: a token must have at least {_SHORTEST_TOKEN} characters and no spaces; "
+            "create one with `openssl rand -hex 32`"
         )
     return token
 
@@ -63,19 +63,19 @@ class Guard:
     """Decides whether a request may be answered."""
 
     def __init__(self, token: str | None, loopback: bool) -> None:
-        """Take the token, if there is one, and whether the service listens on loopback alone."""
+        """`loopback`: whether the service listens only on loopback."""
         self._token, self._loopback = token, loopback
 
     def check(self, path: str, headers: Mapping[str, str]) -> None:
-        """Raise a `Problem` where a request may not be answered."""
+        """Raise a `Problem` if a request may not be answered."""
         host = headers.get("host", "")
         if self._loopback and not is_loopback(_hostname(host)):
-            raise Problem("forbidden", "this service answers on localhost and 127.0.0.1 alone")
+            raise Problem("forbidden", "this service only answers on localhost and 127.0.0.1")
         if not path.startswith(_PROTECTED):
             return
         origin = headers.get("origin")
         if (origin is not None and _netloc(origin) != host) or headers.get("sec-fetch-site") == "cross-site":
-            raise Problem("forbidden", "requests from pages of another site are not answered")
+            raise Problem("forbidden", "requests from pages of other sites are not answered")
         if self._token is not None:
             self._require_token(headers.get("authorization", ""))
 
@@ -83,11 +83,11 @@ class Guard:
         scheme, _, given = authorization.partition(" ")
         expected = (self._token or "").encode()
         if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
-            raise Problem("unauthorized", "send the service's token as `Authorization: Bearer TOKEN`")
+            raise Problem("unauthorized", "send the token as `Authorization: Bearer TOKEN`")
 
 
 def _netloc(origin: str) -> str:
-    """Host and port of an origin; nothing of what is no origin."""
+    """Host and port of an origin; empty if it is invalid."""
     try:
         return urlsplit(origin).netloc
     except ValueError:

@@ -1,7 +1,7 @@
-"""`serve`: a model behind HTTP, until it is told to end.
+"""`serve`: serve a model over HTTP until SIGTERM or Ctrl-C.
 
-Everything that can be wrong with the options, the port or the model is found out before the first client can connect,
-and is one error. Several workers are processes that share the listening socket and nothing else.
+Errors in the options, the port or the model are reported before the first client can connect. Several workers are
+processes that share only the listening socket.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from residerm.service.security import is_loopback, read_token
 if TYPE_CHECKING:
     import uvicorn
 
-_CONNECTIONS_WAITING = 256  # in the kernel, until a worker takes them
+_CONNECTIONS_WAITING = 256  # in the kernel, until a worker accepts them
 
 
 @dataclass(frozen=True)
 class Listening:
-    """Where a service listens."""
+    """The address on which a service listens."""
 
     host: str
     port: int
@@ -49,7 +49,7 @@ def serve(
     *,
     announce: Callable[[Listening], None] = lambda _: None,
 ) -> None:
-    """Serve a model until SIGTERM or Ctrl-C; `announce` is called when the port is taken."""
+    """Serve a model until SIGTERM or Ctrl-C; `announce` is called as soon as the service listens."""
     token = _token(options)
     with _bind(options) as listener:
         app = build_app(model, options, token)
@@ -58,7 +58,7 @@ def serve(
 
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
-    """Load a model and give the application that serves it."""
+    """Load a model and return the application that serves it."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     from residerm.service.app import create_app
@@ -67,7 +67,7 @@ def build_app(model: str | Path, options: ServeOptions, token: str | None = None
     logs.configure(options.log)
     threads = options.threads or max(1, cores() // options.workers)
     served = load_served(model, threads)
-    threadpool_limits(1, user_api="blas")  # what judges an answer is small, and the cores are the network's
+    threadpool_limits(1, user_api="blas")  # the arithmetic of trust is small, and the network needs the cores
     return create_app(served, options, token)
 
 
@@ -83,7 +83,7 @@ def _run(app: FastAPI | Callable[[], FastAPI], options: ServeOptions, listener: 
 
 
 def uvicorn_config(app: FastAPI | Callable[[], FastAPI], options: ServeOptions) -> uvicorn.Config:
-    """How uvicorn runs the application: HTTP/1.1 alone, with its limits and without its own logs."""
+    """The configuration of uvicorn: only HTTP/1.1, with limits and without its own logs."""
     import uvicorn
 
     from residerm.service.protocol import PatientProtocol
@@ -110,12 +110,12 @@ def _token(options: ServeOptions) -> str | None:
     if options.token_file is not None:
         return read_token(options.token_file)
     if not is_loopback(options.host) and not options.insecure:
-        raise UsageError(f"`host={options.host}` can be reached from other machines: give `token_file`, or `insecure`")
+        raise UsageError(f"`host={options.host}` can be reached from other machines: give `token_file` or `insecure`")
     return None
 
 
 def _bind(options: ServeOptions) -> socket.socket:
-    """A socket that listens."""
+    """Open the listening socket."""
     try:
         found = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]
@@ -140,5 +140,5 @@ def _cannot_listen(error: OSError, options: ServeOptions) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"`host={options.host}` is no address of this machine"
     if error.errno == errno.EACCES:
-        return f"`port={options.port}` is reserved for the administrator: choose one from 1024 on"
+        return f"`port={options.port}` requires administrator rights: choose one above 1023"
     return f"cannot listen on {options.host}, port {options.port}: {explain(error)}"

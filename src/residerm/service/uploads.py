@@ -1,7 +1,7 @@
-"""The images of a request: parts of a multipart form, or the body itself. Bytes in memory; no file is ever written.
+"""Read the images of a request, from a multipart form or the body itself, into memory; no file is ever written.
 
-What the content is, is decided by the content: neither a file's name nor the type that a client claims for it matter.
-Sizes and counts are checked while bytes come in, not afterwards.
+The format of an image is detected from its content; the file name and the type that a client gives are ignored. Sizes
+and counts are checked while bytes are received.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TEXTS = ("text/", "application/json", "application/x-www-form-urlencoded", "app
 
 @dataclass
 class Upload:
-    """An image as it was sent, and what it is called in the answer."""
+    """An image as it was sent, and its name in the answer."""
 
     name: str
     data: bytearray = field(default_factory=bytearray)
@@ -34,7 +34,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class UploadLimits:
-    """How much a request may hold, and how long it may take to come in."""
+    """Limits of the size of a request and of the time it takes to arrive."""
 
     max_bytes: int
     max_files: int
@@ -44,7 +44,7 @@ class UploadLimits:
 async def read_uploads(
     stream: AsyncIterator[bytes], headers: Mapping[str, str], limits: UploadLimits, body: Body
 ) -> list[Upload]:
-    """The images of a request; a `Problem` where there are none, too many, too large, or too slow ones."""
+    """Read the images of a request; raise a `Problem` if there are none, too many, or they are too large or slow."""
     require_readable(headers, limits.max_bytes)
     try:
         async with asyncio.timeout(limits.seconds):
@@ -57,7 +57,7 @@ async def read_uploads(
 
 
 def require_readable(headers: Mapping[str, str], max_bytes: int) -> None:
-    """Refuse by its headers what will not be read, before any of it is."""
+    """Refuse a request by its headers, before its body is read, if it is too large or of an unsupported type."""
     kind = headers.get("content-type", "").lower()
     if kind.startswith(_TEXTS) or (kind.startswith("multipart/") and not kind.startswith("multipart/form-data")):
         raise Problem(
@@ -65,14 +65,14 @@ def require_readable(headers: Mapping[str, str], max_bytes: int) -> None:
             "send images as multipart/form-data, or one image as the body with its content type, such as image/jpeg",
         )
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Problem("media-type", "compressed bodies are not read; send the image as it is")
+        raise Problem("media-type", "compressed bodies are not supported; send the image itself")
     length = headers.get("content-length", "0")
     if length.isdecimal() and int(length) > max_bytes:
         raise too_large(max_bytes)
 
 
 def safe_name(sent: str, number: int) -> str:
-    """What an image is called in answers: the last part of its path, printable and short."""
+    """The name of an image in answers: the last part of its path, printable and short."""
     name = printable(re.split(r"[/\\]", sent.replace("\0", ""))[-1]).strip()
     return name[:_NAME_LENGTH] if name.strip(".") else f"image {number}"
 
@@ -102,12 +102,12 @@ def _boundary(kind: str) -> bytes:
     _, parameters = parse_options_header(kind)
     boundary = parameters.get(b"boundary", b"")
     if not boundary or len(boundary) > 200:
-        raise Problem("malformed", "the multipart form names no boundary")
+        raise Problem("malformed", "the multipart form has no boundary")
     return boundary
 
 
 class _Form:
-    """What the parser finds: every part is an image, whatever its field is called."""
+    """Collects the parts of a form; each part is an image, whatever the name of its field."""
 
     def __init__(self, max_files: int) -> None:
         self.uploads: list[Upload] = []
@@ -123,7 +123,7 @@ class _Form:
 
     def _part_begin(self) -> None:
         if len(self.uploads) >= self._max_files:
-            raise Problem("too-large", f"a request may have {self._max_files} images; send several requests")
+            raise Problem("too-large", f"the limit of a request is {self._max_files} images; send several requests")
         self.uploads.append(Upload(""))
         self._header_bytes, self._disposition = 0, b""
 

@@ -1,6 +1,6 @@
-"""From a request to its answer: read the upload, decode it, queue it, and say what was found.
+"""Answer requests: read the upload, decode it, queue it, and return the findings.
 
-Every step is bounded (`limits`), late work is dropped (deadlines), and so is the work of a client that has gone.
+Every step is bounded by `limits`; work past its deadline, or of a client that has disconnected, is dropped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from residerm.service.problems import Problem
 from residerm.service.queue import BatchQueue, Ended, Late
 from residerm.service.uploads import Upload, UploadLimits, read_uploads, require_readable
 
-DECODED_WITH_ITS_BATCH = 1_000_000  # bytes; what is larger is decoded before
+DECODED_WITH_ITS_BATCH = 1_000_000  # bytes; larger files are decoded before they are queued
 _GONE = "the client has gone"
 _STUCK_SECONDS = 30.0
 _T = TypeVar("_T")
@@ -36,16 +36,16 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Explain:
-    """That images are to be explained, and for which class: the predicted one where none is named."""
+    """A request for explanations: for the class `label`, or for the predicted one."""
 
     label: str | None = None
 
 
 class Worker:
-    """A model behind a queue, with its limits and metrics: everything that one worker holds."""
+    """A model behind a queue, with its limits and metrics."""
 
     def __init__(self, model: Served, options: ServeOptions, metrics: Metrics) -> None:
-        """Take the model and the options; nothing runs before `start`."""
+        """Nothing runs before `start`."""
         self.model, self.options, self.metrics = model, options, metrics
         max_bytes = int(options.max_megabytes * 1e6)
         self.limits = Limits(
@@ -66,14 +66,14 @@ class Worker:
         metrics.watch(queue=lambda: self.limits.images, ready=self.is_ready)
 
     async def start(self) -> None:
-        """Start the queue, and let the model answer once, so that the first client need not wait for it to warm up."""
+        """Start the queue, and run the model once to warm it up."""
         self._queue.start()
         size = self.model.predictor.description.pixels.size
         blank = Question(np.full((size, size, 3), 128, np.uint8))
         await self._queue.submit(blank, time.monotonic() + _STUCK_SECONDS)
 
     async def end(self) -> None:
-        """Finish what was accepted, and stop."""
+        """Finish the accepted requests, and stop."""
         self._ending = True
         await self._queue.drain()
         self._decoders.shutdown(cancel_futures=True)
@@ -84,7 +84,7 @@ class Worker:
         return self._queue.is_well(_STUCK_SECONDS)
 
     def is_ready(self) -> bool:
-        """Whether a request would be taken on now."""
+        """Whether requests are accepted."""
         return not self._ending and self.is_alive()
 
     async def answer(self, request: Request, explain: Explain | None = None) -> Answers:
@@ -108,7 +108,7 @@ class Worker:
         return await asyncio.gather(*(self._find_one(upload, explain) for upload in uploads))
 
     async def _find_one(self, upload: Upload, explain: Explain | None) -> Finding | Problem:
-        """What is found of an image; a problem where it cannot be read."""
+        """The finding for an image; a problem if it cannot be read."""
         started = time.monotonic()
         try:
             question = Question(await self._file_or_pixels(upload), explain is not None)
@@ -116,7 +116,7 @@ class Worker:
         except ImageError as error:
             return Problem("unreadable", f"{upload.name}: {error}")
         except Late:
-            raise Problem("busy", "the answer would come too late; try again later", retry_after=1) from None
+            raise Problem("busy", "the request waited past its deadline; try again later", retry_after=1) from None
         except Ended:
             raise Problem("ending", "the service is shutting down; try again later", retry_after=5) from None
         self.metrics.stage("wait", time.monotonic() - started)
@@ -124,7 +124,7 @@ class Worker:
         return finding
 
     async def _file_or_pixels(self, upload: Upload) -> bytes | np.ndarray:
-        """A small file as it is, to be decoded with its batch; a large one decoded, so that no batch waits for it."""
+        """A small file itself, to be decoded with its batch; a large one decoded, so that no batch waits for it."""
         data = bytes(upload.data)
         if len(data) <= DECODED_WITH_ITS_BATCH:
             return data
@@ -153,7 +153,9 @@ class Worker:
 
     def _require_explainable(self, explain: Explain) -> None:
         if self.model.predictor.classifier is None:
-            raise Problem("not-explainable", "this model has no linear layer behind a mean of maps; ask /v1/predict")
+            raise Problem(
+                "not-explainable", "this model has no linear layer after global average pooling; use /v1/predict"
+            )
         classes = self.model.classes
         if explain.label is not None and explain.label not in classes:
             hint = nearest(explain.label, classes)
@@ -165,11 +167,11 @@ class Worker:
 
 
 class Gone(Exception):
-    """The client has gone; nobody waits for an answer."""
+    """The client has disconnected."""
 
 
 async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
-    """The result of work, which is cancelled when the client goes away before it is done."""
+    """The result of `work`, which is cancelled if the client disconnects."""
     task = asyncio.current_task()
     assert task is not None, "requests are answered in tasks"
     over = False

@@ -1,11 +1,11 @@
-"""How fast and how steady the service is, measured from a second process on loopback: `residerm bench --serve MODEL`.
+"""Benchmarks of the service, measured from a second process on loopback: `residerm bench --serve MODEL`.
 
-| file | what it is |
+| file | contents |
 |---|---|
-| `measure` | what is measured, and the ratios within one run |
-| `target` | the service as a process of its own: start, memory, end |
-| `load` | the second process: requests one after another, as fast as they are answered, or at a rate |
-| `hostile` | requests that are wrong in every way that a seed can draw |
+| `measure` | the measurements, and their ratios |
+| `target` | the service in its own process: start, memory, end |
+| `load` | the client process: requests one after another, or at a given rate |
+| `hostile` | random malformed requests |
 """
 
 from residerm.service.bench.measure import ServiceFigures, bench_service

@@ -1,4 +1,4 @@
-"""Requests that are wrong in every way that a seed can draw: images, headers, forms, lengths, methods, plain noise."""
+"""Random malformed requests: images, headers, forms, lengths, methods and noise."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Hostile:
     """A stream of malformed requests."""
 
     def __init__(self, image: bytes, seed: int) -> None:
-        """Take an image that is well formed, and a seed."""
+        """Create requests from a valid image and a seed."""
         self._image, self._draw = image, random.Random(seed)
         self._ways: tuple[Callable[[], tuple[bytes, bool]], ...] = (
             self._mutated,
@@ -47,7 +47,7 @@ class Hostile:
         )
 
     def request(self) -> tuple[bytes, bool]:
-        """The next request, and whether an answer to it is to be waited for."""
+        """The next request, and whether to wait for its response."""
         return self._draw.choice(self._ways)()
 
     def _mutated(self) -> tuple[bytes, bool]:

@@ -1,8 +1,8 @@
-"""The second process: it sends what a plan says and prints what came back, as JSON.
+"""The client process: sends the requests of a plan and prints the outcome as JSON.
 
     python -m residerm.service.bench.load < plan.json
 
-It speaks HTTP on plain sockets, so that the client costs little of the machine that both share.
+It uses plain sockets, so that the client takes little of the CPU time that it shares with the service.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from residerm.service.bench.hostile import Hostile
 
 _TIMEOUT = 60.0
-BROKEN = "broken"  # no whole answer came
+BROKEN = "broken"  # no complete response was received
 
 
 class Plan(BaseModel):
@@ -39,7 +39,7 @@ class Plan(BaseModel):
 
 
 class Outcome(BaseModel):
-    """What came back."""
+    """The responses: their statuses and times."""
 
     seconds: float
     sent: int
@@ -47,20 +47,20 @@ class Outcome(BaseModel):
     milliseconds: list[float]  # of each answer with 200
 
     def percentile(self, share: float) -> float:
-        """Milliseconds that this share of the answers with 200 took at most."""
+        """A percentile, given as a fraction, of the times of responses with status 200, in milliseconds."""
         ordered = sorted(self.milliseconds)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
 
 
 class Connection:
-    """A connection that is opened again when it was closed."""
+    """A connection that is reopened when it was closed."""
 
     def __init__(self, port: int, address: str = "127.0.0.1") -> None:
-        """Connect with the first request, from an address of this machine."""
+        """Prepare a connection from `address`, a loopback address; it is opened with the first request."""
         self._port, self._address, self._socket = port, address, None  # type: int, str, socket.socket | None
 
     def ask(self, request: bytes) -> str:
-        """Send a request; the status of its answer. A connection that had been closed while idle is opened again."""
+        """Send a request and return the status of the response; if an idle connection was closed, reconnect once."""
         was_open = self._socket is not None
         status = self._ask(request)
         return self._ask(request) if status == BROKEN and was_open else status
@@ -77,12 +77,12 @@ class Connection:
             return BROKEN
 
     def drop(self, request: bytes) -> None:
-        """Send a request and go away."""
+        """Send a request and close the connection."""
         self.ask_nothing(request)
         self.close()
 
     def ask_nothing(self, request: bytes) -> None:
-        """Send without waiting for an answer."""
+        """Send a request on a new connection without waiting for the response."""
         self.close()
         try:
             self._socket = self._open()
@@ -119,15 +119,15 @@ class Connection:
 
 
 def client(number: int) -> str:
-    """An address for a client of its own: all of 127.0.0.0/8 is loopback on Linux; elsewhere they are all one."""
+    """A loopback address for each client: all of 127.0.0.0/8 on Linux, a single one on other systems."""
     return f"127.0.{number // 250}.{number % 250 + 1}" if sys.platform == "linux" else "127.0.0.1"
 
 
 class Load:
-    """Threads that send, each as a client of its own."""
+    """Threads that send requests, each as a separate client."""
 
     def __init__(self, plan: Plan) -> None:
-        """Take the plan."""
+        """Prepare the requests of a plan."""
         self._plan = plan
         self._lock = threading.Lock()
         self._statuses: Counter[str] = Counter()
@@ -138,7 +138,7 @@ class Load:
         self._image = image
 
     def run(self) -> Outcome:
-        """Send everything; what came back."""
+        """Send all requests and return the outcome."""
         sender: Callable[[int], None] = {"closed": self._closed, "open": self._open, "hostile": self._hostile}[
             self._plan.mode
         ]
@@ -202,7 +202,7 @@ class Load:
         return time.monotonic() - self._started < self._plan.seconds
 
     def _times(self) -> Iterator[float]:
-        """Moments of a Poisson process."""
+        """Times of a Poisson process, in seconds."""
         draw, moment = random.Random(self._plan.seed), 0.0
         while True:
             moment += draw.expovariate(self._plan.rate) if self._plan.rate else 1.0

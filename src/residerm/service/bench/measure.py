@@ -1,12 +1,12 @@
-"""What is measured of the service, and what it is held against: the predictor's own time in the same minutes.
+"""Measure the service, and the predictor alone in the same minutes.
 
-    one client     p50 of a request / the predictor's own time for one image, decoding included; in turns
-    throughput     16 connections / the predictor's own batches of 16, decoded in as many threads as cores; in turns
+    one client     p50 of a request / time of the predictor alone for one image, with decoding; interleaved
+    throughput     16 connections / the predictor alone with batches of 16, decoded in one thread per core; interleaved
     steady         at 80 % of that rate, without deadline and limits: p99
-    overload       ten times that rate: statuses, p99 of what was accepted, memory; and p50 afterwards
+    overload       ten times that rate: statuses, p99 of accepted requests, memory; and p50 afterwards
     hostile        malformed requests: statuses, memory
 
-The client runs on the same cores, so that throughput is what is left beside it.
+The client runs on the same cores, so the throughput excludes the CPU time of the client.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _UNLIMITED = ("--deadline", "3600", "--queue", "100000", "--client-requests", "1
 
 
 class Turns(BaseModel):
-    """Figures of the predictor by itself and of the service, round by round."""
+    """Measurements of the predictor alone and of the service, by round."""
 
     own: list[float]
     served: list[float]
@@ -55,7 +55,7 @@ class Turns(BaseModel):
 
 
 class UnderLoad(BaseModel):
-    """What came of a stretch of load, and the memory that the service held after it."""
+    """The outcome of a load, and the memory of the service after it."""
 
     asked: int
     seconds: float
@@ -66,7 +66,7 @@ class UnderLoad(BaseModel):
 
 
 class ServiceFigures(BaseModel):
-    """Everything that was measured, in one run. Times are milliseconds, of answers with 200."""
+    """All measurements of one run. Times are in milliseconds, of responses with status 200."""
 
     model: str
     runtime: str
@@ -130,7 +130,7 @@ def _stages(progress: Progress) -> Callable[[str], None]:
 
 
 def _one_client(predictor: Predictor, target: Target, image: bytes) -> Turns:
-    """Milliseconds for one image."""
+    """Milliseconds per image."""
     return _in_turns(
         lambda: _own_milliseconds(predictor, image),
         lambda: _load(target, image, mode="closed", seconds=_ONE_CLIENT_SECONDS).p50,
@@ -138,7 +138,7 @@ def _one_client(predictor: Predictor, target: Target, image: bytes) -> Turns:
 
 
 def _throughput(predictor: Predictor, target: Target, image: bytes) -> Turns:
-    """Images a second."""
+    """Images per second."""
 
     def served() -> float:
         found = _load(target, image, mode="closed", seconds=_THROUGHPUT_SECONDS, connections=_BATCH)
@@ -148,13 +148,13 @@ def _throughput(predictor: Predictor, target: Target, image: bytes) -> Turns:
 
 
 def _in_turns(own: Callable[[], float], served: Callable[[], float]) -> Turns:
-    own(), served()  # what is slow only once
+    own(), served()  # warm up
     rounds = [(own(), served()) for _ in range(_ROUNDS)]
     return Turns(own=[one for one, _ in rounds], served=[other for _, other in rounds])
 
 
 def _load(target: Target, image: bytes, **plan: object) -> UnderLoad:
-    """What a second process measures."""
+    """Run the client process with a plan, and return what it measured."""
     whole = Plan.model_validate({"port": target.port, "image": base64.b64encode(image).decode(), **plan})
     command = [sys.executable, "-m", "residerm.service.bench.load"]
     done = subprocess.run(command, input=whole.model_dump_json(), capture_output=True, text=True, check=True)
@@ -190,7 +190,7 @@ def _own_throughput(predictor: Predictor, image: bytes) -> float:
 
 
 def _photograph() -> bytes:
-    """A JPEG of the size of a published dermoscopic image: smooth shading under fine texture."""
+    """A synthetic JPEG of the size of a published dermoscopic image, with smooth shading and fine texture."""
     draw = np.random.default_rng(0)
     coarse = Image.fromarray(draw.integers(90, 230, (6, 8, 3), dtype=np.uint8)).resize(
         (600, 450), Image.Resampling.BICUBIC

@@ -1,4 +1,4 @@
-"""The service as a process of its own: when it is ready, what memory it holds, and its end."""
+"""The service in its own process: start, memory and end."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _PATIENCE = 120.0
 
 
 class Target:
-    """A service that is started for a measurement and ended after it."""
+    """A context manager that starts the service for a measurement and ends it afterwards."""
 
     def __init__(self, model: str, *flags: str) -> None:
-        """Take the model and the flags of `residerm serve`."""
+        """Prepare `residerm serve` with a model and flags."""
         self._command = [sys.executable, "-m", "residerm", "serve", model, "--port", "0", "--log", "json", *flags]
         self.seconds_to_ready = 0.0
         self.port = 0
 
     def __enter__(self) -> Self:
-        """Start it, and wait until it is ready."""
+        """Start the service, and wait until it is ready."""
         started = time.monotonic()
         self._process = subprocess.Popen(self._command, stderr=subprocess.PIPE, text=True)
         self.port = self._read_port()
         while not self._is_ready():
             if time.monotonic() - started > _PATIENCE or self._process.poll() is not None:
-                raise ResidermError("the service did not get ready")
+                raise ResidermError("the service did not become ready")
             time.sleep(0.01)
         self.seconds_to_ready = time.monotonic() - started
         return self
@@ -43,7 +43,7 @@ class Target:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End it."""
+        """End the service."""
         self._process.terminate()
         try:
             self._process.wait(30)
@@ -52,20 +52,20 @@ class Target:
 
     @property
     def resident_bytes(self) -> int | None:
-        """Memory that it holds; None where the system does not tell."""
+        """Resident memory of the service; None if the system does not report it."""
         status = Path(f"/proc/{self._process.pid}/status")
         found = re.search(r"VmRSS:\s+(\d+)", status.read_text(encoding="utf-8")) if status.exists() else None
         return int(found[1]) * 1024 if found else None
 
     @property
     def files(self) -> int | None:
-        """Number of file descriptors that it holds, connections among them."""
+        """Number of open file descriptors, including connections; None if the system does not report it."""
         folder = Path(f"/proc/{self._process.pid}/fd")
         return len(list(folder.iterdir())) if folder.exists() else None
 
     @property
     def is_alive(self) -> bool:
-        """Whether the same process still runs and answers."""
+        """Whether the same process is still running and ready."""
         return self._process.poll() is None and self._is_ready()
 
     def _read_port(self) -> int:
@@ -79,7 +79,7 @@ class Target:
         raise ResidermError("\n".join(said).removeprefix("residerm: ") or "the service did not start")
 
     def _drain(self) -> None:
-        """Read its log from now on, so that it never waits for a reader; seldom, so that reading costs little."""
+        """Read and discard its log from now on, so that the pipe never fills up; rarely, so that it costs little."""
         assert self._process.stderr is not None
         log = self._process.stderr.fileno()
 

@@ -43,7 +43,7 @@ class Refused extends Error {
 }
 
 const away = () =>
-  new Refused({ title: "The service does not answer", detail: "Check that it still runs, and try again." }, 0);
+  new Refused({ title: "The service does not respond", detail: "Check that it is running, and try again." }, 0);
 
 async function request(path, options = {}) {
   const headers = { ...options.headers };
@@ -103,12 +103,12 @@ function askForToken() {
     : "It is kept in this page until you close it.";
   find("#access").hidden = false;
   find("#drop").hidden = true;
-  setState("", "Token needed");
+  setState("", "Token required");
   find("#token").focus();
 }
 
 function showModel({ model, description, warnings, limits, trust }) {
-  const drawn = model.synthetic ? " (drawn images)" : "";
+  const drawn = model.synthetic ? " (synthetic images)" : "";
   find("#model-line").textContent = `residerm · ${model.name}, trained on ${model.trained_on}${drawn}`;
   const { megabytes, megapixels } = limits;
   find("#limits").textContent = `JPEG, PNG, TIFF, WebP or DICOM, up to ${megabytes} MB and ${megapixels} megapixels each.`;
@@ -273,7 +273,7 @@ class Card {
     const overlay = find(".overlay", this.root);
     overlay.src = explanation.png;
     overlay.hidden = false;
-    overlay.alt = `Evidence for ${nameOf(explanation.label)}, laid over the image`;
+    overlay.alt = `Evidence for ${nameOf(explanation.label)}, overlaid on the image`;
     find(".note", this.root).textContent = explanation.note;
     this.fade();
     this.place();
@@ -337,7 +337,7 @@ function cautions(image) {
   const box = make("div", "", "box warn");
   box.append(
     make("strong", "This image is unlike those the model was trained on"),
-    make("span", "It may be out of focus, of another device or kind, or show something the model does not know. Do not rely on the answer."),
+    make("span", "It may be out of focus, from another device or of another kind, or show something the model was not trained on. Do not rely on the answer."),
   );
   return [box];
 }
@@ -352,7 +352,7 @@ function setOf(image) {
   block.append(make("h4", "Cannot be ruled out"), chips);
   const coverage = state.model?.trust?.sets?.coverage;
   if (coverage) {
-    block.append(make("p", `On images like those of training, such a list holds the true class in about ${percent(coverage)} of lesions.`, "small"));
+    block.append(make("p", `For images like those of training, such a list contains the true class for about ${percent(coverage)} of lesions.`, "small"));
   }
   return block;
 }
