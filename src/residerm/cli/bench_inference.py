@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def bench_inference_(
     models: Sequence[str], options: InferenceBenchOptions, *, rounds: int, minutes: float | None, json: bool
 ) -> int:
-    """Measure, and show the times and their ratios."""
+    """Measure and print the times and their ratios."""
     from residerm.inference.bench import bench_inference
 
     with progress() as shown:
@@ -33,7 +33,7 @@ def bench_inference_(
 def _show(speeds: Speeds) -> None:
     from residerm.inference.bench import EAGER
 
-    out.print(f"milliseconds an image, and how many times as fast as {EAGER}")
+    out.print(f"milliseconds per image, and speed relative to {EAGER}")
     models = list(dict.fromkeys(case.model for case in speeds.cases))
     for model in models:
         _show_network(model, speeds.of(model))
@@ -48,7 +48,7 @@ def _show(speeds: Speeds) -> None:
         out.print(f"in bf16 or int8: {_times(low)} ({known}); residerm export measures what they cost in accuracy")
     able = ", ".join(speeds.features) or "not known"
     rounds = " or ".join(str(count) for count in sorted({case.rounds for case in speeds.cases}))
-    out.print(f"{speeds.processor} ({able}), {speeds.threads} threads, medians of {rounds} rounds in turns")
+    out.print(f"{speeds.processor} ({able}), {speeds.threads} threads, medians of {rounds} interleaved rounds")
 
 
 def _show_network(model: str, speeds: Speeds) -> None:

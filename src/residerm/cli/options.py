@@ -16,9 +16,9 @@ Json = Annotated[bool, Parameter(help="Print the result as JSON.")]
 
 
 def flags(group: Group | None = None, *, some_are_on: bool = False, several: bool = False) -> Parameter:
-    """The options of a model as flags of their own.
+    """Show each option of a group as a flag.
 
-    `some_are_on`: and as --no-…, since some may be on; `several`: a flag takes all values that follow it.
+    `some_are_on`: also as --no-…, for those that are on by default; `several`: a flag takes all values that follow it.
     """
     negative = "no-" if some_are_on else ()
     return Parameter(name="*", group=group, negative_bool=negative, consume_multiple=several or None)

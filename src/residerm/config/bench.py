@@ -28,10 +28,10 @@ class BenchOptions(Options):
 
 
 class InferenceBenchOptions(Options):
-    """The images with which networks are measured in each runtime."""
+    """The image sizes and batch sizes at which networks are measured in each runtime."""
 
     sizes: tuple[Count, ...] = Field(
-        (64, 128, 224), min_length=1, description="With a name of a network: sides of the images, in pixels."
+        (64, 128, 224), min_length=1, description="With the name of a network: image sizes, in pixels."
     )
     batches: tuple[Count, ...] = Field((1, 32), min_length=1, description="Batch sizes.")
     threads: int | None = Field(None, ge=1, description="Number of threads of each runtime. Default: one per core.")
