@@ -15,7 +15,7 @@ _SHOWN = ("macro_auc", "balanced_accuracy", "accuracy", "log_loss")
 
 
 def show_folds(validation: CrossValidation) -> None:
-    """Each fold's scores, mean and standard deviation over the folds, and the pooled scores with their intervals."""
+    """Print the scores of each fold, their mean and standard deviation, and the pooled scores with intervals."""
     from residerm.report.estimates import SCORES
 
     scores = validation.scores
