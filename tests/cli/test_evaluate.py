@@ -466,5 +466,5 @@ def test_an_unreadable_image_of_another_archive(run: Path, tmp_path: Path, capsy
     assert "the image is cut short" in error
     assert "--on-bad-image skip" in error or "--on-bad-image=skip" in error
     assert cli.run(["evaluate", str(run), "--data", str(other), "--on-bad-image", "skip", "--layout", "isic2019"]) == 0
-    assert f"left out is what cannot be read, 1 image: {broken}" in capsys.readouterr().err
+    assert f"1 unreadable image left out: {broken}" in capsys.readouterr().err
     assert "--data" in refused(capsys, str(run), "--on-bad-image", "skip", code=2)

@@ -205,7 +205,7 @@ def test_a_comparison_says_which_run_is_better(run: Run) -> None:
     assert "Log loss −0.100 (−0.200 to −0.050) this run is better" in text
     assert "Macro AUC +0.010 (−0.100 to +0.100) the interval includes 0: no difference is shown" in text
     assert "Top-3 accuracy – why" in text
-    assert "4 images are named rightly by this run only, 11 by the other only" in text
+    assert "4 images are classified correctly only by this run, 11 only by the other" in text
     assert "p = 0.118" in text
 
 
