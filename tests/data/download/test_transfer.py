@@ -232,9 +232,12 @@ class TestAddresses:
         assert_whole(tmp_path)
 
     def test_without_a_connection_the_other_files_are_not_tried(self, server, tmp_path):
-        archive = archive_of(RemoteFile("a.bin", (NOWHERE,)), RemoteFile("b.bin", (server.put("/f", BODY),)))
+        archive = archive_of(
+            RemoteFile("a.bin", (NOWHERE, NOWHERE + "2")), RemoteFile("b.bin", (server.put("/f", BODY),))
+        )
         with pytest.raises(
-            UnreachableError, match=r"a\.bin .*no connection to 127\.0\.0\.1 \(Connection refused\)\. Try later"
+            UnreachableError,
+            match=r"a\.bin could not be fetched: no connection to 127\.0\.0\.1 \(Connection refused\)\. Try later",
         ):
             bring(archive, tmp_path)
         assert server.transfers() == []

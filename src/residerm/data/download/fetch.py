@@ -148,7 +148,7 @@ class _Fetcher:
                 return self._fetch_from(address, file, partial)
             except FetchError as error:
                 errors.append(error)
-        text = f"{file.name} could not be fetched: {'; '.join(map(str, errors))}"
+        text = f"{file.name} could not be fetched: {'; '.join(dict.fromkeys(map(str, errors)))}"
         if all(isinstance(error, UnreachableError) for error in errors):
             raise UnreachableError(f"{text}. Try later: {_GO_ON}")
         raise FetchError(text)
