@@ -30,6 +30,23 @@ def test_slices_change_nothing(exported: Path, engine: Engine, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("engine", ENGINES)
+def test_threads_with_slices_of_their_own_change_nothing(
+    exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of the images, too: slices end in any order."""
+    pixels = images(11)
+    alone = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
+    monkeypatch.setattr(graph, "_PIXELS_AT_ONCE", 2 * 32 * 32)
+    for threads, count in ((2, 3), (2, 4), (2, 11), (3, 11)):
+        predictor = load(exported, runtime=engine, threads=threads)
+        found = predictor.outputs(pixels[:count], maps=True)
+        for name in ("logits", "features", "maps"):
+            np.testing.assert_allclose(getattr(found, name), getattr(alone, name)[:count], atol=1e-5)
+        opened_again = "_of_threads" in vars(predictor._runtime)
+        assert opened_again == (count >= 2 * threads)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_the_graph_of_other_classes_or_features_is_refused(exported: Path, engine: Engine) -> None:
     said = read_description(exported)
     for changed in ({"classes": ("a", "b"), "prior": (0.5, 0.5)}, {"maps": False}):

@@ -1,16 +1,22 @@
-"""What all runtimes of exported graphs have in common: a graph is opened once, checked, and run on batches.
+"""What all runtimes of exported graphs have in common: a graph is opened, checked, and run on batches.
 
 Whatever a library raises on a damaged graph becomes one sentence. A batch runs in slices whose layers stay near the
 processor: with 32 images of 224 px at once EfficientNet-Lite0 was 1.2 to 1.4 times as slow as with two.
+
+A few images share all threads, which wait for each other at every layer. Of a larger batch, each thread takes slices of
+its own: as fast on an idle machine, and faster where another process, or the decoding of the next images, occupies a
+core that all threads would otherwise wait for (figures in dev/LOG.md). The graph is opened a second time for this.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
@@ -21,6 +27,9 @@ from residerm.outputs import Outputs, concatenated
 from residerm.parallel import cores
 
 _PIXELS_AT_ONCE = 2**17  # for each thread: 32 images of 64 px, 8 of 128, 2 of 224
+_FEW = 2  # images for each thread, below which all threads share them
+
+Opened = TypeVar("Opened")
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class Port:
     shape: tuple[int | None, ...]
 
 
-class GraphRuntime(ABC):
-    """A graph that is ready to run."""
+class GraphRuntime(ABC, Generic[Opened]):
+    """A graph that is ready to run; `Opened` is what its library makes of it."""
 
     name: ClassVar[str]
 
@@ -48,37 +57,60 @@ class GraphRuntime(ABC):
     ) -> None:
         """Open the graph; refuse one that is damaged, or is not of the model that is described."""
         self.precision, self.classifier, self._path = precision, classifier, path
-        threads = threads or cores()
-        self._slice = max(1, threads * _PIXELS_AT_ONCE // description.pixels.size**2)
-        try:
-            self._open(path, threads)
-        except BundleError:
-            raise
-        except Exception as error:  # the libraries have a class for each of a dozen reasons, and no common one
-            raise BundleError(
-                f"{path} is no graph that can be run ({self._reason(error)}); export the model again"
-            ) from error
-        if not _fits(description, *self._ports()):
+        self._threads = threads or cores()
+        self._slice = max(1, _PIXELS_AT_ONCE // description.pixels.size**2)
+        self._shared = self._opened(1)
+        if not _fits(description, *self._ports(self._shared)):
             raise BundleError(f"{path} is the graph of another model than model.json describes; export the model again")
 
     def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
-        slices = (pixels[start : start + self._slice] for start in range(0, len(pixels), self._slice))
         try:
-            return concatenated([self._infer(np.ascontiguousarray(some), maps) for some in slices])
+            if self._threads == 1 or len(pixels) < _FEW * self._threads:
+                at_once = self._slice * self._threads
+                slices = np.array_split(pixels, -(-len(pixels) // at_once))
+                return concatenated([self._infer(self._shared, some, maps) for some in slices])
+            rounds = -(-len(pixels) // (self._slice * self._threads))
+            return self._side_by_side(np.array_split(pixels, rounds * self._threads), maps)
+        except BundleError:
+            raise
         except Exception as error:  # a damaged graph can fail in any of its operators
             raise BundleError(f"{self._path} cannot be run ({self._reason(error)}); export the model again") from error
 
-    @abstractmethod
-    def _open(self, path: Path, threads: int) -> None:
-        """Read and prepare the graph."""
+    def _side_by_side(self, slices: Sequence[np.ndarray], maps: bool) -> Outputs:
+        """The outputs of slices, each of which has a thread for itself."""
+        opened = self._of_threads
+        return concatenated(list(self._pool.map(lambda some: self._infer(opened, some, maps), slices)))
+
+    @cached_property
+    def _of_threads(self) -> Opened:
+        """The graph, for as many callers at a time as there are threads."""
+        return self._opened(self._threads)
+
+    @cached_property
+    def _pool(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(self._threads, thread_name_prefix=self.name)
+
+    def _opened(self, callers: int) -> Opened:
+        try:
+            return self._open(self._path, self._threads, callers)
+        except BundleError:
+            raise
+        except Exception as error:  # the libraries have a class for each of a dozen reasons, and no common one
+            raise BundleError(
+                f"{self._path} is no graph that can be run ({self._reason(error)}); export the model again"
+            ) from error
 
     @abstractmethod
-    def _ports(self) -> tuple[Sequence[Port], Sequence[Port]]:
+    def _open(self, path: Path, threads: int, callers: int) -> Opened:
+        """Read and prepare the graph: for one caller, who has all threads, or for as many callers as threads."""
+
+    @abstractmethod
+    def _ports(self, opened: Opened) -> tuple[Sequence[Port], Sequence[Port]]:
         """What the graph takes, and what it gives."""
 
     @abstractmethod
-    def _infer(self, pixels: np.ndarray, maps: bool) -> Outputs:
+    def _infer(self, opened: Opened, pixels: np.ndarray, maps: bool) -> Outputs:
         """The outputs of one slice."""
 
     @abstractmethod

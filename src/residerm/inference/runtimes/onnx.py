@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from residerm.inference.runtimes.graph import GraphRuntime, Port
 from residerm.inference.validation import BundleError
 from residerm.outputs import Outputs
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
 _LARGEST = 2**31  # bytes: what a graph with all of its numbers inside can have
 _ERRORS_ALONE = 3  # severity of what is logged
 # Between two runs: threads that wait by spinning take the cores of those that decode the next images.
@@ -20,29 +23,28 @@ _NO_SPINNING = ("session.force_spinning_stop", "1")
 _KINDS = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
 
-class OnnxRuntime(GraphRuntime):
+class OnnxRuntime(GraphRuntime["InferenceSession"]):
     """A graph in ONNX Runtime."""
 
     name = "onnx"
 
-    def _open(self, path: Path, threads: int) -> None:
+    def _open(self, path: Path, threads: int, callers: int) -> InferenceSession:
         graph = _read(path)
         require_sound_graph(graph, str(path))
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = threads, _ERRORS_ALONE
+        options.intra_op_num_threads, options.log_severity_level = threads // callers, _ERRORS_ALONE
         options.add_session_config_entry(*_NO_SPINNING)
-        self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        outputs = [output.name for output in self._session.get_outputs()]
-        self._wanted = {False: [name for name in outputs if name != "maps"], True: outputs}
+        return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
-    def _ports(self) -> tuple[Sequence[Port], Sequence[Port]]:
-        return [_port(one) for one in self._session.get_inputs()], [_port(one) for one in self._session.get_outputs()]
+    def _ports(self, opened: InferenceSession) -> tuple[Sequence[Port], Sequence[Port]]:
+        return [_port(one) for one in opened.get_inputs()], [_port(one) for one in opened.get_outputs()]
 
-    def _infer(self, pixels: np.ndarray, maps: bool) -> Outputs:
-        names = self._wanted[maps]
-        return Outputs(**dict(zip(names, self._session.run(names, {"pixels": pixels}), strict=True)))
+    def _infer(self, opened: InferenceSession, pixels: np.ndarray, maps: bool) -> Outputs:
+        names = [output.name for output in opened.get_outputs() if maps or output.name != "maps"]
+        found = opened.run(names, {"pixels": np.ascontiguousarray(pixels)})
+        return Outputs(**dict(zip(names, found, strict=True)))
 
     def _reason(self, error: Exception) -> str:
         return str(error).partition("\n")[0][:200]

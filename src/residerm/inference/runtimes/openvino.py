@@ -20,12 +20,27 @@ from residerm.outputs import Outputs
 _KINDS = {"u8": "uint8", "f32": "float32"}
 
 
-class OpenVinoRuntime(GraphRuntime):
+class _Compiled:
+    """A compiled graph, with a request for every thread that calls it: a request runs one batch at a time."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self._of_thread = threading.local()
+
+    @property
+    def request(self) -> Any:
+        """The request of this thread."""
+        if not hasattr(self._of_thread, "request"):
+            self._of_thread.request = self.model.create_infer_request()
+        return self._of_thread.request
+
+
+class OpenVinoRuntime(GraphRuntime[_Compiled]):
     """A graph in OpenVINO: its own (model.xml), or ONNX's."""
 
     name = "openvino"
 
-    def _open(self, path: Path, threads: int) -> None:
+    def _open(self, path: Path, threads: int, callers: int) -> _Compiled:
         import openvino
 
         core = openvino.Core()
@@ -37,20 +52,16 @@ class OpenVinoRuntime(GraphRuntime):
         settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if self.precision == "bf16" else "f32",
             "INFERENCE_NUM_THREADS": threads,
-            "PERFORMANCE_HINT": "LATENCY",
+            "NUM_STREAMS": callers,
         }
-        self._model = core.compile_model(model, "CPU", settings)
-        self._of_thread = threading.local()  # a request runs one batch at a time
+        return _Compiled(core.compile_model(model, "CPU", settings))
 
-    def _ports(self) -> tuple[Sequence[Port], Sequence[Port]]:
-        return [_port(one) for one in self._model.inputs], [_port(one) for one in self._model.outputs]
+    def _ports(self, opened: _Compiled) -> tuple[Sequence[Port], Sequence[Port]]:
+        return [_port(one) for one in opened.model.inputs], [_port(one) for one in opened.model.outputs]
 
-    def _infer(self, pixels: np.ndarray, maps: bool) -> Outputs:
-        try:
-            request = self._of_thread.request
-        except AttributeError:
-            request = self._of_thread.request = self._model.create_infer_request()
-        values = {output.get_any_name(): value for output, value in request.infer({"pixels": pixels}).items()}
+    def _infer(self, opened: _Compiled, pixels: np.ndarray, maps: bool) -> Outputs:
+        found = opened.request.infer({"pixels": np.ascontiguousarray(pixels)})
+        values = {output.get_any_name(): value for output, value in found.items()}
         return Outputs(values["logits"], values.get("features"), values.get("maps") if maps else None)
 
     def _reason(self, error: Exception) -> str:

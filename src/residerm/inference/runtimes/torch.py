@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from residerm.inference.precision import choose_precision
+from residerm.inference.precision import choose_precision, exact_float32
 from residerm.inference.runtimes import Classifier
 from residerm.outputs import Outputs
 
@@ -41,8 +41,9 @@ class TorchRuntime:
 
     def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
-        low = torch.autocast(self._device.type, torch.bfloat16, enabled=self.precision == "bf16")
-        with torch.inference_mode(), low:
+        bf16 = self.precision == "bf16"
+        arithmetic = torch.autocast(self._device.type, torch.bfloat16) if bf16 else exact_float32()
+        with torch.inference_mode(), arithmetic:
             images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(0, 3, 1, 2)
             logits, features, found = self._network(images)
         return Outputs(

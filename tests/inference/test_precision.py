@@ -1,0 +1,111 @@
+"""float32 is float32: what PyTorch would take in its place is off while a network runs, and as before afterwards."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from modelling import description, images, trained
+from torch.backends import cuda, cudnn, mkldnn
+
+from residerm.config import ResNetOptions
+from residerm.inference import Predictor
+from residerm.inference.precision import _settings, exact_float32
+from residerm.inference.runtimes.torch import TorchRuntime
+
+SMALL = ResNetOptions(width=8)
+
+
+def settings() -> list[str]:
+    return [one.fp32_precision for one in _settings()]
+
+
+def by_the_older_functions() -> None:
+    torch.set_float32_matmul_precision("medium")
+    cudnn.allow_tf32 = True
+
+
+def by_the_newer_ones() -> None:
+    cuda.matmul.fp32_precision = cudnn.conv.fp32_precision = "tf32"
+    mkldnn.matmul.fp32_precision = mkldnn.conv.fp32_precision = "bf16"
+
+
+@pytest.fixture(params=[by_the_older_functions, by_the_newer_ones])
+def rounded(request: pytest.FixtureRequest) -> Iterator[list[str]]:
+    """PyTorch as a user may have set it: TF32 on CUDA, bf16 on the CPU."""
+    before = settings()
+    request.param()
+    yield settings()
+    torch.set_float32_matmul_precision("highest")
+    for one, value in zip(_settings(), before, strict=True):
+        one.fp32_precision = value
+
+
+def test_it_is_exact_inside_and_as_before_afterwards(rounded: list[str]) -> None:
+    assert rounded[:2] == ["tf32", "tf32"]
+    with exact_float32():
+        assert set(settings()) == {"ieee"}
+        assert torch.get_float32_matmul_precision() == "highest"  # or a product on CUDA would fail
+        assert not cuda.matmul.allow_tf32
+    assert settings() == rounded
+
+
+def test_the_older_settings_can_be_read_as_before() -> None:
+    torch.set_float32_matmul_precision("high")
+    try:
+        with exact_float32():
+            pass
+        assert torch.get_float32_matmul_precision() == "high"
+        assert cuda.matmul.allow_tf32
+        assert cudnn.allow_tf32
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_it_is_restored_after_an_error(rounded: list[str]) -> None:
+    with pytest.raises(ZeroDivisionError), exact_float32():
+        raise ZeroDivisionError
+    assert settings() == rounded
+
+
+def test_threads_that_overlap_leave_it_as_it_was(rounded: list[str]) -> None:
+    """`evaluate` predicts in two threads; the one that comes first is not the last to go."""
+    second_is_in, first_is_out, found = threading.Event(), threading.Event(), []
+
+    def second() -> None:
+        with exact_float32():
+            second_is_in.set()
+            first_is_out.wait(10)
+            found.append(cuda.matmul.fp32_precision)
+
+    thread = threading.Thread(target=second)
+    with exact_float32():
+        thread.start()
+        second_is_in.wait(10)
+    first_is_out.set()
+    thread.join()
+    assert found == ["ieee"]
+    assert settings() == rounded
+
+
+def test_a_prediction_in_float32_is_not_rounded(rounded: list[str]) -> None:
+    """Where this CPU computes bf16, `medium` would round the last layer's numbers."""
+    model = trained("resnet18", SMALL)
+    predictor = Predictor(description(model, SMALL), TorchRuntime(model, device="cpu"))
+    found = predictor.outputs(images()).logits
+    assert settings() == rounded
+    torch.set_float32_matmul_precision("highest")
+    for one in _settings():
+        one.fp32_precision = "ieee"  # the fixture restores them
+    np.testing.assert_array_equal(found, predictor.outputs(images()).logits)
+
+
+def test_bf16_leaves_the_settings_alone(rounded: list[str]) -> None:
+    model, seen = trained("resnet18", SMALL), []
+    runtime = TorchRuntime(model, precision="bf16", device="cpu")
+    runtime._network.register_forward_hook(lambda *_: seen.append(settings()))
+    runtime.run(images(), maps=False)
+    assert seen == [rounded]
