@@ -47,7 +47,9 @@ def ended(arguments: list[str], cache: Path, kill_after: float | None = None) ->
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if kill_after is not None:
-        print(f"{arguments[0]}, killed after {kill_after:.2f} s: {code}")  # `pytest -rP` shows how many had ended by then
+        print(
+            f"{arguments[0]}, killed after {kill_after:.2f} s: {code}"
+        )  # `pytest -rP` shows how many had ended by then
     return code
 
 

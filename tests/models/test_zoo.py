@@ -2,6 +2,8 @@
 
 import copy
 import re
+import subprocess
+import sys
 
 import pytest
 import timm
@@ -147,6 +149,17 @@ def test_cost_of_the_papers_models_by_arithmetic():
 def test_cost_takes_no_memory_for_weights():
     cost = measure("resnet-basic-9-9-9", 7, 64, ResNetOptions(width=4096))
     assert cost.parameters * 4 > 2**37, "more than 137 GB"
+
+
+def test_a_network_with_its_weights_is_built_without_pytorchs_compiler():
+    code = """
+import sys
+from residerm.models.zoo import build_for
+from residerm.models.networks import network
+build_for(network("cnn", 7, 32).state_dict(), "cnn", 7, 32)
+sys.exit("torch._dynamo" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, "two seconds of every prediction"
 
 
 def test_find_searches_both_and_names_ours_once():

@@ -9,6 +9,7 @@ To be read in this order:
     pretrained.py   weights trained on other images, from the hub, at a commit
     weights.py      weights from a file into a model
     networks.py     the bare network of a name
+    shapes.py       its shapes, without memory
     complexity.py   its parameters and multiply-adds
     zoo.py          the model of a name
     start.py        a model as training begins with it: with its first weights, frozen or not

@@ -2,7 +2,8 @@
 
 Counted by PyTorch's own counter on shapes alone (the meta device), so that no memory is taken for the weights. It
 counts matrix products, convolutions and attention, each of whose multiply-adds is two floating-point operations;
-what is done to each number by itself is left out, as in the tables of papers.
+what is done to each number by itself is left out, as in the tables of papers. What changes no shape is not
+computed (shapes.py).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from residerm.config import ResNetOptions
 from residerm.errors import UsageError
 from residerm.models.networks import AS_PUBLISHED, network, require
+from residerm.models.shapes import ShapesAlone
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def measure(name: str, classes: int, size: int, resnet: ResNetOptions = AS_PUBLI
     require(name)  # which imports timm, if need be, before all new tensors are shapes without memory
     counter = FlopCounterMode(display=False)
     try:
-        with torch.device("meta"), torch.no_grad():
+        with torch.device("meta"), torch.no_grad(), ShapesAlone():
             bare = network(name, classes, size, resnet).eval()
             with counter:
                 bare(torch.empty(1, 3, size, size))

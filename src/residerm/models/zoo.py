@@ -24,6 +24,7 @@ from residerm.models.complexity import measure
 from residerm.models.model import Model
 from residerm.models.networks import AS_PUBLISHED, OWN, classifier_of, is_own, known_names, network, require
 from residerm.models.pretrained import Pretrained
+from residerm.models.shapes import ShapesAlone
 from residerm.models.weights import load_weights
 from residerm.progress import SILENT, Progress
 
@@ -104,7 +105,7 @@ def build_for(
     no weights only to lose them: a file is read in a fraction of the time.
     """
     require(name)  # which imports timm, if need be, before all new tensors are shapes without memory
-    with torch.device("meta"):
+    with torch.device("meta"), ShapesAlone():
         bare = network(name, classes, size, resnet)
     if not is_own(name):
         _require_shapes(bare, weights)
