@@ -30,7 +30,10 @@ pytestmark = pytest.mark.slow
 
 
 def ended(arguments: list[str], cache: Path, kill_after: float | None = None) -> int:
-    """Run a command in a process of its own, perhaps killed; its exit code, -9 where it was."""
+    """Run a command in a process of its own, killed after some seconds of CPU time if so; its exit code, -9 if killed.
+
+    CPU time, because a machine that is busy now and idle then would let a command end before it is killed.
+    """
     child = os.fork()
     if child == 0:
         os.environ["RESIDERM_CACHE"] = str(cache)
@@ -43,20 +46,27 @@ def ended(arguments: list[str], cache: Path, kill_after: float | None = None) ->
         finally:
             os._exit(code)
     if kill_after is not None:
-        time.sleep(kill_after)
+        while (used := cpu_seconds(child)) is not None and used < kill_after:
+            time.sleep(0.005)
         os.kill(child, signal.SIGKILL)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if kill_after is not None:
-        print(
-            f"{arguments[0]}, killed after {kill_after:.2f} s: {code}"
-        )  # `pytest -rP` shows how many had ended by then
+        print(f"{arguments[0]}, to be killed after {kill_after:.2f} s: {code}")  # shown by `pytest -rP`
     return code
 
 
+def cpu_seconds(child: int) -> float | None:
+    """The CPU time that a process has taken; None where it has ended."""
+    state, *numbers = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+    return None if state == "Z" else (int(numbers[10]) + int(numbers[11])) / os.sysconf("SC_CLK_TCK")
+
+
 def timed(arguments: list[str], cache: Path) -> float:
-    start = time.monotonic()
+    """The seconds of CPU time that a command takes."""
+    start = os.times()
     assert ended(arguments, cache) == 0
-    return time.monotonic() - start
+    end = os.times()
+    return end.children_user + end.children_system - start.children_user - start.children_system
 
 
 @pytest.fixture(scope="module")
