@@ -43,7 +43,7 @@ def test_a_new_bundle_has_the_same_weights(
     given = ["calibrate", str(run / "bundle"), "--data", str(site), "--out", str(target), "--coverage", "0.8"]
     assert cli.run(given) == 0
     printed = " ".join(capsys.readouterr().out.split())
-    assert "Sets for a coverage of 80%" in printed
+    assert "Prediction sets with a coverage of 80%" in printed
     assert "Not a medical device" in printed
     after = _content(target)
     assert after["model.safetensors"] == before["model.safetensors"]

@@ -62,7 +62,7 @@ def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
         (["{run}", "--to", "onnx", "--precision", "bf16"], "--precision bf16: ONNX Runtime does not"),
         (["{run}", "--precision", "int8", "--out", "{new}"], "a bundle in torch is float32"),
         (["{run}/bundle", "--to", "onnx", "--out", "{new}"], "is not a run, so it has no images"),
-        (["{new}", "--to", "onnx", "--out", "{new}"], "holds no model"),
+        (["{new}", "--to", "onnx", "--out", "{new}"], "contains no model"),
         (["{run}", "--to", "tflite"], "--to"),
     ],
 )

@@ -145,7 +145,7 @@ def test_nothing_is_overwritten(model: Path, images: Path, tmp_path: Path, capsy
         (["{model}"], "IMAGE is missing"),
         (["{model}", "{empty}"], "no images: give image files"),
         (["{model}", "{empty}", "--out", "answers.txt"], "written as .csv or .json"),
-        (["{empty}", "{empty}"], "holds no model"),
+        (["{empty}", "{empty}"], "contains no model"),
         (["{model}", "{empty}", "--batch-size", "0"], "--batch-size"),
     ],
 )

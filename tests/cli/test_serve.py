@@ -34,7 +34,7 @@ def test_a_host_for_everyone_names_the_flags(capsys: pytest.CaptureFixture[str])
 def test_a_model_that_is_none_is_refused_before_anything_listens(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     assert cli.run(["serve", str(tmp_path), "--port", "0"]) == 2
     shown = capsys.readouterr().err
-    assert "holds no model" in shown
+    assert "contains no model" in shown
     assert "serves at" not in shown
 
 

@@ -72,5 +72,5 @@ def test_a_run_of_another_architecture_is_refused(
 def test_a_folder_without_a_model_is_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--weights", str(archive), "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *SMALL, *options]) == 2
-    assert "holds no model" in said(capsys)
+    assert "contains no model" in said(capsys)
     assert not (tmp_path / "runs").exists()

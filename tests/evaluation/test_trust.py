@@ -157,5 +157,5 @@ def test_a_model_without_trust_is_scored_as_before(run: Path, outliers: Path, tm
     assert evaluate(plain).scores.trust is None
     with pytest.raises(UsageError, match="has no outlier score"):
         evaluate(plain, EvaluateOptions(outliers=(outliers,)))
-    with pytest.raises(UsageError, match="this model has none"):
+    with pytest.raises(UsageError, match="this model does not have"):
         evaluate(plain, EvaluateOptions(decide="malignant"))

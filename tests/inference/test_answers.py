@@ -80,7 +80,7 @@ def test_malignant_takes_a_threshold() -> None:
         malignant[rule.name(shares)], shares @ malignant >= trust.malignancy_threshold(0.9).threshold
     )
     assert "of 122 malignant lesions" in rule.threshold.explained
-    with pytest.raises(UsageError, match="this model has none"):
+    with pytest.raises(UsageError, match="this model does not have"):
         Rule(_predictor(None, said), decide="malignant").require()
 
 
@@ -146,5 +146,5 @@ def test_predict_by_a_sensitivity(bundle: Path, photograph: Path, capsys: pytest
     assert cli.run([*given, "--sensitivity", "0.9"]) == 0
     assert "of 30 malignant lesions" in " ".join(capsys.readouterr().err.split())
     assert cli.run([*given, "--sensitivity", "0.99"]) == 2
-    assert "takes 99 malignant validation lesions, and there are 30" in capsys.readouterr().err
+    assert "takes 99 malignant validation lesions, but there are 30" in capsys.readouterr().err
     assert cli.run([*given, "--sensitivity", "1.5"]) == 2

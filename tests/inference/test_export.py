@@ -126,7 +126,7 @@ def test_a_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: 
 
 
 def test_an_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path) -> None:
-    with pytest.raises(UsageError, match="is exported already"):
+    with pytest.raises(UsageError, match="is already exported"):
         export_bundle(
             [exported], tmp_path / "again", to="onnx", precision="float32", sample=sample(), calibration=sample()
         )

@@ -100,17 +100,17 @@ def outside(folder: Path) -> None:
 
 BAD = {
     "no parity record": (removing("parity.json"), "has no parity.json"),
-    "an altered number": (slower, "was altered after it was written"),
-    "an altered record that claims less": (setting("parity.json", images=10**6), "was altered after it was written"),
+    "an altered number": (slower, "was changed after it was written"),
+    "an altered record that claims less": (setting("parity.json", images=10**6), "was changed after it was written"),
     "a record of another format": (setting("parity.json", format=9), "damaged or of another version"),
-    "a record that names files elsewhere": (outside, "which is no file of this folder"),
+    "a record that names files elsewhere": (outside, "which is not a file in this folder"),
     "another graph": (cutting("model.onnx"), "is not the file that parity.json is about"),
     "another description": (setting("model.json", classes=["c", "b", "a"]), "differ in classes"),
-    "a newer format": (setting("model.json", format=3), "of a newer residerm than this: update it"),
+    "a newer format": (setting("model.json", format=3), "from a newer version of residerm: update residerm"),
     "an absurd size": (setting("model.json", pixels={"size": 10**9}), "is damaged"),
     "a graph that is cut short": (lambda folder: (cutting("model.onnx")(folder), resealed(folder)), "is truncated"),
-    "a graph that asks for other files": (altered_graph(with_external_data), "asks for files outside of it"),
-    "the graph of another model": (altered_graph(of_another_model), "is the graph of another model"),
+    "a graph that asks for other files": (altered_graph(with_external_data), "refers to other files"),
+    "the graph of another model": (altered_graph(of_another_model), "does not match the model"),
     "a classifier with objects": (with_pickle, "classifier.npz cannot be read"),
     "the classifier of another model": (other_classifier, "does not fit 3 classes"),
     "no classifier": (removing("classifier.npz"), "classifier.npz is missing"),
@@ -157,7 +157,7 @@ def test_on_the_command_line_it_is_one_line(copy: Path, capsys: pytest.CaptureFi
 def test_runtimes_that_cannot_be_had(bundle: Path, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="`runtime=fast` is not known: choose auto, torch, onnx or openvino"):
         load(exported, runtime="fast")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="holds a graph, which torch does not run"):
+    with pytest.raises(UsageError, match="is exported, and cannot be run by torch"):
         load(exported, runtime="torch")
     with pytest.raises(UsageError, match=r"is not exported; residerm export .* --to onnx"):
         load(bundle, runtime="onnx")

@@ -95,7 +95,7 @@ def test_one_image_in_every_form(bundle: Path, tmp_path: Path) -> None:
     [
         (Path("none.jpg"), "none.jpg: there is no such file"),
         (b"", "the file is empty"),
-        (np.zeros((4, 4), np.uint8), r"an array of uint8 and shape \(4, 4\) is no RGB image"),
+        (np.zeros((4, 4), np.uint8), r"an array of uint8 and shape \(4, 4\) is not an RGB image"),
         (np.zeros((4, 4, 3), np.float32), "an array of float32"),
     ],
 )

@@ -65,7 +65,7 @@ def test_weights_that_are_not_finite_or_absurdly_large(bundle: Path, value: floa
 def test_weights_of_another_precision(bundle: Path, kind: torch.dtype) -> None:
     change_weight(bundle, lambda tensor: tensor.to(kind))
     name = str(kind).removeprefix("torch.")
-    with pytest.raises(BundleError, match=f"conv1.weight is {name} where weights are float32"):
+    with pytest.raises(BundleError, match=f"conv1.weight is {name} instead of float32"):
         load(bundle)
 
 
@@ -89,7 +89,7 @@ def test_outputs_that_are_not_finite(bundle: Path, tmp_path: Path, capsys: pytes
         if name.endswith("running_var"):
             change_weight(bundle, lambda tensor: tensor.fill_(1e-12), name)
     predictor = load(bundle)
-    with pytest.raises(BundleError, match="gives outputs that are not finite"):
+    with pytest.raises(BundleError, match="returned outputs that are not finite"):
         predictor.outputs(np.full((1, 32, 32, 3), 255, np.uint8))
     picture = tmp_path / "a.ppm"
     picture.write_bytes(b"P6 32 32 255\n" + bytes([255] * 32 * 32 * 3))

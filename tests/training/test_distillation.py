@@ -101,7 +101,7 @@ def test_a_teacher_of_other_classes_is_refused(
 def test_a_teacher_that_is_no_model_is_refused(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert "holds no model" in refused(archive, tmp_path / "runs", capsys, "--teacher", str(tmp_path))
+    assert "contains no model" in refused(archive, tmp_path / "runs", capsys, "--teacher", str(tmp_path))
 
 
 def test_mixup_beside_a_teacher_is_refused(

@@ -122,7 +122,7 @@ def test_features_that_do_not_vary_are_no_obstacle():
 
 
 def test_without_features_only_the_energy_is_left():
-    with pytest.raises(UsageError, match="outlier_score nearest needs the features"):
+    with pytest.raises(UsageError, match="outlier_score nearest requires features"):
         fit_score("nearest", None, None)
     with pytest.raises(UsageError, match="no features"):
         fit_mahalanobis(np.eye(4), np.arange(4)).score(Outputs(np.zeros((1, 4))))

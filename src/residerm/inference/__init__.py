@@ -1,4 +1,4 @@
-"""A model with its description, as it is kept, handed on and used: `load(path)` gives a Predictor."""
+"""Load, run, export and store models with their descriptions: `load(path)` returns a Predictor."""
 
 from residerm.description import ModelDescription
 from residerm.inference.bundle import read_bundle, read_description, read_trust, write_bundle

@@ -1,11 +1,11 @@
-"""Outputs → answers: calibrated probabilities, the class that is named, and what trust says of both.
+"""Convert outputs to answers: calibrated probabilities, the predicted class, and the judgements of trust.
 
-A model without trust answers with its softmax, and nothing is said of it. Which class is named is decided here alone:
+A model without trust answers with its softmax, without judgements. The decision rules for the predicted class are:
 
-    probable     the most probable one
-    balanced     the one that is most probable relative to its share in training
-    malignant    the most probable one on its side of a threshold on the probability of malignancy, which was chosen
-                 on the validation part for a sensitivity
+    probable     the most probable class
+    balanced     the class with the highest probability relative to its frequency in training
+    malignant    the most probable malignant or benign class, depending on a threshold on the probability of malignancy,
+                 which is chosen on the validation part for a sensitivity
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ SENSITIVITY = 0.95
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What is said of some images: a row for each."""
+    """The answers for some images, one row for each."""
 
     probabilities: np.ndarray  # (n, classes)
-    predicted: np.ndarray  # (n,), the number of the class
+    predicted: np.ndarray  # (n,), index of the class
     judgements: Judgements | None  # None: the model has no trust
     remarks: list[tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How a predictor's outputs become answers."""
+    """How the outputs of a predictor are converted to answers."""
 
     predictor: Predictor
     views: Views = 1
@@ -45,28 +45,28 @@ class Rule:
 
     @classmethod
     def asked(cls, predictor: Predictor, options: EvaluateOptions) -> Rule:
-        """The rule that the options of an evaluation ask for."""
+        """The rule for the options of an evaluation."""
         return cls(predictor, 8 if options.tta else 1, options.decide, options.sensitivity)
 
     @property
     def prior(self) -> np.ndarray:
-        """The shares of the classes that the probabilities lean towards."""
+        """The prior of the classes that the probabilities contain."""
         trust, of_training = self.predictor.trust, self.predictor.description.prior
         return trust.prior(of_training, self.views) if trust else np.asarray(of_training)
 
     @property
     def threshold(self) -> Threshold | None:
-        """The threshold on the probability of malignancy, where that decides; refused where none can be had."""
+        """The threshold on the probability of malignancy, with `malignant`; an error if the model has none."""
         if self.decide != "malignant":
             return None
         return self._trust().malignancy_threshold(self.sensitivity, self.views)
 
     def require(self) -> None:
-        """Refuse a rule that this model cannot follow, before work starts."""
+        """Raise `UsageError` if the model does not support this rule."""
         _ = self.threshold
 
     def answer(self, outputs: Outputs) -> Answers:
-        """The answers of some outputs."""
+        """The answers for some outputs."""
         trust = self.predictor.trust
         judged = trust.judge(outputs, self.views) if trust else None
         probabilities = judged.probabilities if judged else outputs.probabilities
@@ -74,7 +74,7 @@ class Rule:
         return Answers(probabilities, self.name(probabilities), judged, remarks or [()] * len(outputs))
 
     def name(self, probabilities: np.ndarray) -> np.ndarray:
-        """The number of the class that is named for each image."""
+        """The index of the predicted class of each image."""
         threshold = self.threshold
         if threshold:
             return self._trust().named(probabilities, threshold, self.views)
@@ -83,7 +83,7 @@ class Rule:
     def _trust(self) -> Trust:
         if self.predictor.trust is None:
             raise UsageError(
-                "`decide=malignant` takes a threshold that was chosen on the validation part, and this model has none: "
-                "fit it with `residerm calibrate`"
+                "`decide=malignant` requires a threshold that was chosen on the validation part, which this model does "
+                "not have: fit it with `residerm calibrate`"
             )
         return self.predictor.trust

@@ -1,13 +1,13 @@
-"""A bundle on disk: a folder with a model, its description, and what was found out about it.
+"""A bundle on disk: a folder with a model, its description, and data that belongs to it.
 
     model.json           the description, which is written last
-    model.safetensors    the weights; of an ensemble members/0, members/1, … are bundles of their own
-    seen.npz             hashes of the images that it was trained on or chosen by
-    trust.npz            what calibration, prediction sets and abstention need
-    observed.json        how often it was right at a confidence, where it has no test part of its own
-    neighbours.npz       features, classes and ids of training images; the model works without it
+    model.safetensors    the weights; the members of an ensemble are bundles in members/0, members/1, …
+    seen.npz             hashes of the images that were used for training or model selection
+    trust.npz            calibration, prediction sets and abstention
+    observed.json        the observed accuracy by confidence, if the model has no test part
+    neighbours.npz       features, classes and ids of training images; optional
 
-An exported bundle (see `exported`) has a graph in the place of the weights. Nothing in a bundle can run code.
+An exported bundle (see `exported`) has a graph instead of weights. Nothing in a bundle can run code.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def write_bundle(
     *,
     replace: bool = False,
 ) -> Path:
-    """Write a bundle into a new folder, or in place of one of residerm's own.
+    """Write a bundle to a new folder, or replace an existing bundle.
 
-    What the model gives besides logits is written into its description.
+    The description is completed with the other outputs of the model.
     """
     with new_folder(folder, replace=replace) as partial:
         _write(model, description.model_copy(update={"trust": trust and trust.summary}), partial)
@@ -81,13 +81,13 @@ def write_bundle(
 
 
 def replace_trust(source: Path, target: Path, trust: Trust, neighbours: TrainingImages | None = None) -> Path:
-    """Write a bundle like another one, whatever runtime it is for, with this trust, into a new folder.
+    """Copy a bundle of any runtime to a new folder, with another trust.
 
-    What it keeps of training images stays, unless other ones are given.
+    Its training images are kept, unless other ones are given.
     """
     description = read_description(source).model_copy(update={"trust": trust.summary})
     with new_folder(target) as partial:
-        ignored = shutil.ignore_patterns(TRUST, DESCRIPTION, OBSERVED)  # the last holds for the old calibration
+        ignored = shutil.ignore_patterns(TRUST, DESCRIPTION, OBSERVED)  # the last is for the old calibration
         shutil.copytree(
             source,
             partial,
@@ -102,7 +102,7 @@ def replace_trust(source: Path, target: Path, trust: Trust, neighbours: Training
 
 
 def write_ensemble(members: Sequence[Path], folder: Path, trust: Trust | None = None) -> Path:
-    """Write several bundles as one, whose probabilities are the mean of theirs; `trust` was fitted to that mean."""
+    """Write several bundles as an ensemble, which averages their probabilities; `trust` was fitted to that mean."""
     read = [read_bundle(member) for member in members]
     ensemble, description = _as_ensemble(read, members)
     description = description.model_copy(update={"trust": trust and trust.summary})
@@ -120,12 +120,12 @@ def write_ensemble(members: Sequence[Path], folder: Path, trust: Trust | None = 
 
 
 def write_description(description: ModelDescription, folder: Path) -> None:
-    """Write what a model says of itself beside it."""
+    """Write model.json."""
     (folder / DESCRIPTION).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def copy_bundle(path: Path, folder: Path) -> Path:
-    """Write the bundle of a run, or a bundle, once more."""
+    """Copy a bundle, or the bundle of a run."""
     source = find_bundle(path)
     with new_folder(folder) as partial:
         shutil.copytree(source, partial, dirs_exist_ok=True)
@@ -133,7 +133,7 @@ def copy_bundle(path: Path, folder: Path) -> Path:
 
 
 def join_members(members: Sequence[Path]) -> tuple[Ensemble, ModelDescription]:
-    """Several bundles as an ensemble, which is not written."""
+    """Read several bundles as an ensemble, without writing it."""
     return _as_ensemble([read_bundle(member) for member in members], members)
 
 
@@ -146,17 +146,17 @@ def _as_ensemble(
 
 
 def find_bundle(path: Path) -> Path:
-    """The bundle at a path: the folder itself, or that of a run; `starter` is the model that comes with residerm."""
+    """The folder of a bundle: the path itself, or that of a run; `starter` is the model that comes with residerm."""
     if path == Path("starter") and not path.exists():
         path = STARTER
     for folder in (path, path / "bundle"):
         if (folder / DESCRIPTION).is_file():
             return folder
-    raise UsageError(f"{path} holds no model: MODEL is a finished run, or a folder with {DESCRIPTION} beside its model")
+    raise UsageError(f"{path} contains no model: give a finished run, or a bundle, which has a {DESCRIPTION}")
 
 
 def read_description(path: Path) -> ModelDescription:
-    """What the model of a bundle or a run says of itself, without its weights."""
+    """Read the description of a bundle or a run, without its weights."""
     folder = find_bundle(path)
     try:
         return ModelDescription.model_validate_json(read_small_file(folder / DESCRIPTION))
@@ -165,7 +165,7 @@ def read_description(path: Path) -> ModelDescription:
 
 
 def read_trust(path: Path) -> Trust | None:
-    """What was fitted to judge the model's answers; None for a bundle without it."""
+    """Read the trust of a bundle or a run; None if it has none."""
     folder, description = find_bundle(path), read_description(path)
     if not (folder / TRUST).exists():
         return None
@@ -178,38 +178,38 @@ def read_trust(path: Path) -> Trust | None:
 
 
 def read_neighbours(path: Path, description: ModelDescription) -> TrainingImages:
-    """The training images that a bundle or a run keeps, as its loaded model describes itself; refused without any."""
+    """Read the training images of a bundle or a run; an error if it has none."""
     folder = find_bundle(path)
     if not (folder / NEIGHBOURS).exists():
         raise UsageError(
-            f"`neighbours`: {path} keeps no training images ({NEIGHBOURS}); models that residerm trains do, unless "
-            "they are ensembles or soups, or have no features"
+            f"`neighbours`: {path} has no training images ({NEIGHBOURS}); models trained by residerm do, unless they "
+            "are ensembles or soups, or have no features"
         )
     return TrainingImages.read(folder / NEIGHBOURS, description)
 
 
 def read_seen(path: Path) -> Seen | None:
-    """What the model of a bundle or a run has seen; None where its bundle does not tell, as before format 2."""
+    """Read the hashes of the seen images of a bundle or a run; None if it has none, as before format 2."""
     file = find_bundle(path) / SEEN
     return Seen.read(file) if file.exists() else None
 
 
 def read_seen_of_all(paths: Sequence[Path]) -> Seen | None:
-    """What several models have seen together; None where one of them does not tell."""
-    told = [read_seen(path) for path in paths]
-    return Seen.together(one for one in told if one) if all(told) else None
+    """The images seen by any of several models; None if one of them does not list them."""
+    seen = [read_seen(path) for path in paths]
+    return Seen.together(one for one in seen if one) if all(seen) else None
 
 
 def read_bundle(path: Path) -> tuple[Model, ModelDescription]:
-    """The model of a bundle or a run, in evaluation, and its description; of one model, with its weights."""
+    """Read the model of a bundle or a run, in evaluation mode, and its description; not for ensembles."""
     folder, description = find_bundle(path), read_description(path)
     if description.members > 1:
-        raise UsageError(f"{path} is an ensemble of {description.members} models; this needs one of them alone")
+        raise UsageError(f"{path} is an ensemble of {description.members} models; this requires a single model")
     return _read_model(folder, description)
 
 
 def read_network(path: Path) -> tuple[Model | Ensemble, ModelDescription]:
-    """The model or the ensemble of a bundle or a run, in evaluation, and its description."""
+    """Read the model or the ensemble of a bundle or a run, in evaluation mode, and its description."""
     folder, description = find_bundle(path), read_description(path)
     if description.members == 1:
         return _read_model(folder, description)
@@ -217,7 +217,7 @@ def read_network(path: Path) -> tuple[Model | Ensemble, ModelDescription]:
     for number in range(description.members):
         model, own = read_bundle(folder / MEMBERS / str(number))
         if (own.classes, own.pixels) != (description.classes, description.pixels):
-            raise BundleError(f"{folder}: its members have other classes or pixels than it has; the bundle is damaged")
+            raise BundleError(f"{folder}: classes or pixels of its members differ from its own; the bundle is damaged")
         members.append(model)
     return _joined(members, description)
 
@@ -226,7 +226,7 @@ def _write(model: Model, description: ModelDescription, folder: Path) -> None:
     from safetensors.torch import save
 
     weights = {key: value.contiguous() for key, value in model.network.state_dict().items()}
-    # Not by save_file, which hides what the disk complains of.
+    # Not with save_file, which hides errors of the disk.
     (folder / WEIGHTS).write_bytes(save(weights, metadata={"model": description.model}))
     write_description(_completed(description, model), folder)
 
@@ -237,7 +237,7 @@ def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, Mod
     from residerm.models.weights import read_tensors
     from residerm.models.zoo import build_for
 
-    if not (folder / WEIGHTS).is_file():  # a pipe would wait for ever
+    if not (folder / WEIGHTS).is_file():  # reading a pipe would block
         raise BundleError(f"{folder / WEIGHTS} is missing, or is not a regular file; the bundle is damaged")
     try:
         weights = read_tensors(folder / WEIGHTS)
@@ -249,10 +249,10 @@ def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, Mod
         model = build_for(weights, description.model, classes, size, resnet=description.resnet)
     except UsageError as error:
         raise _damaged(folder, str(error)) from error
-    except Exception as error:  # networks have no common way to say that a size or a shape does not suit them
+    except Exception as error:  # networks raise various exceptions for an unsuitable size or shape
         raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
     model.set_colours(description.mean, description.deviation)
-    return model.eval(), _completed(description, model)  # of format 1, which did not say what the model gives
+    return model.eval(), _completed(description, model)  # format 1 does not list the other outputs
 
 
 def _joined(members: Sequence[Model], description: ModelDescription) -> tuple[Ensemble, ModelDescription]:
@@ -263,17 +263,21 @@ def _joined(members: Sequence[Model], description: ModelDescription) -> tuple[En
 
 
 def _completed(description: ModelDescription, model: Model | Ensemble) -> ModelDescription:
-    """The description with what the model gives besides logits."""
-    gives = {"features": model.features, "maps": model.grid is not None, "linear_classifier": model.linear is not None}
-    return description.model_copy(update={"format": 2, **gives})
+    """Complete a description with the outputs of the model besides logits."""
+    outputs = {
+        "features": model.features,
+        "maps": model.grid is not None,
+        "linear_classifier": model.linear is not None,
+    }
+    return description.model_copy(update={"format": 2, **outputs})
 
 
 def _first_complaint(error: ValidationError) -> str:
-    """The first thing that is wrong with a description, after the name of its field."""
+    """The first error in a description, after the name of its field."""
     wrong = error.errors(include_url=False)[0]
     where = ".".join(map(str, wrong["loc"]))
     if where == "format" and isinstance(wrong["input"], int) and wrong["input"] > 2:
-        return f"{DESCRIPTION} has format {wrong['input']}, which is of a newer residerm than this: update it"
+        return f"{DESCRIPTION} has format {wrong['input']}, from a newer version of residerm: update residerm"
     return f"{DESCRIPTION}: {where}{': ' * bool(where)}{wrong['msg'].removeprefix('Value error, ')}"
 
 

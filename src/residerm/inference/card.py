@@ -1,4 +1,4 @@
-"""The card and the licence that travel with an exported bundle."""
+"""The model card and the licence of an exported bundle."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CARD, LICENCE = "MODEL_CARD.md", "LICENCE.txt"
 
 
 def write_card(folder: Path, description: ModelDescription, record: ParityRecord, source: Path | None = None) -> None:
-    """Write the licence, and the card: the run's, if it has one, else what the description says."""
+    """Write the licence, and the card of the run, or one from the description if the run has none."""
     own = source / CARD if source else None
     if own and own.is_file():
         shutil.copyfile(own, folder / CARD)
@@ -34,11 +34,11 @@ def _card(description: ModelDescription, record: ParityRecord) -> str:
 **{DISCLAIMER}**
 
 Classes: {", ".join(description.classes)}. Images: {description.pixels.size} px. Trained on {description.trained_on:,}
-images of {description.archive}{synthetic}, chosen by {description.selected_by}.
+images of {description.archive}{synthetic}, selected by {description.selected_by}.
 
 Exported in {record.precision}; compared with the network in torch on {record.compared} ({record.source}):
 
-| runtime | largest difference of a logit | another class |
+| runtime | largest difference of a logit | different class |
 |---|---|---|
 {rows}
 """
@@ -49,6 +49,6 @@ def _licence(description: ModelDescription) -> str:
 
 The weights of this model were trained on {description.archive}, whose licence is
 {description.data_licence}
-and which is to be cited as
+Please cite
 {description.data_citation}
 """

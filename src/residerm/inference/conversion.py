@@ -1,7 +1,7 @@
-"""A network in torch → a graph on disk: ONNX, or OpenVINO's own, in float32 or int8.
+"""Convert a network in torch to a graph on disk, in the format of ONNX or OpenVINO, in float32 or int8.
 
-The graph takes pixels, (n, size, size, 3) uint8 with any n, and gives logits, features and maps by name; normalisation
-is inside. It is kept in one file that holds all of its numbers (OpenVINO: two).
+The graph takes pixels, (n, size, size, 3) uint8 with any n, and returns logits, features and maps by name; it includes
+the normalisation. It is stored in one file with all weights (two for OpenVINO).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from residerm.models.ensemble import Ensemble
     from residerm.models.model import Model
 
-_EXAMPLE_BATCH = 2  # of one, the batch would be taken for a constant
+_EXAMPLE_BATCH = 2  # a batch of one would be treated as a constant
 _OUTPUTS = ("logits", "features", "maps")
 
 
 class _FromPixels(nn.Module):
-    """A model that takes pixels as a decoder gives them."""
+    """A model that takes pixels in the layout of decoded images."""
 
     def __init__(self, model: Model | Ensemble) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ def write_onnx(model: Model | Ensemble, folder: Path) -> Path:
 
 
 def store_in_half(path: Path) -> None:
-    """Store the filters of an ONNX graph in float16; the graph turns them back, so that it computes in float32."""
+    """Store the filters of an ONNX graph in float16; the graph casts them back and computes in float32."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -88,7 +88,7 @@ def write_openvino(onnx: Path, folder: Path, *, in_half: bool = False) -> Path:
 
 
 def quantise(graph: Path, calibration: Iterable[np.ndarray]) -> None:
-    """Replace a graph by its int8 form, whose ranges are those that some images (1, size, size, 3) bring about."""
+    """Replace a graph by its int8 version, with ranges calibrated on some images (1, size, size, 3)."""
     images = list(calibration)
     if graph.suffix == ".onnx":
         import onnx
@@ -121,7 +121,7 @@ def _save_openvino(model: Any, folder: Path, name: str = OPENVINO[0], *, in_half
 
 
 class _quiet:
-    """Loggers that say nothing below an error while the block runs."""
+    """A context manager that silences loggers below the level of errors."""
 
     def __init__(self, *names: str) -> None:
         self._loggers = [logging.getLogger(name) for name in names]

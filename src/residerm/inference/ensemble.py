@@ -1,4 +1,4 @@
-"""What several models say of themselves as one: only what can be averaged is put together."""
+"""Combine the descriptions of several models into that of an ensemble."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from residerm.errors import UsageError
 
 
 def described_together(members: Sequence[ModelDescription], paths: Sequence[Path]) -> ModelDescription:
-    """The description of an ensemble; refused where classes, task or pixels disagree."""
+    """The description of an ensemble; an error if classes, task or pixels differ."""
     first = members[0]
     for member, path in zip(members[1:], paths[1:], strict=True):
         for name in ("classes", "task", "pixels"):
@@ -32,7 +32,7 @@ def described_together(members: Sequence[ModelDescription], paths: Sequence[Path
             "trained_on": max(member.trained_on for member in members),
             "selected_by": _together(member.selected_by for member in members),
             "validation": {},
-            "trust": None,  # what was fitted for one member does not hold for their mean
+            "trust": None,  # trust fitted for one member is not valid for the mean
         }
     )
 

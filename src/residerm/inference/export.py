@@ -1,6 +1,7 @@
-"""A run or a bundle, or several as an ensemble → a bundle for another runtime, in one folder, with its parity measured.
+"""Export a run or a bundle, or several as an ensemble, to a bundle for another runtime, and measure its parity.
 
-The caller brings the images: this package knows no archives. Nothing is left behind where parity is not reached.
+The caller provides the images, because this package does not know archives. If parity is not reached, nothing is
+written.
 """
 
 from __future__ import annotations
@@ -43,11 +44,11 @@ if TYPE_CHECKING:
     from residerm.models.ensemble import Ensemble
     from residerm.models.model import Model
 
-_CALIBRATION_IMAGES = 300  # that set the ranges of int8
+_CALIBRATION_IMAGES = 300  # to set the ranges of int8
 
 
 class ParityError(ResidermError):
-    """A graph does not give what the network gives."""
+    """A graph does not match the network."""
 
 
 def export_bundle(
@@ -60,7 +61,7 @@ def export_bundle(
     calibration: Sample,
     progress: Progress = SILENT,
 ) -> ParityRecord:
-    """Write an exported bundle into a new folder, if it passes the check of parity on the sample."""
+    """Write an exported bundle to a new folder, if it passes the check of parity on the sample."""
     require_possible(models, to, precision)
     from residerm.inference.runtimes.torch import TorchRuntime, classifier_of
 
@@ -81,19 +82,19 @@ def export_bundle(
 
 
 def require_possible(models: Sequence[Path], to: Engine, precision: ExportPrecision) -> None:
-    """Refuse what cannot be exported, before images are looked for."""
+    """Raise an error if the export is impossible, before images are read."""
     for package, extra in (("torch", "train"), ("onnxscript", "train"), ("onnxruntime", "train")):
         if find_spec(package) is None:
-            raise missing_extra(f"export needs {package}, which", extra)
+            raise missing_extra(f"export requires {package}, which", extra)
     if to == "openvino" and not is_installed("openvino"):
-        raise missing_extra("export to openvino needs openvino, which", "openvino")
+        raise missing_extra("export to openvino requires openvino, which", "openvino")
     if precision == "int8" and find_spec("nncf") is None:
-        raise missing_extra("export in int8 needs nncf, which", "int8")
+        raise missing_extra("export in int8 requires nncf, which", "int8")
     for model in models:
         if is_exported(find_bundle(model)):
-            raise UsageError(f"{model} is exported already: export the run or the bundle that it came from")
+            raise UsageError(f"{model} is already exported: export the run or the bundle that it came from")
     if len(models) == 1:
-        read_trust(models[0])  # it is taken along, and must be readable there
+        read_trust(models[0])  # it is copied, and must be valid
     if precision == "bf16":
         _require_bf16(to)
 
@@ -102,9 +103,9 @@ def _require_bf16(to: Engine) -> None:
     from residerm.inference.precision import cpu_has_bf16
 
     if to == "onnx":
-        raise UsageError("`precision=bf16`: ONNX Runtime does not compute it on CPUs; choose `to=openvino`")
+        raise UsageError("`precision=bf16`: ONNX Runtime does not support it on CPUs; choose `to=openvino`")
     if not cpu_has_bf16():
-        raise UsageError("`precision=bf16`: this CPU does not compute it, so that parity cannot be measured here")
+        raise UsageError("`precision=bf16`: this CPU does not support it, so parity cannot be measured")
 
 
 def _write_graph(
@@ -132,7 +133,7 @@ def _write_graph(
 def _measured(
     folder: Path, reference: Predictor, to: Engine, precision: ExportPrecision, sample: Sample, progress: Progress
 ) -> tuple[Measured, ...]:
-    """What the runtimes give: the one that was asked for, and OpenVINO, where it can run the same graph as well."""
+    """Measure the chosen runtime, and OpenVINO too if it can run the same graph."""
     description = reference.description
 
     def of(engine: Engine) -> Measured:
@@ -172,13 +173,13 @@ def _record(
 
 
 def _require_passed(record: ParityRecord) -> None:
-    """Refuse a graph that is too far from the network, with what was measured."""
+    """Raise `ParityError`, with the measurements, if the graph differs too much from the network."""
     for one in record.measured:
         if one.passed(record.precision):
             continue
         if record.precision == "float32":
             raise ParityError(
-                f"{one.runtime} differs from torch by up to {one.logits:.2g} in a logit and names another class for "
+                f"{one.runtime} differs from torch by up to {one.logits:.2g} in a logit and predicts another class for "
                 f"{one.other_class} of {record.images} images: nothing was written"
             )
         found = [f"{name} by {score.value:+.4f} [{score.low:+.4f}, {score.high:+.4f}]" for name, score in one.found]
@@ -190,8 +191,8 @@ def _require_passed(record: ParityRecord) -> None:
 
 
 def _carry(models: Sequence[Path], folder: Path) -> None:
-    """Take along what was fitted for the model, and what it has seen."""
-    for name in (TRUST, NEIGHBOURS):  # of one model alone: an ensemble has other answers and features
+    """Copy trust, training images and hashes of seen images."""
+    for name in (TRUST, NEIGHBOURS):  # only for a single model: an ensemble has other outputs
         if len(models) == 1 and (kept := find_bundle(models[0]) / name).exists():
             shutil.copyfile(kept, folder / name)
     if seen := read_seen_of_all(models):

@@ -1,16 +1,16 @@
-"""An exported bundle: a graph that takes pixels, and all that is needed to use it without torch.
+"""An exported bundle: a graph that takes pixels, and everything that is needed to use it without torch.
 
     model.json        the description
     model.onnx        the graph, or model.xml and model.bin
-    classifier.npz    weight and bias of the linear layer behind the mean of the maps, where there is one
-    parity.json       that it gives what the network in torch gives: see `parity`
-    trust.npz         what calibration, prediction sets and abstention need, once that was fitted
+    classifier.npz    weight and bias of the linear layer after global average pooling, if there is one
+    parity.json       the comparison with the network in torch: see `parity`
+    trust.npz         calibration, prediction sets and abstention, if they were fitted
     neighbours.npz    features, classes and ids of training images
-    seen.npz          hashes of the images that the model was trained on or chosen by
+    seen.npz          hashes of the images that were used for training or model selection
     MODEL_CARD.md, LICENCE.txt
 
-Where the parity record is missing, was altered, did not pass, or is about other files or another description, the
-bundle is refused.
+The bundle is refused if the parity record is missing, was changed, did not pass, or is about other files or another
+description.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _MOST_BYTES = 2**28
 
 
 def is_exported(folder: Path) -> bool:
-    """Whether a bundle holds a graph, or did."""
+    """Whether a bundle is an exported one, even if its graph is missing."""
     return any((folder / name).exists() for name in (ONNX[0], OPENVINO[0], PARITY))
 
 
 def read_parity(folder: Path, description: ModelDescription) -> ParityRecord:
-    """The parity record of an exported bundle, which must have passed and be about these very files."""
+    """The parity record of an exported bundle, which must have passed and match the files."""
     if not (folder / PARITY).is_file():
-        raise BundleError(f"{folder} has no {PARITY}, so that nothing shows what its graph gives; export it again")
+        raise BundleError(f"{folder} has no {PARITY}, so its graph has not been validated; export it again")
     record = ParityRecord.read(folder / PARITY)
     if not record.passed:
         raise BundleError(f"{folder}: its graph did not pass the check of parity; export it again")
@@ -48,7 +48,7 @@ def read_parity(folder: Path, description: ModelDescription) -> ParityRecord:
 
 
 def read_classifier(folder: Path, description: ModelDescription) -> Classifier | None:
-    """The linear layer behind the mean of the maps."""
+    """The linear layer after global average pooling; None if there is none."""
     if not description.linear_classifier:
         return None
     path = folder / CLASSIFIER
@@ -62,5 +62,5 @@ def read_classifier(folder: Path, description: ModelDescription) -> Classifier |
     if shapes != ((classes, description.features), (classes,)) or {weight.dtype, bias.dtype} != {np.dtype(np.float32)}:
         raise BundleError(f"{path} does not fit {classes} classes and {description.features} features")
     if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        raise BundleError(f"{path} holds numbers that are not finite; the bundle is damaged")
+        raise BundleError(f"{path} contains values that are not finite; the bundle is damaged")
     return weight, bias

@@ -1,8 +1,8 @@
-"""The weights of an ONNX graph, read from its bytes alone: it must hold all of them itself, and they must be finite.
+"""Check the weights of an ONNX graph, read from its bytes: all must be inside the file, and finite.
 
-ONNX lets a graph name other files for its weights, by any path. Bundles never need that, so that a graph with such a
-name is refused before any runtime opens it. A NaN is looked for here because it need not reach the outputs: OpenVINO's
-ReLU makes a zero of it. Only the few fields of ONNX's messages that lead to tensors are followed.
+ONNX allows a graph to load weights from other files at any path. Bundles never need that, so such a graph is refused
+before any runtime opens it. NaN must be detected here because it may not reach the outputs: OpenVINO's ReLU turns it
+into zero. Only the fields of ONNX's messages that lead to tensors are parsed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from residerm.inference.validation import BundleError
 
-# Field number → kind of message, for each kind of message in onnx.proto that can hold tensors.
+# Field number → kind of message, for each kind of message in onnx.proto that can contain tensors.
 _HOLDS: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
         "model": {7: "graph", 20: "training", 25: "function"},
@@ -34,19 +34,19 @@ _VARINT, _EIGHT_BYTES, _MESSAGE, _FOUR_BYTES = 0, 1, 2, 5
 
 
 def require_sound_graph(graph: bytes, name: str) -> None:
-    """Refuse a graph that asks for other files or holds numbers that are not finite, and bytes that are no graph."""
+    """Refuse bytes that are not a graph, and graphs that load other files or have weights that are not finite."""
     try:
         tensors = [dict(_fields(tensor)) for tensor in _tensors(memoryview(graph), "model", 0)]
     except (IndexError, RecursionError, ValueError) as error:
-        raise BundleError(f"{name} is truncated, or is no ONNX graph; export the model again") from error
+        raise BundleError(f"{name} is truncated, or is not an ONNX graph; export the model again") from error
     if any(_is_elsewhere(tensor) for tensor in tensors):
-        raise BundleError(f"{name} asks for files outside of it, which is refused; export the model again")
+        raise BundleError(f"{name} refers to other files, which is refused; export the model again")
     if not all(_is_finite(tensor) for tensor in tensors):
-        raise BundleError(f"{name} holds weights that are not finite; export the model again")
+        raise BundleError(f"{name} contains weights that are not finite; export the model again")
 
 
 def finite(numbers: np.ndarray) -> bool:
-    """Whether weights are finite; a single number may be infinite, as the limit of a clip is."""
+    """Whether weights are finite; a single number may be infinite, like the limit of a clip."""
     return bool(np.isfinite(numbers).all()) or (numbers.size == 1 and not np.isnan(numbers).any())
 
 
@@ -63,12 +63,12 @@ def _tensors(message: memoryview, kind: str, depth: int) -> Iterator[memoryview]
 
 
 def _is_elsewhere(tensor: Mapping[int, memoryview | int]) -> bool:
-    """Whether a tensor's numbers lie in another file."""
+    """Whether the values of a tensor are in another file."""
     return any(tensor.get(field, 0) != 0 for field in (_EXTERNAL_DATA, _DATA_LOCATION))
 
 
 def _is_finite(tensor: Mapping[int, memoryview | int]) -> bool:
-    """Whether a tensor's numbers are finite; those of a length that fits no number are left to the runtime."""
+    """Whether the values of a tensor are finite; data of an invalid length is left to the runtime."""
     kind = tensor.get(_DATA_TYPE)
     raw = _TYPES.get(kind) if isinstance(kind, int) else None
     held = ((tensor.get(field), own) for field, own in ((_RAW, raw), (_FLOATS, "<f4"), (_DOUBLES, "<f8")) if own)
@@ -102,7 +102,7 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
 
 
 def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A number of one to ten bytes, and where the next field begins."""
+    """A number of one to ten bytes, and the position of the next field."""
     value = 0
     for shift in range(0, 70, 7):
         byte = message[at]

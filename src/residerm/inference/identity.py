@@ -1,4 +1,4 @@
-"""What tells one model from another, whatever it is called: a hash of everything in its bundle."""
+"""The identity of a model: a hash of everything in its bundle, independent of its name."""
 
 from __future__ import annotations
 

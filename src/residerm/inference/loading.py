@@ -1,7 +1,7 @@
-"""A run or a bundle → a Predictor, on the runtime that is asked for or, `auto`, on the fastest that can be used.
+"""Load a run or a bundle as a Predictor, with the given runtime or, for `auto`, with the fastest available one.
 
-A run and its bundle run in torch. An exported bundle runs in the runtimes that its parity was measured in, in the
-precision that it was exported in; of these `auto` takes the one that was the fastest then, if it is installed.
+A run and its bundle run in torch. An exported bundle runs in the runtimes for which parity was measured, in the
+precision of its export; `auto` selects the one that was the fastest at export, if it is installed.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def load(
     threads: int | None = None,
     device: str | None = None,
 ) -> Predictor:
-    """The predictor of a run or a bundle.
+    """Load a run or a bundle.
 
-    `precision` is float32 in torch unless it is given, and that of the export in an exported bundle. `threads` is all
-    cores unless it is given. `device` is torch's.
+    By default, `precision` is float32 in torch and that of the export for an exported bundle, and `threads` is the
+    number of cores. `device` is for torch.
     """
     if runtime != "auto" and runtime not in _PACKAGES:
         raise UsageError(f"`runtime={runtime}` is not known: choose auto, torch, onnx or openvino")
@@ -59,20 +59,20 @@ def load(
 
 
 def require_installed(runtime: str) -> None:
-    """Refuse a runtime whose library is not installed, and say how to install it."""
+    """Raise an error that says how to install the library of a runtime, if it is not installed."""
     if not is_installed(runtime):
         raise missing_extra(f"the runtime {runtime}", _EXTRAS.get(runtime, ""))
 
 
 def is_installed(runtime: str) -> bool:
-    """Whether the library of a runtime is there."""
+    """Whether the library of a runtime is installed."""
     return find_spec(_PACKAGES[runtime]) is not None
 
 
 def open_graph(
     folder: Path, description: ModelDescription, engine: Engine, *, precision: str, threads: int | None = None
 ) -> Runtime:
-    """The graph of an exported bundle in a runtime; its parity is not looked at."""
+    """Open the graph of an exported bundle in a runtime, without checking its parity."""
     graph = folder / (ONNX[0] if (folder / ONNX[0]).exists() else OPENVINO[0])
     classifier = read_classifier(folder, description)
     if engine == "openvino":
@@ -102,13 +102,13 @@ def _of_graph(
 
 
 def _engine(folder: Path, record: ParityRecord, runtime: RuntimeChoice) -> Engine:
-    """The runtime to take: the one that is asked for, or the fastest that is installed."""
+    """The given runtime, or the fastest that is installed."""
     if runtime == "torch":
-        raise UsageError(f"`runtime=torch`: {folder} holds a graph, which torch does not run; choose auto")
+        raise UsageError(f"`runtime=torch`: {folder} is exported, and cannot be run by torch; choose auto")
     if runtime != "auto":
         if record.of(runtime) is None:
             raise UsageError(
-                f"`runtime={runtime}`: the parity of {folder} was measured in {listed(record.fastest)} alone; "
+                f"`runtime={runtime}`: the parity of {folder} was only measured in {listed(record.fastest)}; "
                 f"export the model with `to={runtime}`"
             )
         require_installed(runtime)

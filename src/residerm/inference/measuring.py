@@ -1,4 +1,4 @@
-"""How near a graph comes to the network in torch, on real images from the bytes of their files on."""
+"""Measure how closely a graph matches the network in torch, on real images, including decoding."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from residerm.outputs import Outputs, view
 from residerm.progress import SILENT, Progress
 from residerm.scores import compare
 
-_IMAGES = 2 * max(BATCHES)  # that are compared in float32
-_VIEWS = 8  # of each image, in low precision
+_IMAGES = 2 * max(BATCHES)  # number of images compared in float32
+_VIEWS = 8  # views of each image in low precision
 _CHUNK = 16
 _REPEATS = 7
 _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
@@ -26,7 +26,7 @@ _PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino"}
 
 @dataclass(frozen=True)
 class Sample:
-    """Real images with what is known of them; they are read when they are needed."""
+    """Real images with labels and groups; they are read lazily."""
 
     source: str
     read: Callable[[int], bytes]
@@ -37,17 +37,17 @@ class Sample:
         return len(self.labels)
 
     def pixels(self, predictor: Predictor, numbers: range | np.ndarray) -> np.ndarray:
-        """Some of the images as a model takes them."""
+        """Some of the images, as pixels for a model."""
         return np.stack([predictor.pixels(self.read(int(number))) for number in numbers])
 
 
 def compared_images(sample: Sample, precision: ExportPrecision) -> int:
-    """How many images of a sample are compared."""
+    """The number of images of a sample that are compared."""
     return min(len(sample), _IMAGES) if precision == "float32" else len(sample)
 
 
 def compared_views(precision: ExportPrecision) -> int | None:
-    """In how many views each image is compared; None: as it is."""
+    """The number of views in which each image is compared; None: only the image itself."""
     return None if precision == "float32" else _VIEWS
 
 
@@ -59,14 +59,14 @@ def measure(
     precision: ExportPrecision,
     progress: Progress = SILENT,
 ) -> Measured:
-    """What a runtime gives of a graph, against the network in torch."""
+    """Compare a graph in a runtime with the network in torch."""
     numbers = np.linspace(0, len(sample) - 1, compared_images(sample, precision)).astype(int)
     compared = _Compared()
     for pixels, done in _chunks(sample, reference, numbers, compared_views(precision) or 1):
         compared.add(graph.outputs(pixels, maps=True), reference.outputs(pixels, maps=True))
         progress.advance("comparing", done, len(numbers))
     low = precision != "float32"
-    if not low:  # in low precision a batch rounds as its images do
+    if not low:  # in low precision, rounding does not depend on the batch
         for batch in BATCHES:
             pixels = sample.pixels(reference, numbers)
             compared.widen(graph.outputs(pixels, maps=True, batch_size=batch), reference.outputs(pixels, maps=True))
@@ -85,19 +85,19 @@ def measure(
 
 
 class _Compared:
-    """What graph and network gave: their logits, and the largest differences; maps are not kept."""
+    """The logits of graph and network, and the largest differences between their outputs."""
 
     def __init__(self) -> None:
         self._logits: list[tuple[np.ndarray, np.ndarray]] = []
         self.largest: dict[str, float | None] = {"logits": None, "features": None, "maps": None}
 
     def add(self, found: Outputs, expected: Outputs) -> None:
-        """Take the outputs of some more images."""
+        """Add the outputs of more images."""
         self._logits.append((found.logits, expected.logits))
         self.widen(found, expected)
 
     def widen(self, found: Outputs, expected: Outputs) -> None:
-        """Take the differences of images that were counted before."""
+        """Update the largest differences, without adding images."""
         for name, before in self.largest.items():
             one, other = getattr(found, name), getattr(expected, name)
             if one is not None and other is not None:
@@ -115,7 +115,7 @@ class _Compared:
 
 
 def _chunks(sample: Sample, predictor: Predictor, numbers: np.ndarray, views: int) -> Iterator[tuple[np.ndarray, int]]:
-    """The pixels of some images at a time, the views of each one after another; and how many images that makes."""
+    """Yield the pixels of the images in chunks, with the views of each image in sequence, and the images so far."""
     for start in range(0, len(numbers), _CHUNK):
         pixels = sample.pixels(predictor, numbers[start : start + _CHUNK])
         seen = np.stack([view(pixels, number) for number in range(views)], axis=1)
@@ -123,7 +123,7 @@ def _chunks(sample: Sample, predictor: Predictor, numbers: np.ndarray, views: in
 
 
 def _other_class(found: Outputs, expected: Outputs, tie: float) -> int:
-    """Answers of which another class comes first; two that lie within the tolerance of each other are a tie."""
+    """The number of answers with a different most probable class; logits within the tolerance are a tie."""
     rows, first = np.arange(len(found)), found.logits.argmax(axis=1)
     behind = expected.logits.max(axis=1) - expected.logits[rows, first]
     return int((behind > 2 * tie).sum())
@@ -142,7 +142,7 @@ def _milliseconds(predictor: Predictor, pixels: np.ndarray) -> float:
 def _costs(
     outputs: _Compared, sample: Sample, classes: tuple[str, ...]
 ) -> tuple[dict[str, Difference], dict[str, str]]:
-    """The paired differences of the scores, with intervals over lesions; and why there is none."""
+    """The paired differences of the scores with intervals over lesions, and the reasons for missing ones."""
     found, expected = outputs.found, outputs.expected
     labels, groups = np.repeat(sample.labels, _VIEWS), np.repeat(sample.groups, _VIEWS)
     compared = compare(labels, found.probabilities, expected.probabilities, classes, groups)
@@ -152,7 +152,7 @@ def _costs(
         one = compared.differences[name]
         if one.value is not None and one.interval:
             costs[name] = Difference(value=one.value, low=one.interval[0], high=one.interval[1])
-        elif name == "balanced_accuracy" and same_classes:  # every resample gives the same: nothing to resample
+        elif name == "balanced_accuracy" and same_classes:  # all resamples are equal, so there is no interval
             costs[name] = Difference(value=0.0, low=0.0, high=0.0)
         else:
             reasons[name] = one.reason

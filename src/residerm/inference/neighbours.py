@@ -1,17 +1,17 @@
-"""The training images that a new one is compared with: `neighbours.npz` of a bundle.
+"""The training images that a bundle stores for comparison with new ones: `neighbours.npz`.
 
     known = read_neighbours(path)
     for neighbour in known.nearest(outputs.features, 5)[0]:
         print(neighbour.image_id, known.classes[neighbour.label], neighbour.similarity)
 
-    features      (n, d) float16     directions of the features, each of length 1
-    labels        (n,) int32         the class of each, as the model counts them
+    features      (n, d) float16     features, normalised to length 1
+    labels        (n,) int32         class indices
     image_ids     (n,) text
-    thumbnails    (bytes,) uint8     JPEG files one after another, and
-    ends          (n,) int64         where each of them ends; only where they were asked for and may be handed on
+    thumbnails    (bytes,) uint8     concatenated JPEG files, only with `keep_thumbnails`
+    ends          (n,) int64         where each JPEG file ends
 
-Similarity is the cosine of the angle between two images' features: 1 for the same image. That two images are alike to
-the network does not say that they show the same disease. NumPy alone; nothing in the file is trusted.
+Similarity is the cosine of the angle between the features of two images: 1 for the same image. Images that are similar
+to the network need not show the same disease. Needs only NumPy; the content of the file is not trusted.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _BLOCK = 256  # images compared at a time
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image, and how near it is."""
+    """A training image, and its similarity."""
 
     image_id: str
     label: int
@@ -49,7 +49,7 @@ class Neighbour:
 
 @dataclass(frozen=True, eq=False)
 class TrainingImages:
-    """Features, labels and ids of training images, and small pictures where these may be shown."""
+    """Features, labels and ids of training images, and optionally thumbnails."""
 
     directions: np.ndarray  # (n, d) float16
     labels: np.ndarray  # (n,)
@@ -64,7 +64,7 @@ class TrainingImages:
         image_ids: Sequence[str],
         thumbnails: Sequence[bytes] | None = None,
     ) -> TrainingImages:
-        """Of images whose features are known; of more than `MOST_IMAGES` some, evenly spaced, are kept."""
+        """Create from features; if there are more than `MOST_IMAGES` images, evenly spaced ones are kept."""
         rows = np.linspace(0, len(features) - 1, min(len(features), MOST_IMAGES)).astype(int)
         return cls(
             _directions(features[rows]).astype(np.float16),
@@ -77,7 +77,7 @@ class TrainingImages:
         return len(self.labels)
 
     def nearest(self, features: np.ndarray, count: int) -> list[tuple[Neighbour, ...]]:
-        """For each image (n, d) the most similar ones, the nearest first."""
+        """The `count` most similar training images for each row of `features` (n, d), the most similar first."""
         return [
             tuple(self._neighbour(int(row), float(near[row])) for row in np.argsort(-near, kind="stable")[:count])
             for near in self._similarities(features)
@@ -94,7 +94,7 @@ class TrainingImages:
 
     @classmethod
     def read(cls, path: Path, description: ModelDescription) -> TrainingImages:
-        """The images in a file; one that is damaged, too large or of another model is refused."""
+        """Read a file; an error if it is damaged, too large or of another model."""
         try:
             arrays = read_arrays(path, MOST_BYTES)
             require_finite_arrays(arrays)
@@ -107,7 +107,7 @@ class TrainingImages:
             ) from error
 
     def _similarities(self, features: np.ndarray) -> np.ndarray:
-        """Cosines (n, images), in blocks, so that only some are float32 at a time."""
+        """Cosines (n, images), computed in blocks so that only one block is float32 at a time."""
         own = _directions(features).astype(np.float32)
         starts = range(0, len(self), _BLOCK)
         blocks = [own @ self.directions[start : start + _BLOCK].astype(np.float32).T for start in starts]
@@ -119,7 +119,7 @@ class TrainingImages:
 
 
 def _sound(arrays: dict[str, np.ndarray], description: ModelDescription) -> TrainingImages:
-    """The arrays, if they fit together and the model."""
+    """Validate the arrays against each other and the model."""
     features, labels, image_ids = arrays["features"], arrays["labels"], arrays["image_ids"]
     images = len(labels) if labels.ndim == 1 else 0
     if not 0 < images <= MOST_IMAGES or labels.dtype.kind != "i":
@@ -155,7 +155,7 @@ def _decoded(thumbnail: bytes) -> Image.Image:
 
 
 def _directions(features: np.ndarray) -> np.ndarray:
-    """Features with a length of 1 each."""
+    """Features, normalised to length 1."""
     known = features.astype(np.float64)
     lengths = np.linalg.norm(known, axis=1, keepdims=True)
     directions: np.ndarray = known / np.maximum(lengths, np.finfo(np.float64).tiny)

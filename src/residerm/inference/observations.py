@@ -1,8 +1,8 @@
-"""What was observed at a confidence, kept beside a model that has no test part of its own: `observed.json`.
+"""The observed accuracy by confidence of a model that has no test part: `observed.json`.
 
-The starter model was trained on all of its archive. What it shows at a confidence was seen on the test parts of
-networks that were trained in the same way on other lesions, one view of each image, with calibrated probabilities. It
-holds for the calibration that it came with, and is left behind where another one takes its place.
+The starter model was trained on its whole archive. Its accuracies were observed on the test parts of networks that were
+trained in the same way on other lesions, with one view per image and calibrated probabilities. They are only valid for
+that calibration, and are dropped when it is replaced.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ OBSERVED = "observed.json"
 
 
 class Observations(Document):
-    """observed.json: ranges of confidence, and how often the predicted class was right in each."""
+    """observed.json: ranges of confidence, and the accuracy in each."""
 
     format: Literal[1] = 1
-    where: str  # on what, as it is shown to a person after "images of"
+    where: str  # the images, as shown to users after "images of"
     ranges: list[ReliabilityBin]

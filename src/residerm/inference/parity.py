@@ -1,12 +1,12 @@
-"""Parity: that an exported graph gives what the network in torch gives, measured on real images from their bytes on.
+"""Parity: whether an exported graph matches the network in torch, measured on real images, including decoding.
 
-In float32 no logit may differ by more than 0.001, in batches of 1, 3 and 17, and the same class must come first.
-float16 (of the weights as they are stored), bf16 and int8 are measured by what they cost: the paired differences of
-balanced accuracy, macro AUC and calibration error on the validation part, resampled by lesion; where any could be worse
-by more than half a point, they are refused. Each image is taken in its eight views, which a lesion does not prefer any
-of: rounding turns the answers near a tie by chance, and that chance is averaged within each lesion.
+In float32 no logit may differ by more than 0.001, in batches of 1, 3 and 17, and the most probable class must be the
+same. float16 (of the stored weights), bf16 and int8 are measured by their cost: the paired differences of balanced
+accuracy, macro AUC and calibration error on the validation part, resampled by lesion; they are refused if any score
+could be worse by more than half a point. Eight views of each image are used: rounding changes predictions near a tie at
+random, which averages out within each lesion.
 
-The record is kept as `parity.json`. It names the SHA-256 of the files that it is about, and one of its own content.
+The record is stored as `parity.json`, with the SHA-256 of the files that were measured and of its own content.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from residerm.inference.validation import BundleError, read_small_file
 
 PARITY = "parity.json"
 TOLERANCE = 1e-3  # of a logit, in float32
-SCORES = ("balanced_accuracy", "macro_auc", "calibration_error")  # of which a low precision may cost little
+SCORES = ("balanced_accuracy", "macro_auc", "calibration_error")  # that a low precision may hardly change
 MOST_LOST = 0.005  # of a score: half a point
 BATCHES = (1, 3, 17)
 
@@ -36,7 +36,7 @@ class _Part(BaseModel):
 
 
 class Difference(_Part):
-    """A score of the graph less that of the network in torch, with its 95 % interval."""
+    """A score of the graph minus that of the network in torch, with its 95 % interval."""
 
     value: float
     low: float
@@ -44,31 +44,31 @@ class Difference(_Part):
 
 
 class Measured(_Part):
-    """What one runtime gave."""
+    """The measurements of one runtime."""
 
     runtime: Engine
     version: str
     logits: float = Field(ge=0, description="Largest difference of a logit.")
     features: float | None = Field(None, ge=0, description="Largest difference of a feature.")
     maps: float | None = Field(None, ge=0, description="Largest difference in a map.")
-    other_class: int = Field(ge=0, description="Images of which another class came first.")
+    other_class: int = Field(ge=0, description="Images with a different most probable class.")
     milliseconds: float = Field(gt=0, description="Median time of one image on the machine that exported.")
-    scores: dict[str, Difference] | None = Field(None, description="Of bf16 and int8: what they cost.")
+    scores: dict[str, Difference] | None = Field(None, description="In low precision: differences of scores.")
     undefined: dict[str, str] = Field({}, description="Scores that could not be compared, and why.")
 
     def passed(self, precision: ExportPrecision) -> bool:
-        """Whether this is near enough."""
+        """Whether the differences are small enough."""
         if precision == "float32":
             return self.logits <= TOLERANCE and self.other_class == 0
         return not self.too_costly
 
     @property
     def explained(self) -> str:
-        """How far it is from torch: in a logit, or in the scores that low precision may cost."""
+        """A phrase about the difference from torch, in logits or in scores."""
         if not self.scores:
             return f"within {self.logits:.1g} of torch in a logit"
         costs = (f"{name} {one.value:+.4f} [{one.low:+.4f}, {one.high:+.4f}]" for name, one in self.found)
-        return f"against torch: {', '.join(costs)}"
+        return f"compared with torch: {', '.join(costs)}"
 
     @property
     def found(self) -> list[tuple[str, Difference]]:
@@ -77,7 +77,7 @@ class Measured(_Part):
 
     @property
     def too_costly(self) -> list[str]:
-        """The scores that could be worse by more than half a point, or of which that is not known."""
+        """The scores that could be worse by more than half a point, or could not be compared."""
         scores = self.scores or {}
         return [name for name in SCORES if name not in scores or _lost(name, scores[name]) > MOST_LOST]
 
@@ -92,11 +92,11 @@ class ParityRecord(_Part):
     features: int
     maps: bool
     images: int = Field(gt=0, description="Number of real images that were compared.")
-    source: str = Field(description="Where they are from.")
-    views: int | None = Field(None, ge=1, le=8, description="In how many views of each; None: one.")
+    source: str = Field(description="The source of the images.")
+    views: int | None = Field(None, ge=1, le=8, description="Number of views of each image; None: one.")
     batches: tuple[int, ...]
     measured: tuple[Measured, ...] = Field(min_length=1)
-    files: dict[str, str] = Field(min_length=1, description="SHA-256 of each file that this is about.")
+    files: dict[str, str] = Field(min_length=1, description="SHA-256 of each measured file.")
     processor: str
     residerm: str
     digest: str = Field("", description="SHA-256 of all of the above.")
@@ -105,27 +105,27 @@ class ParityRecord(_Part):
 
     @property
     def passed(self) -> bool:
-        """Whether every runtime that was measured is near enough."""
+        """Whether the differences are small enough in every measured runtime."""
         return all(one.passed(self.precision) for one in self.measured)
 
     @property
     def explained(self) -> str:
-        """What was measured, in a line."""
+        """The measurements, in one line."""
         found = (f"{one.runtime} {one.version} {one.explained}" for one in self.measured)
         return f"{self.precision}, {', '.join(found)}, on {self.compared} ({self.source})"
 
     @property
     def compared(self) -> str:
-        """How much was compared."""
+        """The number of images and views that were compared."""
         return f"{self.images:,} images" + (f" in {self.views} views each" if self.views else "")
 
     def of(self, runtime: str) -> Measured | None:
-        """What was measured of a runtime."""
+        """The measurements of a runtime; None if it was not measured."""
         return next((one for one in self.measured if one.runtime == runtime), None)
 
     @property
     def fastest(self) -> tuple[Engine, ...]:
-        """The runtimes that were measured, the fastest first."""
+        """The measured runtimes, the fastest first."""
         return tuple(one.runtime for one in sorted(self.measured, key=lambda one: one.milliseconds))
 
     def sealed(self) -> Self:
@@ -133,32 +133,32 @@ class ParityRecord(_Part):
         return self.model_copy(update={"digest": self._content_digest()})
 
     def write(self, folder: Path) -> None:
-        """Write it, sealed."""
+        """Write the record with its digest."""
         (folder / PARITY).write_text(
             self.sealed().model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8"
         )
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The record in a file, as it was written."""
+        """Read a record; an error if it was changed."""
         try:
             record = cls.model_validate_json(read_small_file(path, cls.largest))
         except ValidationError as error:
             raise BundleError(f"{path} is damaged or of another version of residerm; export the model again") from error
         if record.digest != record._content_digest():
-            raise BundleError(f"{path} was altered after it was written; export the model again")
+            raise BundleError(f"{path} was changed after it was written; export the model again")
         return record
 
     def require_files(self, folder: Path) -> None:
-        """Refuse files that are not those that were measured."""
+        """Raise `BundleError` if the files are not those that were measured."""
         for name, expected in self.files.items():
             if Path(name).name != name:
-                raise BundleError(f"{folder / PARITY} names {name!r}, which is no file of this folder")
+                raise BundleError(f"{folder / PARITY} names {name!r}, which is not a file in this folder")
             if sha256(folder / name) != expected:
-                raise BundleError(f"{folder / name} is not the file that {PARITY} is about: export the model again")
+                raise BundleError(f"{folder / name} does not match {PARITY}: export the model again")
 
     def require_description(self, folder: Path, description: ModelDescription) -> None:
-        """Refuse a description of another model."""
+        """Raise `BundleError` if the description is of another model."""
         for name in ("classes", "pixels", "features", "maps"):
             if getattr(self, name) != getattr(description, name):
                 raise BundleError(f"{folder}: {PARITY} and model.json differ in {name}: export the model again")

@@ -1,4 +1,4 @@
-"""The precision of arithmetic: what is asked for, as far as the hardware has it."""
+"""Choose the precision of arithmetic by the hardware."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def _set(values: Sequence[str]) -> None:
 
 
 def choose_precision(asked: str, accelerator: str) -> str:
-    """bf16 where the hardware computes it and nothing else is asked for."""
+    """The given precision; for `auto`, bf16 if the hardware supports it, else float32."""
     if asked != "auto":
         return asked
     import torch
@@ -72,7 +72,7 @@ def choose_precision(asked: str, accelerator: str) -> str:
 
 
 def cpu_has_bf16() -> bool:
-    """Whether this CPU multiplies bf16 in hardware: where it does not, bf16 is slower than float32."""
+    """Whether this CPU multiplies bf16 in hardware; if not, bf16 is slower than float32."""
     import torch
 
     flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

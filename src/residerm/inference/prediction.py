@@ -1,9 +1,9 @@
-"""A model on image files: files, folders, zips and patterns → a line for each image, with every probability.
+"""Predict image files: files, folders, zips and patterns → one line per image, with all probabilities.
 
     for line in predict("runs/20260101-120000-resnet50-ham10000-64px-s0", ["lesion.jpg", "folder", "more.zip"]):
         print(line.name, line.predicted, line.error)
 
-What cannot be read is a line with the reason, and the rest is done. Not a medical device and not a diagnosis.
+For an unreadable image, the line holds the reason. Not a medical device and not a diagnosis.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _JUDGED = ("prediction_set", "abstained", "outlier", "outlier_score", "remarks")
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is said of an answer: which classes cannot be ruled out, and why it is not to be relied on."""
+    """The judgement of trust about a prediction: the classes that cannot be ruled out, and remarks."""
 
     prediction_set: tuple[str, ...]
     abstained: bool
@@ -47,21 +47,21 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Line:
-    """What the model says of one image, or why it says nothing."""
+    """The prediction for one image, or an error."""
 
     name: str
     predicted: str = ""
-    probabilities: tuple[float, ...] = ()  # calibrated, where the model has been
-    judgement: Judgement | None = None  # None: the model has nothing that judges its answers
+    probabilities: tuple[float, ...] = ()  # calibrated if the model was
+    judgement: Judgement | None = None  # None: the model has no trust
     error: str = ""
 
     def to_dict(self, classes: Sequence[str]) -> dict[str, object]:
-        """As plain data."""
+        """The line as plain data."""
         if self.error:
             return {"image": self.name, "error": self.error}
         shares = {name: round(share, 6) for name, share in zip(classes, self.probabilities, strict=True)}
-        said = {"image": self.name, "predicted": self.predicted, "probabilities": shares}
-        return said | (asdict(self.judgement) if self.judgement else {})
+        prediction = {"image": self.name, "predicted": self.predicted, "probabilities": shares}
+        return prediction | (asdict(self.judgement) if self.judgement else {})
 
 
 def predict(
@@ -74,7 +74,7 @@ def predict(
     batch_size: int = 64,
     progress: Progress = SILENT,
 ) -> Iterator[Line]:
-    """What a model says of image files, in the order in which they are given."""
+    """Predict image files, in the given order."""
     predictor = model if isinstance(model, Predictor) else load(model)
     rule = Rule(predictor, views, decide, sensitivity)
     rule.require()
@@ -89,7 +89,7 @@ def predict(
 
 
 def write_lines(lines: Iterable[Line], predictor: Predictor, path: Path, decide: Decision = "probable") -> Path:
-    """Write lines, each as it comes, as CSV or JSON, by the suffix, never over an existing file."""
+    """Write lines as they are computed, as CSV or JSON depending on the suffix, never over an existing file."""
     require_place(path)
     with new_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         if path.suffix.lower() == ".json":
@@ -100,18 +100,16 @@ def write_lines(lines: Iterable[Line], predictor: Predictor, path: Path, decide:
 
 
 def require_place(path: Path) -> None:
-    """Refuse a file of a kind or in a place that cannot be written, or that is there already, before work starts."""
+    """Raise an error if a file already exists, or has a suffix or a place that cannot be written."""
     if path.suffix.lower() not in _FORMATS:
-        raise UsageError(
-            f"`out={path}`: predictions are written as {' or '.join(_FORMATS)}; give it one of these suffixes"
-        )
+        raise UsageError(f"`out={path}`: predictions are written as {' or '.join(_FORMATS)}; use one of these suffixes")
     if path.exists():
         raise UsageError(f"`out={path}` already exists and is not overwritten: choose another name, or remove it first")
     require_writable(path)
 
 
 def as_document(lines: Iterable[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, object]:
-    """Lines with the model that they come from; they are the last entry, which `_write_json` relies on."""
+    """The document of predictions; these are the last entry, which `_write_json` relies on."""
     description = predictor.description
     return {
         "notice": DISCLAIMER,
@@ -150,7 +148,7 @@ def _write_csv(lines: Iterable[Line], classes: Sequence[str], stream: TextIO) ->
 
 
 def _cells(judgement: Judgement | None) -> list[str]:
-    """A judgement as it stands in a table."""
+    """The cells of a judgement in a table."""
     if judgement is None:
         return [""] * len(_JUDGED)
     yes_or_no = ["yes" if one else "no" for one in (judgement.abstained, judgement.outlier)]
@@ -161,7 +159,7 @@ def _cells(judgement: Judgement | None) -> list[str]:
 def _decoded(
     sources: Sequence[Source], predictor: Predictor, batch_size: int
 ) -> Iterator[tuple[Sequence[Source], list[np.ndarray | str]]]:
-    """Batches of decoded images; the next one is decoded while the caller works on this one."""
+    """Yield batches of decoded images; the next one is decoded while the caller processes the current one."""
     pool = ThreadPoolExecutor(cores())
     try:
         before: tuple[Sequence[Source], list[Future[np.ndarray | str]]] | None = None
@@ -178,7 +176,7 @@ def _decoded(
 
 
 def _pixels(source: Source, predictor: Predictor) -> np.ndarray | str:
-    """An image's pixels, or why there are none."""
+    """The pixels of an image, or an error."""
     try:
         return imaging.read(source.read(), predictor.description.pixels)
     except ImageError as error:

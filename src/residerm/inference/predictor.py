@@ -1,13 +1,12 @@
-"""Images → outputs, with the preprocessing that the model's description names, whatever runs the network.
+"""Run a model on images, with the preprocessing in its description, on any runtime.
 
     predictor = load("runs/20260101-120000-resnet50-ham10000-64px-s0")
     probabilities = predictor.predict(["lesion.jpg"])
     outputs = predictor.outputs(pixels, views=8)          logits, features; with maps=True also maps
 
-The result for an image does not depend on its batch: to 1e-5 in float32; bf16, which is faster, rounds each image by
-itself, and a ResNet-50's probabilities were within 0.01 of those in float32 (benchmarks/prediction.py). With 8 views,
-probabilities are the mean over the image turned by quarters and mirrored, which lesions have no preference for. Not a
-medical device and not a diagnosis.
+The result for an image does not depend on its batch, up to 1e-5 in float32. bf16, which is faster, rounds each image
+separately; the probabilities of a ResNet-50 were within 0.01 of those in float32 (benchmarks/prediction.py). With 8
+views, probabilities are averaged over flips and rotations by 90 degrees. Not a medical device and not a diagnosis.
 """
 
 from __future__ import annotations
@@ -35,15 +34,15 @@ __all__ = ["Picture", "Predictor", "Views", "read_pixels"]
 Picture: TypeAlias = "bytes | str | Path | Image | np.ndarray"
 
 _BATCH = 64
-_IN_PNG = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # modes that a PNG keeps as they are
+_IN_PNG = ("1", "L", "LA", "I;16", "P", "RGB", "RGBA")  # modes that PNG preserves
 
 
 class Predictor:
-    """A model that is ready to be used."""
+    """A loaded model."""
 
     def __init__(self, description: ModelDescription, runtime: Runtime, trust: Trust | None = None) -> None:
         self.description = description
-        self.trust = trust  # what judges its answers, where that was fitted
+        self.trust = trust  # None if it was not fitted
         self._runtime = runtime
 
     @property
@@ -58,7 +57,7 @@ class Predictor:
 
     @property
     def classifier(self) -> Classifier | None:
-        """Weight (classes, d) and bias (classes,) of the linear layer behind the mean of the maps; None without it."""
+        """Weight (classes, d) and bias (classes,) of the linear layer after global average pooling, or None."""
         return self._runtime.classifier
 
     def outputs(self, pixels: np.ndarray, views: Views = 1, maps: bool = False, batch_size: int = _BATCH) -> Outputs:
@@ -80,14 +79,14 @@ class Predictor:
         return concatenated(batches).probabilities
 
     def pixels(self, image: Picture) -> np.ndarray:
-        """An image as the network takes it: (size, size, 3) uint8."""
+        """Decode and resize an image to the pixels that the network takes, (size, size, 3) uint8."""
         return read_pixels(image, self.description)
 
     def _run(self, pixels: np.ndarray, views: Views, maps: bool) -> Outputs:
         outputs = averaged([self._runtime.run(view(pixels, number), maps) for number in range(views)])
         shape = (len(pixels), len(self.description.classes))
         if outputs.logits.shape != shape:
-            raise BundleError(f"{self.description.model} gives logits of shape {outputs.logits.shape}, not {shape}")
+            raise BundleError(f"{self.description.model} returned logits of shape {outputs.logits.shape}, not {shape}")
         require_finite(outputs.logits, self.description.model)
         return outputs
 
@@ -99,12 +98,12 @@ class Predictor:
 
 
 def read_pixels(image: Picture, description: ModelDescription) -> np.ndarray:
-    """An image as a model takes it: (size, size, 3) uint8."""
+    """Decode and resize an image to the pixels that a model takes, (size, size, 3) uint8."""
     return imaging.read(_bytes(image), description.pixels)
 
 
 def _bytes(image: Picture) -> bytes:
-    """The bytes of an image file; of pixels those of a file that keeps each of them."""
+    """The bytes of an image file; pixels are encoded without loss."""
     from PIL import Image
 
     if isinstance(image, bytes):
@@ -116,7 +115,9 @@ def _bytes(image: Picture) -> bytes:
             raise ImageError(f"{image}: {explain(error)}") from error
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ImageError(f"an array of {image.dtype} and shape {image.shape} is no RGB image (h, w, 3) of uint8")
+            raise ImageError(
+                f"an array of {image.dtype} and shape {image.shape} is not an RGB image (h, w, 3) of uint8"
+            )
         image = Image.fromarray(image)
     stream = io.BytesIO()
     image = image.convert("RGB") if image.mode not in _IN_PNG else image

@@ -1,10 +1,10 @@
-"""Which images a model has seen in training or was chosen by, so that none of them is scored as if it were new.
+"""The images that were used for training a model or selecting it, so that they are not scored as new.
 
     seen = Seen.of(image_ids, groups, contents)
     new = ~seen.knows(image_ids, groups, contents)
 
-A bundle carries salted hashes, not names: whoever has a name can ask for it, but none can be read off. An image is
-known by its id, by its lesion or patient, or by the size and CRC-32 of its file.
+A bundle stores salted hashes instead of names: a given name can be looked up, but names cannot be recovered. An image
+is recognised by its id, by its lesion or patient, or by the size and CRC-32 of its file.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import numpy as np
 from residerm.arrays import read_arrays
 from residerm.inference.validation import BundleError
 
-Content = tuple[int, int]  # size and CRC-32 of a file; a CRC of 0 is not known
-_BYTES = 8  # of a hash: of a million images, one in ten million is taken for another
+Content = tuple[int, int]  # size and CRC-32 of a file; a CRC of 0 means unknown
+_BYTES = 8  # of a hash: with a million images, the probability of a collision is about one in ten million
 _MOST_TABLES, _MOST_BYTES = 64, 2**30
 
 
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """Sorted hashes of what one model has seen, with a salt of their own."""
+    """Sorted hashes for one model, with their own salt."""
 
     salt: np.ndarray
     images: np.ndarray
@@ -46,13 +46,13 @@ class _Table:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a model, or each member of an ensemble, has seen."""
+    """The images seen by a model, or by the members of an ensemble."""
 
     tables: tuple[_Table, ...]
 
     @classmethod
     def of(cls, images: Iterable[str], groups: Iterable[str], contents: Iterable[Content] = ()) -> Seen:
-        """Hashes of the ids, lesions or patients, and files of what one model has seen."""
+        """Hash the ids, lesions or patients, and files of the images that one model has seen."""
         salt = secrets.token_bytes(16)
         known = (_text(content) for content in contents if content[1])
         texts = (("image", images), ("group", groups), ("file", known))
@@ -61,16 +61,16 @@ class Seen:
 
     @classmethod
     def together(cls, members: Iterable[Seen]) -> Seen:
-        """What any of several models has seen."""
+        """The images seen by any of several models."""
         return cls(tuple(table for member in members for table in member.tables))
 
     def knows(self, images: Sequence[str], groups: Sequence[str], contents: Sequence[Content] = ()) -> np.ndarray:
-        """Which of some images it has seen."""
+        """Which of the given images were seen."""
         known: np.ndarray = np.any([table.knows(images, groups, contents) for table in self.tables], axis=0)
         return known
 
     def write(self, path: Path) -> None:
-        """Write the hashes as an npz."""
+        """Write the hashes to an npz file."""
         arrays = {
             f"{number}.{name}": value for number, table in enumerate(self.tables) for name, value in vars(table).items()
         }
@@ -78,7 +78,7 @@ class Seen:
 
     @classmethod
     def read(cls, path: Path) -> Seen:
-        """The hashes in a file."""
+        """Read the hashes from a file."""
         try:
             arrays = read_arrays(path, _MOST_BYTES)
             numbers = range(min(len(arrays) // 4, _MOST_TABLES))
@@ -87,7 +87,7 @@ class Seen:
         except (OSError, ValueError, KeyError) as error:
             raise BundleError(f"{path} cannot be read ({error}); the bundle is damaged") from error
         if not tables or not all(map(_is_sound, tables)):
-            raise BundleError(f"{path} does not hold hashes of what the model has seen; the bundle is damaged")
+            raise BundleError(f"{path} does not contain hashes of training images; the bundle is damaged")
         return cls(tables)
 
 
@@ -97,7 +97,7 @@ def _is_sound(table: _Table) -> bool:
 
 
 def _hashes(salt: bytes, kind: str, texts: Iterable[str]) -> np.ndarray:
-    """A number for each text, in their order."""
+    """The hash of each text, as a number."""
     start = hashlib.blake2b(salt + kind.encode(), digest_size=_BYTES)
 
     def one(text: str) -> bytes:

@@ -1,7 +1,7 @@
-"""The images that arguments stand for: files, folders, zips, and patterns; nothing is read before it is asked for.
+"""Find images from arguments: files, folders, zips and patterns. Images are read lazily.
 
-Only regular files of a limited size are read: a pipe or a device would hang or fill the memory. In a folder or a zip
-images are known by their suffix; whatever else lies there is counted and named, and never passed over in silence.
+Only regular files of a limited size are read, because a pipe or a device would block or fill the memory. In a folder or
+a zip, images are recognised by their suffix; other files are reported in a remark.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from residerm.storage.tree import Tree
 
 @dataclass(frozen=True)
 class Source:
-    """One image: its name, and how its bytes are read; an `ImageError` says why they cannot be."""
+    """One image: its name, and a function that reads its bytes or raises `ImageError`."""
 
     name: str
     read: Callable[[], bytes]
@@ -28,26 +28,26 @@ class Source:
 
 @dataclass(frozen=True)
 class Sources:
-    """The images, and the names of the other files that lay among them."""
+    """The images, and the names of other files that were found with them."""
 
     images: list[Source] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
     @property
     def remark(self) -> str | None:
-        """What is to be said of the other files."""
+        """A remark about the other files; None if there are none."""
         if not self.others:
             return None
         suffixes = ", ".join(sorted(SUFFIXES))
         verb = "was" if len(self.others) == 1 else "were"
         return (
-            f"{counted(len(self.others), 'file')} {verb} not read, having none of the suffixes {suffixes}: "
+            f"{counted(len(self.others), 'file')} {verb} not read, without one of the suffixes {suffixes}: "
             f"{listed(self.others)}"
         )
 
 
 def find_sources(given: Iterable[str | Path | Source]) -> Sources:
-    """The images that arguments stand for; a file that is no image is found out when it is read."""
+    """Find the images of some arguments; whether a file is an image is checked when it is read."""
     sources = Sources()
     for argument in given:
         if isinstance(argument, Source):
@@ -61,13 +61,13 @@ def find_sources(given: Iterable[str | Path | Source]) -> Sources:
     if not sources.images:
         found = f" ({sources.remark})" if sources.others else ""
         raise UsageError(
-            f"no images: give image files, folders or zips that hold some, or a pattern such as '*.jpg'{found}"
+            f"no images: give image files, folders or zips with images, or a pattern such as '*.jpg'{found}"
         )
     return sources
 
 
 def _paths(given: str) -> Iterator[Path]:
-    """The path itself, or where there is none of this name the files that match it as a pattern."""
+    """The path itself, or the files that match it as a pattern if it does not exist."""
     path = Path(given).expanduser()
     if not path.exists() and glob.has_magic(given):
         yield from map(Path, sorted(glob.glob(str(path), recursive=True)))  # noqa: PTH207 - Path.glob: no absolute pattern
@@ -76,7 +76,7 @@ def _paths(given: str) -> Iterator[Path]:
 
 
 def _add_inside(path: Path, sources: Sources) -> None:
-    """The images in a folder or a zip; one that cannot be opened is an image that cannot be read."""
+    """Add the images in a folder or a zip; one that cannot be opened becomes an unreadable image."""
     try:
         tree = Tree(path)
     except ArchiveError as error:

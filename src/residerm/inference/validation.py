@@ -1,7 +1,7 @@
-"""What must hold of a bundle and of its model's outputs before anything is shown: a bundle may be anybody's.
+"""Validate bundles, which are not trusted, and the outputs of their models.
 
-The description is checked by its own fields (see `description`). Here are its file, the weights, and the outputs. A
-network with a NaN among its weights would name the first class of every image, with a probability of `nan`.
+The description is validated by its own fields (see `description`); its file, the weights and the outputs are checked
+here. A network with a NaN weight would predict the first class for every image, with a probability of `nan`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from residerm.files import read_regular
 if TYPE_CHECKING:
     from torch import Tensor
 
-LARGEST_DESCRIPTION = 2**22  # bytes of a model.json: 10,000 classes with long names fit
+LARGEST_DESCRIPTION = 2**22  # bytes of a model.json, enough for 10,000 classes with long names
 _LARGEST_WEIGHT = 1e12  # in magnitude; trained networks stay below a million
 
 
@@ -27,7 +27,7 @@ class BundleError(ResidermError):
 
 
 def read_small_file(path: Path, most: int = LARGEST_DESCRIPTION) -> bytes:
-    """The bytes of a regular file of a limited size: a pipe would wait for ever, a giant would fill the memory."""
+    """Read a regular file of a limited size, because a pipe would block and a huge file would fill the memory."""
     try:
         return read_regular(path, most)
     except OSError as error:
@@ -35,29 +35,29 @@ def read_small_file(path: Path, most: int = LARGEST_DESCRIPTION) -> bytes:
 
 
 def require_sound_weights(weights: Mapping[str, Tensor], source: Path) -> None:
-    """Refuse weights of another precision than float32, and those that are not finite or absurdly large."""
+    """Raise `BundleError` for weights that are not float32, not finite, or absurdly large."""
     for name, tensor in weights.items():
         if complaint := _complaint(name, tensor):
             raise BundleError(f"{source}: {name} {complaint}; the bundle is damaged, or was not written by residerm")
 
 
 def require_finite(outputs: np.ndarray, source: str) -> None:
-    """Refuse outputs that are not finite: whatever is made of them would look like an answer."""
+    """Raise `BundleError` for outputs that are not finite, because predictions from them would look valid."""
     if not np.isfinite(outputs).all():
-        raise BundleError(f"{source} gives outputs that are not finite; its weights are damaged, so nothing is shown")
+        raise BundleError(f"{source} returned outputs that are not finite; its weights are damaged")
 
 
 def _complaint(name: str, tensor: Tensor) -> str | None:
-    """What is wrong with one tensor; counters of BatchNorm are integers and harmless."""
+    """What is wrong with one tensor, or None; the counters of BatchNorm are integers."""
     import torch
 
     if tensor.dtype == torch.int64 or not tensor.numel():
         return None
     if tensor.dtype != torch.float32:
-        return f"is {str(tensor.dtype).removeprefix('torch.')} where weights are float32"
+        return f"is {str(tensor.dtype).removeprefix('torch.')} instead of float32"
     least, most = (value.item() for value in torch.aminmax(tensor))
-    if not max(-least, most) <= _LARGEST_WEIGHT:  # which NaN is not either
-        return f"holds values that are not finite, or larger than {_LARGEST_WEIGHT:.0e}"
+    if not max(-least, most) <= _LARGEST_WEIGHT:  # also true for NaN
+        return f"has values that are not finite, or larger than {_LARGEST_WEIGHT:.0e}"
     if name.endswith("running_var") and least < 0:
-        return "holds negative variances"
+        return "has negative variances"
     return None

@@ -155,7 +155,8 @@ class _Turns:
     def _say(self, seconds: float, rounds: int, minutes: float | None) -> None:
         least = min(rounds * seconds / 60, minutes or float("inf"))
         self._progress.remark(
-            f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows what there is"
+            f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows the "
+            "results so far"
         )
 
     def _round(self, steps: int, number: int, rounds: int, *, counts: bool = False) -> float:

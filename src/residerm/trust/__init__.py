@@ -1,23 +1,23 @@
-"""How far an answer can be trusted: calibration, prediction sets, abstention, outliers. NumPy alone.
+"""Calibration, prediction sets, abstention and outlier detection, with NumPy only.
 
     trust = Trust.fit(logits, labels, groups, features, training_features, training_labels, classes=classes)
     judgements = trust.judge(outputs)
     judgements.probabilities, judgements.sets, judgements.abstain, judgements.outlier
 
-| file | what it is |
+| file | contents |
 |---|---|
-| `lesions` | one weight for each lesion; quantiles that count lesions, not images |
+| `lesions` | weights, quantiles and folds by lesion instead of by image |
 | `calibration` | temperature or vector scaling |
-| `sets` | split conformal prediction sets, by class where the lesions suffice |
-| `abstention` | the confidence below which the model gives no answer |
+| `sets` | split conformal prediction sets, by class if there are enough lesions |
+| `abstention` | the confidence below which the model abstains |
 | `decision` | the threshold at which a model reaches a chosen sensitivity to malignancy |
-| `outliers` | how unlike the training images an image is |
-| `summary`, `storage` | what a person reads of it, in `model.json`; what a program reads, `trust.npz` |
-| `words` | what is said of an answer |
-| `trust` | all of it, fitted and applied together |
+| `outliers` | scores of the difference from the training images |
+| `summary`, `storage` | the summary in `model.json`, and the arrays in `trust.npz` |
+| `words` | remarks about a prediction |
+| `trust` | all of these, fitted and applied together |
 
-Everything is fitted on labelled images that the model was not trained on. Nothing of it holds for images of another
-kind or another place; `summary.limits` says what else it does not promise.
+Everything is fitted on labelled images that the model was not trained on. It is not valid for images of another kind or
+from another site; `summary.limits` lists further limits.
 """
 
 from residerm.trust.decision import Threshold

@@ -1,10 +1,10 @@
-"""Abstention: the confidence below which the model gives no answer.
+"""Abstention: the confidence below which the model does not answer.
 
     confidence = the highest calibrated probability
     answered   = the images whose confidence reaches the threshold
 
-The threshold is the lowest one at which the validation lesions that are answered are wrong in at most the chosen share.
-Where no threshold reaches that, nothing is answered.
+The threshold is the lowest one at which the error rate of the answered validation lesions is at most the chosen rate.
+If there is none, the model always abstains.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import numpy as np
 
 from residerm.trust.lesions import lesion_weights
 
-FEWEST_ANSWERED = 10  # lesions: the share of errors among fewer says nothing
+FEWEST_ANSWERED = 10  # lesions: the error rate of fewer is too uncertain
 
 
 @dataclass(frozen=True)
 class Abstention:
-    """The threshold, and what it did on the validation lesions."""
+    """The threshold, and its effect on the validation lesions."""
 
     error_rate: float
-    threshold: float  # infinite where nothing is answered
-    answered: float  # share of the validation lesions
-    wrong: float | None  # share of these; None where nothing is answered
+    threshold: float  # infinite if nothing is answered
+    answered: float  # fraction of the validation lesions
+    wrong: float | None  # fraction of these; None if nothing is answered
 
     def of(self, probabilities: np.ndarray) -> np.ndarray:
-        """Which images get no answer."""
+        """Whether the model abstains, for each image."""
         abstained: np.ndarray = confidence(probabilities) < self.threshold
         return abstained
 
@@ -40,7 +40,7 @@ def confidence(probabilities: np.ndarray) -> np.ndarray:
 
 
 def fit_abstention(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray, error_rate: float) -> Abstention:
-    """The lowest threshold with at most this share of errors among the answered lesions."""
+    """Find the lowest threshold with at most this error rate among the answered lesions."""
     sure, weights = confidence(probabilities), lesion_weights(groups)
     order = np.argsort(-sure, kind="stable")
     answered = np.cumsum(weights[order])

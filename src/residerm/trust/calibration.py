@@ -1,10 +1,10 @@
-"""Probabilities that mean what they say: logits scaled so that the log loss on validation lesions is least.
+"""Calibration of probabilities: logits are scaled to minimise the log loss on validation lesions.
 
-    temperature:   softmax(z / T)             one number; keeps the order of the classes
-    vector:        softmax(a · z + b)         two numbers for each class; can shift the balance between classes
+    temperature:   softmax(z / T)             one parameter; keeps the order of the classes
+    vector:        softmax(a · z + b)         two parameters per class; can shift the balance between classes
 
-Both losses are convex and are minimised by Newton's method. Vector scaling is taken where every class has enough
-lesions and its log loss, cross-validated by lesion, is lower by more than its standard error.
+Both losses are convex and are minimised by Newton's method. Vector scaling is used if every class has enough lesions
+and its log loss, cross-validated by lesion, is lower by more than the standard error of the difference.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from residerm.trust.lesions import count_lesions, folds, lesion_weights
 Kind = Literal["none", "temperature", "vector"]
 
 FEWEST_LESIONS = 20  # for a temperature
-FEWEST_LESIONS_OF_CLASS = 20  # for vector scaling: ten for each of its parameters
+FEWEST_LESIONS_OF_CLASS = 20  # for vector scaling: ten per parameter
 FOLDS = 5
-_LOWEST, _HIGHEST = 0.05, 20.0  # of 1 / T: where every lesion is right, the loss falls for ever
+_LOWEST, _HIGHEST = 0.05, 20.0  # of 1 / T: if all predictions are correct, the loss has no minimum
 _RIDGE = 1e-3  # keeps the parameters of a rare class near those of the temperature
 _STEPS = 100
 _TOLERANCE = 1e-9
@@ -31,16 +31,16 @@ _TOLERANCE = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Logits → calibrated logits: a factor and a shift for each class."""
+    """Maps logits to calibrated logits by a factor and a shift per class."""
 
     kind: Kind
     scale: np.ndarray  # (classes,)
     shift: np.ndarray  # (classes,)
-    prior: np.ndarray | None = None  # the shares that its probabilities lean towards; None: those of training still
+    prior: np.ndarray | None = None  # the prior in its probabilities; None: that of training
 
     @property
     def temperature(self) -> float | None:
-        """T, where one temperature is all there is."""
+        """The temperature T; None for vector scaling."""
         return None if self.kind == "vector" else float(1 / self.scale[0])
 
     def logits(self, logits: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ class Calibration:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A calibration, with the probabilities of each validation image by one that was fitted on other lesions."""
+    """A calibration, and the probabilities of each validation image from a calibration fitted on other lesions."""
 
     calibration: Calibration
     held_out: np.ndarray  # (n, classes)
@@ -65,12 +65,12 @@ _Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], Calibration]
 
 
 def unchanged(classes: int) -> Calibration:
-    """The calibration that changes nothing."""
+    """The identity calibration."""
     return Calibration("none", np.ones(classes), np.zeros(classes))
 
 
 def fit_calibration(logits: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> Fitted:
-    """The calibration that the validation lesions support."""
+    """Fit the calibration for which there are enough validation lesions."""
     logits = logits.astype(np.float64)
     if count_lesions(groups) < FEWEST_LESIONS:
         return Fitted(unchanged(logits.shape[1]), softmax(logits))
@@ -86,7 +86,7 @@ def fit_calibration(logits: np.ndarray, labels: np.ndarray, groups: np.ndarray) 
 
 
 def temperature_scaling(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Calibration:
-    """The temperature of the least weighted log loss, by Newton's method on 1 / T, kept within a bracket."""
+    """Fit the temperature that minimises the weighted log loss, by bracketed Newton's method on 1 / T."""
     low, high, factor = _LOWEST, _HIGHEST, 1.0
     of_label = logits[np.arange(len(labels)), labels]
     for _ in range(_STEPS):
@@ -95,7 +95,7 @@ def temperature_scaling(logits: np.ndarray, labels: np.ndarray, weights: np.ndar
         slope = float(weights @ (mean - of_label))
         bend = float(weights @ ((probabilities * logits**2).sum(axis=1) - mean**2))
         low, high = (low, factor) if slope > 0 else (factor, high)
-        if bend <= 0:  # all logits of an image are equal: a factor changes nothing
+        if bend <= 0:  # all logits of an image are equal, so the factor has no effect
             break
         step = factor - slope / bend
         following = step if low < step < high else (low + high) / 2
@@ -106,7 +106,7 @@ def temperature_scaling(logits: np.ndarray, labels: np.ndarray, weights: np.ndar
 
 
 def vector_scaling(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Calibration:
-    """A factor and a shift for each class of the least weighted log loss, drawn slightly towards the temperature's."""
+    """Fit the factor and shift per class that minimise the weighted log loss, regularised towards the temperature."""
     classes = logits.shape[1]
     centre = np.concatenate([temperature_scaling(logits, labels, weights).scale, np.zeros(classes)])
     problem = _Vector(logits, np.eye(classes)[labels], weights / weights.sum(), centre)
@@ -139,9 +139,9 @@ class _Vector:
         return float(-self.weights @ np.log(np.maximum(of_label, np.finfo(float).tiny)) + _RIDGE / 2 * away @ away)
 
     def derivatives(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The gradient and the matrix of second derivatives."""
+        """The gradient and the Hessian."""
         shares = self.probabilities(parameters)
-        both = np.stack([self.logits, np.ones_like(self.logits)], axis=1)  # n × 2 × classes: what is multiplied
+        both = np.stack([self.logits, np.ones_like(self.logits)], axis=1)  # n × 2 × classes
         slope = np.einsum("n,nkc,nc->kc", self.weights, both, shares - self.truth).ravel()
         weighted = both * shares[:, None]
         flat = weighted.reshape(len(weighted), -1)
@@ -156,7 +156,7 @@ class _Vector:
         return slope + _RIDGE * away, bend + _RIDGE * np.eye(len(bend))
 
     def descend(self, parameters: np.ndarray, step: np.ndarray, promised: float) -> tuple[np.ndarray, bool]:
-        """The parameters after as much of a Newton step as lowers the loss, and whether there was any."""
+        """Backtracking line search along a Newton step: the new parameters, and whether they have moved."""
         before, length = self.loss(parameters), 1.0
         while promised > _TOLERANCE and length > _TOLERANCE:
             if self.loss(parameters - length * step) <= before - 1e-4 * length * promised:
@@ -179,7 +179,7 @@ def _enough_of_each_class(labels: np.ndarray, groups: np.ndarray, classes: int) 
 
 
 def _is_better(first: np.ndarray, second: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> bool:
-    """Whether the first log loss is lower by more than the standard error of the difference, lesions being the unit."""
+    """Whether the first log loss is lower by more than the standard error of the difference, by lesion."""
     rows, member = np.arange(len(labels)), np.unique(groups, return_inverse=True)[1]
     gain = np.log(first[rows, labels]) - np.log(second[rows, labels])
     by_lesion = np.bincount(member, gain * lesion_weights(groups))

@@ -1,9 +1,9 @@
-"""Malignant or benign at a chosen sensitivity: the threshold that this takes, and the specificity that it costs.
+"""The decision between malignant and benign at a chosen sensitivity: the threshold, and its specificity.
 
     probability of malignancy = the sum of the calibrated probabilities of the malignant classes
 
-What is kept are the validation lesions' probabilities, so that any sensitivity can be asked for later. The threshold
-is the one that a new malignant lesion reaches with at least this probability; n lesions reach at most n / (n + 1).
+The probabilities of the validation lesions are stored, so that any sensitivity can be chosen later. A new malignant
+lesion reaches the threshold with at least this probability; with n lesions, n / (n + 1) is the highest possible.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from residerm.trust.lesions import count_lesions, enough_lesions, lesion_weights
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold on the probability of malignancy, and what it did on the validation lesions."""
+    """A threshold on the probability of malignancy, and its effect on the validation lesions."""
 
     asked: float
     threshold: float
@@ -31,17 +31,17 @@ class Threshold:
 
     @property
     def explained(self) -> str:
-        """What the threshold asks and what it costs, in a sentence."""
+        """A sentence about the threshold and its specificity."""
         return (
-            f"malignant is what has a probability of malignancy of {self.threshold:.1%} or more: on validation this is "
-            f"{self.sensitivity:.1%} of {self.malignant} malignant lesions, and {1 - self.specificity:.1%} of "
-            f"{self.benign} benign ones (specificity {self.specificity:.1%})"
+            f"images with a probability of malignancy of {self.threshold:.1%} or more are called malignant: on "
+            f"validation, {self.sensitivity:.1%} of {self.malignant} malignant lesions and "
+            f"{1 - self.specificity:.1%} of {self.benign} benign ones (specificity {self.specificity:.1%})"
         )
 
 
 @dataclass(frozen=True, eq=False)
 class MalignancyRule:
-    """Which classes are malignant, and how probable that was for the validation lesions."""
+    """The malignant classes, and the probability of malignancy of the validation lesions."""
 
     malignant: np.ndarray  # (classes,) of bool
     probability: np.ndarray  # (n,)
@@ -49,14 +49,14 @@ class MalignancyRule:
     groups: np.ndarray  # (n,)
 
     def threshold(self, sensitivity: float) -> Threshold:
-        """The threshold for a sensitivity; refused where it rests on too few malignant lesions."""
+        """The threshold for a sensitivity; an error if there are too few malignant lesions."""
         if not 0 < sensitivity < 1:
-            raise UsageError(f"sensitivity is {sensitivity}: it lies between 0 and 1")
+            raise UsageError(f"sensitivity is {sensitivity}: it must be between 0 and 1")
         lesions = count_lesions(self.groups[self.positive])
         if lesions < enough_lesions(sensitivity):
             raise UsageError(
-                f"sensitivity {sensitivity} takes {np.ceil(enough_lesions(sensitivity)):.0f} malignant validation "
-                f"lesions, and there are {lesions}: choose a lower sensitivity"
+                f"sensitivity {sensitivity} requires {np.ceil(enough_lesions(sensitivity)):.0f} malignant validation "
+                f"lesions, but there are {lesions}: choose a lower sensitivity"
             )
         at = lower_quantile(self.probability[self.positive], self.groups[self.positive], sensitivity)
         called = self.probability >= at
@@ -70,7 +70,7 @@ class MalignancyRule:
         )
 
     def named(self, probabilities: np.ndarray, threshold: float) -> np.ndarray:
-        """The most probable class on the side of the threshold where each image is."""
+        """The index of the most probable malignant or benign class of each image, depending on the threshold."""
         called = probabilities @ self.malignant >= threshold
         allowed = called[:, None] == self.malignant
         classes: np.ndarray = np.where(allowed, probabilities, -1).argmax(axis=1)
@@ -78,7 +78,7 @@ class MalignancyRule:
 
 
 def malignant_classes(classes: Sequence[str]) -> np.ndarray | None:
-    """Which classes are malignant (or melanoma, where that is the question); None where they do not say."""
+    """Which classes are malignant (or melanoma, for that task); None if this is unknown."""
     for task, name in (("malignancy", "malignant"), ("melanoma", "melanoma")):
         try:
             mapping = mapping_for(task, tuple(classes))  # type: ignore[arg-type]
@@ -91,7 +91,7 @@ def malignant_classes(classes: Sequence[str]) -> np.ndarray | None:
 def fit_decision(
     probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray, classes: Sequence[str]
 ) -> MalignancyRule | None:
-    """The rule, where the classes say which of them are malignant and the lesions are of both sides."""
+    """Fit the rule; None if it is unknown which classes are malignant, or if all lesions are malignant or benign."""
     malignant = malignant_classes(classes)
     if malignant is None:
         return None

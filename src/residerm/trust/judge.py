@@ -1,6 +1,6 @@
-"""What was fitted on outputs of one kind, a single view or the mean of eight, and what it says of others like them.
+"""Fit and apply trust for outputs of one kind: single views, or the mean of eight.
 
-The levels are set on probabilities whose calibration was fitted on other lesions, as those of new images are.
+Thresholds are set on probabilities whose calibration was fitted on other lesions, like those of new images.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from residerm.trust.sets import PredictionSets, fit_sets
 
 @dataclass(frozen=True, eq=False)
 class Judgements:
-    """What is said of some images beside the class: a row for each."""
+    """The judgements about some images, one row for each."""
 
     probabilities: np.ndarray  # (n, classes), calibrated
     sets: np.ndarray  # (n, classes) of bool
     confidence: np.ndarray  # (n,)
     abstain: np.ndarray  # (n,) of bool
-    outlier_score: np.ndarray  # (n,), higher is less like the training images
+    outlier_score: np.ndarray  # (n,), higher means less similar to the training images
     outlier: np.ndarray  # (n,) of bool
 
     def __len__(self) -> int:
@@ -46,16 +46,18 @@ class Labelled:
     classes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Refuse what does not fit together, or is not finite."""
+        """Validate shapes and values."""
         logits, count = self.outputs.logits, len(self.labels)
         if count == 0:
             raise UsageError("there are no validation images to fit calibration and thresholds on")
         if logits.shape != (count, len(self.classes)):
-            raise UsageError(f"logits are of shape {logits.shape}: {count} images of {len(self.classes)} classes")
+            raise UsageError(
+                f"logits have shape {logits.shape}, not that of {count} images and {len(self.classes)} classes"
+            )
         if len(self.groups) != count:
             raise UsageError(f"groups: there are {len(self.groups)} for {count} images")
         if not np.issubdtype(self.labels.dtype, np.integer) or not np.isin(self.labels, range(logits.shape[1])).all():
-            raise UsageError(f"labels are to be whole numbers from 0 to {len(self.classes) - 1}, one for each image")
+            raise UsageError(f"labels must be integers from 0 to {len(self.classes) - 1}, one for each image")
         require_finite(self.outputs)
 
 
@@ -70,7 +72,7 @@ class Judge:
     outlier_threshold: float
 
     def of(self, outputs: Outputs, score: Score) -> Judgements:
-        """What it says of some images."""
+        """Judge some outputs."""
         require_finite(outputs)
         probabilities = self.calibration.probabilities(outputs.logits)
         unlike = score.score(outputs)
@@ -86,7 +88,7 @@ class Judge:
 
 @dataclass(frozen=True, eq=False)
 class FittedJudge:
-    """A judge, with the validation probabilities that its levels were set on."""
+    """A judge, with the validation probabilities on which its thresholds were set."""
 
     judge: Judge
     held_out: np.ndarray
@@ -108,15 +110,14 @@ def fit_judge(given: Labelled, score: Score, options: TrustOptions) -> FittedJud
 
 
 def require_finite(outputs: Outputs) -> None:
-    """Refuse outputs that are no numbers: nothing can be said of them."""
+    """Raise `UsageError` for outputs that are not finite."""
     for name, values in (("logits", outputs.logits), ("features", outputs.features)):
         if values is None:
             continue
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):
             raise UsageError(
-                f"the {name} of image {listed(bad)} are not finite: the weights or the arithmetic are damaged, and "
-                "nothing is judged"
+                f"the {name} of image {listed(bad)} are not finite: the weights are damaged, or the computation failed"
             )
 
 

@@ -1,9 +1,9 @@
-"""Lesions, not images, are what is exchangeable: one weight for each, and quantiles and folds that count them.
+"""Weights, quantiles and folds by lesion, because lesions are exchangeable and images are not.
 
     weight of an image = 1 / images of its lesion
 
-The quantiles are those of hierarchical conformal prediction (Lee, Barber & Willett 2023): with one image for each
-lesion they are the usual ones of split conformal prediction, ⌈(n + 1) · level⌉ of n.
+The quantiles are those of hierarchical conformal prediction (Lee, Barber & Willett 2023): with one image per lesion
+they are the usual ones of split conformal prediction, ⌈(n + 1) · level⌉ of n.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ def lesion_weights(groups: np.ndarray) -> np.ndarray:
 
 
 def count_lesions(groups: np.ndarray) -> int:
-    """How many lesions some images show."""
+    """The number of lesions in some images."""
     return len(np.unique(groups))
 
 
 def enough_lesions(level: float) -> float:
-    """The fewest lesions with which a level can be reached: 1/α − 1."""
+    """The smallest number of lesions with which a level can be reached, 1/α − 1."""
     return 1.0 / (1.0 - level) - 1.0
 
 
 def upper_quantile(scores: np.ndarray, groups: np.ndarray, level: float) -> float:
     """The value that the score of a new lesion does not exceed with at least this probability.
 
-    Infinite where there are too few lesions to say so.
+    Infinite if there are too few lesions.
     """
     order = np.argsort(scores, kind="stable")
     reached = np.cumsum(lesion_weights(groups)[order])
@@ -43,15 +43,15 @@ def upper_quantile(scores: np.ndarray, groups: np.ndarray, level: float) -> floa
 
 
 def lower_quantile(scores: np.ndarray, groups: np.ndarray, level: float) -> float:
-    """The value that the score of a new lesion reaches with at least this probability; −∞ where nothing does."""
+    """The value that the score of a new lesion reaches with at least this probability; −∞ if there are too few."""
     return -upper_quantile(-scores, groups, level)
 
 
 def folds(labels: np.ndarray, groups: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
-    """The fold of each image: whole lesions, those of each class dealt out evenly at random."""
+    """The fold of each image: whole lesions, with each class distributed evenly at random."""
     _, first, member = np.unique(groups, return_index=True, return_inverse=True)
     turn = np.random.default_rng(seed).permutation(len(first))
-    order = np.lexsort((turn, labels[first]))  # by class, and in random order within one
+    order = np.lexsort((turn, labels[first]))  # by class, in random order within each class
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(first)) % count
     return fold[member]

@@ -1,13 +1,13 @@
-"""How unlike the training images an image is: a score, and the threshold that most validation lesions stay below.
+"""Outlier scores, which measure the difference of an image from the training images.
 
-    mahalanobis   the least distance to a class's mean, in the covariance within classes; every class counts the same.
-                  Of the features as they are and of the directions of their logarithms, the geometric mean: what
-                  one of them misses, the other finds
-    nearest       the distance to the 10th nearest of the training images, the same number of each class
-    energy        −log Σ exp(logit): no features are needed
+    mahalanobis   the smallest Mahalanobis distance to a class mean, with the covariance within classes, all classes
+                  weighted equally; the geometric mean of this for the features and for their normalised logarithms,
+                  because each detects outliers that the other misses
+    nearest       the distance to the 10th nearest training image, from the same number of images of each class
+    energy        −log Σ exp(logit), which needs no features
 
-The covariance is shrunk as Ledoit and Wolf (2004) do, and kept as its 64 widest axes with one variance for all
-others, so that it takes kilobytes where the features are thousands. The threshold accepts the chosen share of new
+The covariance is shrunk (Ledoit and Wolf 2004), and stored as its 64 largest principal axes with one variance for all
+others, so that it takes kilobytes even with thousands of features. The threshold accepts the chosen fraction of new
 lesions like those of the validation part.
 """
 
@@ -27,20 +27,20 @@ from residerm.outputs import Outputs
 AXES = 64
 NEIGHBOURS = 10
 IMAGES_OF_CLASS = 100  # of the training images, for `nearest`
-_SMALLEST = 1e-12  # a variance: features that never vary carry no distance
+_SMALLEST = 1e-12  # lower bound of variances, for constant features
 _STEEP = 3.0
 _ROUNDS = 8
 _CHUNK = 4096
 
 
 class Score(Protocol):
-    """What gives each image a number that is higher the less it resembles the training images."""
+    """The interface of an outlier score, which is higher for images less similar to the training images."""
 
     def score(self, outputs: Outputs) -> np.ndarray:
-        """The number of each image."""
+        """The score of each image."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `trust.npz` keeps of it."""
+        """Its parameters, as stored in `trust.npz`."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,13 @@ class Energy:
         return energy
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Nothing: it has no parameters."""
+        """Empty, because it has no parameters."""
         return {}
 
 
 @dataclass(frozen=True, eq=False)
 class Gaussians:
-    """The classes' means, and the shrunk covariance within them as its widest axes and one variance for the rest."""
+    """Class means, and the shrunk covariance within classes, as its largest axes and one variance for the rest."""
 
     means: np.ndarray  # (classes, d)
     axes: np.ndarray  # (d, k)
@@ -79,7 +79,7 @@ class Gaussians:
 
     @cached_property
     def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The mean of the means, the means from there, and these along the axes: squares stay small and exact."""
+        """The mean of the means, the centred means, and their projections; centring keeps squares small and exact."""
         centre = self.means.mean(axis=0)
         means = self.means - centre
         return centre, means, means @ self.axes
@@ -96,7 +96,7 @@ class Gaussians:
 
 @dataclass(frozen=True, eq=False)
 class Mahalanobis:
-    """Gaussians of the features, and of the directions of their logarithms; `unit` is the size of a usual feature."""
+    """Gaussians of the features and of their normalised logarithms; `unit` is the mean absolute feature."""
 
     plain: Gaussians
     compressed: Gaussians
@@ -119,12 +119,12 @@ class Mahalanobis:
 
 @dataclass(frozen=True, eq=False)
 class Nearest:
-    """Some training images of each class, by the direction of their features."""
+    """The normalised features of some training images of each class."""
 
     bank: np.ndarray  # (images, d), of length 1
 
     def score(self, outputs: Outputs) -> np.ndarray:
-        """The distance to the 10th nearest direction."""
+        """The distance to the 10th nearest of the stored images."""
         directions, bank = _directions(_features(outputs)), self.bank.astype(np.float64)
         place = min(NEIGHBOURS, len(bank)) - 1
         parts = [
@@ -149,16 +149,16 @@ class Outliers:
 
 
 def fit_score(name: OutlierScore, features: np.ndarray | None, labels: np.ndarray | None) -> Score:
-    """The score of this name, from the features of training images as they are, without augmentation."""
+    """Fit the score of this name to the features of training images without augmentation."""
     if name == "energy":
         return Energy()
     if features is None or labels is None:
-        raise UsageError(f"outlier_score {name} needs the features of training images: this model gives none")
+        raise UsageError(f"outlier_score {name} requires features of training images, which this model does not have")
     return fit_mahalanobis(features, labels) if name == "mahalanobis" else fit_nearest(features, labels)
 
 
 def read_score(name: OutlierScore, arrays: Mapping[str, np.ndarray]) -> Score:
-    """The score of this name, from what `trust.npz` has kept of it."""
+    """Create the score of this name from the arrays in `trust.npz`."""
     if name == "energy":
         return Energy()
     if name == "nearest":
@@ -177,14 +177,14 @@ def _read_gaussians(arrays: Mapping[str, np.ndarray], kind: str) -> Gaussians:
 
 
 def fit_mahalanobis(features: np.ndarray, labels: np.ndarray) -> Mahalanobis:
-    """The Gaussians of the training features, and of the directions of their logarithms."""
+    """Fit Gaussians to the training features and to their normalised logarithms."""
     features = features.astype(np.float64)
     unit = max(float(np.abs(features).mean()), _SMALLEST)
     return Mahalanobis(fit_gaussians(features, labels), fit_gaussians(_compressed(features, unit), labels), unit)
 
 
 def fit_gaussians(features: np.ndarray, labels: np.ndarray) -> Gaussians:
-    """Means and shrunk covariance of the training features, each class counting the same."""
+    """Fit class means and a shrunk covariance to the training features, with equal weight for each class."""
     present, member, counts = np.unique(labels, return_inverse=True, return_counts=True)
     features, weights = features.astype(np.float64), 1 / (len(present) * counts[member])
     means = np.stack([features[member == number].mean(axis=0) for number in range(len(present))])
@@ -196,16 +196,16 @@ def fit_gaussians(features: np.ndarray, labels: np.ndarray) -> Gaussians:
 
 
 def fit_nearest(features: np.ndarray, labels: np.ndarray, seed: int = 0) -> Nearest:
-    """As many training images of each class as there are, but at most 100, drawn at random."""
+    """Store the training images of each class, but at most 100, drawn at random."""
     generator = np.random.default_rng(seed)
     rows = [generator.permutation(np.flatnonzero(labels == number))[:IMAGES_OF_CLASS] for number in np.unique(labels)]
     return Nearest(_directions(features[np.concatenate(rows)].astype(np.float64)))
 
 
 def shrunk_covariance(centred: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The covariance of centred rows, shrunk towards a sphere as far as Ledoit and Wolf's estimate says.
+    """The weighted covariance of centred rows, with the shrinkage of Ledoit and Wolf.
 
-    With equal weights this is their estimate; weights that sum to one take the place of 1/n.
+    The weights sum to one; with equal weights, this is their estimate.
     """
     covariance = (centred * weights[:, None]).T @ centred
     width = len(covariance)
@@ -229,7 +229,7 @@ def log_sum_exp(logits: np.ndarray) -> np.ndarray:
 
 
 def _widest(covariance: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues with their eigenvectors: all at once, or by subspace iteration where that is faster."""
+    """The largest eigenvalues and their eigenvectors; for large matrices by subspace iteration, which is faster."""
     if len(covariance) <= 8 * AXES:
         values, vectors = np.linalg.eigh(covariance)
         return values[::-1][:count], vectors[:, ::-1][:, :count]
@@ -243,12 +243,12 @@ def _widest(covariance: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]
 
 def _features(outputs: Outputs) -> np.ndarray:
     if outputs.features is None:
-        raise UsageError("these outputs have no features, on which this model's outlier score rests")
+        raise UsageError("these outputs have no features, which this model's outlier score requires")
     return outputs.features.astype(np.float64)
 
 
 def _compressed(features: np.ndarray, unit: float) -> np.ndarray:
-    """The directions of the logarithms: a few very strong features no longer hide all others."""
+    """Normalised logarithms, so that a few very large features do not dominate."""
     return _directions(np.sign(features) * np.log1p(np.abs(features) * (_STEEP / unit)))
 
 

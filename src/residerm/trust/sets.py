@@ -1,11 +1,11 @@
-"""Prediction sets: the classes that cannot be ruled out, so that the true one is among them for a chosen share.
+"""Prediction sets: the classes that cannot be ruled out, which contain the true class with a chosen probability.
 
-    score of a class = 1 − its probability, or 0 where it is the most probable one
+    score of a class = 1 − its probability, or 0 if it is the most probable one
     set = { classes whose score is at most their threshold }
 
-Split conformal prediction, a lesion being the unit. A class with at least 1/α − 1 lesions in the validation part has a
-threshold of its own, so that the share holds for that class; the others share the threshold of all lesions, and nothing
-is promised for each of them alone. A set is never empty.
+Split conformal prediction by lesion. A class with at least 1/α − 1 lesions in the validation part has its own
+threshold, so that the coverage holds for this class; the others share the threshold of all lesions, and nothing is
+guaranteed for each of them individually. A set is never empty.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class PredictionSets:
 
     coverage: float
     thresholds: np.ndarray  # (classes,)
-    by_class: np.ndarray  # (classes,) of bool: whose threshold is their own
+    by_class: np.ndarray  # (classes,) of bool: classes with their own threshold
 
     def of(self, probabilities: np.ndarray) -> np.ndarray:
         """The classes in each image's set."""
@@ -32,14 +32,14 @@ class PredictionSets:
 
 
 def set_scores(probabilities: np.ndarray) -> np.ndarray:
-    """How much speaks against each class."""
+    """The nonconformity score of each class."""
     scores: np.ndarray = 1 - probabilities
     scores[np.arange(len(scores)), probabilities.argmax(axis=1)] = 0
     return scores
 
 
 def fit_sets(probabilities: np.ndarray, labels: np.ndarray, groups: np.ndarray, coverage: float) -> PredictionSets:
-    """The thresholds with which sets contain the true class of this share of new lesions."""
+    """Fit the thresholds so that sets contain the true class of this fraction of new lesions."""
     classes = probabilities.shape[1]
     scores = set_scores(probabilities)[np.arange(len(labels)), labels]
     thresholds = np.full(classes, upper_quantile(scores, groups, coverage))

@@ -1,4 +1,4 @@
-"""`trust.npz`: all that was fitted, as arrays, with the summary as JSON among them. Nothing is ever unpickled."""
+"""`trust.npz`: everything that was fitted, as arrays, including the summary as JSON. Nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrustError(ResidermError):
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What the file holds."""
+    """The content of the file."""
 
     summary: TrustSummary
     classes: tuple[str, ...]
@@ -54,7 +54,7 @@ def save(kept: Kept, path: Path) -> Path:
 
 
 def load(path: Path) -> Kept:
-    """Read everything; a file that is damaged, too large or not of this kind is refused."""
+    """Read a file; an error if it is damaged, too large or of another kind."""
     try:
         arrays = read_arrays(path, _MOST_BYTES)
         require_finite_arrays(arrays, infinite=_MAY_BE_INFINITE)

@@ -1,4 +1,4 @@
-"""What a person reads of trust: what it was fitted on, what came out, and what it does not promise."""
+"""The summary of trust: the images on which it was fitted, the results, and its limits."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from residerm.trust.lesions import count_lesions, enough_lesions, lesion_weights
 VALIDATION = "the validation part"
 LIMITS = (
     "Prediction sets and thresholds hold on average over lesions like those they were fitted on, not for each patient.",
-    "Nothing here holds for images of another site, device or kind: fit it again there with `residerm calibrate`.",
+    "They are not valid for images from another site or device, or of another kind: fit them with `residerm "
+    "calibrate`.",
     "An image that is not marked as an outlier can still show something that the model was never trained on.",
 )
-_CHOSEN = (
-    "The validation part also chose the epoch whose weights were kept, which makes all of this slightly optimistic."
-)
+_CHOSEN = "The validation part was also used to select the epoch, which makes all of this slightly optimistic."
 
 
 class CalibrationSummary(Options):
-    """The calibration, and what it did to the log loss of lesions that it was not fitted on."""
+    """The calibration, and the log loss before and after, cross-validated by lesion."""
 
     kind: Kind
     temperature: float | None
@@ -36,7 +35,7 @@ class CalibrationSummary(Options):
 
 
 class SetSummary(Options):
-    """The prediction sets: the classes for which the coverage holds by itself, and those for which it does not."""
+    """The prediction sets: the classes with their own threshold, and those that share one."""
 
     coverage: float
     by_class: tuple[str, ...]
@@ -45,7 +44,7 @@ class SetSummary(Options):
 
 
 class AbstentionSummary(Options):
-    """The confidence from which an answer is given; None where none is given."""
+    """The confidence required for an answer; None if the model always abstains."""
 
     error_rate: float
     threshold: float | None
@@ -54,7 +53,7 @@ class AbstentionSummary(Options):
 
 
 class OutlierSummary(Options):
-    """The outlier score and its threshold; None where no image is marked, because there are too few lesions."""
+    """The outlier score and its threshold; None if there are too few lesions for one."""
 
     score: OutlierScore
     accepted: float
@@ -63,7 +62,7 @@ class OutlierSummary(Options):
 
 
 class TrustSummary(Options):
-    """All that was fitted, in words and numbers for `model.json`, reports and cards."""
+    """The summary of everything that was fitted, for `model.json`, reports and cards."""
 
     format: Literal[1] = 1
     fitted_on: str
@@ -79,12 +78,12 @@ class TrustSummary(Options):
 
     @property
     def figures(self) -> tuple[str, ...]:
-        """What was fitted, in sentences."""
+        """Sentences about the results."""
         return (_of_calibration(self), _of_sets(self), _of_abstention(self), _of_outliers(self))
 
     @property
     def explained(self) -> tuple[str, ...]:
-        """What calibrated probabilities and sets mean, and what they do not promise."""
+        """Sentences about the meaning of calibrated probabilities and sets, and their limits."""
         return (
             f"Probabilities, sets and thresholds were fitted on {self.lesions:,} lesions of {self.fitted_on}. "
             f"A set contains the true class of {self.sets.coverage:.0%} of lesions like these, on average.",
@@ -94,48 +93,48 @@ class TrustSummary(Options):
     @field_validator("fitted_on", "limits", mode="after")
     @classmethod
     def _without_control_characters(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
-        """What comes with a bundle reaches terminals."""
+        """Remove control characters, because these texts of a bundle are printed on terminals."""
         return printable(value) if isinstance(value, str) else tuple(map(printable, value))
 
 
 def _of_calibration(summary: TrustSummary) -> str:
-    said = summary.calibration
-    if said.kind == "none":
+    fitted = summary.calibration
+    if fitted.kind == "none":
         return "Probabilities are not calibrated."
-    by = f"one temperature of {said.temperature:.3g}" if said.temperature else "a factor and a shift for each class"
+    by = f"a temperature of {fitted.temperature:.3g}" if fitted.temperature else "a factor and a shift for each class"
     return (
-        f"Probabilities are calibrated by {by}: log loss {said.log_loss_before:.3f} before, {said.log_loss_after:.3f} "
-        "after (cross-validated)."
+        f"Probabilities are calibrated by {by}: log loss {fitted.log_loss_before:.3f} before, "
+        f"{fitted.log_loss_after:.3f} after (cross-validated)."
     )
 
 
 def _of_sets(summary: TrustSummary) -> str:
-    said = summary.sets
-    return f"Sets for a coverage of {said.coverage:.0%} have {said.mean_size:.2f} classes in the mean."
+    fitted = summary.sets
+    return f"Prediction sets with a coverage of {fitted.coverage:.0%} have {fitted.mean_size:.2f} classes on average."
 
 
 def _of_abstention(summary: TrustSummary) -> str:
-    said = summary.abstention
-    if said.threshold is None or said.wrong is None:
-        return f"No confidence gives at most {said.error_rate:.0%} errors: every answer is withheld."
+    fitted = summary.abstention
+    if fitted.threshold is None or fitted.wrong is None:
+        return f"No confidence has an error rate of at most {fitted.error_rate:.0%}: the model always abstains."
     return (
-        f"Answers take a confidence of {said.threshold:.1%}: {said.answered:.1%} of these lesions are answered, "
-        f"{said.wrong:.1%} of them wrongly."
+        f"Answers require a confidence of {fitted.threshold:.1%}: {fitted.answered:.1%} of these lesions are answered, "
+        f"{fitted.wrong:.1%} of them wrongly."
     )
 
 
 def _of_outliers(summary: TrustSummary) -> str:
-    said = summary.outliers
-    if said.threshold is None:
+    fitted = summary.outliers
+    if fitted.threshold is None:
         return "No image is marked as an outlier."
-    against = f" against {said.training_images:,} training images" if said.training_images else ""
-    return f"Outliers have a score of more than {said.threshold:.3g} ({said.score}{against})."
+    against = f" against {fitted.training_images:,} training images" if fitted.training_images else ""
+    return f"Outliers have a score of more than {fitted.threshold:.3g} ({fitted.score}{against})."
 
 
 def summarise(
     given: Labelled, fitted: FittedJudge, options: TrustOptions, *, fitted_on: str, training_images: int
 ) -> TrustSummary:
-    """The summary of what was fitted on labelled outputs."""
+    """Summarise what was fitted on labelled outputs."""
     judge, classes = fitted.judge, given.classes
     lesions = {name: count_lesions(given.groups[given.labels == number]) for number, name in enumerate(classes)}
     return TrustSummary(
@@ -178,23 +177,25 @@ def _sets(judge: Judge, held_out: np.ndarray, given: Labelled) -> SetSummary:
 
 
 def _limits(judge: Judge, lesions: dict[str, int], options: TrustOptions) -> list[str]:
-    """What the number of lesions did not allow."""
-    said, total = [], sum(lesions.values())
+    """Sentences about the limits that result from too few lesions."""
+    limits, total = [], sum(lesions.values())
     pooled = name_classes(tuple(lesions), ~judge.sets.by_class)
     if pooled:
         fewest = int(np.ceil(enough_lesions(options.coverage) - 1e-9))
         counts = ", ".join(f"{name} ({lesions[name]})" for name in pooled)
-        said.append(
-            f"Fewer lesions than the {fewest} that a coverage of their own takes: {counts}. These classes use the "
-            "threshold of all lesions together, and their own coverage can be lower."
+        limits.append(
+            f"Classes with fewer lesions than the {fewest} required for their own threshold: {counts}. They use the "
+            "threshold of all lesions, and their coverage can be lower."
         )
     if judge.calibration.kind == "none":
-        said.append(f"Not calibrated: {total} lesions are fewer than the {FEWEST_LESIONS} that this takes.")
+        limits.append(f"Not calibrated: there are {total} lesions, fewer than the required {FEWEST_LESIONS}.")
     if not np.isfinite(judge.abstention.threshold):
-        said.append(f"No confidence gives at most {options.error_rate:.0%} errors, so that every answer is withheld.")
+        limits.append(
+            f"No confidence has an error rate of at most {options.error_rate:.0%}: the model always abstains."
+        )
     if not np.isfinite(judge.outlier_threshold):
-        said.append("No image is marked as an outlier: there are too few lesions for a threshold.")
-    return said
+        limits.append("No image is marked as an outlier: there are too few lesions for a threshold.")
+    return limits
 
 
 def _log_loss(probabilities: np.ndarray, given: Labelled) -> float:

@@ -1,4 +1,4 @@
-"""Trust: fitted once on labelled outputs, kept with the model, applied to whatever the model says."""
+"""Trust: fitted on labelled outputs, stored with the model, and applied to its predictions."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from residerm.trust.outliers import Score, fit_score
 from residerm.trust.summary import VALIDATION, TrustSummary, summarise
 from residerm.trust.words import remarks_of
 
-_SINGLE_VIEWS = "Fitted on single views: for the mean of eight views, the thresholds are those of single ones."
+_SINGLE_VIEWS = "Fitted on single views: the mean of eight views uses the thresholds of single views."
 
 
 @dataclass(frozen=True, eq=False)
 class Trust:
-    """What was fitted for one view of an image and, where that was asked for, for the mean of eight."""
+    """What was fitted for single views and, optionally, for the mean of eight views."""
 
     summary: TrustSummary
     classes: tuple[str, ...]
@@ -45,10 +45,10 @@ class Trust:
         options: TrustOptions = TrustOptions(),
         fitted_on: str = VALIDATION,
     ) -> Trust:
-        """Fit on outputs of labelled images; `groups` says which of them show the same lesion.
+        """Fit on outputs of labelled images; images with the same value in `groups` show the same lesion.
 
-        The training features come from images without augmentation; a model without features has its outliers
-        found by energy, whatever was asked for.
+        The training features are from images without augmentation. A model without features always uses the energy
+        score.
         """
         if features is None or training_features is None:
             options = options.model_copy(update={"outlier_score": "energy"})
@@ -60,14 +60,14 @@ class Trust:
         return cls(summary, given.classes, score, fitted.judge)
 
     def with_eight_views(self, outputs: Outputs, labels: np.ndarray, groups: np.ndarray) -> Trust:
-        """This trust with one more fit, on outputs that are the mean of eight views of the same images."""
+        """Add a fit for the mean of eight views of the same images."""
         given = Labelled(outputs, np.asarray(labels), np.asarray(groups), self.classes)
         return replace(self, eight=fit_judge(given, self.score, self.options).judge)
 
     def refitted(
         self, outputs: Outputs, labels: np.ndarray, groups: np.ndarray, *, options: TrustOptions, fitted_on: str
     ) -> Trust:
-        """Fit again on labelled outputs of another site; what outliers are measured against stays."""
+        """Fit again on labelled outputs from another site; the outlier score itself is kept."""
         options = options.model_copy(update={"outlier_score": self.options.outlier_score})
         given = Labelled(outputs, np.asarray(labels), np.asarray(groups), self.classes)
         fitted, images = fit_judge(given, self.score, options), self.summary.outliers.training_images
@@ -76,17 +76,17 @@ class Trust:
 
     @property
     def options(self) -> TrustOptions:
-        """The levels that it was fitted at."""
-        said = self.summary
+        """The levels for which it was fitted."""
+        summary = self.summary
         return TrustOptions(
-            coverage=said.sets.coverage,
-            error_rate=said.abstention.error_rate,
-            outlier_score=said.outliers.score,
-            accepted=said.outliers.accepted,
+            coverage=summary.sets.coverage,
+            error_rate=summary.abstention.error_rate,
+            outlier_score=summary.outliers.score,
+            accepted=summary.outliers.accepted,
         )
 
     def judge(self, outputs: Outputs, views: Views = 1) -> Judgements:
-        """What is said of images beside their class."""
+        """Judge outputs."""
         return self._judge(views).of(outputs, self.score)
 
     def outlier_threshold(self, views: Views = 1) -> float:
@@ -94,30 +94,30 @@ class Trust:
         return self._judge(views).outlier_threshold
 
     def limits(self, views: Views = 1) -> tuple[str, ...]:
-        """What is not promised of answers from so many views."""
+        """Sentences about the limits for this number of views."""
         unfitted = views == 8 and self.eight is None
         return (*([_SINGLE_VIEWS] if unfitted else []), *self.summary.limits)
 
     def prior(self, of_training: Sequence[float], views: Views = 1) -> np.ndarray:
-        """The shares of the classes that calibrated probabilities lean towards."""
+        """The prior that calibrated probabilities contain."""
         own = self._judge(views).calibration.prior
         return np.asarray(of_training) if own is None else own
 
     def malignancy_threshold(self, sensitivity: float, views: Views = 1) -> Threshold:
-        """The probability of malignancy from which this share of malignant lesions is called malignant."""
+        """The threshold on the probability of malignancy for a sensitivity."""
         decision = self._judge(views).decision
         if decision is None:
-            raise UsageError(f"decide malignant: {', '.join(self.classes)} do not say which of them are malignant")
+            raise UsageError(f"decide malignant: it is unknown which of {', '.join(self.classes)} are malignant")
         return decision.threshold(sensitivity)
 
     def named(self, probabilities: np.ndarray, threshold: Threshold, views: Views = 1) -> np.ndarray:
-        """The class that is named for each image: the most probable one on its side of the threshold."""
+        """The index of the most probable malignant or benign class of each image, depending on the threshold."""
         decision = self._judge(views).decision
         assert decision is not None, "a threshold comes from a decision"
         return decision.named(probabilities, threshold.threshold)
 
     def remarks(self, judgements: Judgements, row: int, views: Views = 1) -> tuple[str, ...]:
-        """Why an image's answer is not to be relied on, in sentences; none where nothing speaks against it."""
+        """Sentences about why the prediction for an image is unreliable; empty if it is not."""
         return remarks_of(self._judge(views), judgements, row)
 
     def save(self, path: Path) -> Path:
@@ -126,7 +126,7 @@ class Trust:
 
     @classmethod
     def load(cls, path: Path) -> Trust:
-        """Read `trust.npz`; a damaged one is refused."""
+        """Read `trust.npz`; an error if it is damaged."""
         kept = storage.load(path)
         return cls(kept.summary, kept.classes, kept.score, kept.one, kept.eight)
 

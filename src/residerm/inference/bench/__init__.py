@@ -1,4 +1,4 @@
-"""How fast networks run in each runtime and precision, against PyTorch as it is: `bench_inference`."""
+"""The speed of networks in each runtime and precision, relative to eager PyTorch: `bench_inference`."""
 
 from residerm.inference.bench.measure import bench_inference
 from residerm.inference.bench.speeds import EAGER, Case, Speeds

@@ -1,4 +1,4 @@
-"""Every way in which a network can be run here: each runtime that is installed, in each precision that this CPU has."""
+"""The runtimes to be measured: each one that is installed, in each precision that this CPU supports."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from residerm.models.ensemble import Ensemble
     from residerm.models.model import Model
 
-_RANGES = 2  # images that set the ranges of int8, on which its speed does not depend
+_RANGES = 2  # images that set the ranges of int8, which do not affect its speed
 
 Run = Callable[[np.ndarray], object]
 
 
 def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: bool) -> Mapping[str, Run]:
-    """Every runtime and precision, ready to run; graphs are written into the folder, which must stay."""
+    """Prepare every runtime and precision; graphs are written to the folder, which must be kept."""
     from residerm.inference.conversion import quantise, write_onnx, write_openvino
     from residerm.inference.precision import cpu_has_bf16
     from residerm.inference.runtimes.torch import TorchRuntime
@@ -50,7 +50,7 @@ def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: boo
 
 
 def _eager(model: Model | Ensemble) -> Run:
-    """The model as PyTorch's own tutorials run it."""
+    """The model as in PyTorch's tutorials."""
     import torch
 
     def run(pixels: np.ndarray) -> object:
@@ -61,12 +61,12 @@ def _eager(model: Model | Ensemble) -> Run:
 
 
 def random_pixels(count: int, size: int, seed: int = 0) -> np.ndarray:
-    """Images as a decoder gives them, (count, size, size, 3) uint8."""
+    """Random images, (count, size, size, 3) uint8."""
     return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
 def _description(model: Model | Ensemble) -> ModelDescription:
-    """Enough of a description for a graph to be opened by."""
+    """A minimal description, as needed to open a graph."""
     classes = tuple(f"class {number}" for number in range(model.classes))
     return ModelDescription(
         model="measured", classes=classes, task="diagnosis", pixels=PixelSpec(size=model.size), mean=(0, 0, 0),

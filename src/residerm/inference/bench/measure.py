@@ -1,12 +1,12 @@
-"""How fast networks run in each runtime and precision, against PyTorch as it is (eager, float32).
+"""Measure the speed of networks in each runtime and precision, relative to eager PyTorch in float32.
 
     speeds = bench_inference(["resnet50", "tf_efficientnet_lite0"], sizes=(64, 224), batches=(1, 32))
     speeds.cases[0].ratios["openvino bf16"], speeds.mean_of_fastest("float32")
 
-All runtimes of a case (a network, a size and a batch) take turns, and all cases do in every round, so that whatever
-else the machine does hits all of them; a ratio is the median of the ratios within a turn. A name stands for the network
-with random weights, whose speed is that of trained ones; what bf16 and int8 cost in accuracy is measured by `export`,
-on real images.
+The runtimes of a case (a network, a size and a batch) are interleaved, and so are the cases in each round, so that
+other load on the machine affects all of them; a ratio is the median of the ratios within a round. A name stands for the
+network with random weights, which is as fast as a trained one; the cost of bf16 and int8 in accuracy is measured by
+`export`, on real images.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from residerm.models.model import Model
 
 _CLASSES = 7
-_REST = 0.02  # seconds in which the threads of the runtime before stop spinning
-_LEAST = 0.05  # seconds of a measurement
-_LONG = 0.25  # seconds of a run that needs none before it to be at its speed
+_REST = 0.02  # seconds after which the threads of the previous runtime have stopped spinning
+_LEAST = 0.05  # shortest duration of a measurement, in seconds
+_LONG = 0.25  # duration of a run above which no warm-up run is needed, in seconds
 
 
 def bench_inference(
@@ -49,10 +49,10 @@ def bench_inference(
     int8: bool = True,
     progress: Progress = SILENT,
 ) -> Speeds:
-    """Measure networks by their names, or those of runs and bundles at their own sizes.
+    """Measure networks by name, or those of runs and bundles at their own sizes.
 
-    With `minutes`, no round is begun that would not end in this time, but for the first. Ctrl-C ends it too, with what
-    was measured by then.
+    With `minutes`, no round except the first is started that would exceed this time. Ctrl-C returns what was measured
+    so far.
     """
     import torch
 
@@ -81,7 +81,7 @@ def bench_inference(
 
 
 def _networks(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[str, Model | Ensemble]]:
-    """Every network that is to be measured, with what the caller calls it."""
+    """Yield the networks to be measured, with their names as given by the caller."""
     import torch
 
     from residerm.models.zoo import build
@@ -96,11 +96,11 @@ def _networks(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[str,
 
 
 def _take(built: Sequence[_Turns], rounds: int, began: float, minutes: float | None, progress: Progress) -> bool:
-    """Warm up, say how long it will take, and measure; whether that was interrupted."""
+    """Warm up, report the expected time, and measure; return whether it was interrupted."""
     expected = sum(turns.warm_up() for turns in built)
     least = min(rounds * expected / 60, minutes or float("inf"))
     progress.remark(
-        f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows what there is"
+        f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows the results so far"
     )
     total = rounds * len(built)
     try:
@@ -122,7 +122,7 @@ def _take(built: Sequence[_Turns], rounds: int, began: float, minutes: float | N
 
 
 class _Turns:
-    """The runtimes of one case, which take turns; a turn that was interrupted does not count."""
+    """The runtimes of one case, measured alternately; an interrupted round does not count."""
 
     def __init__(self, model: str, size: int, batch: int, runs: Mapping[str, Run]) -> None:
         self.name = f"{model}, {size} px, {batch}"
@@ -132,7 +132,7 @@ class _Turns:
         self._seconds: dict[str, list[float]] = {name: [] for name in runs}
 
     def warm_up(self) -> float:
-        """Run everything once; the seconds that a turn will take."""
+        """Run everything once, and return the expected seconds of a round."""
         expected = 0.0
         for name, run in self._runs.items():
             spent = _mean_seconds(run, self._pixels, at_least=0)
@@ -142,7 +142,7 @@ class _Turns:
         return expected
 
     def take(self) -> None:
-        """Measure all of them, every other time in the reverse order."""
+        """Measure all runtimes once, in reverse order every other time."""
         found = {}
         for name in list(self._runs)[:: -1 if self.rounds % 2 else 1]:
             time.sleep(_REST)
@@ -154,7 +154,7 @@ class _Turns:
         self.rounds += 1
 
     def case(self) -> Case:
-        """The medians of the turns."""
+        """The medians over the rounds."""
         batch, size = self._pixels.shape[:2]
         eager = self._seconds[EAGER]
         return Case(
@@ -171,7 +171,7 @@ class _Turns:
 
 
 def _mean_seconds(run: Run, pixels: np.ndarray, at_least: float) -> float:
-    """The time of one run, as the mean of as many as take at least so long."""
+    """The mean time of a run, over as many runs as take at least `at_least` seconds."""
     began, count = time.perf_counter(), 0
     while True:
         run(pixels)

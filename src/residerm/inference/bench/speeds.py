@@ -1,4 +1,4 @@
-"""What was measured: the times of every runtime for each network, size and batch, and their ratios to eager PyTorch."""
+"""The results: the times of every runtime for each network, size and batch, and their ratios to eager PyTorch."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ EAGER = "torch eager float32"
 
 
 class Case(BaseModel):
-    """One network, size and batch: the median time of an image in each runtime, and the median of its ratios to eager.
+    """One network, size and batch: the median time per image in each runtime, and the median ratio to eager PyTorch.
 
-    A runtime's name ends in its precision.
+    The name of a runtime ends with its precision.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,7 +31,7 @@ class Case(BaseModel):
 
 
 class Speeds(BaseModel):
-    """Everything that was measured, and on what."""
+    """All measurements, and the processor."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,7 +42,7 @@ class Speeds(BaseModel):
     interrupted: bool
 
     def mean_ratio(self, runtime: str) -> float | None:
-        """The geometric mean of a runtime's ratios; None where it was not measured in every case."""
+        """The geometric mean of a runtime's ratios; None if it was not measured in every case."""
         return _geometric_mean(case.ratios.get(runtime) for case in self.cases)
 
     def mean_of_fastest(self, *precisions: str) -> float | None:
@@ -50,7 +50,7 @@ class Speeds(BaseModel):
         return _geometric_mean(case.fastest(precisions) for case in self.cases)
 
     def of(self, model: str) -> Speeds:
-        """The cases of one network alone."""
+        """Only the cases of one network."""
         return self.model_copy(update={"cases": tuple(case for case in self.cases if case.model == model)})
 
 

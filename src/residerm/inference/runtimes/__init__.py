@@ -1,7 +1,6 @@
-"""What runs a network: pixels in, logits, features and maps out, with whichever library is installed.
+"""The runtimes, which run a network on pixels and return logits, features and maps.
 
-A runtime sees a batch of pixels as it is. Views, batches and the checks of what is given are the Predictor's, so that
-they are the same for all runtimes.
+Views, batches and the checks of arguments are handled by the Predictor, so that they are the same for all runtimes.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ Classifier = tuple[np.ndarray, np.ndarray]  # weight (classes, d), bias (classes
 
 
 class Runtime(Protocol):
-    """A network that is ready to run."""
+    """The interface of a runtime with a loaded network."""
 
     @property
     def name(self) -> str:
@@ -28,7 +27,7 @@ class Runtime(Protocol):
 
     @property
     def classifier(self) -> Classifier | None:
-        """The linear layer behind the mean of the maps; None where there is none."""
+        """The linear layer after global average pooling; None if there is none."""
 
     def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""

@@ -34,7 +34,7 @@ Opened = TypeVar("Opened")
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output of a graph; None stands for a side of any length."""
+    """An input or an output of a graph; None is a dimension of any length."""
 
     name: str
     kind: str
@@ -55,7 +55,7 @@ class GraphRuntime(ABC, Generic[Opened]):
         classifier: Classifier | None = None,
         threads: int | None = None,
     ) -> None:
-        """Open the graph; refuse one that is damaged, or is not of the model that is described."""
+        """Open a graph; an error if it is damaged or does not match the description."""
         self.precision, self.classifier, self._path = precision, classifier, path
         self._threads = threads or cores()
         self._slice = max(1, _PIXELS_AT_ONCE // description.pixels.size**2)
@@ -119,7 +119,7 @@ class GraphRuntime(ABC, Generic[Opened]):
 
 
 def _fits(description: ModelDescription, taken: Sequence[Port], given: Sequence[Port]) -> bool:
-    """Whether a graph takes and gives what the description says."""
+    """Whether the inputs and outputs of a graph match the description."""
     size, classes, features = description.pixels.size, len(description.classes), description.features
     expected = {"logits": Port("logits", "float32", (None, classes))}
     if features:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: it comes with residerm, needs no torch, and starts in a fraction of a second."""
+"""ONNX Runtime on the CPU, which is always installed, needs no torch, and starts in a fraction of a second."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""OpenVINO on the CPU: often the fastest in float32, and the way to bf16 and int8 where the hardware has them.
+"""OpenVINO on the CPU: often the fastest in float32, and for bf16 and int8 on hardware that supports them.
 
-Its own default precision differs by machine, so that it is always set: float32 unless the bundle was exported in bf16.
+Its default precision depends on the machine, so it is always set: float32 unless the bundle was exported in bf16.
 """
 
 from __future__ import annotations
@@ -70,10 +70,10 @@ class OpenVinoRuntime(GraphRuntime[_Compiled]):
 
 
 def _require_finite_constants(model: Any, path: Path) -> None:
-    """Refuse weights that are not finite: a ReLU would make zeros of them."""
+    """Refuse weights that are not finite, which a ReLU would turn into zeros."""
     constants = (one for one in model.get_ops() if one.get_type_name() == "Constant")
     if not all(finite(one.data) for one in constants if one.get_element_type().is_real()):
-        raise BundleError(f"{path} holds weights that are not finite; export the model again")
+        raise BundleError(f"{path} contains weights that are not finite; export the model again")
 
 
 def _port(one: Any) -> Port:

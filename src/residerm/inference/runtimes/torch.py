@@ -1,4 +1,4 @@
-"""PyTorch as it is, on the CPU or a GPU: it runs any run or bundle, and needs no export."""
+"""PyTorch on the CPU or a GPU, for any run or bundle that is not exported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class TorchRuntime:
-    """A network in PyTorch. The model that is given stays as it is: layers are fused in a copy."""
+    """A network in PyTorch. Layers are fused in a copy; the given model is not changed."""
 
     name = "torch"
 
@@ -30,7 +30,7 @@ class TorchRuntime:
         device: str | None = None,
         threads: int | None = None,
     ) -> None:
-        """A CUDA device is used where there is one; `threads` holds for all of PyTorch in this process."""
+        """By default, a CUDA device is used if available; `threads` applies to all of PyTorch in this process."""
         if threads is not None:
             torch.set_num_threads(threads)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -54,12 +54,12 @@ class TorchRuntime:
 
 
 class AllOutputs(nn.Module):
-    """A model whose forward gives all three outputs."""
+    """A model whose forward returns logits, features and maps."""
 
     def __init__(self, model: Model | Ensemble) -> None:
         super().__init__()
         self.model = model
-        _ = model.features  # found out now: nothing is compared while layers are traced
+        _ = model.features  # computed now, because it cannot be traced
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Logits (n, classes), features (n, d) and maps (n, h, w, d) of images (n, 3, size, size)."""
@@ -67,12 +67,12 @@ class AllOutputs(nn.Module):
 
 
 def _fused(network: nn.Module) -> nn.Module:
-    """A copy with normalisations inside the convolutions before them, which is a sixth faster."""
+    """A copy with batch normalisations folded into the preceding convolutions, which is a sixth faster."""
     from torch.fx.experimental.optimization import fuse
 
     try:
         fused: nn.Module = fuse(network)
-    except Exception:  # networks have no common way to say that they cannot be traced
+    except Exception:  # networks that cannot be traced raise various exceptions
         import copy
 
         return copy.deepcopy(network)
@@ -80,7 +80,7 @@ def _fused(network: nn.Module) -> nn.Module:
 
 
 def classifier_of(model: Model | Ensemble) -> Classifier | None:
-    """Weight and bias of the linear layer behind the mean of the maps; None where there is none."""
+    """Weight and bias of the linear layer after global average pooling; None if there is none."""
     layer = model.linear
     if layer is None:
         return None
