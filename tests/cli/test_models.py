@@ -36,17 +36,17 @@ def test_a_size_that_is_too_small_is_shown_as_such(capsys):
     assert cli.run(["models", "inception_v3", "--size", "64"]) == 0
     shown = capsys.readouterr().out
     assert ["inception_v3", "timm", "–", "–"] in [line.split() for line in shown.splitlines()]
-    assert "–: does not run on images of 64 px; try a larger --size" in shown
+    assert "–: does not support images of 64 px; try a larger --size" in shown
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["resnat5"], "no model is named like 'resnat5': give a part of a name. Did you mean resnet5"),
+        (["resnat5"], "no model matches 'resnat5': give part of a name. Did you mean resnet5"),
         (["cnn", "--classes", "0"], "a model needs at least one class and one pixel, not 0 classes and 64 pixels"),
         (["cnn", "--size", "-1"], "not 7 classes and -1 pixels"),
         (["cnn", "--sise", "64"], "--sise"),
-        (["resnet-basic-999-1-1"], "--model resnet-basic-999-1-1 has 1,001 blocks, and 1,000 is the most"),
+        (["resnet-basic-999-1-1"], "--model resnet-basic-999-1-1 has 1,001 blocks; the limit is 1,000"),
     ],
 )
 def test_what_cannot_be_listed_is_refused_in_one_message(capsys, arguments, message):

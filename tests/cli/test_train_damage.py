@@ -109,7 +109,7 @@ def test_the_checkpoint_of_another_model(
 ) -> None:
     other = trained(archive, tmp_path / "other", "logistic")
     shutil.copy(other / "checkpoints" / "last.ckpt", unfinished / "checkpoints" / "last.ckpt")
-    assert "is the checkpoint of another one" in refused(unfinished, capsys)
+    assert "is a checkpoint of another model" in refused(unfinished, capsys)
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

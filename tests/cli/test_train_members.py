@@ -61,7 +61,7 @@ def test_a_soup_of_random_weights_is_refused_before_training(
 ) -> None:
     options = ["--members", "2", "--join", "soup", "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *SMALL, *options]) == 2
-    assert "begin with random weights have no meaningful average" in " ".join(capsys.readouterr().err.split())
+    assert "random initial weights is not meaningful" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "runs").exists()
 
 

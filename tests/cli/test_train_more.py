@@ -69,7 +69,7 @@ def test_training_accuracy_is_of_the_batches_as_they_came(archive: Path, tmp_pat
 
     logits = torch.eye(3)[[0, 1, 2, 0]]
     labels = Labels(torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 2, 2]), torch.tensor([0.7, 0.6, 0.9, 0.2]))
-    assert labels.share_named(logits).item() == pytest.approx((0.7 + 1 + 0.1 + 0) / 4)
+    assert labels.accuracy(logits).item() == pytest.approx((0.7 + 1 + 0.1 + 0) / 4)
 
 
 def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

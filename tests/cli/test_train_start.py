@@ -57,7 +57,7 @@ def test_as_many_but_other_classes_have_a_new_classifier_too(run: Path) -> None:
     start = begin(ModelOptions(model="cnn", weights=run), tuple("abcdefg"), 32, ResNetOptions())
     logits = start.model.eval()(torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8))
     assert torch.equal(logits, torch.zeros(2, 7))
-    assert any("its classes are others" in remark for remark in start.remarks)
+    assert any("its classes are different" in remark for remark in start.remarks)
 
 
 def test_a_run_of_another_architecture_is_refused(

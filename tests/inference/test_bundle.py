@@ -58,9 +58,9 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> N
         ({"model": "vit_gigantic_patch14_224"}, "the weights do not fit vit_gigantic_patch14_224"),
         ({"model": "vit_gigantic_patch14_224", "pixels": PixelSpec(size=50)}, "the weights do not fit vit_gigantic"),
         ({"model": "resnet-bottleneck-250-250-250-250"}, "the weights do not fit resnet-bottleneck"),
-        ({"model": "resnet-bottleneck-9999-9999-9999"}, "has 29,997 blocks, and 1,000 is the most"),
+        ({"model": "resnet-bottleneck-9999-9999-9999"}, "has 29,997 blocks; the limit is 1,000"),
         ({"resnet": ResNetOptions(width=4096)}, "the weights do not fit resnet18"),
-        ({"model": "nothing"}, "there is no such model"),
+        ({"model": "nothing"}, "does not exist"),
     ],
 )
 def test_a_network_that_a_bundle_only_names_takes_no_memory(

@@ -238,5 +238,5 @@ def test_stages_that_are_no_network_are_refused(blocks):
 
 
 def test_zero_init_without_shortcuts_is_refused():
-    with pytest.raises(UsageError, match="zero_init needs shortcuts"):
+    with pytest.raises(UsageError, match="zero_init requires shortcuts"):
         ResNet("basic", (1, 1, 1), shortcut="none", zero_init=True)

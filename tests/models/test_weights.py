@@ -116,12 +116,12 @@ def _reshaped(weights):
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        (_unknown, "the network has no extra.weight"),
-        (_missing, r"it lacks layer2\.0\.conv1\.weight, layer2.*, .* and \d+ more"),
-        (_reshaped, r"of another shape are conv1\.weight \(16x3x7x7, not 16x3x3x3\)"),
+        (_unknown, "unknown: extra.weight"),
+        (_missing, r"missing: layer2\.0\.conv1\.weight, layer2.*, .* and \d+ more"),
+        (_reshaped, r"of another shape: conv1\.weight \(16x3x7x7, not 16x3x3x3\)"),
         (
             lambda weights: _unknown(_missing(_reshaped(weights))),
-            "it lacks .*; the network has no .*; of another shape",
+            "missing: .*; unknown: .*; of another shape",
         ),
     ],
 )
@@ -160,7 +160,7 @@ def test_python_objects_in_a_file_are_not_run(model, tmp_path):
         pickle.dump({"conv1.weight": Harmful(tmp_path / "trace")}, file, protocol=2)
     torch.save({"network": nn.Linear(1, 1)}, tmp_path / "whole.pth")
     for name in ("w.pth", "whole.pth"):
-        with pytest.raises(WeightsError, match="holds Python objects, which could run code and are refused"):
+        with pytest.raises(WeightsError, match="contains Python objects, which could run code and are refused"):
             load_weights(model, tmp_path / name)
     assert not (tmp_path / "trace").exists()
 
@@ -181,7 +181,7 @@ def test_a_file_of_something_else_is_refused(model, tmp_path, content, complaint
 
 @pytest.mark.parametrize("name", ["none.pth", "."])
 def test_a_path_without_file_is_refused(model, tmp_path, name):
-    with pytest.raises(UsageError, match=r"`weights=.*`: there is no such file"):
+    with pytest.raises(UsageError, match=r"`weights=.*` does not exist"):
         load_weights(model, tmp_path / name)
 
 
@@ -246,9 +246,10 @@ def test_offline_and_not_in_the_cache_the_message_says_how(hub, tmp_path):
     with pytest.raises(ResidermError) as caught:
         begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
     assert str(caught.value) == (
-        "`pretrained`: the weights of timm/test_resnet.r160_in1k are not in the cache, and cannot be fetched: "
-        "HF_HUB_OFFLINE is set. Where there is a network, `hf download timm/test_resnet.r160_in1k model.safetensors` "
-        f"puts them into the cache, which can be copied to {tmp_path}/cache here; or give a file with `weights`"
+        "`pretrained`: the weights of timm/test_resnet.r160_in1k are not in the cache, and cannot be downloaded: "
+        "HF_HUB_OFFLINE is set. On a machine with network access, "
+        "`hf download timm/test_resnet.r160_in1k model.safetensors` "
+        f"downloads them to the cache, which can be copied to {tmp_path}/cache here; or give a file with `weights`"
     )
 
 
@@ -262,7 +263,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("it would try six times"))
-    with pytest.raises(ResidermError, match="cannot be fetched: the hub cannot be reached"):
+    with pytest.raises(ResidermError, match="cannot be downloaded: the hub cannot be reached"):
         begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
 
 
@@ -271,7 +272,7 @@ def test_a_truncated_file_in_the_cache_is_refused(hub, tmp_path, name):
     hub(name, {"resnet18": "a1_in1k", "test_resnet": "r160_in1k"}[name])
     (file,) = (tmp_path / "cache").rglob("model.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read as weights.*delete one from the hub"):
+    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read as weights.*delete a file from the hub"):
         begin(ModelOptions(model=name, pretrained=True, revision=COMMIT), 7, 64)
 
 
@@ -292,9 +293,9 @@ def test_a_name_without_pretrained_weights_is_refused(hub, name):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pretrained": True, "weights": "w.pth"}, "`pretrained` and `weights` both say"),
-        ({"revision": COMMIT}, "`revision` .* needs `pretrained`"),
-        ({"freeze_backbone": True}, "`freeze_backbone` would keep random weights"),
+        ({"pretrained": True, "weights": "w.pth"}, "`pretrained` and `weights` cannot be combined"),
+        ({"revision": COMMIT}, "`revision` .* requires `pretrained`"),
+        ({"freeze_backbone": True}, "`freeze_backbone` would freeze random weights"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(options, message):

@@ -108,7 +108,7 @@ def test_without_the_extra_the_message_says_how_to_install_it(monkeypatch):
 
 
 def test_a_commit_of_the_hub_is_refused_with_the_name_of_the_hubs_weights():
-    with pytest.raises(UsageError, match=r"name the hub's weights: tf_efficientnet_lite0\.in1k"):
+    with pytest.raises(UsageError, match=r"use the weights of the hub, tf_efficientnet_lite0\.in1k"):
         start(revision="a" * 40)
 
 

@@ -176,15 +176,15 @@ def test_find_searches_both_and_names_ours_once():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: build("resnet49", 7, 64), r"`model=resnet49`: there is no such model. Did you mean resnet\d\d or"),
+        (lambda: build("resnet49", 7, 64), r"`model=resnet49` does not exist. Did you mean resnet\d\d or"),
         (lambda: build("efficientnetb0", 7, 64), "Did you mean efficientnet_b0"),
-        (lambda: build("hf-hub:timm/x", 7, 64), "there is no such model"),
-        (lambda: build("resnet-basic-1-0-2", 7, 64), "there is no such model"),
+        (lambda: build("hf-hub:timm/x", 7, 64), "does not exist"),
+        (lambda: build("resnet-basic-1-0-2", 7, 64), "does not exist"),
         (lambda: build("vgg19.foo", 7, 64), "vgg19 has no weights named 'foo'; it has tv_in1k"),
         (lambda: build("resnet50.foo", 7, 64), "resnet50 has no weights named 'foo'; it has a1_in1k, "),
         (lambda: build("resnet20.foo", 7, 64), "there are no weights for resnet20"),
-        (lambda: build("vgg19", 7, 16), "vgg19 does not run on images of 16 px: give `size=32`, the smallest"),
-        (lambda: build("inception_v3", 7, 74), "does not run on images of 74 px: give `size=75`, the smallest"),
+        (lambda: build("vgg19", 7, 16), "vgg19 does not support images of 16 px: give `size=32`, the next size"),
+        (lambda: build("inception_v3", 7, 74), "does not support images of 74 px: give `size=75`, the next size"),
         (lambda: build("samvit_base_patch16_224", 7, 60), "give `size=64`"),
         (lambda: build("vgg19", 0, 64), "at least one class and one pixel, not 0 classes"),
         (lambda: build("cnn", 7, 0), "7 classes and 0 pixels"),
@@ -193,7 +193,7 @@ def test_find_searches_both_and_names_ours_once():
             "`stem`, `zero_init`: only",
         ),
         (lambda: build("cnn", 7, 64, resnet=ResNetOptions(width=8)), "`width`: only residerm's own ResNets have this"),
-        (lambda: find("resnat5"), "no model is named like 'resnat5': .* Did you mean resnet5"),
+        (lambda: find("resnat5"), "no model matches 'resnat5': .* Did you mean resnet5"),
     ],
 )
 def test_what_is_no_model_is_refused_with_the_way_out(call, message):

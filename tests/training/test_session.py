@@ -63,7 +63,7 @@ def test_more_epochs_train_a_finished_run_further(archive: Path, tmp_path: Path)
     assert [row["epoch"] for row in heard.epochs] == [3]
     assert any("one-cycle schedule of 3 epochs, after 2 epochs of that of 2" in text for text in heard.remarks)
     assert "epochs: 3" in (run.folder / "config.yaml").read_text()
-    with pytest.raises(UsageError, match=r"`epochs=1`.* has been trained for 3 epochs already"):
+    with pytest.raises(UsageError, match=r"`epochs=1`.* has already been trained for 3 epochs"):
         session.resume(run.folder, epochs=1)
     assert (run.folder / "summary.json").exists()
 

@@ -61,7 +61,7 @@ def test_a_soup_is_the_mean_of_its_runs_and_not_worse_than_the_best(two: list[Pa
 
 
 def test_runs_of_random_weights_have_no_average(start: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"began with random weights.*join them as an ensemble"):
+    with pytest.raises(UsageError, match=r"started from random weights.*join them as an ensemble"):
         make_soup([start, start], tmp_path / "soup")
     assert not (tmp_path / "soup").exists()
 
@@ -79,14 +79,14 @@ def test_runs_that_disagree_are_refused(
 ) -> None:
     begun = trained(*options, size=size)
     other = trained("--weights", str(begun), *options, size=size)
-    with pytest.raises(UsageError, match=f"differ in {differing}: a soup needs runs that agree"):
+    with pytest.raises(UsageError, match=f"differ in {differing}, and cannot be averaged"):
         make_soup([two[0], other], tmp_path / "soup")
     assert not (tmp_path / "soup").exists()
 
 
 def test_runs_of_another_start_are_refused(trained: Train, two: list[Path], tmp_path: Path) -> None:
     other = trained("--weights", str(two[0]))
-    with pytest.raises(UsageError, match="began with other weights"):
+    with pytest.raises(UsageError, match="started from different weights"):
         make_soup([two[0], other], tmp_path / "soup")
 
 

@@ -36,7 +36,7 @@ def models_(pattern: str | None = None, *, size: int = 64, classes: int = 7, jso
     columns = ("model", "from", "parameters, M", "multiply-adds, M")
     show_table(f"Images of {size} px, {classes} classes", columns, [_row(model) for model in models])
     if any(model.parameters is None for model in models):
-        out.print(f"–: does not run on images of {size} px; try a larger --size")
+        out.print(f"–: does not support images of {size} px; try a larger --size")
     if not pattern:
         out.print("Other depths, by blocks per stage: resnet-basic-2-2-2-2, resnet-bottleneck-3-8-36-3, …")
         out.print("To search timm's networks too: residerm models PATTERN")

@@ -1,18 +1,18 @@
-"""Networks: our ResNet, the paper's convolutional network and logistic regression, and timm's by name.
+"""Networks: residerm's ResNet, the paper's convolutional network and logistic regression, and those of timm.
 
-To be read in this order:
+Suggested order of reading:
 
     resnet.py       residual networks and their plain counterparts
     cnn.py          the paper's convolutional network
     logistic.py     multi-class logistic regression on pixels
-    model.py        normalisation of colours, then a network: what is trained, saved and served
+    model.py        colour normalisation and a network: what is trained, saved and served
     pretrained.py   weights trained on other images, from the hub, at a commit
     weights.py      weights from a file into a model
     networks.py     the bare network of a name
     shapes.py       its shapes, without memory
     complexity.py   its parameters and multiply-adds
     zoo.py          the model of a name
-    start.py        a model as training begins with it: with its first weights, frozen or not
+    start.py        the initial model of a training, with its weights, frozen or not
 """
 
 from residerm.models.model import Model

@@ -2,9 +2,9 @@
 
     10 of 3x3, pool 2 → 10 of 5x5, pool 3 → 10 of 7x7, pool 4 → dense 120 → dense 64 → dense classes
 
-with ReLU everywhere but at the end. All padding is "same": a convolution keeps the side, a pooling over k divides it
-by k and rounds up. Three poolings divide by 24, so that 10 * ceil(side / 24)^2 numbers reach the dense layers: 40 at
-32 pixels, 90 at 64. (The paper says so of the first convolution only; without it, 32 pixels would not fit.)
+with ReLU everywhere except at the end. All padding is "same": convolutions keep the size, and pooling over k divides it
+by k, rounded up. The three poolings divide by 24, so that the dense layers receive 10 * ceil(size / 24)^2 numbers: 40
+at 32 pixels, 90 at 64. (The paper specifies this only for the first convolution; without it, 32 pixels would not fit.)
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ class ConvolutionalNetwork(nn.Module):
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """The maps (n, 10, side, side) that are flattened."""
+        """The feature maps (n, 10, side, side), before they are flattened."""
         x = self.pool1(F.relu(self.conv1(images)))
         x = self.pool2(F.relu(self.conv2(x)))
         maps: Tensor = self.pool3(F.relu(self.conv3(x)))
         return maps
 
     def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits of the maps; with `pre_logits` the features, which the last layer sees."""
+        """The logits for feature maps; with `pre_logits`, the input of the last layer."""
         x = F.relu(self.dense1(maps.flatten(1)))
         features = F.relu(self.dense2(x))
         return features if pre_logits else self.dense3(features)
 
     def _initialise(self) -> None:
-        """He et al. 2015, as in the ResNet; the paper does not say."""
+        """Initialise as in the ResNet (He et al. 2015); the paper does not specify it."""
         for parameter in self.parameters():
             if parameter.ndim > 1:
                 nn.init.kaiming_normal_(parameter, nonlinearity="relu")
@@ -61,7 +61,7 @@ class ConvolutionalNetwork(nn.Module):
 
 
 class SamePool(nn.Module):
-    """The maximum over squares without overlap; where they do not fit, the border is shared out on both sides."""
+    """Max pooling without overlap and with "same" padding, which is split evenly between both sides."""
 
     def __init__(self, side: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a network costs: its parameters, and the multiplications with addition for one image.
+"""The cost of a network: its parameters, and its multiply-adds for one image.
 
 Counted by PyTorch's own counter on shapes alone (the meta device), so that no memory is taken for the weights. It
 counts matrix products, convolutions and attention, each of whose multiply-adds is two floating-point operations;
@@ -28,8 +28,8 @@ class Complexity:
 
 
 def measure(name: str, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> Complexity | None:
-    """The cost of the network of a name for images of `size` pixels; None where it does not run on that size."""
-    require(name)  # which imports timm, if need be, before all new tensors are shapes without memory
+    """The cost of a network by name for images of `size` pixels; None if it does not support this size."""
+    require(name)  # imports timm, if needed, before the meta device is active
     counter = FlopCounterMode(display=False)
     try:
         with torch.device("meta"), torch.no_grad(), ShapesAlone():
@@ -38,7 +38,7 @@ def measure(name: str, classes: int, size: int, resnet: ResNetOptions = AS_PUBLI
                 bare(torch.empty(1, 3, size, size))
     except UsageError:
         raise
-    except Exception:  # networks have no common way to say that a size does not suit them
+    except Exception:  # networks raise various exceptions for an unsupported size
         return None
     parameters = sum(parameter.numel() for parameter in bare.parameters())
     return Complexity(parameters, counter.get_total_flops() // 2)

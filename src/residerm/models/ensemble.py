@@ -1,10 +1,10 @@
-"""Several models as one: the mean of their probabilities, and their features and maps side by side.
+"""An ensemble of models: the mean of their probabilities, with their features and maps concatenated.
 
     ensemble = Ensemble([first, second])
     logits, features, maps = ensemble.outputs(images)
 
-Each member normalises colours by itself. Its logits are those of the mean probabilities, so that a softmax gives these;
-no linear layer makes them of the features.
+Each member normalises colours itself. The logits are the logarithms of the mean probabilities, so that a softmax
+returns these; they are not a linear function of the features.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Ensemble(nn.Module):
         for member in members[1:]:
             if (member.classes, member.size) != (first.classes, first.size):
                 raise UsageError(
-                    f"an ensemble needs members for the same classes and size: {first.name} has {first.classes} "
+                    f"an ensemble requires members with the same classes and size: {first.name} has {first.classes} "
                     f"classes at {first.size} px, {member.name} {member.classes} at {member.size} px"
                 )
         self.members = nn.ModuleList(members)
@@ -43,10 +43,10 @@ class Ensemble(nn.Module):
         """Logits (n, classes), features (n, d) and maps (n, h, w, d) of images (n, 3, size, size)."""
         logits, features, maps = [], [], []
         for member in self.members:
-            said, seen, found = member.outputs(images)  # type: ignore[operator]
-            logits.append(said)
-            features.append(seen)
-            maps.append(found)
+            own = member.outputs(images)  # type: ignore[operator]
+            logits.append(own[0])
+            features.append(own[1])
+            maps.append(own[2])
         mean = torch.stack([one.softmax(1) for one in logits]).mean(0)
         return (
             mean.clamp_min(torch.finfo(mean.dtype).tiny).log(),

@@ -1,12 +1,11 @@
-"""What a network gives besides its logits: the features that its classifier sees, and the maps whose mean they are.
+"""The outputs of a network besides its logits: the features before its classifier, and the maps that they average.
 
     head = head_of(network, ("fc",), size=64)
     logits, features, maps = head.outputs(network, images)          maps (n, h, w, d), or None
 
-Nothing is taken from a network's name: one random image passes through it, and what is compared are the numbers. The
-features of a ResNet are the mean of its maps over the image, and one linear layer makes the logits of them. VGG19 and
-the paper's convolutional network have features, but no such maps; logistic regression sees the pixels themselves, and
-gives logits alone.
+The structure is detected from the values for one random image, not from the name of the network. The features of a
+ResNet are the mean of its maps over the image, followed by one linear layer. VGG19 and the paper's convolutional
+network have features, but no such maps; logistic regression has neither.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Head:
-    """What can be had of a network; `classifier` is the linear layer that makes the logits of the features."""
+    """The available outputs of a network; `classifier` is the linear layer that maps the features to the logits."""
 
     features: int = 0  # their number; 0: there are none
     classifier: str | None = None
@@ -42,7 +41,7 @@ class Head:
         return logits, features, self._last(found)
 
     def linear(self, network: nn.Module) -> nn.Linear | None:
-        """The linear layer behind the mean of the maps; None where there is no such pair."""
+        """The linear layer after global average pooling; None if there is none."""
         if self.classifier is None or self.maps is None:
             return None
         layer = network.get_submodule(self.classifier)
@@ -50,12 +49,12 @@ class Head:
         return layer
 
     def _last(self, maps: Tensor) -> Tensor | None:
-        """The maps with their channels last; None where they are not what is averaged."""
+        """The maps with channels last; None if the features are not their mean."""
         return maps.permute(0, 2, 3, 1) if self.maps == "channels first" else maps if self.maps else None
 
 
 def head_of(network: nn.Module, classifier: Sequence[str], size: int) -> Head:
-    """Find out what a network gives, by one random image; it is left in evaluation."""
+    """Detect the outputs of a network with one random image; the network is left in evaluation mode."""
     network.eval()
     parameter = next(network.parameters())
     draw = torch.Generator().manual_seed(0)
@@ -77,7 +76,7 @@ def head_of(network: nn.Module, classifier: Sequence[str], size: int) -> Head:
 
 
 def _linear(network: nn.Module, classifier: Sequence[str], features: Tensor, logits: Tensor) -> str | None:
-    """The name of the one linear layer that makes the logits of the features."""
+    """The name of the linear layer that maps the features to the logits, if there is a single one."""
     for name in classifier:
         layer = network.get_submodule(name)
         if isinstance(layer, nn.Linear) and layer.in_features == features.shape[1]:
@@ -86,7 +85,7 @@ def _linear(network: nn.Module, classifier: Sequence[str], features: Tensor, log
 
 
 def _averaged(maps: Any, features: Tensor) -> Literal["channels first", "channels last"] | None:
-    """How the channels of maps lie whose mean the features are."""
+    """The channel order of the maps, if the features are their mean, else None."""
     if not isinstance(maps, Tensor) or maps.ndim != 4:
         return None
     if maps.shape[1] == features.shape[1] and _close(maps.mean((2, 3)), features):

@@ -2,7 +2,7 @@
 
     p = softmax(W BatchNorm(x) + b)          x: the image as one vector of size * size * 3 numbers
 
-The softmax is part of the loss. What is learnt can be looked at: a row of W is an image of a class.
+The softmax is part of the loss. The learnt weights can be visualised: each row of W has the shape of an image.
 """
 
 from __future__ import annotations

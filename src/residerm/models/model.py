@@ -1,10 +1,9 @@
-"""What is trained, saved and served: colour normalisation, then a network.
+"""The model that is trained, saved and served: colour normalisation, followed by a network.
 
-A `Model` takes RGB of 0 to 255 as it comes from the cache or a decoder, uint8 or floating-point, and normalises it in
-its first layer, so that no caller can do it otherwise. The network is a child of its own rather than a subclass or a
-hook: `model.network.state_dict()` has the keys of timm and torchvision, unprefixed, and that is what is saved as
-weights; whatever reads `model.network` (explanations, exports, timm itself) meets an ordinary network. Mean and
-deviation are in no state dict: they belong to the model's description.
+A `Model` takes RGB in 0 to 255 from the cache or a decoder, uint8 or floating-point, and normalises it in its first
+layer, so that callers cannot do it differently. The network is a separate child: `model.network.state_dict()` has the
+keys of timm and torchvision without a prefix, and is what is saved as weights; explanations, exports and timm can use
+`model.network` as an ordinary network. Mean and deviation are not in the state dict, but in the model's description.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ class Model(nn.Module):
         size: int,
         classifier: tuple[str, ...],
     ) -> None:
-        """`classifier` names the network's last layer, or layers; all else is its backbone. Colours are ImageNet's."""
+        """`classifier`: names of the network's last layers; the rest is the backbone. Colours are those of ImageNet."""
         super().__init__()
         self.normalise = Normalise(IMAGENET_MEAN, IMAGENET_DEVIATION)
         self.network = network
@@ -53,7 +52,7 @@ class Model(nn.Module):
         self._head: Head | None = None
 
     def set_colours(self, mean: Colour, deviation: Colour) -> None:
-        """Normalise by these from now on."""
+        """Set the mean and deviation of the normalisation."""
         self.normalise = Normalise(mean, deviation).to(self.normalise.mean.device)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -62,14 +61,14 @@ class Model(nn.Module):
         return logits
 
     def clear_classifier(self) -> None:
-        """Let the classifier begin at zero: all classes equally probable, and a loss of log(classes)."""
+        """Initialise the classifier with zeros: equal probabilities, and a loss of log(classes)."""
         for name in self.classifier:
             for parameter in self.network.get_submodule(name).parameters():
                 nn.init.zeros_(parameter)
 
     @property
     def head(self) -> Head:
-        """What the network gives besides logits; found out when it is first asked for."""
+        """The outputs of the network besides logits, detected on first use."""
         if self._head is None:
             training = self.training
             self._head = head_of(self.network, self.classifier, self.size)
@@ -82,28 +81,28 @@ class Model(nn.Module):
 
     @property
     def features(self) -> int:
-        """Number of features; 0 where there are none."""
+        """Number of features; 0 if there are none."""
         return self.head.features
 
     @property
     def grid(self) -> tuple[int, int] | None:
-        """Height and width of the maps; None where there are none."""
+        """Height and width of the maps; None if there are none."""
         return self.head.grid
 
     @property
     def linear(self) -> nn.Linear | None:
-        """The linear layer behind the mean of the maps; None where there is no such pair."""
+        """The linear layer after global average pooling; None if there is none."""
         return self.head.linear(self.network)
 
     def freeze_backbone(self) -> None:
-        """Keep all but the classifier as it is: no gradients, and BatchNorm's statistics are not renewed."""
+        """Freeze all layers but the classifier: no gradients, and no updates of BatchNorm's statistics."""
         self.frozen = True
         for _, parameter in self._parameters_of(backbone=True):
             parameter.requires_grad_(False)
         self.train(self.training)
 
     def parameter_groups(self, backbone_rate: float = 1.0) -> list[ParameterGroup]:
-        """For an optimiser: the parameters that are trained, with the factor of their learning rate."""
+        """The trainable parameters for an optimiser, with factors on their learning rate."""
         groups = [
             ParameterGroup([value for _, value in self._parameters_of(backbone) if value.requires_grad], factor)
             for backbone, factor in ((True, backbone_rate), (False, 1.0))
@@ -111,7 +110,7 @@ class Model(nn.Module):
         return [group for group in groups if group.parameters]
 
     def train(self, mode: bool = True) -> Self:
-        """As in torch; a frozen backbone stays in evaluation."""
+        """As in torch, but a frozen backbone stays in evaluation mode."""
         super().train(mode)
         if self.frozen:
             self.network.eval()
@@ -120,7 +119,7 @@ class Model(nn.Module):
         return self
 
     def is_classifier(self, key: str) -> bool:
-        """Whether a key of the network's state dict is the classifier's."""
+        """Whether a key of the network's state dict belongs to the classifier."""
         return key.startswith(tuple(f"{name}." for name in self.classifier))
 
     def _parameters_of(self, backbone: bool) -> Iterator[tuple[str, nn.Parameter]]:
@@ -132,7 +131,7 @@ class Model(nn.Module):
 
 
 class Normalise(nn.Module):
-    """Colours of 0 to 255 as distances from the mean in standard deviations."""
+    """Standardises colours in 0 to 255."""
 
     mean: Tensor
     deviation: Tensor
@@ -144,5 +143,5 @@ class Normalise(nn.Module):
         self.register_buffer("deviation", 255 * torch.tensor(deviation).view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Floating-point images in the same shape and memory format."""
+        """Standardised images in the same shape and memory format."""
         return (images - self.mean) / self.deviation

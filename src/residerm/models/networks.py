@@ -1,12 +1,12 @@
-"""The bare network of a name: residerm's own, and everything else that timm has.
+"""Create networks by name: residerm's own, and those of timm.
 
     resnet18, 34, 50, 101, 152     for images of 224 px; timm's and torchvision's weights fit
     resnet20, 32, 44, 56, 110      for images of 32 px
-    resnet-basic-2-2-2-2           any other depth, by the blocks in each of three or four stages; or bottleneck
+    resnet-basic-2-2-2-2           any other depth, by the number of blocks in three or four stages; or bottleneck
     cnn, logistic                  the paper's other models
-    vgg19, densenet121, …          timm's; a tag, as in resnet50.tv_in1k, says which weights are meant
+    vgg19, densenet121, …          timm's; a tag, as in resnet50.tv_in1k, selects the pretrained weights
 
-A name of residerm's own means residerm's network, even where timm has one of that name.
+If both have a network of the same name, it is residerm's.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ OWN = (*_BY_DEPTH, *_BY_SIZE)
 def network(
     name: str, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED, file: Path | None = None
 ) -> nn.Module:
-    """The network for normalised images of `size` pixels; timm's with the pretrained weights in a file.
+    """Create the network for normalised images of `size` pixels; for timm, with the pretrained weights in `file`.
 
-    Where it does not suit the size, it fails here or when it is called, in words of its own.
+    If it does not support the size, it raises its own exception here or when it is called.
     """
     require(name)
     if classes < 1 or size < 1:
@@ -53,11 +53,11 @@ def network(
     architecture, _, tag = name.partition(".")
     if blocks := _blocks(architecture):
         if tag and about(name) is None:
-            raise UsageError(f"`model={name}`: there are no weights for {architecture}, so it has no {tag!r}")
+            raise UsageError(f"`model={name}`: there are no weights for {architecture}, so {tag!r} does not exist")
         return ResNet(*blocks, classes, **resnet.model_dump())
     if changed := [field for field, value in resnet if value != getattr(AS_PUBLISHED, field)]:
         flags = listed(f"`{field}`" for field in changed)
-        raise UsageError(f"{flags}: only residerm's own ResNets have this, and {name} is none of them")
+        raise UsageError(f"{flags}: only residerm's own ResNets have this, and {name} is not one of them")
     return _BY_SIZE[name](classes, size) if name in _BY_SIZE else _from_timm(name, classes, size, file)
 
 
@@ -67,7 +67,7 @@ def is_own(name: str) -> bool:
 
 
 def classifier_of(bare: nn.Module) -> tuple[str, ...]:
-    """The names of a network's last layer, or layers."""
+    """The names of the last layers of a network."""
     if isinstance(bare, ResNet | ConvolutionalNetwork | LogisticRegression):
         return (bare.classifier,)
     of_timm: Any = bare
@@ -77,31 +77,31 @@ def classifier_of(bare: nn.Module) -> tuple[str, ...]:
 
 
 def require(name: str) -> None:
-    """Refuse a name that no network has."""
+    """Raise `UsageError` for an unknown name."""
     if is_own(name):
         return
     import timm
 
     if not timm.is_model(name):
-        raise UsageError(f"`model={name}`: there is no such model.{nearest(name, known_names())}")
+        raise UsageError(f"`model={name}` does not exist.{nearest(name, known_names())}")
 
 
 def known_names() -> list[str]:
-    """All names but those that spell out their blocks."""
+    """All names, except those that specify their blocks."""
     import timm
 
     return [*OWN, *(name for name in timm.list_models() if name not in OWN)]
 
 
 def _blocks(architecture: str) -> tuple[Kind, tuple[int, ...]] | None:
-    """The kind and number of a ResNet's blocks; None where it is not one of ours."""
+    """The kind and numbers of a ResNet's blocks; None if it is not one of residerm's."""
     if architecture in _BY_DEPTH:
         return _BY_DEPTH[architecture]
     if spelt := _BY_BLOCKS.fullmatch(architecture):
         kind: Kind = "basic" if spelt[1] == "basic" else "bottleneck"
         blocks = tuple(int(count) for count in spelt[2][1:].split("-"))
         if sum(blocks) > _MOST_BLOCKS:
-            raise UsageError(f"`model={architecture}` has {sum(blocks):,} blocks, and {_MOST_BLOCKS:,} is the most")
+            raise UsageError(f"`model={architecture}` has {sum(blocks):,} blocks; the limit is {_MOST_BLOCKS:,}")
         return kind, blocks
     return None
 
@@ -117,5 +117,5 @@ def _from_timm(name: str, classes: int, size: int, file: Path | None) -> nn.Modu
         return create()
     try:
         return create(pretrained=True, pretrained_cfg_overlay={"file": str(file)})
-    except Exception as error:  # a damaged file fails in as many ways as there are bytes
+    except Exception as error:  # a damaged file raises various exceptions
         raise unreadable(file) from error

@@ -1,8 +1,8 @@
-"""Weights trained on other images, from timm's repositories on the Hugging Face hub, at a commit.
+"""Pretrained weights from timm's repositories on the Hugging Face hub, at a commit.
 
-The commit is the one asked for; else the one pinned here; else the one that the cache got first, which is what the
-newest was then. It comes back with the file, so that a run can record it and be repeated. What is in the cache is
-taken without asking the network.
+The commit is the given one, else the one pinned here, else the one in the cache, which was the newest when it was
+downloaded. It is returned with the file, so that a run can record it and be repeated. Files in the cache are used
+without network access.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from residerm.models.model import Colour
 if TYPE_CHECKING:
     from timm.models import PretrainedCfg
 
-_SECONDS = 5  # until the hub has answered
+_SECONDS = 5  # time limit for a response of the hub
 _COMMITS: Mapping[str, str] = MappingProxyType(
     {
         "timm/resnet18.a1_in1k": "491b427b45c94c7fb0e78b5474cc919aff584bbf",
@@ -32,7 +32,7 @@ _COMMITS: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A file of weights, and what one has to know to use it."""
+    """A file of weights, and the metadata needed to use it."""
 
     repository: str
     commit: str
@@ -44,10 +44,10 @@ class Pretrained:
 
 
 def find_pretrained(name: str, commit: str | None = None) -> Pretrained:
-    """The weights for a name in timm's list, from the cache or else from the hub."""
+    """Find the weights of one of timm's networks, in the cache or on the hub."""
     known = about(name)
     if known is None or not known.hf_hub_id:
-        raise UsageError(f"`pretrained`: there are no weights for {name} on the hub; leave it out, or give `weights`")
+        raise UsageError(f"`pretrained`: there are no weights for {name} on the hub; omit it, or give `weights`")
     repository = known.hf_hub_id
     file = _file(repository, known.hf_hub_filename or "model.safetensors", commit or _COMMITS.get(repository))
     return Pretrained(
@@ -62,7 +62,7 @@ def find_pretrained(name: str, commit: str | None = None) -> Pretrained:
 
 
 def about(name: str) -> PretrainedCfg | None:
-    """What timm knows of the weights for a name, if it has any; a tag that it does not know is an error."""
+    """timm's configuration of the weights for a name, or None; an unknown tag is an error."""
     import timm
 
     architecture, _, tag = name.partition(".")
@@ -80,10 +80,10 @@ def _file(repository: str, name: str, commit: str | None) -> Path:
     if isinstance(cached, str):
         return Path(cached)
     try:
-        # Asked once: without a network, the download would try again for half a minute, and say so each time.
+        # Checked once: without a network, the download would retry for half a minute, with a message each time.
         get_hf_file_metadata(hf_hub_url(repository, name, revision=commit), timeout=_SECONDS)
         return Path(hf_hub_download(repository, name, revision=commit))
-    except Exception as error:  # which HTTP library raises its own depends on the version of the hub's package
+    except Exception as error:  # the HTTP library, and its exceptions, depend on the version of huggingface_hub
         raise ResidermError(_way_out(repository, name, commit, error)) from error
 
 
@@ -96,9 +96,9 @@ def _way_out(repository: str, name: str, commit: str | None, error: Exception) -
         reason = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
     command = f"hf download {repository} {name}" + (f" --revision {commit}" if commit else "")
     return (
-        f"`pretrained`: the weights of {repository} are not in the cache, and cannot be fetched: {reason}. Where there "
-        f"is a network, `{command}` puts them into the cache, which can be copied to {constants.HF_HUB_CACHE} here; "
-        "or give a file with `weights`"
+        f"`pretrained`: the weights of {repository} are not in the cache, and cannot be downloaded: {reason}. On a "
+        f"machine with network access, `{command}` downloads them to the cache, which can be copied to "
+        f"{constants.HF_HUB_CACHE} here; or give a file with `weights`"
     )
 
 

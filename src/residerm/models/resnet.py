@@ -1,21 +1,22 @@
-"""Residual networks: a block learns what to add to its input.
+"""Residual networks, whose blocks learn what to add to their input.
 
 With weights {W_i}, a block of He et al. 2015 (https://arxiv.org/abs/1512.03385, equation 1) computes
 
     y = F(x, {W_i}) + x
 
-followed by a ReLU. Where nothing follows the addition, as with `preactivation` (He et al. 2016,
-https://arxiv.org/abs/1603.05027), the signal reaches block L from any block l below it, and the gradient of a loss E
-comes back, on a path without weights:
+followed by a ReLU. If nothing follows the addition, as with `preactivation` (He et al. 2016,
+https://arxiv.org/abs/1603.05027), the signal passes from any block l to a later block L, and the gradient of a loss E
+back, on a path without weights:
 
     x_L = x_l + sum_i F(x_i, {W_i})          dE/dx_l = dE/dx_L (1 + d/dx_l sum_i F(x_i, {W_i}))
 
-`shortcut="none"` leaves `+ x` out: y = F(x, {W_i}), the plain counterpart, the same in all else.
+`shortcut="none"` omits `+ x`: y = F(x, {W_i}), the plain counterpart, which is otherwise identical.
 
     network = ResNet(*PUBLISHED[50], classes=7)                          # ResNet-50
     network = ResNet("basic", (9, 9, 9), classes=7, shortcut="none")     # the plain counterpart of ResNet-56
 
-As published, names and results are those of torchvision and timm: their complete state dicts load strictly.
+The published networks have the same parameter names and results as in torchvision and timm, whose state dicts load
+strictly.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from residerm.errors import UsageError
 
 Kind = Literal["basic", "bottleneck"]
 
-# Layers: the kind of block, and how many blocks each stage has. Three stages are the 6n + 2 networks for small images.
+# Number of layers → kind of block, and blocks per stage. Those with three stages are the 6n + 2 networks for small
+# images.
 PUBLISHED: Mapping[int, tuple[Kind, tuple[int, ...]]] = MappingProxyType(
     {
         18: ("basic", (2, 2, 2, 2)),
@@ -49,7 +51,7 @@ PUBLISHED: Mapping[int, tuple[Kind, tuple[int, ...]]] = MappingProxyType(
     }
 )
 
-# Side of the first convolution, its stride, and whether a pooling follows. The first two have the same weights.
+# Kernel size of the first convolution, its stride, and whether pooling follows. The first two have the same weights.
 _STEMS: Mapping[Stem, tuple[int, int, bool]] = MappingProxyType(
     {"large": (7, 2, True), "medium": (7, 2, False), "small": (3, 1, False)}
 )
@@ -58,9 +60,9 @@ _STEMS: Mapping[Stem, tuple[int, int, bool]] = MappingProxyType(
 class ResNet(nn.Module):
     """Stem, stages of blocks, mean over the image, linear classifier.
 
-    The first stage has `width` channels inside its blocks; each further one doubles them and halves the side. None is
-    as published: four stages begin with 64, on a stem for images of 224 pixels; three begin with 16, on a stem for
-    small images, and their shortcuts have no parameters.
+    The first stage has `width` channels inside its blocks; each further stage doubles them and halves the resolution.
+    By default as published: networks with four stages start with 64 channels and a stem for images of 224 pixels; those
+    with three stages start with 16 channels and a stem for small images, and their shortcuts have no parameters.
     """
 
     classifier = "fc"
@@ -107,7 +109,7 @@ class ResNet(nn.Module):
         return self.forward_head(self.forward_features(images))
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """The maps that the last stage gives; shapes are those of ResNet-50 for 224 pixels."""
+        """The feature maps of the last stage; shapes in the comments are those of ResNet-50 for 224 pixels."""
         x = self.conv1(images)  # (n, 64, 112, 112)
         x = self.maxpool(x if self.preactivation else _relu(self.bn1(x)))  # (n, 64, 56, 56)
         x = self.layer1(x)  # (n, 256, 56, 56)
@@ -117,25 +119,25 @@ class ResNet(nn.Module):
         return _relu(self.norm(x)) if self.preactivation else x
 
     def forward_head(self, maps: Tensor, pre_logits: bool = False) -> Tensor:
-        """Logits of the maps; with `pre_logits` the features, which are the maps' mean."""
+        """The logits for feature maps; with `pre_logits`, the features, which are the mean of the maps."""
         features = maps.mean((2, 3))
         return features if pre_logits else self.fc(features)
 
     def begin_as_identity(self) -> None:
-        """Let every block pass on its shortcut alone: the network is shallow at first, and deepens as it learns."""
+        """Initialise every block as its shortcut, so that the network is shallow at first."""
         for module in self.modules():
             if isinstance(module, Block):
                 module.begin_as_identity()
 
     def _initialise(self) -> None:
-        """He et al. 2015, https://arxiv.org/abs/1502.01852: the gradient's variance is the same before each ReLU."""
+        """He initialisation (https://arxiv.org/abs/1502.01852), which keeps the variance of the gradient."""
         for module in self.modules():
-            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # where draws take long and give nothing
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:  # slow and useless on the meta device
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
 
 class Block(nn.Module, ABC):
-    """F and the shortcut around it; what F consists of is the kinds' own."""
+    """F and the shortcut around it; the layers of F are defined by the subclasses."""
 
     expansion: int
     downsample: nn.Module | None
@@ -153,7 +155,7 @@ class Block(nn.Module, ABC):
         return self._preactivated(x) if self.preactivation else self._published(x)
 
     def begin_as_identity(self) -> None:
-        """Make F zero, by its last layer with weights, so that at first the block passes on its shortcut alone."""
+        """Initialise the last layer of F with zeros, so that the block is its shortcut at first."""
         convolution, normalisation = self.layers()[-1]
         nn.init.zeros_((convolution if self.preactivation else normalisation).weight)
 
@@ -218,14 +220,14 @@ class Bottleneck(Block):
 
 
 class ZeroPadded(nn.Module):
-    """The shortcut without parameters (option A): every stride-th pixel, and zeros for the channels that are new."""
+    """The shortcut without parameters (option A): every stride-th pixel, and zeros for the new channels."""
 
     def __init__(self, new_channels: int, stride: int) -> None:
         super().__init__()
         self.new_channels, self.stride = new_channels, stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """The input (n, channels, height, width) in the shape of the block's output."""
+        """Subsample and pad the input (n, channels, height, width) to the shape of the block's output."""
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.new_channels))
 
 
@@ -238,14 +240,14 @@ def _stage(
     shortcut: Shortcut,
     preactivation: bool,
 ) -> nn.Sequential:
-    """Blocks of the same width; the first one changes the side and the channels."""
+    """Blocks of the same width; the first one changes the resolution and the channels."""
     first = block(inputs, width, stride, shortcut, preactivation)
     others = (block(block.expansion * width, width, 1, shortcut, preactivation) for _ in range(count - 1))
     return nn.Sequential(first, *others)
 
 
 def _downsample(shortcut: Shortcut, inputs: int, outputs: int, stride: int, preactivation: bool) -> nn.Module | None:
-    """What the shortcut does to x: mostly nothing; None where there is no shortcut."""
+    """The shortcut, mostly the identity; None if there is no shortcut."""
     if shortcut == "none":
         return None
     if stride == 1 and inputs == outputs:
@@ -261,7 +263,7 @@ def _convolution(inputs: int, outputs: int, side: int, stride: int = 1) -> nn.Co
 
 
 def _relu(x: Tensor) -> Tensor:
-    """In place: what it is given here is always new, and nothing else needs it."""
+    """ReLU in place, because the input is never needed again."""
     return F.relu(x, inplace=True)
 
 
@@ -269,4 +271,6 @@ def _check(blocks: Sequence[int], shortcut: Shortcut | None, zero_init: bool | N
     if len(blocks) not in (3, 4) or min(blocks) < 1:
         raise UsageError(f"a ResNet has three or four stages of at least one block, not {tuple(blocks)}")
     if shortcut == "none" and zero_init:
-        raise UsageError("zero_init needs shortcuts: without one, nothing passes a block that begins as zero")
+        raise UsageError(
+            "zero_init requires shortcuts: without them, nothing would pass a block that is initially zero"
+        )

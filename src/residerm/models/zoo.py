@@ -1,10 +1,9 @@
-"""Any model by its name.
+"""Find and build models by name.
 
     model = build("resnet50", classes=7, size=64)
     logits = model(images)         images: RGB of 0 to 255, uint8 or floating-point, (n, 3, 64, 64)
 
-The names are explained in networks.py. A size that the network does not run on is refused with the next one that it
-does run on.
+The names are explained in networks.py. For an unsupported size, the error suggests the next supported one.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from residerm.progress import SILENT, Progress
 
 _LARGEST = 1024  # pixels
 _BYTES = 4  # of a weight
-_STEP = 32  # nearly every network runs on its multiples, from some size on
+_STEP = 32  # most networks support multiples of this, above some size
 
 
 def find(pattern: str) -> list[str]:
-    """The names that contain a text, or that a pattern with * or ? describes; residerm's own come first.
+    """The names that contain a text or match a pattern with * or ?, with residerm's own first.
 
-    A name that spells out its blocks is in no list, and is found when it is given whole.
+    Names that specify their blocks are not listed, but found if they are given in full.
     """
     if is_own(pattern) and pattern not in OWN:
         return [pattern]
@@ -44,13 +43,13 @@ def find(pattern: str) -> list[str]:
     known = known_names()
     found = [name for name in known if fnmatchcase(name, wanted)]
     if not found:
-        raise UsageError(f"no model is named like {pattern!r}: give a part of a name.{nearest(pattern, known)}")
+        raise UsageError(f"no model matches {pattern!r}: give part of a name.{nearest(pattern, known)}")
     return found
 
 
 @dataclass(frozen=True)
 class ListedModel:
-    """A network in the list, with its cost for one image; None where it does not run on images of that size."""
+    """A network in the list, with its cost for one image; None if it does not support the size."""
 
     name: str
     source: Literal["residerm", "timm"]
@@ -63,7 +62,7 @@ class ListedModel:
 def list_models(
     pattern: str | None = None, *, size: int = 64, classes: int = 7, progress: Progress = SILENT
 ) -> list[ListedModel]:
-    """Our own networks, or those that match a pattern, with their cost."""
+    """List residerm's own networks, or all that match a pattern, with their cost."""
     names, models = find(pattern) if pattern else list(OWN), []
     for done, name in enumerate(names, start=1):
         cost = measure(name, classes, size)
@@ -81,7 +80,7 @@ def build(
     resnet: ResNetOptions = AS_PUBLISHED,
     pretrained: Pretrained | None = None,
 ) -> Model:
-    """The model of a name for square images of `size` pixels; random weights where there are no pretrained ones."""
+    """Build a model by name for square images of `size` pixels, with pretrained weights if given, else random ones."""
     cost = measure(name, classes, size, resnet)
     if cost is None:
         raise UsageError(_wrong_size(name, classes, size, resnet))
@@ -99,10 +98,10 @@ def build(
 def build_for(
     weights: Mapping[str, Tensor], name: str, classes: int, size: int, *, resnet: ResNetOptions = AS_PUBLISHED
 ) -> Model:
-    """The model of a name with all its weights; RuntimeError where they are another network's.
+    """Build a model by name with the given weights; RuntimeError if they are of another network.
 
-    They were saved of a model that ran on that size, so that this is not tried again, and residerm's own networks draw
-    no weights only to lose them: a file is read in a fraction of the time.
+    The size is not checked, because the weights are from a model that supports it, and residerm's own networks are not
+    initialised first, which makes reading a file much faster.
     """
     require(name)  # which imports timm, if need be, before all new tensors are shapes without memory
     with torch.device("meta"), ShapesAlone():
@@ -115,20 +114,20 @@ def build_for(
 
 
 def _require_shapes(bare: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Compare a network's shapes with those of weights before it takes any memory: whoever named it may be anybody."""
+    """Compare the shapes of network and weights before memory is allocated, because the name is not trusted."""
     own = {key: value.shape for key, value in bare.state_dict().items()}
     if own != {key: value.shape for key, value in weights.items()}:
-        raise RuntimeError("the weights are those of another network")
+        raise RuntimeError("the weights are of another network")
 
 
 def _require_room(name: str, parameters: int) -> None:
-    """Refuse a network whose weights alone would fill the memory: the system would end the process without a word."""
+    """Raise `UsageError` if the weights do not fit in memory; otherwise the system would kill the process."""
     if not hasattr(os, "sysconf"):
         return
     here, needed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), _BYTES * parameters
     if needed > here:
         raise UsageError(
-            f"`model={name}`: its {parameters:,} weights take {needed / 1e9:,.0f} GB of memory, and this machine has "
+            f"`model={name}`: its {parameters:,} weights need {needed / 1e9:,.0f} GB of memory, and this machine has "
             f"{here / 1e9:,.0f} GB: choose a smaller network"
         )
 
@@ -138,11 +137,11 @@ def _model(bare: nn.Module, name: str, classes: int, size: int) -> Model:
 
 
 def _wrong_size(name: str, classes: int, size: int, resnet: ResNetOptions) -> str:
-    """The message with the next size on which the network runs, found in steps and then between them."""
+    """The error message with the next supported size, searched in steps and then between them."""
     steps = range(size - size % _STEP + _STEP, _LARGEST + 1, _STEP)
     step = next((step for step in steps if measure(name, classes, step, resnet)), None)
     if step is None:
-        return f"`size={size}`: {name} does not run on such images, nor on any larger ones up to {_LARGEST} px"
+        return f"`size={size}`: {name} does not support this size, nor any larger one up to {_LARGEST} px"
     between = range(max(size, step - _STEP) + 1, step)
     smallest = next((side for side in between if measure(name, classes, side, resnet)), step)
-    return f"{name} does not run on images of {size} px: give `size={smallest}`, the smallest found that works"
+    return f"{name} does not support images of {size} px: give `size={smallest}`, the next size that works"

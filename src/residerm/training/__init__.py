@@ -1,1 +1,1 @@
-"""Training: `train(Experiment(...))` makes a run folder; `resume(folder)` resumes one."""
+"""Training: `train(Experiment(...))` creates a run folder; `resume(folder)` resumes one."""

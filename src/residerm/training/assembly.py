@@ -1,7 +1,6 @@
-"""From an experiment to a `Trainer`: the data, the model with its first weights, and the parts of the loop around them.
+"""Assemble a `Trainer` from an experiment: data, initial model, optimiser, objective and batches.
 
-`train`, `bench` and the dry run all put a training together here; the latter two without checkpoints, so that they
-leave nothing behind.
+`train`, `bench` and the dry run use it; the latter two without checkpoints, so that they write nothing.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from residerm.training.start import begin
 
 
 def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
-    """Open the data of an experiment, and refuse what cannot be trained on."""
+    """Open the dataset of an experiment, and check that it can be trained on."""
     dataset = Dataset.open(experiment, progress)
     options, images = experiment.training, len(dataset.drawn())
     if options.batch_size > images:
-        raise UsageError(f"`batch_size={options.batch_size}` is larger than the {images} training images: choose less")
+        raise UsageError(f"`batch_size={options.batch_size}` is larger than the {images} training images")
     if options.grow_from is not None:
         _refuse_what_cannot_grow(options.grow_from, experiment)
     if experiment.distillation.teacher is not None:
@@ -45,7 +44,7 @@ def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
 
 
 def begin_with(dataset: Dataset) -> Start:
-    """The model with its first weights."""
+    """The model with its initial weights."""
     experiment = dataset.experiment
     torch.manual_seed(experiment.training.seed)
     start = begin(experiment.network, dataset.records.classes, experiment.pixels.size, experiment.resnet)
@@ -91,7 +90,7 @@ def assemble(
 
 
 def _objective(dataset: Dataset, fabric: Fabric, progress: Progress) -> Classification:
-    """What the network is trained for: the labels, and a teacher's answers where there is one."""
+    """The objective: the labels, and the predictions of a teacher if there is one."""
     experiment, groups = dataset.experiment, dataset.records.groups
     loss = loss_for(dataset.counts(), experiment.training, fabric.device)
     if experiment.distillation.teacher is None:

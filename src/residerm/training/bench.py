@@ -1,13 +1,13 @@
-"""How fast training is against the machine's own limit, and against the loop that everyone writes first.
+"""Measure the speed of training, compared with the hardware's limit and with a plain training loop.
 
 residerm bench PATH
 
     loop    the training of `residerm train`: cache, augmentation, forward, backward, clipping, optimiser, EMA, metrics
-    bare    forward, backward, optimiser and EMA alone, again and again on one batch that lies in memory
+    bare    only forward, backward, optimiser and EMA, repeatedly on one batch in memory
     plain   ImageFolder and DataLoader with two workers, in float32 (plain.py)
 
-The three take turns in every round, and ratios are taken within a round, since a machine's speed changes with the
-hour; what is shown is the median of the rounds. Start and memory are those of a run in a process of its own (probe.py).
+The three are interleaved in each round, and ratios are computed within a round, because the speed of a machine varies;
+the medians over the rounds are shown. Start-up time and memory are measured in a separate process (probe.py).
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from residerm.training.probe import Startup
 from residerm.training.recipe import MovingAverage, optimizer_for
 from residerm.training.stretch import Stretch, stretch_of
 
-_WARM_UP = 5  # steps of the plain loop: as many batches as its workers lay in store, and one
+_WARM_UP = 5  # steps of the plain loop: the batches that its workers prefetch, and one more
 
 
 class TrainingSpeeds(Options):
-    """What was measured: images per second of each contender, the ratios, and the start of a run."""
+    """The results: images per second of each contender, the ratios, and the start of a run."""
 
     model: str
     size: int
@@ -59,19 +59,19 @@ class TrainingSpeeds(Options):
     images_per_second: dict[str, float]  # the medians of the rounds
     rounds: dict[str, list[float]]
     ratios: dict[str, float]
-    absent: dict[str, str]  # what could not be measured, and why
+    absent: dict[str, str]  # contenders that could not be measured, and why
     interrupted: bool
-    startup: Startup | None  # None: not asked for, or interrupted
+    startup: Startup | None  # None: not requested, or interrupted
     environment: Environment
 
 
 def bench(
     experiment: Experiment, options: BenchOptions = BenchOptions(), progress: Progress = SILENT
 ) -> TrainingSpeeds:
-    """Measure all; speeds of every round, their medians, and the medians of the ratios.
+    """Measure the speeds in each round, their medians, and the medians of the ratios.
 
-    With `minutes`, no round is begun that would not end in this time, but for the first. Ctrl-C ends it too, with what
-    the whole rounds have given.
+    With `minutes`, no round except the first is started that would exceed this time. Ctrl-C returns the results of the
+    complete rounds.
     """
     fabric = launch(experiment.training)
     experiment = _of_one_size(experiment.in_effect())
@@ -87,7 +87,7 @@ def bench(
             try:
                 contenders["plain"] = _plain(dataset, fabric, folder)
             except (ImportError, RuntimeError) as error:  # a torchvision that was built for another torch
-                absent["plain"] = f"torchvision cannot be imported here ({error})"
+                absent["plain"] = f"torchvision cannot be imported ({error})"
         turns = _Turns(contenders, options.steps, progress)
         turns.take(options.rounds, options.minutes)
     startup = None
@@ -119,7 +119,7 @@ def _of_one_size(experiment: Experiment) -> Experiment:
 
 
 def _ratios(speeds: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Of the loop to each of the others: the median of the ratios within a round."""
+    """The speed of the loop relative to each of the others: the median of the ratios within a round."""
     return {
         f"loop/{name}": statistics.median(own / its for own, its in zip(speeds["loop"], values, strict=True))
         for name, values in speeds.items()
@@ -128,7 +128,7 @@ def _ratios(speeds: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 class _Turns:
-    """The contenders take turns; only whole rounds count."""
+    """Measures the contenders alternately; only complete rounds count."""
 
     def __init__(self, contenders: dict[str, Stretch], steps: int, progress: Progress) -> None:
         self._contenders, self._steps, self._progress = contenders, steps, progress
@@ -136,7 +136,7 @@ class _Turns:
         self.interrupted = False
 
     def take(self, rounds: int, minutes: float | None) -> None:
-        """Warm up, say how long it will take, and measure."""
+        """Warm up, report the expected time, and measure."""
         began = time.perf_counter()
         try:
             warm_up = self._round(min(self._steps, _WARM_UP), 0, rounds)
@@ -160,7 +160,7 @@ class _Turns:
         )
 
     def _round(self, steps: int, number: int, rounds: int, *, counts: bool = False) -> float:
-        """Seconds that a round took."""
+        """Run one round, and return its duration in seconds."""
         began, speeds, many = time.perf_counter(), {}, len(self._contenders)
         for place, (name, stretch) in enumerate(self._contenders.items()):
             done, total = number * many + place, (rounds + 1) * many
@@ -173,13 +173,13 @@ class _Turns:
 
 
 def _unlimited(dataset: Dataset) -> Dataset:
-    """The same data for a training that nothing stops."""
+    """The same dataset without a limit on the training time."""
     training = dataset.experiment.training.model_copy(update={"max_minutes": None})
     return replace(dataset, experiment=dataset.experiment.model_copy(update={"training": training}))
 
 
 def _bare(dataset: Dataset, fabric: Fabric) -> Stretch:
-    """What no loop can go below: the arithmetic of a step, with the images already where they are needed."""
+    """The upper limit of any loop: only the arithmetic of a step, with the images already on the device."""
     options = dataset.experiment.training
     model = begin_with(dataset).model.to(fabric.device).to(memory_format=torch.channels_last).train()
     average = MovingAverage(model, copy.deepcopy(model), options.ema)
@@ -212,7 +212,7 @@ def _plain(dataset: Dataset, fabric: Fabric, folder: Path) -> Stretch:
 
 
 def _startup(experiment: Experiment) -> Startup:
-    """The start and the memory of a run of one epoch, in a process of its own, when the cache is already there."""
+    """The start-up time and memory of a run of one epoch in its own process, with an existing cache."""
     training = experiment.training.model_copy(update={"epochs": 1, "max_minutes": None})
     options = experiment.model_copy(update={"training": training, "path": experiment.path.absolute()}).flat()
     process = subprocess.run(
@@ -223,7 +223,7 @@ def _startup(experiment: Experiment) -> Startup:
         check=False,
     )
     if process.returncode:
-        raise ResidermError(f"the run that was to be measured failed: {process.stderr.strip().splitlines()[-1:]}")
+        raise ResidermError(f"the measured run failed: {process.stderr.strip().splitlines()[-1:]}")
     return Startup(**json.loads(process.stdout.splitlines()[-1]))
 
 

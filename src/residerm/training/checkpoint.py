@@ -1,7 +1,7 @@
-"""The state of a training: what is needed to go on from any step as if nothing had happened.
+"""The state of a training, from which it can be resumed at any step with identical results.
 
-Draws depend on seed, epoch and step alone, so that no random state is kept. A checkpoint is written under another
-name and renamed: whoever is killed while writing leaves the one before. It is read without running any code in it.
+Random numbers depend only on seed, epoch and step, so no random state is stored. A checkpoint is written under another
+name and renamed, so that a process killed while writing leaves the previous one. Reading it executes no code.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ class CheckpointError(ResidermError):
 
 @dataclass
 class State:
-    """Where a training stands."""
+    """The state of a training."""
 
     model: nn.Module
     average: MovingAverage
     optimizer: torch.optim.Optimizer
     epoch: int = 0  # finished epochs
-    step: int = 0  # finished steps of the epoch under way
-    updates: int = 0  # finished steps in all
-    loss_sum: float = 0.0  # over the steps of the epoch under way
+    step: int = 0  # finished steps of the current epoch
+    updates: int = 0  # finished steps in total
+    loss_sum: float = 0.0  # over the steps of the current epoch
     accuracy_sum: float = 0.0
-    seconds: float = 0.0  # of training, over all sittings
+    seconds: float = 0.0  # of training, over all sessions
     best_score: float | None = None  # on the validation part
     best_error: float = 0.0  # its standard error
     best_epoch: int = 0
@@ -49,7 +49,7 @@ class State:
     rows: list[Epoch] = field(default_factory=list)  # of metrics.csv
 
     def next_epoch(self) -> None:
-        """An epoch is finished; the next has its sums from nothing."""
+        """Start the next epoch, with sums reset."""
         self.epoch, self.step, self.loss_sum, self.accuracy_sum = self.epoch + 1, 0, 0.0, 0.0
 
     _COUNTS = (
@@ -59,7 +59,7 @@ class State:
 
 
 def save_state(state: State, path: Path) -> None:
-    """Write a checkpoint from which training can go on."""
+    """Write a checkpoint from which training can be resumed."""
     content = {
         "format": _FORMAT,
         "model": state.model.state_dict(),
@@ -72,7 +72,7 @@ def save_state(state: State, path: Path) -> None:
 
 
 def load_state(state: State, path: Path, device: torch.device) -> None:
-    """Put a training back to where a checkpoint was written."""
+    """Restore the state from a checkpoint."""
     content = _read(path, device)
     with _misfit_explained(path):
         counts = _Counts.model_validate(content)
@@ -87,19 +87,19 @@ def load_state(state: State, path: Path, device: torch.device) -> None:
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
-    """Write the weights that were chosen."""
+    """Write the selected weights."""
     _write({"format": _FORMAT, "average": module.state_dict()}, path)
 
 
 def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
-    """Read the weights that were chosen."""
+    """Read the selected weights."""
     content = _read(path, device)
     with _misfit_explained(path):
         module.load_state_dict(content["average"])
 
 
 class _Counts(BaseModel):
-    """What a checkpoint holds besides weights; a file may hold anything under these names."""
+    """Validates the contents of a checkpoint other than weights."""
 
     model_config = ConfigDict(strict=True)
 
@@ -124,15 +124,15 @@ class _Counts(BaseModel):
 
 @contextmanager
 def _misfit_explained(path: Path) -> Iterator[None]:
-    """Whatever torch says of a state that does not fit; its words for strange types have no common ground."""
+    """Convert the various exceptions of torch for a state that does not fit to `CheckpointError`."""
     try:
         yield
     except Exception as error:
-        raise CheckpointError(f"{path} does not fit this run's model: it is the checkpoint of another one") from error
+        raise CheckpointError(f"{path} does not fit this run's model: it is a checkpoint of another model") from error
 
 
 def _require_fitting_optimizer(optimizer: torch.optim.Optimizer, before: list[dict[str, object]]) -> None:
-    """Refuse what torch takes unseen and stumbles over in the next step."""
+    """Check the state of the optimiser, which torch loads without validation."""
     for group, own in zip(optimizer.param_groups, before, strict=True):
         for name, value in own.items():
             if name != "params" and (_kind(group[name]) != _kind(value) or not _is_sane(group[name])):
@@ -144,12 +144,12 @@ def _require_fitting_optimizer(optimizer: torch.optim.Optimizer, before: list[di
 
 
 def _is_sane(value: object) -> bool:
-    """Whether a setting, if it is a number, is one that an optimiser may have."""
+    """Whether a setting, if it is a number, is in a plausible range."""
     return not isinstance(value, int | float) or 0 <= value <= _LARGEST_SETTING
 
 
 def _kind(value: object) -> object:
-    """The type of a setting; whole numbers and others are one."""
+    """The type of a setting; integers and floats are treated as equal."""
     if isinstance(value, tuple):
         return tuple(map(_kind, value))
     return float if isinstance(value, int | float) and not isinstance(value, bool) else type(value)
@@ -157,16 +157,16 @@ def _kind(value: object) -> object:
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """What a training writes into its run folder as it goes on."""
+    """Writes the checkpoints of a training to its run folder."""
 
     run: Run
 
     def save(self, state: State) -> None:
-        """The state from which it can go on."""
+        """Write the state from which training can be resumed."""
         save_state(state, self.run.last)
 
     def end_epoch(self, state: State) -> None:
-        """The weights of an epoch, where they are the ones to keep, and the rows of all epochs."""
+        """Write the weights of the epoch, if they are the ones to keep, and the rows of all epochs."""
         if state.kept_epoch == state.epoch:
             save_weights(state.average.module, self.run.best)
         self.run.write_epochs(state.rows)
@@ -176,7 +176,7 @@ def _write(content: dict[str, object], path: Path) -> None:
     with new_file(path, replace=True) as partial, partial.open("wb") as file:
         try:
             torch.save(content, file)
-        except RuntimeError as error:  # torch's writer complains of what the disk's complaint has left behind
+        except RuntimeError as error:  # torch's writer hides the original OSError
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
@@ -185,11 +185,11 @@ def _write(content: dict[str, object], path: Path) -> None:
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except Exception as error:  # bytes that are no checkpoint fail in as many ways as there are bytes
+    except Exception as error:  # a damaged file raises various exceptions
         raise CheckpointError(
-            f"{path} is cut short or no checkpoint: remove it, and `resume` starts from the beginning"
+            f"{path} is truncated or not a checkpoint: remove it, and `resume` starts from the beginning"
         ) from error
     found = content.get("format") if isinstance(content, dict) else None
     if not isinstance(found, int) or found != _FORMAT:
-        raise CheckpointError(f"{path} is no checkpoint of this version of residerm")
+        raise CheckpointError(f"{path} is not a checkpoint of this version of residerm")
     return content

@@ -1,4 +1,4 @@
-"""The rows of metrics.csv as curves for TensorBoard, where `--tensorboard` asks for them: tensorboard --logdir RUNS"""
+"""Write the rows of metrics.csv as curves for TensorBoard, with `--tensorboard`: tensorboard --logdir RUNS"""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from residerm.training.loop import Trainer
 
 
 def require_tensorboard() -> None:
-    """Refuse before anything is trained."""
+    """Raise `UsageError` if TensorBoard is not installed."""
     if find_spec("tensorboard") is None:
-        raise UsageError("`tensorboard` needs a package that is not installed: pip install tensorboard")
+        raise UsageError("`tensorboard` requires a package that is not installed: pip install tensorboard")
 
 
 class _Curves(Relay):
-    """Draws a row of each finished epoch, and passes everything on."""
+    """Writes each finished epoch to TensorBoard, and forwards all progress."""
 
     def __init__(self, heard_by: Progress, draw: Callable[[dict[str, float], int], None]) -> None:
         super().__init__(heard_by)
@@ -36,7 +36,7 @@ class _Curves(Relay):
 
 @contextmanager
 def drawing_curves(trainer: Trainer, folder: Path, wanted: bool) -> Iterator[None]:
-    """Let the first process draw each finished epoch; what an earlier sitting drew of later epochs is withdrawn."""
+    """Write each finished epoch in the first process; curves of epochs that will be repeated are removed."""
     if not (wanted and trainer.fabric.is_global_zero):
         yield
         return

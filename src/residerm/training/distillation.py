@@ -1,11 +1,11 @@
-"""Distillation: a network learns from what a teacher says of the training images as well as from their labels.
+"""Knowledge distillation: a network learns from the predictions of a teacher as well as from the labels.
 
-With a the teacher's share and T the temperature (Hinton and others, 2015),
+With the weight a of the teacher and the temperature T (Hinton et al. 2015),
 
     loss = (1 - a) · loss of the labels + a T² · KL(softmax(teacher / T) ‖ softmax(network / T))
 
-The teacher is any run or bundle with the same classes, at its own size of images. It is asked once for each training
-image, over eight views; the network sees augmented images beside that answer.
+The teacher is any run or bundle with the same classes, at its own image size. Its predictions are computed once for
+each training image, averaged over eight views, and are the targets for all augmented versions of the image.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _BATCH = 128
 
 @dataclass(frozen=True)
 class Distillation(Classification):
-    """Tell classes apart as the labels and a teacher do."""
+    """Classification with the targets of labels and a teacher."""
 
     taught: np.ndarray  # (records, classes) the teacher's logits; zeros outside the training part
     distillation: DistillationOptions
@@ -41,12 +41,12 @@ class Distillation(Classification):
     def targets(
         self, images: Tensor, labels: Tensor, *, rows: np.ndarray, epoch: int, step: int
     ) -> tuple[Tensor, Labels]:
-        """The images, their labels, and what the teacher says of them."""
+        """The images, their labels, and the logits of the teacher."""
         images, own = super().targets(images, labels, rows=rows, epoch=epoch, step=step)
         return images, own._replace(taught=torch.from_numpy(self.taught[rows]).to(labels.device))
 
     def loss(self, outputs: Tensor, targets: Labels) -> tuple[Tensor, Tensor]:
-        """The loss of labels and teacher, and the share of the labels that the largest logits name."""
+        """The loss of labels and teacher, and the accuracy."""
         assert targets.taught is not None
         by_labels, accuracy = super().loss(outputs, targets)
         share, temperature = self.distillation.teacher_share, self.distillation.temperature
@@ -60,8 +60,8 @@ def require_teacher(teacher: Path, classes: tuple[str, ...]) -> None:
     description = read_description(teacher)
     if description.classes != classes:
         raise UsageError(
-            f"`teacher={teacher}` tells apart {listed(description.classes)}, and this training {listed(classes)}: "
-            "give a teacher of the same classes"
+            f"`teacher={teacher}` has the classes {listed(description.classes)}, and this training {listed(classes)}: "
+            "give a teacher with the same classes"
         )
 
 
@@ -70,8 +70,8 @@ def ask_teacher(dataset: Dataset, teacher: Path, progress: Progress = SILENT) ->
     predictor = load(teacher)
     if known := _known_test_images(dataset, teacher):
         progress.remark(
-            f"the teacher was trained on or chosen by {known:,} images of the test part: scores on it will be too "
-            "good; give a teacher of the same split"
+            f"{known:,} images of the test part were used to train or select the teacher: scores on it will be too "
+            "high; give a teacher with the same split"
         )
     on_bad_image = dataset.experiment.archive.on_bad_image
     cache = open_cache(dataset.records, predictor.description.pixels, on_bad_image=on_bad_image, progress=progress)
@@ -85,7 +85,7 @@ def ask_teacher(dataset: Dataset, teacher: Path, progress: Progress = SILENT) ->
 
 
 def _known_test_images(dataset: Dataset, teacher: Path) -> int:
-    """How many images of the test part the teacher has seen, as far as its bundle tells."""
+    """The number of test images that were used to train or select the teacher, if its bundle lists them."""
     seen, records, rows = read_seen(teacher), dataset.records, dataset.test_rows
     if seen is None or not len(rows):
         return 0

@@ -1,4 +1,4 @@
-"""Which device, precision and processes a training uses: what is asked for, as far as the machine has it."""
+"""Choose the devices, processes and precision of a training."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 
 
 def launch(options: TrainOptions) -> Fabric:
-    """Fabric on the machine's devices; with several processes, this starts the others (torchrun's are taken over)."""
+    """Launch Fabric; with several processes, this starts the others, unless torchrun has started them."""
     under_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     world = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if under_torchrun else options.devices
     accelerator = choose_accelerator(world)
-    for name in ("lightning_fabric", "lightning.fabric"):  # which tell of precision and processes; we do so ourselves
+    for name in ("lightning_fabric", "lightning.fabric"):  # precision and processes are reported by residerm itself
         logging.getLogger(f"{name}.utilities.rank_zero").setLevel(logging.WARNING)
     fabric = Fabric(
         accelerator=accelerator,
@@ -42,21 +42,21 @@ def launch(options: TrainOptions) -> Fabric:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep the memory of tensors that are freed: the next step needs as much again.
+    """Let the C library keep the memory of freed tensors for the next step.
 
-    glibc gives large blocks back to the system at once. Taken again, every page of them costs a fault, which was a
-    fifth of a training step on a virtual machine. Other C libraries are left as they are.
+    glibc returns large blocks to the system at once. Allocating them again causes a fault for every page, which took a
+    fifth of a training step on a virtual machine. Other C libraries are not changed.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is None:
         return
     mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
     if not mallopt(_M_MMAP_THRESHOLD, 2**30):
-        mallopt(_M_MMAP_THRESHOLD, 2**25)  # the most that glibc before 2.35 takes
+        mallopt(_M_MMAP_THRESHOLD, 2**25)  # the maximum of glibc before 2.35
 
 
 def synchronised(model: Module, fabric: Fabric) -> Module:
-    """The model with the batch statistics of all processes, which only accelerators can exchange as they go."""
+    """Convert BatchNorm to use the statistics of all processes, which is only supported on GPUs."""
     if fabric.world_size == 1 or fabric.device.type == "cpu":
         return model
     converted: Module = SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
@@ -64,13 +64,13 @@ def synchronised(model: Module, fabric: Fabric) -> Module:
 
 
 def wait_for(device: torch.device) -> None:
-    """Let a device finish what it has been given: a clock that is read before that tells nothing."""
+    """Wait until a device has finished its work, before a time is measured."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def choose_accelerator(processes: int) -> str:
-    """CUDA where there is a device for each process; never more processes than devices or cores."""
+    """CUDA if available, else the CPU; an error if there are more processes than devices or cores."""
     if torch.cuda.is_available():
         if processes > torch.cuda.device_count():
             raise UsageError(f"`devices={processes}`: this machine has {torch.cuda.device_count()} CUDA devices")

@@ -1,9 +1,9 @@
-"""The loop: it reads like the method.
+"""The training loop.
 
     for each epoch:  for each batch:  augment, mix → forward → loss → backward → clip → step → moving average
                      validate the moving average; keep it unless it is clearly behind the best
 
-A step depends on the state before it and on (seed, epoch, step) only. The test part is not known here.
+A step depends only on the previous state and on (seed, epoch, step). The test part is never used here.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ from residerm.training.recipe import Labels, rate_factor, set_rate, shrink, size
 from residerm.training.selection import select
 
 _SECONDS_BETWEEN_CHECKPOINTS = 240
-_STEPS_BETWEEN_LOOKS = 20  # at the loss: an accelerator has to be waited for
+_STEPS_BETWEEN_LOOKS = 20  # between reads of the loss, each of which waits for the GPU
 
 
 T = TypeVar("T")
 
 
 class LossError(ResidermError):
-    """The loss is no longer a number."""
+    """The loss is not finite."""
 
 
 @dataclass(frozen=True)
 class Stop:
-    """Why a training ended; one that was interrupted is not finished."""
+    """Why a training stopped; an interrupted training is not finished."""
 
     why: str
     interrupted: bool = False
@@ -69,25 +69,25 @@ class Trainer:
     _saved: float = field(default_factory=time.monotonic, init=False)
 
     def fit(self) -> Stop:
-        """Train to the end; say why it ended."""
+        """Train until the end, and return why it stopped."""
         state, options = self.state, self.options
         while state.epoch < options.epochs:
             stop = self._stop() or self.train_epoch() or self._end_epoch()
             if stop:
                 self._checkpoint()
                 if not state.rows and not stop.interrupted:
-                    self._end_epoch()  # time was up before any epoch was; the checkpoint goes on from before this
+                    self._end_epoch()  # stopped in the first epoch, which is validated as it is
                 return stop
         self._checkpoint()
         return Stop("all epochs completed")
 
     @cached_property
     def steps(self) -> int:
-        """The steps of the whole training."""
+        """The number of steps of the whole training."""
         return self.training.steps() * self.options.epochs
 
     def train_epoch(self) -> Stop | None:
-        """The steps of an epoch that are left; why training is to stop, if it is."""
+        """Train the remaining steps of an epoch; return why to stop, or None."""
         state, steps = self.state, self.training.steps(self.state.epoch)
         self.network.train()
         found: list[Tensor] = []
@@ -119,19 +119,19 @@ class Trainer:
         self.progress.advance("training", done, total, unit="steps", note=note)
 
     def _stop(self) -> Stop | None:
-        """Why to stop now: a signal, or the limit on time."""
+        """Why to stop now, because of a signal or the time limit, or None."""
         signal, limit = self.stopping(), self.options.max_minutes
         stop = Stop(signal, interrupted=True) if signal else None
         if stop is None and limit and self.state.seconds > 60 * limit:
-            stop = Stop(f"{limit:g} minutes are over (max_minutes)")
+            stop = Stop(f"reached the limit of {limit:g} minutes (max_minutes)")
         return self._agreed(stop)
 
     def _agreed(self, decision: T) -> T:
-        """The decision of the first process, which all follow: their clocks differ."""
+        """The decision of the first process, for all processes, because their clocks differ."""
         return decision if self.fabric.world_size == 1 else self.fabric.broadcast(decision)
 
     def step(self, batch: Batch) -> Tensor:
-        """One step of the optimiser; its loss, and the share of the batch that was named right."""  # (2,)
+        """One step of the optimiser; returns the loss and the accuracy."""  # (2,)
         options, state = self.options, self.state
         drawn = {"seed": options.seed, "epoch": state.epoch, "step": state.step}
         torch.manual_seed(int(np.random.SeedSequence([*drawn.values(), self.fabric.global_rank]).generate_state(1)[0]))
@@ -148,7 +148,7 @@ class Trainer:
         return found
 
     def _gradients(self, images: Tensor, targets: Labels) -> Tensor:
-        """Back-propagate the mean loss of a batch, in parts where memory is to be saved; the loss and the accuracy."""
+        """Back-propagate the mean loss of a batch, in `accumulate` parts; returns the loss and the accuracy."""
         number, total = self.options.accumulate, torch.zeros(2, device=images.device)
         parts = list(zip(images.tensor_split(number), targets.parts(number), strict=True))
         for place, (some, of_them) in enumerate(parts):
@@ -160,7 +160,7 @@ class Trainer:
         return total
 
     def _take_up(self, found: list[Tensor]) -> None:
-        """Add to the epoch's sums; a loss that is no number stops the training before anything is saved."""
+        """Add to the sums of the epoch; raise `LossError` if the loss is not finite, before anything is saved."""
         loss, accuracy = self._mean_of_processes(torch.stack(found).sum(0))
         if not math.isfinite(loss):
             kept = f"; the last good state is kept in {self._kept_in}" if self._kept_in else ""
@@ -177,7 +177,7 @@ class Trainer:
         return [value / self.fabric.world_size for value in values.tolist()]
 
     def _end_epoch(self) -> Stop | None:
-        """Validate, keep what is better, write the row; why training is to stop, if it is."""
+        """Validate, keep the weights if they are good enough, write the row; return why to stop, or None."""
         state, options = self.state, self.options
         found = self._validate()
         select(state, self.objective.select, found.score, found.standard_error)
@@ -198,24 +198,24 @@ class Trainer:
         self.progress.epoch(state.rows[-1].values, options.epochs)
         waited = state.epoch - state.best_epoch
         if options.patience and waited >= options.patience:
-            return Stop(f"{waited} epochs brought no better {self.objective.select} (patience {options.patience})")
+            return Stop(f"no better {self.objective.select} for {waited} epochs (patience {options.patience})")
         return None
 
     @torch.no_grad()
     def answers(self, batch: Batch) -> np.ndarray:
-        """What the moving average says of some images."""
+        """The predictions of the moving average for a batch."""
         with self.fabric.autocast():
             outputs = self.state.average.module(self.fabric.to_device(batch.images).float())
         return self.objective.answers(outputs)
 
     def _validate(self) -> Validation:
-        """What the moving average says of the validation part."""
+        """Validate the moving average on the validation part."""
         answered = [(batch.rows, batch.labels.numpy(), self.answers(batch)) for batch in self.validation.epoch()]
         gathered = _gather(answered, self.fabric)
         if not gathered:
             return self.objective.validate(np.zeros(0, int), np.zeros(0, int), np.zeros((0, 0)))
         rows, labels, answers = (np.concatenate(parts) for parts in zip(*gathered, strict=True))
-        order = np.argsort(rows)  # the same sums in the same order, however many processes there are
+        order = np.argsort(rows)  # the same order of summation for any number of processes
         return self.objective.validate(rows[order], labels[order], answers[order])
 
     def _checkpoint(self) -> None:
@@ -233,7 +233,7 @@ class Trainer:
 
 
 def _gather(own: list[Any], fabric: Fabric) -> list[Any]:
-    """What all processes have."""
+    """Gather the lists of all processes."""
     if fabric.world_size == 1:
         return own
     everything: list[Any] = [None] * fabric.world_size

@@ -1,11 +1,10 @@
-"""Several networks of one recipe, trained one after another and joined into one model.
+"""Train several networks that differ only in their seed, and join them into one model.
 
     joined = train_members(experiment, MemberOptions(members=3))
 
-The members differ in their seed alone: weights where they are random, order and augmentation. All share the split, so
-that the images that one has not seen are new to all, and the validation part calibrates what they say together. A
-member whose run is interrupted ends the whole; the members that are finished stay, and can be joined by
-`residerm export`.
+The seed determines random weights, order and augmentation. All members share the split, so that the validation and test
+images are new to all of them, and the validation part can be used to calibrate the joined model. If a member is
+interrupted, the others are not trained; finished members are kept, and can be joined by `residerm export`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from residerm.trust import Trust
 
 @dataclass(frozen=True)
 class Joined:
-    """The members' runs, and the bundle that they are joined in; None where one was interrupted."""
+    """The runs of the members, and the joined bundle; None if one was interrupted."""
 
     runs: tuple[Run, ...]
     bundle: Path | None
@@ -55,28 +54,28 @@ def _with_seed(experiment: Experiment, seed: int) -> Experiment:
 
 
 def _join(runs: Sequence[Run], options: MemberOptions, progress: Progress) -> Path:
-    """The joined bundle, named after the first member's run and beside it, calibrated as a whole."""
+    """Write the joined bundle next to the first member's run, calibrated as a whole."""
     first, folders = runs[0].folder, [run.folder for run in runs]
     place = first.with_name(f"{first.name}-{options.join}-of-{len(runs)}")
     if options.join == "ensemble":
         return write_ensemble(folders, place, _trust(runs, progress))
     soup = make_soup(folders, place, progress)
-    progress.remark(f"the soup is of {len(soup.runs)} of {len(runs)} runs")
+    progress.remark(f"the soup averages {len(soup.runs)} of {len(runs)} runs")
     return soup.bundle
 
 
 def _trust(runs: Sequence[Run], progress: Progress) -> Trust | None:
-    """What judges the answers of the ensemble, from the validation part that its members share."""
+    """Fit the trust of the ensemble on the shared validation part."""
     ensemble, description = join_members([run.folder for run in runs])
     predictor = Predictor(description, TorchRuntime(ensemble))
     return fit_trust_of_joined(predictor, Dataset.open(runs[0].experiment, progress), progress)
 
 
 def _refuse_soup_of_random_weights(experiment: Experiment, options: MemberOptions) -> None:
-    """Before anything is trained."""
+    """Raise `UsageError` for a soup of networks with random initial weights, before anything is trained."""
     network = experiment.network
     if options.join == "soup" and options.members > 1 and not (network.pretrained or network.weights):
         raise UsageError(
-            "join: networks that begin with random weights have no meaningful average: give pretrained or weights, "
+            "join: the average of networks with random initial weights is not meaningful: give pretrained or weights, "
             "or join them as an ensemble"
         )

@@ -1,7 +1,7 @@
-"""Training images as the trained model sees them: what new images are compared with.
+"""The training images with which new images are compared: at most 500 of each class, without augmentation.
 
-At most 500 of each class, without augmentation. Their features say what is ordinary (`trust`), and are kept in the
-bundle with their classes and ids; their pictures only where that was asked for and their licence allows copies.
+Their features are used to fit outlier scores (`trust`), and are stored in the bundle with their classes and ids;
+thumbnails are only stored with `keep_thumbnails`, if the licence permits copies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BATCH = 256
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """Rows of the training part, and what the model gives for them."""
+    """Rows of the training part, and the model's outputs for them."""
 
     rows: np.ndarray
     outputs: Outputs
@@ -53,7 +53,7 @@ def evenly(rows: np.ndarray, labels: np.ndarray, classes: int, seed: int = 0) ->
 
 
 def kept_images(reference: Reference, dataset: Dataset, options: NeighbourOptions) -> TrainingImages | None:
-    """What the bundle keeps of them; None where the model gives no features."""
+    """The training images to be stored in the bundle; None if the model has no features."""
     rows, features = reference.rows, reference.outputs.features
     if features is None or not len(rows):
         return None
@@ -63,16 +63,16 @@ def kept_images(reference: Reference, dataset: Dataset, options: NeighbourOption
 
 
 def require_licence(licence: str, options: NeighbourOptions) -> None:
-    """Refuse to keep pictures whose licence does not allow copies, or does not say."""
+    """Raise `UsageError` for `keep_thumbnails` if the licence is not known to permit copies."""
     if options.keep_thumbnails and not allows_copies(licence):
         raise UsageError(
-            f"`keep_thumbnails`: the licence of the images ({licence}) is not known to allow copies, and a bundle may "
-            "be handed on; leave it out: image ids are kept all the same"
+            f"`keep_thumbnails`: the licence of the images ({licence}) is not known to permit copies, and a bundle may "
+            "be shared; omit it: image ids are stored in any case"
         )
 
 
 def _thumbnail(pixels: np.ndarray) -> bytes:
-    """An image as the model sees it, smaller, as a JPEG file."""
+    """A thumbnail of an image as a JPEG file."""
     image, stream = Image.fromarray(np.asarray(pixels)), io.BytesIO()
     image.thumbnail((_SIDE, _SIDE), Image.Resampling.LANCZOS)
     image.save(stream, "JPEG", quality=80)

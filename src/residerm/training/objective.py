@@ -1,4 +1,4 @@
-"""What a network is trained for: the loss, what is kept of a validation image, the scores, and which one selects.
+"""The objective of a training: the loss, the predictions and scores in validation, and the score that selects.
 
 The loop knows an `Objective` and nothing of classes, so that another task is another class here. `Classification` is
 the only one so far: cross-entropy with the weights and the prior of `recipe.Loss`, and the scores of `scores/epoch`.
@@ -21,15 +21,15 @@ from residerm.training.recipe import Labels, Loss, mix
 
 @dataclass(frozen=True)
 class Validation:
-    """How good the weights of an epoch are on the validation part."""
+    """The validation scores of an epoch."""
 
     scores: Mapping[str, float]
-    score: float | None  # the one that selects; None where there is nothing to score
+    score: float | None  # the one that selects; None if there is nothing to score
     standard_error: Callable[[], float]  # of that one
 
 
 class Objective(Protocol):
-    """What the loop has to know of a task."""
+    """The interface of a task."""
 
     @property
     def select(self) -> str:
@@ -37,26 +37,26 @@ class Objective(Protocol):
 
     @property
     def prior(self) -> tuple[float, ...]:
-        """The share of each class that a model trained with it carries in its probabilities."""
+        """The prior of the classes in the probabilities of a model trained with it."""
 
     def targets(
         self, images: Tensor, labels: Tensor, *, rows: np.ndarray, epoch: int, step: int
     ) -> tuple[Tensor, Labels]:
-        """A batch as the network is to learn it."""
+        """The images and targets of a batch."""
 
     def loss(self, outputs: Tensor, targets: Labels) -> tuple[Tensor, Tensor]:
         """The mean loss of some images, and their accuracy."""
 
     def answers(self, outputs: Tensor) -> np.ndarray:
-        """What is kept of the outputs of a batch of the validation part."""
+        """The predictions from the outputs for a validation batch."""
 
     def validate(self, rows: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> Validation:
-        """The scores of these answers; without any rows, none."""
+        """The scores of predictions; empty without any rows."""
 
 
 @dataclass(frozen=True)
 class Classification:
-    """Tell classes apart."""
+    """Classification with cross-entropy."""
 
     cross_entropy: Loss
     groups: np.ndarray  # the lesion of each record
@@ -69,7 +69,7 @@ class Classification:
 
     @property
     def prior(self) -> tuple[float, ...]:
-        """The share of each class, as the loss weighs and adjusts it."""
+        """The class frequencies, with the weights and adjustments of the loss."""
         return tuple(float(share) for share in self.cross_entropy.prior)
 
     def targets(
@@ -81,12 +81,12 @@ class Classification:
         epoch: int,
         step: int,
     ) -> tuple[Tensor, Labels]:
-        """The images and their labels, mixed where that is asked for."""
+        """The images and their labels, with mixup if it is used."""
         return mix(images, labels, self.options, epoch=epoch, step=step)
 
     def loss(self, outputs: Tensor, targets: Labels) -> tuple[Tensor, Tensor]:
-        """The mean cross-entropy, and the share of the labels that the largest logits name."""
-        return self.cross_entropy(outputs, targets), targets.share_named(outputs)
+        """The mean cross-entropy, and the accuracy."""
+        return self.cross_entropy(outputs, targets), targets.accuracy(outputs)
 
     def answers(self, outputs: Tensor) -> np.ndarray:
         """Probabilities."""

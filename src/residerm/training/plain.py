@@ -1,7 +1,7 @@
-"""The loop that everyone writes first, to measure ours against: ImageFolder, DataLoader with two workers, float32.
+"""A plain training loop for comparison in `residerm bench`: ImageFolder, DataLoader with two workers, float32.
 
-It reads the same JPEGs, trains torchvision's or timm's network of the same name, and augments each image by itself with
-torchvision's transforms of the same strengths. Only `residerm bench` uses it.
+It reads the same JPEGs, trains the same network, and augments each image with torchvision's transforms of the same
+strengths.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _WORKERS = 2
 
 
 def unpack(records: Records, rows: np.ndarray, folder: Path) -> None:
-    """Write the image files of some rows as ImageFolder wants them: a folder for each class."""
+    """Write the image files of some rows for ImageFolder, in a folder for each class."""
     for row in rows:
         path = folder / f"{records.labels[row]:03d}" / f"{records.image_id(row)}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def unpack(records: Records, rows: np.ndarray, folder: Path) -> None:
 
 
 class PlainLoop:
-    """Training in the plain way, a stretch of steps at a time."""
+    """The plain training loop, run for some steps at a time."""
 
     def __init__(self, folder: Path, experiment: Experiment, model: Model, device: torch.device) -> None:
         """Train the model's network on the images in a folder for each class."""
@@ -56,7 +56,7 @@ class PlainLoop:
         )
 
     def stretch(self, steps: int, warm_up: int) -> float:
-        """Images a second of so many steps, after others that use up what the workers have laid in store."""
+        """Images per second over `steps` steps, after `warm_up` steps that use up the prefetched batches."""
         batches = self._endless()
         for _ in range(warm_up):
             self._step(*next(batches))

@@ -1,9 +1,9 @@
-"""What a run costs from its start, measured by a run in a process of its own: imports, first step, private memory.
+"""Measure the start of a run in its own process: imports, first step, private memory.
 
     python -m residerm.training.probe < config.yaml
 
-The seconds of the imports come first: nothing but the standard library is imported before the clock starts. Prints one
-line of JSON, for `residerm bench`.
+Only the standard library is imported before the clock starts, so that the time of the imports is included. Prints one
+line of JSON for `residerm bench`.
 """
 
 import json
@@ -44,7 +44,7 @@ class Startup:
 
 
 def probe(options: dict[str, object]) -> Startup:
-    """Train for an epoch in a folder that is thrown away."""
+    """Train for one epoch in a temporary folder."""
     memory = _PrivateMemory(daemon=True)
     memory.start()
     began = time.perf_counter()

@@ -1,8 +1,8 @@
-"""What a step does, as functions of the options: the optimiser, its rate, the loss and the mixing of images.
+"""The parts of a training step, as functions of the options: optimiser, learning rate, loss and mixup.
 
-Nothing here has a state of its own: the rate is a function of the step, draws are functions of seed and step, so
-that training can be resumed at any step and be the same to the bit. With n_c the training images of class c
-of N in C classes, p its `class_weight_power` and t its `logit_adjustment`,
+The functions have no state: the rate depends on the step, and random numbers on seed and step, so that training can be
+resumed at any step with identical results. With n_c of N training images in class c of C classes, p the
+`class_weight_power` and t the `logit_adjustment`,
 
     w_c ∝ (N / n_c)^p, scaled so that an image weighs 1 on average        loss = w_y · CE(logits + t log(n / N), y)
 """
@@ -27,7 +27,7 @@ GROWING = 0.75  # the share of a training in which images grow, with `grow_from`
 
 @dataclass(frozen=True)
 class Loss:
-    """The loss of a batch, and the prior over classes that a model trained with it carries in its outputs."""
+    """The loss of a batch, and the prior over classes in the outputs of a model trained with it."""
 
     weights: Tensor  # (classes,)
     adjustment: Tensor  # (classes,) added to the logits
@@ -35,7 +35,7 @@ class Loss:
     prior: np.ndarray  # (classes,) what the model's probabilities should be divided by to give likelihoods
 
     def __call__(self, logits: Tensor, labels: Labels) -> Tensor:
-        """The mean loss; a mixed image has a share of each of its two labels."""
+        """The mean loss; for mixed images, the losses of both labels are weighted by their shares."""
         logits = logits.float() + self.adjustment
         if labels.share is None:
             return self._each(logits, labels.own).mean()
@@ -48,7 +48,7 @@ class Loss:
 
 
 class Labels(NamedTuple):
-    """The labels of a batch; where images are mixed, also those of their partners and the share that each keeps."""
+    """The labels of a batch; for mixup also the labels of the partners and the weights of the images."""
 
     own: Tensor  # (n,)
     other: Tensor  # (n,)
@@ -56,21 +56,21 @@ class Labels(NamedTuple):
     taught: Tensor | None = None  # (n, classes) a teacher's logits
 
     def parts(self, number: int) -> list[Labels]:
-        """The labels of so many parts of the batch."""
+        """Split into `number` parts."""
         fields = [[None] * number if field is None else field.tensor_split(number) for field in self]
         return [Labels(*part) for part in zip(*fields, strict=True)]
 
-    def share_named(self, logits: Tensor) -> Tensor:
-        """The share of the labels that the largest logits name; of a mixed image's two, as much as it has of them."""
-        named = logits.argmax(1)
-        own = (named == self.own).float()
+    def accuracy(self, logits: Tensor) -> Tensor:
+        """The accuracy; for mixed images, weighted by the shares of both labels."""
+        predicted = logits.argmax(1)
+        own = (predicted == self.own).float()
         if self.share is None:
             return own.mean()
-        return (self.share * own + (1 - self.share) * (named == self.other).float()).mean()
+        return (self.share * own + (1 - self.share) * (predicted == self.other).float()).mean()
 
 
 def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) -> Loss:
-    """The loss for a training part with so many images of each class (after resampling)."""
+    """The loss for a training part with these numbers of images per class (after resampling)."""
     share, power = counts / counts.sum(), options.class_weight_power or 0.0
     weights = np.where(counts > 0, np.maximum(share, 1e-12) ** -power, 0.0)
     weights /= (weights * share).sum()
@@ -86,7 +86,7 @@ def loss_for(counts: np.ndarray, options: TrainOptions, device: torch.device) ->
 
 
 def optimizer_for(groups: Sequence[ParameterGroup], options: TrainOptions) -> torch.optim.Optimizer:
-    """The optimiser; each group of parameters has its factor of the rate as `factor`."""
+    """Create the optimiser; each parameter group stores the factor on its learning rate as `factor`."""
     parts = [part for group in groups for part in _decayed_or_not(group, options.weight_decay)]
     if options.optimizer == "sgd":
         return torch.optim.SGD(parts, lr=options.rate, momentum=options.momentum, nesterov=options.momentum > 0)
@@ -95,7 +95,7 @@ def optimizer_for(groups: Sequence[ParameterGroup], options: TrainOptions) -> to
 
 
 def _decayed_or_not(group: ParameterGroup, decay: float) -> Iterable[dict[str, object]]:
-    """Matrices and filters decay; biases and normalisation, which have one dimension, do not."""
+    """Split a group: matrices and filters have weight decay; biases and normalisation, with one dimension, do not."""
     parameters = [parameter for parameter in group.parameters if parameter.requires_grad]
     for wide in (True, False):
         own = [parameter for parameter in parameters if (parameter.ndim > 1) == wide]
@@ -104,7 +104,7 @@ def _decayed_or_not(group: ParameterGroup, decay: float) -> Iterable[dict[str, o
 
 
 def rate_factor(step: int, steps: int, options: TrainOptions) -> float:
-    """The share of the highest rate at a step of all steps."""
+    """The learning rate at a step, relative to the highest rate."""
     progress = step / max(steps, 1)
     if options.schedule == "constant":
         return 1.0
@@ -117,13 +117,13 @@ def rate_factor(step: int, steps: int, options: TrainOptions) -> float:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the rate of every group, by its factor."""
+    """Set the learning rate of each group, multiplied by its factor."""
     for group in optimizer.param_groups:
         group["lr"] = rate * group.get("factor", 1.0)
 
 
 def size_at(step: int, steps: int, full: int, options: TrainOptions) -> int:
-    """The size of the images at a step of all steps: growing evenly, in steps of eight pixels."""
+    """The image size at a step: it grows linearly, in multiples of 8 pixels."""
     if options.grow_from is None:
         return full
     grown = options.grow_from + (full - options.grow_from) * min(1.0, step / (GROWING * steps))
@@ -131,7 +131,7 @@ def size_at(step: int, steps: int, full: int, options: TrainOptions) -> int:
 
 
 def shrink(images: Tensor, size: int) -> Tensor:
-    """Images of a smaller size, each pixel an average of those that it stands for."""
+    """Downsample images to a smaller size with antialiasing."""
     if images.shape[-1] <= size:
         return images
     return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
@@ -150,9 +150,9 @@ def mix(images: Tensor, labels: Tensor, options: TrainOptions, *, epoch: int, st
 
 
 class MovingAverage:
-    """The exponential moving average of a model's weights (EMA), which is validated and kept instead of the model.
+    """The exponential moving average (EMA) of a model's weights, which is validated and kept instead of the model.
 
-    The decay grows with the steps, (1 + t) / (10 + t), up to the one asked for, so that early weights are forgotten.
+    The decay grows with the steps, (1 + t) / (10 + t), up to the given one, so that early weights are forgotten.
     """
 
     def __init__(self, model: nn.Module, averaged: nn.Module, decay: float) -> None:
@@ -164,7 +164,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take up the weights after a step; counters, such as BatchNorm's, are copied."""
+        """Update the average after a step; counters, such as BatchNorm's, are copied."""
         decay = min(self._decay, (1 + step) / (10 + step))
         floating = [(own, new) for own, new in self._pairs if own.is_floating_point()]
         own, new = [pair[0] for pair in floating], [pair[1] for pair in floating]

@@ -1,7 +1,7 @@
-"""The end of a training: the chosen weights as a bundle that describes itself, and then the summary, which says that
-the run is finished.
+"""Write the result of a training: the bundle of the selected weights, and last the summary, which marks the run as
+finished.
 
-A run that is killed between the two is resumed: its state is complete, and the bundle is written again.
+A run that is killed in between can be resumed: its state is complete, and the bundle is written again.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from residerm.training.trust import fit_trust
 
 
 def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> None:
-    """Write the bundle of the chosen weights, and last the summary."""
+    """Write the bundle of the selected weights, and last the summary."""
     state, options = trainer.state, dataset.experiment.training
     model: Model = state.average.module  # type: ignore[assignment]
     load_weights(model, run.best, trainer.fabric.device)
@@ -48,7 +48,7 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
 
 
 def seen_by(dataset: Dataset) -> Seen:
-    """Hashes of the images that the model was trained on or chosen by."""
+    """Hashes of the training and validation images."""
     records, rows = dataset.records, np.concatenate([dataset.training_rows, dataset.validation_rows])
     images = (records.image_id(int(row)) for row in rows)
     groups = (records.group(int(row)) for row in rows)
@@ -56,7 +56,7 @@ def seen_by(dataset: Dataset) -> Seen:
 
 
 def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: Epoch) -> ModelDescription:
-    """What the model says of itself; `chosen` is the epoch whose weights are kept."""
+    """The description of the model; `chosen` is the selected epoch."""
     experiment, layout = dataset.experiment, dataset.records.layout
     return ModelDescription(
         model=experiment.network.model,
@@ -79,6 +79,6 @@ def describe(dataset: Dataset, model: Model, prior: tuple[float, ...], chosen: E
 
 
 def _colour(values: torch.Tensor) -> tuple[float, float, float]:
-    """Red, green and blue of 0 to 1, in the digits in which they are published."""
+    """Red, green and blue in 0 to 1, rounded to the published digits."""
     red, green, blue = (round(value / 255, 6) for value in values.flatten().tolist())
     return red, green, blue

@@ -1,8 +1,8 @@
-"""Which epoch's weights are kept: the last one whose validation score cannot be distinguished from the highest.
+"""Select the epoch whose weights are kept: the last one within one standard error of the best validation score.
 
-On some hundred images a score varies by more than it changes over the late epochs, of which the highest is one by
-chance; the later one was trained at a lower rate, over more images. This is the rule of one standard error
-(Breiman and others, 1984): no further below the highest than that score would vary with other lesions.
+On a few hundred images, the sampling error of a score is larger than its differences between the late epochs, so the
+best of them is best by chance; a later one was trained longer and at a lower rate. This is the one-standard-error rule
+(Breiman et al. 1984), with the standard error over lesions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from residerm.training.checkpoint import State
 
 
 def select(state: State, name: str, score: float | None, error: Callable[[], float]) -> None:
-    """Note whether the epoch that has just ended is the highest, and whether it is kept; without a score it is."""
+    """Update the best and the kept epoch after an epoch; without a score, the last epoch is kept."""
     epoch = state.epoch + 1
     if score is None:
         state.kept_epoch = state.best_epoch = epoch

@@ -1,4 +1,4 @@
-"""From options to a finished run: data → model → loop → bundle.
+"""Train and resume runs: data → model → loop → bundle.
 
 run = train(Experiment(path=Path("HAM10000")))
 run = resume(Path("runs/20260101-120000-resnet50-ham10000-64px-s0"))
@@ -59,22 +59,22 @@ def train(experiment: Experiment, runs: Path = Path("runs"), progress: Progress 
 def resume(
     folder: Path, *, epochs: int | None = None, max_minutes: float | None = None, progress: Progress = SILENT
 ) -> Run:
-    """Resume a run from its last checkpoint, or from the beginning where there is none yet.
+    """Resume a run from its last checkpoint, or from the beginning if there is none yet.
 
-    With new `epochs` or `max_minutes` a finished run is trained further. All other options are the run's own.
+    With new `epochs` or `max_minutes`, a finished run is continued. All other options are those of the run.
     """
     run = open_run(folder)
     before = read_experiment(run.folder / "config.yaml")
     experiment = _with_limits(before, epochs, max_minutes)
     if run.summary is not None and run.bundle.is_dir() and experiment.flat() == before.flat():
         raise UsageError(
-            f"{folder} is finished ({run.summary.stopped}): to train it further, give more `epochs` or `max_minutes`"
+            f"{folder} is finished ({run.summary.stopped}): to continue it, give more `epochs` or `max_minutes`"
         )
     fabric = launch(experiment.training)
     dataset = prepare(experiment, progress)
     split = dataset.split
     if table(dataset.records, split.parts, split.folds) != (run.folder / "splits.csv").read_bytes():
-        raise RunError(f"{experiment.path} is no longer the archive that {folder} was started with: its split differs")
+        raise RunError(f"{experiment.path} has changed since {folder} was started: its split differs")
     if experiment.flat() != before.flat() and fabric.is_global_zero:
         _extend(run, before, experiment, progress)
     return _train(dataset, begin_with(dataset), run, fabric, progress)
@@ -87,11 +87,11 @@ def _with_limits(experiment: Experiment, epochs: int | None, max_minutes: float 
 
 
 def _extend(run: Run, before: Experiment, experiment: Experiment, progress: Progress) -> None:
-    """Note the new limits in the run, which is then unfinished again."""
+    """Write the new limits to the run, and mark it as unfinished."""
     old, new = before.training, experiment.training
     finished = len(run.epochs)
     if new.epochs < finished:
-        raise UsageError(f"`epochs={new.epochs}`: {run.folder} has been trained for {finished} epochs already")
+        raise UsageError(f"`epochs={new.epochs}`: {run.folder} has already been trained for {finished} epochs")
     with run.in_use():
         run.write_config(experiment)
         (run.folder / "summary.json").unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def _name(dataset: Dataset) -> str:
 
 
 def _first_files(dataset: Dataset) -> dict[str, bytes]:
-    """The files that a run folder appears with."""
+    """The first files of a run folder."""
     experiment, records, split = dataset.experiment, dataset.records, dataset.split
     rows = np.arange(len(records))
     data = DataDescription(

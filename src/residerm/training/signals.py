@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a training: the step under way is finished, and everything is left whole."""
+"""Handle Ctrl-C and SIGTERM during training: the current step is finished, and a checkpoint is written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], str | None]]:
-    """Give a function that says which signal has come, if any; a second Ctrl-C stops at once."""
+    """Yield a function that returns which signal was received, or None; a second Ctrl-C stops immediately."""
     received: list[int] = []
 
     def remember(number: int, _: FrameType | None) -> None:

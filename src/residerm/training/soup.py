@@ -1,10 +1,10 @@
-"""A greedy soup: the averaged weights of runs that started from the same weights, as one model of the same size.
+"""A greedy model soup: average the weights of runs that started from the same weights into one model.
 
     soup = make_soup([Path("runs/…-s0"), Path("runs/…-s1")], Path("soup"))
 
-Runs are tried from the best to the worst; each is added to the average where that does not lower the validation score
-(Wortsman and others, 2022). The split must be the same for all, because what one run was trained on is no validation
-for another, and the validation score that has chosen the runs flatters their average.
+Runs are tried from the best to the worst; each is added to the average if that does not lower the validation score
+(Wortsman et al. 2022). All runs must have the same split, so that no run was trained on validation images. The
+validation score of the soup is optimistic, because it was used to select the runs.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class Soup:
-    """A model of averaged weights: its bundle, the runs that are in it, and its validation scores."""
+    """A model with averaged weights: its bundle, the runs it averages, and its validation scores."""
 
     bundle: Path
     runs: tuple[Path, ...]
@@ -45,13 +45,13 @@ class Soup:
 
 @dataclass(frozen=True)
 class _Judge:
-    """The validation part that all runs share."""
+    """Scores models on the shared validation part."""
 
     dataset: Dataset
 
     @property
     def select(self) -> str:
-        """The score that chooses."""
+        """The score that selects."""
         return self.dataset.experiment.training.select
 
     def scores(self, model: Model, description: ModelDescription) -> Mapping[str, float]:
@@ -89,12 +89,12 @@ def make_soup(runs: Sequence[Path], out: Path, progress: Progress = SILENT) -> S
 
 
 def _rank(score: float, name: str) -> float:
-    """Sorts the best score to the front."""
+    """A sort key that puts the best score first."""
     return score if is_better(name, 0.0, 1.0) else -score
 
 
 def _mean(weights: Sequence[Weights]) -> dict[str, Tensor]:
-    """The mean of each tensor; counters are those of the first."""
+    """The mean of each tensor; counters are taken from the first."""
     return {
         name: sum((one[name] for one in weights[1:]), first) / len(weights) if first.is_floating_point() else first
         for name, first in weights[0].items()
@@ -102,26 +102,28 @@ def _mean(weights: Sequence[Weights]) -> dict[str, Tensor]:
 
 
 def _refuse_what_cannot_be_averaged(runs: Sequence[Run]) -> Experiment:
-    """Refuse runs that differ in network, classes, size, split or start; the experiment of the first."""
+    """Check that runs agree in network, classes, size, split and initial weights; return the first experiment."""
     if len(runs) < 2:
-        raise UsageError("a soup needs two or more runs")
+        raise UsageError("a soup requires two or more runs")
     experiments = [read_experiment(run.folder / "config.yaml") for run in runs]
     first, start = experiments[0], _start(experiments[0])
     if start is None:
         raise UsageError(
-            f"{runs[0].folder} began with random weights: the weights of such runs have no meaningful average; give "
-            "runs with pretrained or with weights, or join them as an ensemble"
+            f"{runs[0].folder} started from random weights, whose average is not meaningful; give runs with pretrained "
+            "or weights, or join them as an ensemble"
         )
     for run, experiment in zip(runs[1:], experiments[1:], strict=True):
         if differing := _difference(runs[0], run):
-            raise UsageError(f"{run.folder} and {runs[0].folder} differ in {differing}: a soup needs runs that agree")
+            raise UsageError(f"{run.folder} and {runs[0].folder} differ in {differing}, and cannot be averaged")
         if _start(experiment) != start:
-            raise UsageError(f"{run.folder} and {runs[0].folder} began with other weights: join them as an ensemble")
+            raise UsageError(
+                f"{run.folder} and {runs[0].folder} started from different weights: join them as an ensemble"
+            )
     return first
 
 
 def _difference(first: Run, other: Run) -> str | None:
-    """What two runs differ in that keeps their weights from being averaged."""
+    """The name of a difference that prevents averaging two runs, or None."""
     descriptions = [read_description(run.folder) for run in (first, other)]
     for name in _SAME:
         if getattr(descriptions[0], name) != getattr(descriptions[1], name):
@@ -131,6 +133,6 @@ def _difference(first: Run, other: Run) -> str | None:
 
 
 def _start(experiment: Experiment) -> tuple[object, ...] | None:
-    """The weights that a run began with; None for random ones."""
+    """The initial weights of a run; None for random ones."""
     network = experiment.network
     return (network.pretrained, network.revision, network.weights) if network.pretrained or network.weights else None

@@ -1,4 +1,4 @@
-"""How fast a training is, by a stretch of its own loop: what `bench` measures, and what a dry run estimates from."""
+"""Measure the speed of the training loop, for `bench` and the dry run."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from residerm.training.loop import Trainer
 
-Stretch = Callable[[int], float]  # a number of steps → images a second
+Stretch = Callable[[int], float]  # number of steps → images per second
 
 
 def stretch_of(trainer: Trainer) -> Stretch:
-    """The training loop as `residerm train` runs it, without validation; steps go on from those before."""
+    """A function that runs some steps of the training loop, without validation, and returns images per second."""
 
     def stretch(steps: int) -> float:
         first, began = trainer.state.updates, time.perf_counter()

@@ -1,7 +1,7 @@
-"""The end of a training: calibration, thresholds and outlier statistics, from images as they are, without augmentation.
+"""Fit trust at the end of a training: calibration, thresholds and outlier scores, on images without augmentation.
 
-The validation part gives calibration and thresholds, once for single views and once for the mean of eight; some images
-of the training part (see `neighbours`) give the features that are ordinary.
+Calibration and thresholds are fitted on the validation part, once for single views and once for the mean of eight; the
+outlier score is fitted to the features of some training images (see `neighbours`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BATCH = 256
 
 
 def fit_trust_of_joined(predictor: Predictor, dataset: Dataset, progress: Progress = SILENT) -> Trust | None:
-    """The same for a model that was made of others, all trained on this dataset."""
+    """Fit the trust of a model that joins others, all trained on this dataset."""
     reference = reference_of(predictor, dataset, progress)
     return fit_trust(predictor, dataset, reference, dataset.experiment.trust, progress)
 
@@ -30,11 +30,11 @@ def fit_trust_of_joined(predictor: Predictor, dataset: Dataset, progress: Progre
 def fit_trust(
     predictor: Predictor, dataset: Dataset, reference: Reference, options: TrustOptions, progress: Progress = SILENT
 ) -> Trust | None:
-    """What the validation part supports; None, with a remark that says why, where it supports nothing."""
+    """Fit trust on the validation part; None, with a remark, if that is impossible."""
     try:
         return _fit(predictor, dataset, reference, options, progress)
     except ResidermError as error:
-        progress.remark(f"answers are neither calibrated nor judged: {error}")
+        progress.remark(f"trust is not fitted, and probabilities are not calibrated: {error}")
         return None
 
 
@@ -53,7 +53,7 @@ def _fit(
 
 
 class _Asked:
-    """What the model says of rows of a cache; reports how many views of all it has seen."""
+    """Computes outputs for rows of a cache, and reports the progress over all views."""
 
     def __init__(self, predictor: Predictor, cache: Cache, progress: Progress, total: int) -> None:
         self._predictor, self._cache, self._progress = predictor, cache, progress
