@@ -38,8 +38,12 @@ def evaluation(run: Path, without: str | None = None) -> Evaluation:
     return next(one for one in every if one.scores.without == without)
 
 
-def test_scores_of_the_default_and_of_another_method(run: Path) -> None:
+def test_scores_of_the_default_and_of_another_method(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["evaluate", str(run), "--explain"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "explanations, compared with a Gaussian in the centre" in printed
+    assert "class activation map" in printed
+    assert "than a guess that lesions are in the centre" in printed
     assert cli.run(["evaluate", str(run), "--explain", "--explain-method", "gradcam"]) == 0
     own, other = evaluation(run).explanations
     assert (own.method, other.method) == ("cam", "gradcam")

@@ -51,6 +51,8 @@ def evaluate_(
         _show_trust(evaluation)
     if evaluation.comparison:
         _show_comparison(evaluation.comparison)
+    if evaluation.explanations:
+        _show_explanations(evaluation)
     out.print(f"scores: {evaluation.folder}")
     if (run / "report.html").exists():  # a bundle has none
         out.print(f"report: {run / 'report.html'}\ncard:   {run / 'MODEL_CARD.md'}")
@@ -90,6 +92,16 @@ def _show_trust(evaluation: Evaluation) -> None:
     for text in (shown.sets_text, shown.selective_text, shown.decision_text, *shown.limits):
         if text:
             out.print(text)
+
+
+def _show_explanations(evaluation: Evaluation) -> None:
+    from residerm.report.explanations import believed, explained
+
+    unit = f"{evaluation.explanations[0].group_name}s"
+    columns = ("method", unit, "deletion\ngain", "insertion\ngain", "evidence\nin lesion", "area of\nlesion",
+               "background\nto lesion")  # fmt: skip
+    show_table("explanations, compared with a Gaussian in the centre", columns, explained(evaluation))
+    out.print(believed(evaluation))
 
 
 def _cells(estimate: Estimate) -> tuple[str, str]:
