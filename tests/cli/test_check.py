@@ -180,7 +180,7 @@ def test_labels_that_are_read_as_one_class_are_a_warning(tmp_path: Path, capsys:
     code, printed, _ = outcome(capsys, folders)
     assert code == 0
     assert re.search(r"merged labels +warning +1 +The labels MEL", printed)
-    assert "\nNote: The labels MEL (10), Mel (10) are read as one class, mel: if they are several" in printed
+    assert "\nNote: The labels MEL (10), Mel (10) are read as one class, mel: if they are different classes" in printed
     _, printed, _ = outcome(capsys, folders, "--json")
     (finding,) = (one for one in json.loads(printed)["findings"] if one["kind"] == "merged labels")
     assert finding["severity"] == "warning"

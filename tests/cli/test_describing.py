@@ -48,7 +48,7 @@ def test_stats_puts_ages_into_their_bands(tmp_path: Path, capsys: pytest.Capture
     _, printed, _ = outcome(capsys, "stats", path, "--json")
     by_age = next(part for part in json.loads(printed)["by_person"] if part["title"] == "by age")
     assert [row[0] for row in by_age["rows"]] == [
-        "under 30", "30 to 49", "50 to 69", "70 and over", "not known"
+        "under 30", "30 to 49", "50 to 69", "70 and over", "unknown"
     ]  # fmt: skip
     assert [row[1] for row in by_age["rows"]][:4] == [4, 4, 4, 4]
 

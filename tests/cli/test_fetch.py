@@ -68,11 +68,13 @@ def test_a_failure_is_one_message_and_a_later_run_goes_on(server, offer, tmp_pat
     offer(server.put("/t", TABLE, breaks_after=[5_000, 0, 0, 0]))
     assert cli.run(["data", "fetch", "tiny", "--out", str(tmp_path)]) == 1
     message = capsys.readouterr().err.splitlines()[-1]
-    assert message.startswith("residerm: table.csv could not be fetched: http://")
-    assert message.endswith("the transfer broke off after 5.0 kB. 0 of 1 files are complete; what has arrived is kept, "
-                            "and the same command goes on from there")  # fmt: skip
+    assert message.startswith("residerm: table.csv could not be downloaded: http://")
+    assert message.endswith(
+        "the transfer broke off after 5.0 kB. 0 of 1 files are complete; what was downloaded is kept, and the same "
+        "command resumes it"
+    )
     assert cli.run(["data", "fetch", "tiny", "--out", str(tmp_path)]) == 0
-    assert capsys.readouterr().err.splitlines()[0] == "fetching table.csv, 15.0 kB, from 5.0 kB on"
+    assert capsys.readouterr().err.splitlines()[0] == "fetching table.csv, 15.0 kB, resumed at 5.0 kB"
     assert (tmp_path / "table.csv").read_bytes() == TABLE
 
 

@@ -1,1 +1,1 @@
-"""From an archive as downloaded to batches: tree → records → split and sample → cache → batches."""
+"""From a downloaded archive to batches: tree → records → split and sample → cache → batches."""

@@ -1,10 +1,10 @@
-"""An archive ready to be used: its records, divided into parts, with every image decoded once.
+"""A dataset: the records of an archive, its split, and its decoded images.
 
     dataset = Dataset.open(Experiment(path=Path("HAM10000")))
     dataset.cache.pixels[dataset.test_rows], dataset.records.labels[dataset.test_rows]
 
-Training, evaluation, `bench`, the dry run and the theory all start here. Rows are indices into the records, in their
-order; rows of images that cannot be read are in no part.
+Used by training, evaluation, `bench`, the dry run and theory. Rows are indices into the records; unreadable images are
+in no part.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Dataset:
 
     @classmethod
     def open(cls, experiment: Experiment, progress: Progress = SILENT) -> Dataset:
-        """Open the archive, divide it, and decode what is not in the cache yet."""
+        """Open the archive, split it, and decode images that are not in the cache."""
         records = open_for(experiment.path, experiment.archive)
         split = divide(records, experiment.split)
         on_bad_image = experiment.archive.on_bad_image
@@ -62,17 +62,17 @@ class Dataset:
         return self.rows(TEST)
 
     def drawn(self, epoch: int = 0) -> np.ndarray:
-        """The training rows of an epoch, resampled as the experiment says."""
+        """The training rows of an epoch, after resampling."""
         sample, seed = self.experiment.sample, self.experiment.training.seed
         return draw(self.training_rows, self.records.labels, sample, seed=seed, epoch=epoch)
 
     def counts(self) -> np.ndarray:
-        """Images of each class in an epoch."""
+        """Number of images of each class in an epoch."""
         return np.bincount(self.records.labels[self.drawn()], minlength=len(self.records.classes))
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What must be known before a result on it is believed."""
+        """Caveats about the dataset."""
         remarks = (*self.records.notes, *self.split.remarks)
         if unreadable := self.cache.unreadable:
             names = listed(map(self.records.image_id, unreadable))

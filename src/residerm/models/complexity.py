@@ -1,9 +1,8 @@
 """The cost of a network: its parameters, and its multiply-adds for one image.
 
-Counted by PyTorch's own counter on shapes alone (the meta device), so that no memory is taken for the weights. It
-counts matrix products, convolutions and attention, each of whose multiply-adds is two floating-point operations;
-what is done to each number by itself is left out, as in the tables of papers. What changes no shape is not
-computed (shapes.py).
+They are counted by PyTorch's FLOP counter on the meta device, so that no memory is allocated for the weights. It counts
+matrix products, convolutions and attention, with two floating-point operations per multiply-add; element-wise
+operations are not counted, as in published tables. Operations that do not change shapes are skipped (shapes.py).
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def test_numbers(text, value):
 def test_no_table(tmp_path):
     with pytest.raises(ArchiveError) as error:
         find_table(Tree(tmp_path), "HAM10000_metadata*", "other.csv")
-    reason = "holds no table named HAM10000_metadata* or other.csv: put it beside the images"
+    reason = "holds no table named HAM10000_metadata* or other.csv: put it next to the images"
     assert str(error.value) == f"{tmp_path} {reason}"
 
 
@@ -152,12 +152,12 @@ def test_a_header_alone(tmp_path, data):
 
 def test_a_row_with_too_few_cells(tmp_path):
     assert complaint(tmp_path, TEXT + "\nISIC_3,nv\n") == (
-        ", line 5: 2 cells where there should be 3 (image_id, dx, age): mend that line, or download the table again"
+        ", line 5: 2 cells instead of 3 (image_id, dx, age): fix this line, or download the table again"
     )
 
 
 def test_a_row_with_too_many_cells(tmp_path):
-    assert complaint(tmp_path, TEXT.replace("55.0", "5,5")).startswith(", line 2: 4 cells where there should be 3")
+    assert complaint(tmp_path, TEXT.replace("55.0", "5,5")).startswith(", line 2: 4 cells instead of 3")
 
 
 def test_a_column_that_is_there_twice(tmp_path):
@@ -167,7 +167,7 @@ def test_a_column_that_is_there_twice(tmp_path):
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\3\4" + bytes(100), TEXT.encode("utf-16-le")])
 def test_a_binary_file(tmp_path, data):
-    assert complaint(tmp_path, data) == " is not a text table (it holds zero bytes): save it as CSV in UTF-8"
+    assert complaint(tmp_path, data) == " is not a text table (it contains zero bytes): save it as CSV in UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_an_encoding_that_is_not_known(tmp_path, data):
 def test_a_quote_that_is_never_closed(tmp_path):
     """It would swallow all rows that follow, without a word."""
     said = complaint(tmp_path, TEXT.replace(",55.0", ',"55.0'))
-    assert said.startswith(", line 3: unexpected end of data (a quotation mark too many?): mend that line")
+    assert said.startswith(", line 3: unexpected end of data (an extra quotation mark?): fix this line")
 
 
 def test_a_cell_without_end(tmp_path):
@@ -200,6 +200,6 @@ def test_very_many_columns(tmp_path):
     columns = [f"c{number}" for number in range(40_000)]
     (tmp_path / "labels.csv").write_text(",".join(columns) + "\n" + ",".join("1" * len(columns)) + "\n")
     start = time.process_time()
-    with pytest.raises(ArchiveError, match=r"labels.csv has 40,000 columns, more than the 1,000 that are read"):
+    with pytest.raises(ArchiveError, match=r"labels.csv has 40,000 columns, more than the limit of 1,000"):
         find_table(Tree(tmp_path), "labels.csv")
     assert time.process_time() - start < 1

@@ -72,7 +72,7 @@ class TestWhole:
 
     def test_a_wrong_file_that_lies_there_is_named_and_not_touched(self, server, tmp_path):
         (tmp_path / "images.bin").write_bytes(OTHER)
-        with pytest.raises(FetchError, match=r"images\.bin is there, but its MD5.*remove it"):
+        with pytest.raises(FetchError, match=r"images\.bin exists, but its MD5.*remove it"):
             bring(one_file(server.put("/f", BODY), md5=md5(BODY)), tmp_path)
         assert (tmp_path / "images.bin").read_bytes() == OTHER
 
@@ -80,7 +80,7 @@ class TestWhole:
         archive = one_file(server.put("/f", BODY))
         bring(archive, tmp_path)
         (tmp_path / "images.bin").write_bytes(OTHER)
-        with pytest.raises(FetchError, match=r"SHA-256 .*checksums\.json noted .* at the first download"):
+        with pytest.raises(FetchError, match=r"SHA-256 .*checksums\.json recorded .* at the first download"):
             bring(archive, tmp_path)
 
     def test_a_file_published_anew_does_not_pass_for_the_first(self, server, tmp_path):
@@ -88,7 +88,7 @@ class TestWhole:
         bring(archive, tmp_path)
         (tmp_path / "images.bin").unlink()
         server.put("/f", OTHER)
-        with pytest.raises(FetchError, match=r"if it has been published again"):
+        with pytest.raises(FetchError, match=r"if a new version was published"):
             bring(archive, tmp_path)
         assert names(tmp_path) == {CHECKSUMS}
 
@@ -114,7 +114,7 @@ class TestDisk:
     def test_too_little_room_is_refused_before_anything_comes(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 10**6 - 99_999, 99_999))
         with pytest.raises(
-            WriteError, match=r"100\.0 kB are still to come, and its disk has 100\.0 kB free; make room"
+            WriteError, match=r"100\.0 kB are still to be downloaded, and its disk has 100\.0 kB free; make room"
         ):
             bring(one_file(server.put("/f", BODY)), tmp_path / "new")
         assert server.transfers() == []
@@ -131,7 +131,7 @@ class TestDisk:
     def test_the_room_is_known_from_the_rounded_size_where_no_server_says(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 0, 10**6))
         address = server.put("/f", BODY, chunked=True, ranges=False)
-        with pytest.raises(WriteError, match=r"5\.0 MB are still to come"):
+        with pytest.raises(WriteError, match=r"5\.0 MB are still to be downloaded"):
             bring(one_file(address, about=5 * 10**6), tmp_path)
 
     def test_a_disk_that_fills_up_on_the_way_keeps_what_came(self, server, tmp_path):
@@ -144,7 +144,7 @@ class TestDisk:
         assert message.startswith(
             f"residerm: cannot write {tmp_path}/images.bin.partial: the file would be larger than is allowed there"
         )
-        assert "what has arrived is kept" in message
+        assert "what was downloaded is kept" in message
         held = (tmp_path / "images.bin.partial").read_bytes()
         assert 0 < len(held) <= 50_000
         assert held == BODY[: len(held)]
@@ -180,7 +180,7 @@ class TestDisk:
     def test_only_one_process_at_a_time(self, server, tmp_path):
         with (
             filelock.FileLock(tmp_path / ".fetch.lock"),
-            pytest.raises(WriteError, match="another residerm is fetching"),
+            pytest.raises(WriteError, match="another process is downloading"),
         ):
             bring(one_file(server.put("/f", BODY)), tmp_path)
         bring(one_file(server.put("/f", BODY)), tmp_path)

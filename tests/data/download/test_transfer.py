@@ -31,7 +31,7 @@ class TestResuming:
 
     def test_a_later_run_goes_on(self, server, tmp_path):
         archive = one_file(server.put("/f", BODY, breaks_after=[60_000]), md5=md5(BODY))
-        with pytest.raises(FetchError, match=r"broke off.*the same command goes on"):
+        with pytest.raises(FetchError, match=r"broke off.*the same command resumes it"):
             bring(archive, tmp_path, attempts=1)
         assert (tmp_path / "images.bin.partial").read_bytes() == BODY[:60_000]
         assert not (tmp_path / "images.bin").exists()
@@ -116,7 +116,7 @@ def leave_part(folder: Path, held: bytes, address: str, total: int | None) -> No
 
 class TestLies:
     def test_a_length_that_is_too_long(self, server, tmp_path):
-        with pytest.raises(FetchError, match=r"images\.bin could not be fetched"):
+        with pytest.raises(FetchError, match=r"images\.bin could not be downloaded"):
             bring(one_file(server.put("/f", BODY, claims=120_000)), tmp_path)
         assert not (tmp_path / "images.bin").exists()
 
@@ -127,16 +127,16 @@ class TestLies:
     def test_a_length_that_is_too_short_of_a_zip(self, server, tmp_path):
         packed = zip_bytes()
         archive = one_file(server.put("/f", packed, claims=90_000, ranges=False), name="images.zip")
-        with pytest.raises(FetchError, match=r"cut short or no zip.*what came was removed"):
+        with pytest.raises(FetchError, match=r"truncated or not a zip.*it was removed"):
             bring(archive, tmp_path)
         assert not tmp_path.exists() or names(tmp_path) == set()
 
     @pytest.mark.parametrize(
         ("facts", "reason"),
         [
-            ({"size": 100_000}, "it has 90,000 bytes, where 100,000 are published"),
-            ({"md5": md5(BODY)}, f"its MD5 is .*, where {md5(BODY)} is published"),
-            ({"sha256": "0" * 64}, "its SHA256 is .*, where 0000"),
+            ({"size": 100_000}, "it has 90,000 bytes instead of the published 100,000"),
+            ({"md5": md5(BODY)}, f"its MD5 is .* instead of the published {md5(BODY)}"),
+            ({"sha256": "0" * 64}, "its SHA256 is .* instead of the published 0000"),
         ],
     )
     def test_a_length_that_is_too_short_against_what_is_published(self, server, tmp_path, facts, reason):
@@ -145,7 +145,9 @@ class TestLies:
         assert names(tmp_path) == set()
 
     def test_a_wrong_hash_removes_what_came(self, server, tmp_path):
-        with pytest.raises(FetchError, match=rf"MD5 is {md5(OTHER)}, where {md5(BODY)} .*what came was removed"):
+        with pytest.raises(
+            FetchError, match=rf"MD5 is {md5(OTHER)} instead of the published {md5(BODY)}.*it was removed"
+        ):
             bring(one_file(server.put("/f", OTHER), md5=md5(BODY)), tmp_path)
         assert names(tmp_path) == set()
 
@@ -212,7 +214,7 @@ class TestAddresses:
         assert_whole(tmp_path)
 
     def test_attempts_are_bounded(self, server, tmp_path):
-        with pytest.raises(FetchError, match="it answers 503 Service Unavailable"):
+        with pytest.raises(FetchError, match="the response is 503 Service Unavailable"):
             bring(one_file(server.put("/f", BODY, statuses=[503] * 9)), tmp_path, attempts=3)
         assert len(server.transfers()) == 3
 
@@ -226,7 +228,7 @@ class TestAddresses:
             RemoteFile("images.bin", (server.put("/f", BODY),)),
         )
         with pytest.raises(
-            FetchError, match=r"absent\.csv could .*/absent: it answers 404.*/also-absent: .*1 of 2 files are"
+            FetchError, match=r"absent\.csv could .*/absent: the response is 404.*/also-absent: .*1 of 2 files are"
         ):
             bring(archive, tmp_path)
         assert_whole(tmp_path)
@@ -237,7 +239,7 @@ class TestAddresses:
         )
         with pytest.raises(
             UnreachableError,
-            match=r"a\.bin could not be fetched: no connection to 127\.0\.0\.1 \(Connection refused\)\. Try later",
+            match=r"a\.bin could not be downloaded: no connection to 127\.0\.0\.1 \(Connection refused\)\. Try later",
         ):
             bring(archive, tmp_path)
         assert server.transfers() == []

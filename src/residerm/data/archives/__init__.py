@@ -36,34 +36,34 @@ def open_for(path: str | Path, options: ArchiveOptions) -> Records:
 
 
 def recognise(tree: Tree) -> Layout:
-    """The one layout whose files are here."""
+    """The layout of the archive in a tree."""
     if not len(tree):
-        raise ArchiveError(f"{tree.path} holds no files: PATH is the folder of the archive's zips, tables and images")
+        raise ArchiveError(f"{tree.path} contains no files: give the folder of the archive's zips, tables and images")
     found = [layout for layout in PUBLISHED if layout.recognises(tree)]
     if len(found) > 1:
         names = ", ".join(layout.name for layout in found)
         raise ArchiveError(
-            f"{tree.path} holds the tables of more than one archive ({names}): give the folder of one of them, or name "
-            "one by `layout`"
+            f"{tree.path} contains the tables of more than one archive ({names}): give the folder of one of them, or "
+            "select one with `layout`"
         )
     for layout in (*found, *PLAIN):
         if layout.recognises(tree):
             return layout
     if csv_table.tables(tree) and any(True for _ in tree.images):
-        return csv_table.LAYOUT  # which says what its table lacks
+        return csv_table.LAYOUT  # which reports what is missing in its table
     documents = listed(name for _, name in tree.documents) or "no tables"
     raise ArchiveError(
-        f"{tree.path} is no archive that is known ({len(tree):,} files; {documents}): put the archive's own table "
-        "beside its images, sort the images into a folder for each class, or give a CSV; "
-        f"`layout` names one of {', '.join(LAYOUTS)}"
+        f"{tree.path} is not a known archive ({len(tree):,} files; {documents}): put the archive's own table next to "
+        "its images, sort the images into a folder for each class, or give a CSV; "
+        f"`layout` is one of {', '.join(LAYOUTS)}"
     )
 
 
 def _assembled(path: Path, layout: str | None) -> Records:
-    """The records of a path, which may be that of a table."""
+    """The records of an archive, or of a table."""
     if path.suffix.lower() in csv_table.SUFFIXES and path.is_file():
         if layout not in (None, csv_table.LAYOUT.name):
-            raise UsageError(f"`layout={layout}`: PATH is the folder that holds {path.name}, not the table itself")
+            raise UsageError(f"`layout={layout}`: give the folder of {path.name} instead of the table")
         return assemble(Tree(path.parent), csv_table.layout_of(path))
     tree = Tree(path)
     _refuse_nested(tree)
@@ -72,10 +72,10 @@ def _assembled(path: Path, layout: str | None) -> Records:
 
 
 def _refuse_nested(tree: Tree) -> None:
-    """Refuse zips within a zip, as where several files are downloaded as one: what they hold would be missed."""
+    """Refuse zips within a zip, as when several files are downloaded as one, because their content is not read."""
     nested = tree.find("*.zip", "*.npz")
     if nested:
         names = listed(tree.where(number) for number in nested)
         raise ArchiveError(
-            f"{tree.path}: a zip within a zip is not read ({names}): unpack the outer one and give its folder"
+            f"{tree.path}: zips within a zip are not supported ({names}): unpack the outer one and give its folder"
         )

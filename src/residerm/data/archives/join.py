@@ -1,9 +1,9 @@
-"""The join of an archive's tables with its files: `assemble` makes Records of a layout's rows and a tree.
+"""Join an archive's tables with its files: `assemble` creates Records from the rows of a layout and a tree.
 
-All of it happens in an SQLite database in a file without a name, so that private memory does not grow with the
-archive. Rows and files meet by their keys. Of two files with one key the first counts, packed before unpacked; of two
-rows that say the same the first counts, and where they contradict each other none does. Each row gets exactly one
-fate: it becomes a record, or the first reason in `_FATES` that holds keeps it out.
+The join is done in an SQLite database in an unnamed temporary file, so that private memory does not grow with the
+archive. Rows and files are matched by keys. If two files have the same key, the first is used, packed before unpacked;
+if two rows are equal, the first is used, and if they contradict each other, neither is. Each row becomes a record, or
+is left out for the first reason in `_FATES` that applies.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from residerm.storage.containers import Folder
 from residerm.storage.scratch import from_query, scratch_database
 from residerm.storage.tree import Tree
 
-_MOST_NAMES = 10_000  # of classes, sexes or sites: a column with more was meant for something else
+_MOST_NAMES = 10_000  # of classes, sexes or sites: a column with more must be another one
 _UNKNOWN, _LEFT_OUT = -1, -2  # in place of the code of a label
 _SAYS_NOTHING = frozenset({"unknown", "nan", "na", "n/a", "none", "null"})
 _SEXES = {"m": "male", "f": "female"}
@@ -90,7 +90,7 @@ _GROUPED = "SELECT count(*) FROM fate JOIN row ON row.rowid = fate.row WHERE fat
 
 
 def assemble(tree: Tree, layout: Layout) -> Records:
-    """Join a layout's rows to the files of the tree."""
+    """Join the rows of a layout with the files of the tree."""
     with scratch_database() as database:
         database.create_function("place", 1, tree.where)
         database.executescript(_TABLES)
@@ -121,7 +121,7 @@ def assemble(tree: Tree, layout: Layout) -> Records:
 def _insert_rows(
     database: sqlite3.Connection, tree: Tree, layout: Layout
 ) -> tuple[dict[str, dict[str, int]], tuple[str, ...]]:
-    """Write the rows, with codes in place of repeated texts; give the names of the codes, and what was merged."""
+    """Insert the rows, with codes for repeated texts; return the names of the codes, and notes about merged labels."""
     names = {"class": {name: code for code, name in enumerate(layout.classes or ())}, "sex": {"": 0}, "site": {"": 0}}
     classes: dict[str, str] = {}  # those that differ by case alone are one, written as the first is
     spellings: dict[str, Counter[str]] = {}
@@ -130,7 +130,7 @@ def _insert_rows(
     def code(kind: str, name: str) -> int:
         if name not in names[kind] and len(names[kind]) == _MOST_NAMES:
             raise ArchiveError(
-                f"{tree.path}: over {_MOST_NAMES:,} different names of a {kind}; is it the right column?"
+                f"{tree.path}: more than {_MOST_NAMES:,} different values of {kind}; is it the right column?"
             )
         return names[kind].setdefault(name, len(names[kind]))
 
@@ -157,18 +157,18 @@ def _insert_rows(
 
 
 def _merged(name: str, spellings: Counter[str]) -> str:
-    """What must be known where an archive spells a class in several ways: they may be meant as several classes."""
-    told = listed(f"{printable(spelling)} ({count:,})" for spelling, count in spellings.items())
-    return f"The labels {told} are read as one class, {name}: if they are several, give them other names."
+    """A note about a class that is spelled in several ways, which may be meant as several classes."""
+    labels = listed(f"{printable(spelling)} ({count:,})" for spelling, count in spellings.items())
+    return f"The labels {labels} are read as one class, {name}: if they are different classes, rename them."
 
 
 def _said(text: str) -> str:
-    """A text, or nothing where it says that nothing is known."""
+    """A text, or an empty one if it means "unknown"."""
     return "" if text.lower() in _SAYS_NOTHING else text
 
 
 def _insert_files(database: sqlite3.Connection, tree: Tree, files: Files, *, mask: bool) -> None:
-    """Write which file belongs to which key."""
+    """Insert the files with their keys."""
     packed = [not isinstance(container, Folder) for container in tree.containers]
     containers, sizes = np.asarray(tree.files["container"]), np.asarray(tree.files["size"])
     database.execute("BEGIN")
@@ -189,7 +189,7 @@ def _read_faults(database: sqlite3.Connection) -> Faults:
 
 
 def _record_type(database: sqlite3.Connection) -> np.dtype:
-    """The columns of the records; texts are as wide as the longest."""
+    """The dtype of the records, with texts as wide as the longest."""
     id_width, group_width = database.execute("SELECT max(length(id)), max(length(grp)) FROM row").fetchone()
     kinds = {"image_id": f"S{id_width}", "group": f"S{max(id_width, group_width)}", "label": "i2", "sex": "i2"}
     kinds |= {"age": "f4", "site": "i2", "part": "i1", "image": "i4", "mask": "i4"}
@@ -197,7 +197,7 @@ def _record_type(database: sqlite3.Connection) -> np.dtype:
 
 
 def _sort_classes(table: np.ndarray, codes: Mapping[str, int]) -> tuple[str, ...]:
-    """Number the classes that the records have by their sorted names."""
+    """Number the classes that occur in the records, sorted by name."""
     present = set(np.unique(table["label"]).tolist())
     names = sorted(name for name, code in codes.items() if code in present)
     renumbered = np.zeros(len(codes), dtype=np.int16)
@@ -208,21 +208,21 @@ def _sort_classes(table: np.ndarray, codes: Mapping[str, int]) -> tuple[str, ...
 
 
 def _flow(layout: Layout, fates: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    """The counts from rows in the table to records, with the reason for each loss."""
+    """The number of rows in the table, of rows left out for each reason, and of records."""
     losses = tuple((fate, -count) for fate, count in fates.items() if fate != "record")
     named = tuple((layout.left_out if fate == "left out" else fate, count) for fate, count in losses)
     return ("rows in the table", sum(fates.values())), *named, ("records", fates["record"])
 
 
 def _no_records(tree: Tree, layout: Layout, fates: Mapping[str, int], faults: Faults) -> ArchiveError:
-    """Why nothing is left: no rows, no images, or none that fit each other."""
+    """An error that says why there are no records: no rows, no images, or no matches."""
     rows = sum(fates.values())
     if not rows:
-        return ArchiveError(f"{tree.path}: as layout {layout.name} it holds nothing that is labelled")
+        return ArchiveError(f"{tree.path}: with layout {layout.name}, it contains no labelled images")
     if next(tree.images, None) is None:
         return ArchiveError(
             f"{tree.path}: the table has {rows:,} rows, but there are no images: put the zips or folders of images "
-            "beside the table, with the names that they were published under"
+            "next to the table, with the names under which they were published"
         )
     reasons = ", ".join(
         f"{count:,} × {layout.left_out if fate == 'left out' else fate}" for fate, count in fates.items()

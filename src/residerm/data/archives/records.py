@@ -1,8 +1,8 @@
-"""Records: one row an image, with its label, its lesion or patient, what is known of the person, and where it lies.
+"""Records: one row per image, with its label, lesion or patient, attributes of the person, and file.
 
-A layout says which rows there are and which key leads to each image file; `join.assemble` makes Records of them. What
-does not fit is kept as faults, and every count in and out, with its reason, as the flow, which adds up exactly. Records
-and faults lie in tables in files without a name, so that private memory does not grow with the archive.
+A layout defines the rows and the keys of the image files; `join.assemble` creates Records from them. Inconsistencies
+are stored as faults, and the number of rows left out for each reason as the flow, which adds up exactly. Records and
+faults are memory-mapped unnamed files, so that private memory does not grow with the archive.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ BLOCKING = ("contradicting rows", "unknown label", "row without image", "two dif
 
 
 class Row(NamedTuple):
-    """What an archive's tables say of one image. An empty text, "unknown" or no age is not known."""
+    """What an archive's tables say about one image. Empty texts, "unknown" and None mean unknown."""
 
     image_id: str
     label: str | None  # None: left out on purpose, such as "unknown"
@@ -35,12 +35,12 @@ class Row(NamedTuple):
     age: float | None = None
     site: str = ""
     part: str = ""
-    key: str = ""  # what its file is found by, where that is not the id as it stands
-    spelling: str = ""  # the label as it stands in an archive of any labels
+    key: str = ""  # by which its file is found, if it is not the id
+    spelling: str = ""  # the original label, in a generic layout
 
 
 class Fault(NamedTuple):
-    """Something in the archive that does not fit."""
+    """An inconsistency in the archive."""
 
     kind: str
     image_id: str
@@ -48,10 +48,10 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """All faults of an archive, however many there are, and their number by kind."""
+    """All faults of an archive, and their number by kind."""
 
     def __init__(self, table: np.ndarray | None = None, counts: Mapping[str, int] | None = None) -> None:
-        """Keep the table with the fields of `Fault`."""
+        """`table` has the fields of `Fault`."""
         self._table = np.zeros(0, "S1,S1,S1") if table is None else table
         self.counts = counts or {}
 
@@ -68,7 +68,7 @@ Files = Iterator[tuple[int, str]]  # number of a file in the tree, and the key o
 
 @dataclass(frozen=True)
 class Layout:
-    """How one kind of archive is recognised and read; a new data set is a file with one of these."""
+    """How one kind of archive is recognised and read; a new data set needs one of these."""
 
     name: str
     title: str
@@ -80,7 +80,7 @@ class Layout:
     masks: Callable[[Tree], Files] = lambda _: iter(())
     classes: tuple[str, ...] | None = None  # None: the labels that occur, sorted
     task: Task = "diagnosis"
-    grouped_by: str | None = None  # in Records None too where no row names a group
+    grouped_by: str | None = None  # None in Records if no row has a group
     left_out: str = "unknown diagnosis"  # why rows have no label
     notes: tuple[str, ...] = ()
     synthetic: bool = False
@@ -109,7 +109,7 @@ class Records:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What must be known of the archive, and whether it is only a part of what was published."""
+        """Caveats about the archive, including whether it is only a part of the published one."""
         here, published = dict(self.flow).get("records", len(self)), self.layout.published_images
         if published is None or here >= published:
             return (*self.merged, *self.layout.notes)
@@ -127,7 +127,7 @@ class Records:
 
     @property
     def groups(self) -> np.ndarray:
-        """Each image's lesion or patient, or its own id where none is known."""
+        """Each image's lesion or patient, or its own id if none is known."""
         groups: np.ndarray = self.table["group"]
         return groups
 
@@ -144,43 +144,43 @@ class Records:
         return self.tree.read(int(self.table["image"][row]))
 
     def read_mask(self, row: int) -> bytes | None:
-        """The bytes of an image's lesion mask, where there is one."""
+        """The bytes of an image's lesion mask, or None."""
         mask = int(self.table["mask"][row])
         return self.tree.read(mask) if mask >= 0 else None
 
     def where(self, row: int) -> str:
-        """Where an image lies, for messages."""
+        """The path of an image, for messages."""
         return self.tree.where(int(self.table["image"][row]))
 
     def class_counts(self) -> dict[str, int]:
-        """Number of images of each class, also of those that have none."""
+        """Number of images of each class, including empty classes."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         return dict(zip(self.classes, counts.tolist(), strict=True))
 
     def require(self, on_bad_image: OnBadImage = "error") -> Records:
-        """These records, if nothing is missing, or if what is missing may be left out."""
+        """Raise `ArchiveError` for faults, unless they may be skipped; return self."""
         blocking = [kind for kind in BLOCKING if kind in self.faults.counts]
         if blocking and on_bad_image == "error":
             raise ArchiveError(
                 f"{self.tree.path}: {'; '.join(map(self._said, blocking))}. See `residerm data check`; "
-                "mend the archive, or leave them out with `on_bad_image=skip`"
+                "repair the archive, or skip them with `on_bad_image=skip`"
             )
         return self
 
     def _said(self, kind: str) -> str:
-        """One kind of fault in words: how many there are, the first few, and what may help."""
+        """A text about one kind of fault: the number, the first few, and a hint."""
         count = self.faults.counts[kind]
         first = list(islice((fault for fault in self.faults if fault.kind == kind), 3))
         names = ", ".join(f"{fault.image_id} ({fault.detail})" for fault in first)
         more = f" and {count - len(first):,} more" if count > len(first) else ""
         hints = {
             "unknown label": f"; the classes are {', '.join(self.classes)}",
-            "row without image": "; see that all zips or folders of images are beside the table",
+            "row without image": "; check that all zips or folders of images are next to the table",
         }
         return f"{count:,} × {kind}: {names}{more}{hints.get(kind, '')}"
 
     def for_task(self, task: Task | None, left_out: tuple[str, ...] = ()) -> Records:
-        """These records with the classes of a task, less some classes; rows left out are counted in the flow."""
+        """The records with the classes of a task, without some classes; rows left out are counted in the flow."""
         if task in (None, self.task) and not left_out:
             return self
         asked = (*([f"task={task}"] if task else []), *(f"without={name}" for name in left_out))

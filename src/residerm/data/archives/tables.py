@@ -1,7 +1,7 @@
-"""Tables as they are found in the wild: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 or a Western encoding.
+"""Read tables as found in practice: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 or Windows-1252.
 
-Rows are read one at a time, as mappings from lower-case column names to stripped text. Blank lines are passed over, and
-columns that nobody asks for, such as an index, do no harm. Each complaint names the table, the line and what to change.
+Rows are read one at a time, as mappings from lower-case column names to stripped text. Blank lines and unused columns,
+such as an index, are ignored. Each error message names the table, the line and how to fix it.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _MOST_COLUMNS = 1000  # the ISIC archive's own tables have about thirty
 
 
 def find_table(tree: Tree, *patterns: str, columns: Sequence[str] | None = None) -> Table:
-    """The table that the patterns name; of several copies the one nearest to the root."""
+    """The table that matches the patterns; of several copies, the one nearest to the root."""
     found = sorted(tree.find(*patterns), key=lambda number: (tree.where(number).count("/"), number))
     if not found:
-        raise ArchiveError(f"{tree.path} holds no table named {' or '.join(patterns)}: put it beside the images")
+        raise ArchiveError(f"{tree.path} contains no table named {' or '.join(patterns)}: put it next to the images")
     return Table(tree, found[0], columns)
 
 
@@ -47,14 +47,14 @@ class Table:
             raise ArchiveError(f"{self.name} is empty: download it again")
         if len(first) > _MOST_COLUMNS:
             raise ArchiveError(
-                f"{self.name} has {len(first):,} columns, more than the {_MOST_COLUMNS:,} that are read: is it a table "
-                "of images? Keep the columns that matter"
+                f"{self.name} has {len(first):,} columns, more than the limit of {_MOST_COLUMNS:,}: is it a table of "
+                "images? Keep only the needed columns"
             )
         self.columns = [name.strip().lower() for name in columns or first]
         self._refuse_doubles()
 
     def require(self, *columns: str) -> Table:
-        """This table, if it has these columns; otherwise a message with the nearest names."""
+        """Raise `ArchiveError`, with the nearest names, if a column is missing; return self."""
         for column in columns:
             if column not in self.columns:
                 known = [name for name in self.columns if name]
@@ -80,13 +80,13 @@ class Table:
             cells.pop()
         if len(cells) != len(self.columns):
             raise ArchiveError(
-                f"{self.name}, line {line}: {len(cells)} cells where there should be {len(self.columns)} "
-                f"({listed(self.columns, 20)}): mend that line, or download the table again"
+                f"{self.name}, line {line}: {len(cells)} cells instead of {len(self.columns)} "
+                f"({listed(self.columns, 20)}): fix this line, or download the table again"
             )
         return {column: cell.strip() for column, cell in zip(self.columns, cells, strict=True) if column}
 
     def _lines(self) -> Iterator[tuple[int, list[str]]]:
-        """Each line that is not blank, after its number; of cells with line breaks, the number of the last."""
+        """Yield the number and cells of each line that is not blank; for cells with line breaks, the last number."""
         with self._text() as text:
             reader = csv.reader(text, delimiter=self._delimiter, strict=True)
             try:
@@ -95,12 +95,12 @@ class Table:
                         yield reader.line_num, cells
             except csv.Error as error:
                 raise ArchiveError(
-                    f"{self.name}, line {reader.line_num}: {error} (a quotation mark too many?): "
-                    "mend that line, or download the table again"
+                    f"{self.name}, line {reader.line_num}: {error} (an extra quotation mark?): "
+                    "fix this line, or download the table again"
                 ) from error
 
     def _find_delimiter(self) -> str:
-        """Whatever parts the first line that is not blank into most cells."""
+        """The delimiter that occurs most often in the first line that is not blank."""
         with self._text() as text:
             while line := text.readline(2**16):
                 if line.strip():
@@ -126,7 +126,7 @@ class Table:
 
 
 def number(text: str) -> float | None:
-    """A number, such as an age, where the cell holds one."""
+    """A number, such as an age, or None if the cell does not contain one."""
     try:
         value = float(text)
     except ValueError:
@@ -135,13 +135,13 @@ def number(text: str) -> float | None:
 
 
 def _encoding(stream: IO[bytes], name: str) -> str:
-    """By its byte-order mark, else UTF-8 if all of it is, else Windows-1252."""
+    """Detect the encoding: by byte-order mark, else UTF-8 if the whole file is valid, else Windows-1252."""
     head = stream.read(2**16)
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding
     if b"\0" in head:
-        raise ArchiveError(f"{name} is not a text table (it holds zero bytes): save it as CSV in UTF-8")
+        raise ArchiveError(f"{name} is not a text table (it contains zero bytes): save it as CSV in UTF-8")
     decoder = codecs.getincrementaldecoder("utf-8")()
     try:
         decoder.decode(head)

@@ -1,1 +1,1 @@
-"""What can be downloaded, one file over HTTP, a whole archive."""
+"""Download public archives: the catalogue, the transfer of a file, and the download of an archive."""

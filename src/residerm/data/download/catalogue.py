@@ -1,11 +1,11 @@
-"""The public archives that can be fetched: what is in them, under which licence, how to cite them, and where they lie.
+"""The public archives that can be downloaded: contents, licence, citation and addresses.
 
     residerm data list
 
-Nothing here is guessed. `size`, `md5` and `sha256` are the publisher's and are compared with what arrives; `about` is
-a rounded size, shown as such, which serves only to see whether the disk has room. ISIC publishes no hashes, and to
-which form of HAM10000's metadata the published MD5 belongs is not certain: where none is given here, the SHA-256 of
-the first complete download is noted and checked from then on (see `fetch`).
+`size`, `md5` and `sha256` are those of the publisher, and are verified after the download; `about` is a rounded size,
+only used to check the disk space. ISIC publishes no hashes, and it is unclear to which form of HAM10000's metadata the
+published MD5 belongs: files without a hash are verified with the SHA-256 of their first complete download (see
+`fetch`).
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class PublicArchive:
-    """An archive as its publisher offers it. Its classes, licence and citation are those of its layout."""
+    """A published archive, with the classes, licence and citation of its layout."""
 
     name: str
     layout: Layout
     images: int
     source: str
     files: tuple[RemoteFile, ...]
-    attribution: str = ""  # what the licence wants said of the owners, where it names them
+    attribution: str = ""  # required by the licence
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -54,11 +54,11 @@ class PublicArchive:
 
     @property
     def about(self) -> int | None:
-        """Roughly how many bytes its files have together, or None where no size is published."""
+        """Approximate total size of its files in bytes, or None if no size is published."""
         return sum(file.size or file.about or 0 for file in self.files) or None
 
     def to_dict(self) -> dict[str, object]:
-        """Everything, for a program to read."""
+        """As plain data."""
         return {
             "name": self.name,
             "title": self.layout.title,
@@ -75,7 +75,7 @@ class PublicArchive:
 
 
 def find(name: str) -> PublicArchive:
-    """The archive of that name, in capitals or not."""
+    """The archive of this name, ignoring case."""
     if name.lower() not in CATALOGUE:
         known = ", ".join(CATALOGUE)
         raise UsageError(f"NAME {name}: there is no such archive; known are {known}.{nearest(name, CATALOGUE)}")

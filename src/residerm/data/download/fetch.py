@@ -1,10 +1,10 @@
-"""Fetch a public archive: every file whole and checked under its own name, or a message and a part to go on from.
+"""Download a public archive; an interrupted download can be resumed.
 
     residerm data fetch ham10000 --out HAM10000
 
-A file gets its final name only when it has its full length and its published hash, where there is one, opens where it
-is a zip, and has the SHA-256 that `checksums.json` noted at its first complete download. Later runs check what is
-there against the same, fetch only what is missing, and resume what was interrupted (see `transfer`).
+A file gets its final name only after it was verified: its length, its published hash, if there is one, that a zip can
+be opened, and the SHA-256 that `checksums.json` recorded at its first complete download. Later runs verify existing
+files in the same way, download missing ones, and resume interrupted ones (see `transfer`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CHECKSUMS = "checksums.json"
 _LOCK = ".fetch.lock"
-_GO_ON = "what has arrived is kept, and the same command goes on from there"
+_GO_ON = "what was downloaded is kept, and the same command resumes it"
 
 
 def fetch(
@@ -51,10 +51,10 @@ def fetch(
     attempts: int = 4,
     pause: float = 1.0,
 ) -> Path:
-    """Download what is missing of a public archive into a folder (default: its name), and give that folder.
+    """Download the missing files of a public archive to a folder (default: its name), and return the folder.
 
-    An address that breaks off is asked again, at most `attempts` times in a row, after `pause` seconds and twice as
-    long each time; then the file's next address has its turn.
+    A failed address is retried at most `attempts` times in a row, after `pause` seconds, doubled each time; then the
+    file's next address is tried.
     """
     if isinstance(archive, str):
         from residerm.data.download.catalogue import find
@@ -68,7 +68,7 @@ def fetch(
 
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
-    """Have the folder to this process alone; what was made in vain is removed."""
+    """Lock the folder for this process; folders that were created and are still empty are removed."""
     try:
         made = [place for place in (folder, *folder.parents) if not place.exists()]
         if not made and not folder.is_dir():
@@ -84,14 +84,14 @@ def _alone_in(folder: Path) -> Iterator[None]:
                         place.rmdir()
     except filelock.Timeout as error:
         raise WriteError(
-            f"another residerm is fetching into {folder}: wait until it is done, or choose another place with `out`"
+            f"another process is downloading to {folder}: wait until it is finished, or choose another place with `out`"
         ) from error
     except OSError as error:
         raise write_error(folder, error) from error
 
 
 class _Fetcher:
-    """One run over the files of an archive."""
+    """Downloads the files of an archive."""
 
     def __init__(self, client: httpx.Client, folder: Path, progress: Progress, attempts: int, pause: float) -> None:
         self.client, self.folder, self.progress = client, folder, progress
@@ -100,7 +100,7 @@ class _Fetcher:
         self.lengths: dict[str, int] = {}
 
     def bring(self, files: tuple[RemoteFile, ...]) -> None:
-        """Check what is here, and fetch the rest, if there is room for it."""
+        """Verify existing files, and download the others if there is enough disk space."""
         here = [file for file in files if (self.folder / file.name).exists()]
         missing = [file for file in files if file not in here]
         failures = _failures(self._check_here, here)
@@ -117,7 +117,7 @@ class _Fetcher:
             self.checksums.note(file.name, self._check(path, file))
             self.progress.remark(f"{file.name} is complete")
         except FetchError as error:
-            raise FetchError(f"{path} is there, but {error}; remove it, and it is fetched again") from error
+            raise FetchError(f"{path} exists, but {error}; remove it to download it again") from error
         except OSError as error:
             raise FetchError(f"cannot read {path}: {explain(error)}") from error
 
@@ -127,17 +127,17 @@ class _Fetcher:
         free = shutil.disk_usage(self.folder).free
         if to_come > free:
             raise WriteError(
-                f"no room in {self.folder}: {decimal(to_come)} are still to come, and its disk has {decimal(free)} "
-                "free; make room, or choose another place with `out`"
+                f"not enough disk space in {self.folder}: {decimal(to_come)} are still to be downloaded, and "
+                f"{decimal(free)} are free; free some space, or choose another place with `out`"
             )
 
     def _length(self, file: RemoteFile) -> int:
-        """How long a file is: as published, as its first server to answer says, or about; 0 is not known."""
+        """The length of a file: as published, as reported by a server, or approximate; 0 if unknown."""
         answers = (ask_length(self.client, address) for address in file.addresses)
         return file.size or next((length for length in answers if length is not None), file.about or 0)
 
     def _fetch(self, file: RemoteFile) -> None:
-        """Bring one file, from the address where it was begun, or else from the first that gives it."""
+        """Download one file, first from the address where it was started, then from the others."""
         partial = Partial(self.folder / file.name)
         begun_at = partial.origin.address if partial.origin else None
         errors: list[FetchError] = []
@@ -148,13 +148,13 @@ class _Fetcher:
                 return self._fetch_from(address, file, partial)
             except FetchError as error:
                 errors.append(error)
-        text = f"{file.name} could not be fetched: {'; '.join(dict.fromkeys(map(str, errors)))}"
+        text = f"{file.name} could not be downloaded: {'; '.join(dict.fromkeys(map(str, errors)))}"
         if all(isinstance(error, UnreachableError) for error in errors):
             raise UnreachableError(f"{text}. Try later: {_GO_ON}")
         raise FetchError(text)
 
     def _fetch_from(self, address: str, file: RemoteFile, partial: Partial) -> None:
-        """Bring one file from one address, check it, and give it its name."""
+        """Download one file from one address, verify it, and rename it."""
         if not partial.is_complete:
             try:
                 transfer(
@@ -172,45 +172,47 @@ class _Fetcher:
             self.checksums.note(file.name, self._check(partial.path, file))
         except FetchError as error:
             partial.discard()
-            raise FetchError(f"{address}: {error}; what came was removed") from error
+            raise FetchError(f"{address}: {error}; it was removed") from error
         partial.become(self.folder / file.name)
         self.progress.remark(f"{file.name} is complete")
 
     def _check(self, path: Path, file: RemoteFile) -> str:
-        """The file's SHA-256, if everything that is known of the file holds."""
+        """Verify a file, and return its SHA-256."""
         size = path.stat().st_size
         if file.size is not None and size != file.size:
-            raise FetchError(f"it has {size:,} bytes, where {file.size:,} are published")
+            raise FetchError(f"it has {size:,} bytes instead of the published {file.size:,}")
         digests = _digests(path, {"sha256", *file.published}, self.progress.count(f"checking {file.name}", "bytes"))
         for algorithm, published in file.published.items():
             if digests[algorithm] != published:
-                raise FetchError(f"its {algorithm.upper()} is {digests[algorithm]}, where {published} is published")
+                raise FetchError(
+                    f"its {algorithm.upper()} is {digests[algorithm]} instead of the published {published}"
+                )
         _require_readable(path, file.name)
         self.checksums.require(file.name, digests["sha256"])
         return digests["sha256"]
 
 
 class _Checksums:
-    """The SHA-256 of each file at its first complete download, by name, in a JSON file beside the data."""
+    """The SHA-256 of each file at its first complete download, in a JSON file next to the data."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         try:
             self._noted = dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
         except ValueError as error:
-            raise FetchError(f"{path} is damaged: remove it, and the checksums are noted again") from error
+            raise FetchError(f"{path} is damaged: remove it to record the checksums again") from error
 
     def require(self, name: str, sha256: str) -> None:
-        """Raise if a file is not the one that first came."""
+        """Raise `FetchError` if a file differs from its first download."""
         noted = self._noted.get(name, sha256)
         if noted != sha256:
             raise FetchError(
-                f"its SHA-256 is {sha256}, where {self._path} noted {noted} at the first download "
-                "(if it has been published again, remove it from there)"
+                f"its SHA-256 is {sha256}, but {self._path} recorded {noted} at the first download "
+                "(if a new version was published, remove it from there)"
             )
 
     def note(self, name: str, sha256: str) -> None:
-        """Keep the hash of a file."""
+        """Record the hash of a file."""
         if self._noted.get(name) == sha256:
             return
         self._noted[name] = sha256
@@ -219,7 +221,7 @@ class _Checksums:
 
 
 def _failures(action: Callable[[RemoteFile], None], files: Iterable[RemoteFile]) -> list[str]:
-    """Do it to each file; what went wrong with some. Without a connection the others need not be tried."""
+    """Apply an action to each file, and collect the errors; without a connection, stop at once."""
     failures = []
     for file in files:
         try:
@@ -232,7 +234,7 @@ def _failures(action: Callable[[RemoteFile], None], files: Iterable[RemoteFile])
 
 
 def _digests(path: Path, algorithms: Iterable[str], count: Count) -> dict[str, str]:
-    """Several hashes in one reading of the file."""
+    """Compute several hashes in one pass over the file."""
     hashes = {name: hashlib.new(name, usedforsecurity=False) for name in algorithms}
     size = path.stat().st_size
     count(0, size)
@@ -245,14 +247,14 @@ def _digests(path: Path, algorithms: Iterable[str], count: Count) -> dict[str, s
 
 
 def _require_readable(path: Path, name: str) -> None:
-    """Raise for an empty file, a zip that does not open, or a web page that came in place of a table."""
+    """Raise `FetchError` for an empty file, a damaged zip, or a web page instead of a table."""
     if path.stat().st_size == 0:
         raise FetchError("it is empty")
     if name.endswith((".zip", ".npz")):
         try:
             zipfile.ZipFile(path).close()
         except zipfile.BadZipFile as error:
-            raise FetchError("it is cut short or no zip at all") from error
+            raise FetchError("it is truncated or not a zip") from error
         return
     with path.open("rb") as file:
         if file.read(512).lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):

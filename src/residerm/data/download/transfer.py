@@ -1,15 +1,15 @@
-"""One file over HTTP, so that an interrupted download is resumed, by this run or by a later one.
+"""Download one file over HTTP; an interrupted download is resumed, also by a later run.
 
     GET address     Range: bytes=HAVE-     If-Range: VALIDATOR
-    206             append: the file there is still the one that was begun
-    200             begin again: the server does not resume, or the file has changed
-    416             nothing was missing, or the file has changed
-    404, 403, …     this address will not do
-    broken off, no answer, 503, …     the same again after a pause, a bounded number of times
+    206             append: the file has not changed
+    200             start again: the server does not support ranges, or the file has changed
+    416             the file is complete, or has changed
+    404, 403, …     this address fails
+    interrupted, no response, 503, …     retry after a pause, a limited number of times
 
-`NAME.partial` always holds the first bytes of the file whose address, validator (ETag, else Last-Modified) and length
-stand beside it in `NAME.partial.json`. Nothing is appended unless the answer names the same validator, the same
-length and the place where the file ends so far: two versions of a file are never spliced.
+`NAME.partial` always contains the first bytes of the file whose address, validator (ETag, else Last-Modified) and
+length are in `NAME.partial.json`. Bytes are only appended if the response has the same validator and length, and starts
+where the partial file ends, so two versions of a file are never mixed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from residerm.errors import ResidermError
 from residerm.files import new_file
 from residerm.progress import SILENT, Progress
 
-_PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that may be another one in a moment
-_PROGRESS = 2**20  # an attempt that brings as many new bytes as this was not in vain
+_PASSING = {408, 425, 429, 500, 502, 503, 504}  # temporary errors
+_PROGRESS = 2**20  # new bytes after which an attempt does not count as failed
 
 
 class FetchError(ResidermError):
@@ -43,12 +43,12 @@ class UnreachableError(FetchError):
 
 
 class _BrokenOffError(Exception):
-    """This attempt failed; the next may not."""
+    """An attempt failed, and can be repeated."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the bytes of a partial file come from, and what tells whether the file there is still the same."""
+    """The address of a partial file, and the validator that shows whether the file has changed."""
 
     address: str
     validator: str | None
@@ -56,22 +56,22 @@ class Origin:
 
     @classmethod
     def of(cls, address: str, response: httpx.Response) -> Origin:
-        """What an answer says of the file. A weak ETag (W/"…") does not vouch for every byte, so it does not count."""
+        """The origin in a response. Weak ETags (W/"…") are ignored, because they do not identify every byte."""
         etag = response.headers.get("etag", "")
         validator = etag if etag.startswith('"') else response.headers.get("last-modified")
         return cls(address, validator, _length(response))
 
     def allows_resuming(self, address: str) -> bool:
-        """Whether more may come from this address: an ETag is known at every copy, a date only where it was given."""
+        """Whether an address can resume the download: with an ETag, any address can; with a date, only the same."""
         return self.validator is not None and (self.address == address or self.validator.startswith('"'))
 
     def agrees_with(self, other: Origin) -> bool:
-        """Whether both are the same file."""
+        """Whether both are of the same file."""
         return self.validator == other.validator and self.total in (None, other.total)
 
 
 class Partial:
-    """A file on its way, with its origin beside it."""
+    """A partial file, with its origin in a second file."""
 
     def __init__(self, final: Path) -> None:
         self.name, self.path = final.name, final.with_name(f"{final.name}.partial")
@@ -79,12 +79,12 @@ class Partial:
 
     @property
     def size(self) -> int:
-        """How many bytes have arrived."""
+        """The number of downloaded bytes."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     @property
     def origin(self) -> Origin | None:
-        """Where they came from, or None where that is not known (any more)."""
+        """The origin, or None if it is unknown."""
         try:
             return Origin(**json.loads(self._sidecar.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
@@ -92,17 +92,17 @@ class Partial:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every byte has arrived."""
+        """Whether all bytes are downloaded."""
         return self.path.exists() and self.origin is not None and self.origin.total == self.size
 
     def begin(self, origin: Origin) -> None:
-        """Begin again at zero. It is emptied first, so that old bytes never stand under a new origin."""
+        """Start again. The file is emptied first, so that old bytes are never combined with a new origin."""
         self.path.write_bytes(b"")
         with new_file(self._sidecar, replace=True) as temporary:
             temporary.write_text(json.dumps(asdict(origin), indent=2), encoding="utf-8")
 
     def append(self, chunks: Iterator[bytes], at: Callable[[int], None]) -> None:
-        """Write what arrives; whatever ends it, what has arrived is kept."""
+        """Append chunks as they arrive, and keep them if the transfer is interrupted."""
         with self.path.open("ab") as file:
             for chunk in chunks:
                 file.write(chunk)
@@ -114,21 +114,21 @@ class Partial:
         self._sidecar.unlink(missing_ok=True)
 
     def become(self, final: Path) -> None:
-        """Give it its final name."""
+        """Rename it to its final name."""
         self.path.replace(final)
         self._sidecar.unlink(missing_ok=True)
 
 
 def open_client() -> httpx.Client:
-    """A client that follows redirects and takes bytes as they are: a range of a compressed answer has no meaning."""
+    """A client that follows redirects and requests no compression, because ranges refer to uncompressed bytes."""
     headers = {"Accept-Encoding": "identity", "User-Agent": f"residerm/{residerm.__version__}"}
     return httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60, connect=15), headers=headers)
 
 
 def ask_length(client: httpx.Client, address: str) -> int | None:
-    """The length of the file at an address, or None where it does not say.
+    """The length of the file at an address, or None if unknown.
 
-    Asked with a GET of one byte: addresses that redirect to a signed link (Dataverse) refuse a HEAD.
+    It is requested with a GET of one byte, because addresses that redirect to a signed link (Dataverse) refuse HEAD.
     """
     try:
         with client.stream("GET", address, headers={"Range": "bytes=0-0"}) as response:
@@ -147,10 +147,10 @@ def transfer(
     attempts: int = 4,
     pause: float = 1.0,
 ) -> None:
-    """Bring the partial file to its full length from one address.
+    """Complete the partial file from one address.
 
-    `attempts` is how many may fail one after another without bringing anything new; the pause after each is twice
-    the one before. `length` is the whole file's, where it is known.
+    `attempts` is the number of consecutive failures without new bytes; the pause after each is doubled. `length` is
+    that of the whole file, if it is known.
     """
     failed, furthest = 0, partial.size
 
@@ -175,7 +175,7 @@ def transfer(
 
 
 def _attempt(client: httpx.Client, address: str, partial: Partial, at: Callable[[int], None]) -> None:
-    """Ask for what is missing, and take what comes."""
+    """Request and append the missing bytes."""
     origin = partial.origin
     begun = origin if origin is not None and partial.size and origin.allows_resuming(address) else None
     headers = {"Range": f"bytes={partial.size}-", "If-Range": str(begun.validator)} if begun else {}
@@ -186,25 +186,25 @@ def _attempt(client: httpx.Client, address: str, partial: Partial, at: Callable[
             partial.begin(offered)
         elif begun is None or not _continues(response, begun, offered, partial.size):
             partial.discard()
-            raise _BrokenOffError("the file there is not the one whose first part came (another length or version)")
+            raise _BrokenOffError("the file has changed since the download was started (another length or version)")
         if response.status_code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             partial.append(response.iter_raw(), at)
     _require_all(partial, offered.total)
 
 
 def _refuse_unless_useful(response: httpx.Response, address: str) -> None:
-    """Raise where an answer holds no bytes of the file. The address is ours: a redirect may lead to a signed link."""
+    """Raise for a response without bytes of the file. Messages name the original address, not signed redirects."""
     status = f"{response.status_code} {response.reason_phrase}".strip()
     if response.status_code in _PASSING:
-        raise _BrokenOffError(f"it answers {status}")
+        raise _BrokenOffError(f"the response is {status}")
     if response.status_code not in (200, 206, 416):
-        raise FetchError(f"{address}: it answers {status}")
+        raise FetchError(f"{address}: the response is {status}")
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise FetchError(f"{address}: it sends the file compressed, though it was asked not to")
+        raise FetchError(f"{address}: the server sends the file compressed, although that was not accepted")
 
 
 def _continues(response: httpx.Response, begun: Origin, offered: Origin, size: int) -> bool:
-    """Whether an answer to a Range goes on exactly where the partial file ends, or says that nothing is missing."""
+    """Whether a response starts exactly where the partial file ends, or says that nothing is missing."""
     if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return offered.total == size and begun.total in (None, size)
     starts_right: bool = response.headers.get("content-range", "").startswith(f"bytes {size}-")
@@ -212,13 +212,13 @@ def _continues(response: httpx.Response, begun: Origin, offered: Origin, size: i
 
 
 def _require_all(partial: Partial, total: int | None) -> None:
-    """Some servers end an answer early or send too much without an error that HTTP would notice."""
+    """Check the length, because some servers end a response early or send too much without an error."""
     if total is not None and partial.size != total:
         raise _BrokenOffError(f"it sent {partial.size:,} bytes of a file of {total:,}")
 
 
 def _length(response: httpx.Response) -> int | None:
-    """The length of the whole file, from Content-Range or, in an answer without ranges, from Content-Length."""
+    """The length of the whole file, from Content-Range or, without ranges, from Content-Length."""
     found = re.search(r"/(\d+)$", response.headers.get("content-range", ""))
     if found:
         return int(found[1])
@@ -227,7 +227,7 @@ def _length(response: httpx.Response) -> int | None:
 
 
 def _failure(error: Exception, address: str, size: int) -> FetchError:
-    """What to say of a failed attempt."""
+    """The error for a failed attempt."""
     if isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)):
         reason = re.sub(r"^\[Errno -?\d+\] ", "", str(error))
         return UnreachableError(f"no connection to {httpx.URL(address).host} ({reason})")

@@ -1,1 +1,1 @@
-"""Look at an archive: everything that is wrong with it, the same image under two ids, everything counted."""
+"""Inspect an archive: defects, duplicates and statistics."""

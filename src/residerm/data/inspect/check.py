@@ -1,13 +1,13 @@
-"""Everything that is wrong with an archive, as findings that each name an image, its file and what to look at.
+"""Find the defects of an archive, as findings that name an image, its file and the problem.
 
     residerm data check PATH --out findings.csv
 
-An `error` is certain, and it stops a training or spoils its result: what is missing, cannot be read, is labelled twice
-or with an unknown class, and the same image under two labels or on two sides of a split. A `warning` is to be looked
-at. A `note` is normal: photographs of one lesion that are nearly the same.
+An `error` is certain, and prevents training or invalidates its results: missing or unreadable files, contradicting or
+unknown labels, and the same image under two labels or in two parts of a split. A `warning` should be inspected. A
+`note` is normal, such as similar photographs of one lesion.
 
-Images are read once, in as many threads as there are cores. What is remembered of them lies in paged tables, so that
-private memory does not grow with the archive, only with the findings.
+Images are read once, in one thread per core. Intermediate results are memory-mapped, so that private memory grows only
+with the number of findings.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ _WARNINGS = {
 }  # fmt: skip
 _REASONS = {"the file is empty": "empty image", "the image is cut short": "truncated image"}
 _VERY_SMALL = 16  # pixels of the shorter side
-_COMMON = 0.9  # of the images have one size, so that another is odd
+_COMMON = 0.9  # of the images must have the same size for another to be reported
 _MAY_BE_EXACT = 0.02  # distance below which two files may hold the same pixels
-_ROWS_HASHED = 256  # at a time: a copy of all would take as much memory as the image
+_ROWS_HASHED = 256  # at a time, to avoid a copy of the whole image
 _SEEN = np.dtype([("digest", "u8"), ("width", "i4"), ("height", "i4")])
 
 
 class Finding(NamedTuple):
-    """Something to mend or to look at; a column of the CSV for each field, empty where it does not apply."""
+    """A defect or a pair to inspect; each field is a column of the CSV, empty if it does not apply."""
 
     kind: str
     severity: str
     image_id: str
     other_id: str = ""
     distance: float | str = ""
-    same_group: str = ""  # whether the two are of the same lesion or patient: yes, no, or not known
+    same_group: str = ""  # whether both are of the same lesion or patient: yes, no, or empty if unknown
     label: str = ""
     other_label: str = ""
     part: str = ""
@@ -68,7 +68,7 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Report:
-    """What was found, errors first, and how the archive was divided to see what leaks."""
+    """The findings, errors first, and the split that was used to find leaks."""
 
     archive: str
     images: int
@@ -76,14 +76,14 @@ class Report:
     grouped_by: str | None
     findings: tuple[Finding, ...]
     split: str
-    notes: tuple[str, ...] = ()  # what must be known of the archive
+    notes: tuple[str, ...] = ()  # caveats about the archive
 
     def count(self, severity: str) -> int:
-        """How many findings are of a severity."""
+        """Number of findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def kinds(self) -> dict[tuple[str, str], list[Finding]]:
-        """The findings that are no copies, by severity and kind."""
+        """The findings other than copies, by severity and kind."""
         kinds: dict[tuple[str, str], list[Finding]] = {}
         for finding in self.findings:
             if finding.kind not in (EXACT, NEAR):
@@ -91,7 +91,7 @@ class Report:
         return kinds
 
     def copies(self) -> dict[tuple[str, str], tuple[int, int, int]]:
-        """Of copies by kind and whether they are of the same group: all, labelled differently, on two sides."""
+        """Numbers of copies, by kind and same_group: all, with different labels, and in two parts."""
         pairs = [finding for finding in self.findings if finding.kind in (EXACT, NEAR)]
         keys = Counter((pair.kind, pair.same_group) for pair in pairs)
         differ = Counter((pair.kind, pair.same_group) for pair in pairs if pair.label != pair.other_label)
@@ -113,7 +113,7 @@ class Report:
 
 
 def check(records: Records, options: SplitOptions, progress: Progress = SILENT) -> Report:
-    """Look at every file of an archive, and for the same image under two ids."""
+    """Check every file of an archive, and find images that appear under two ids."""
     seen, thumbnails = paged(len(records), _SEEN), paged(len(records), THUMBNAIL)
     findings = _read_all(records, seen, thumbnails, progress)
     near = _near_copies(thumbnails, np.flatnonzero(seen["width"]), progress)
@@ -135,13 +135,13 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
 
 
 def write_findings(report: Report, path: Path) -> None:
-    """Write the findings as a CSV, a row each."""
+    """Write the findings as CSV, one per row."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         Writer(stream).rows([Finding._fields, *report.findings])
 
 
 def _read_all(records: Records, seen: np.ndarray, thumbnails: np.ndarray, progress: Progress) -> list[Finding]:
-    """Read every image and mask; what is wrong with them, in the order of the records."""
+    """Read every image and mask, and return their defects in the order of the records."""
     found: list[tuple[int, Finding]] = []
 
     def read(start: int, stop: int) -> None:
@@ -187,7 +187,7 @@ def _mask(records: Records, row: int, image: np.void) -> Iterator[Finding]:
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Width and height of an upright image, of its header alone: it may have been decoded at a reduced scale."""
+    """Width and height of an upright image, from its header, because it may be decoded at a reduced scale."""
     with Image.open(io.BytesIO(data)) as image:
         width, height = image.size
         turned = image.getexif().get(0x0112, 1) >= 5  # the tag of the orientation
@@ -195,12 +195,12 @@ def _size(data: bytes) -> tuple[int, int]:
 
 
 def _faults(records: Records) -> list[Finding]:
-    """What did not fit when the tables were joined with the files."""
+    """The faults of joining tables and files, as findings."""
     return [Finding(fault.kind, _severity(fault.kind), fault.image_id, detail=fault.detail) for fault in records.faults]
 
 
 def _odd_sizes(records: Records, seen: np.ndarray) -> list[Finding]:
-    """Images of another size than nearly all the others have."""
+    """Images whose size differs from that of nearly all others."""
     readable = np.flatnonzero(seen["width"])
     sizes, member, counts = np.unique(seen[["width", "height"]][readable], return_inverse=True, return_counts=True)
     if not len(readable) or counts.max() < _COMMON * len(readable):
@@ -214,7 +214,7 @@ def _odd_sizes(records: Records, seen: np.ndarray) -> list[Finding]:
 
 
 def _divided(records: Records, options: SplitOptions) -> tuple[np.ndarray | None, str]:
-    """The part of every record, and the split in words; an archive that is too small for the usual split has none."""
+    """The part of each record, and a text about the split; None if the archive is too small for the default split."""
     try:
         split = divide(records, options)
     except ArchiveError as error:
@@ -227,7 +227,7 @@ def _divided(records: Records, options: SplitOptions) -> tuple[np.ndarray | None
 
 
 def _made(records: Records, options: SplitOptions) -> str:
-    """How a split was made, in words; without lesions or patients there is only one by image."""
+    """A text about the kind of split; without lesions or patients, it is by image."""
     if options.split == "archive":
         return "The archive's own split"
     if options.split == "random":
@@ -238,7 +238,7 @@ def _made(records: Records, options: SplitOptions) -> str:
 
 
 def _copies(records: Records, seen: np.ndarray, near: list[Pair], parts: np.ndarray | None) -> Iterator[Finding]:
-    """The same image under two ids, exactly and then nearly, nearest first."""
+    """Images that appear under two ids: exact copies, then near copies, the nearest first."""
     yield from (_copy(records, EXACT, pair, parts, "the same bytes") for pair in _same_bytes(seen))
     for pair in near:
         first, second, distance = pair
@@ -252,7 +252,7 @@ def _copies(records: Records, seen: np.ndarray, near: list[Pair], parts: np.ndar
 
 
 def _near_copies(thumbnails: np.ndarray, readable: np.ndarray, progress: Progress) -> list[Pair]:
-    """The images that show the same picture; unreadable ones, which all look the same, are not compared."""
+    """Pairs of near copies among the readable images."""
     some = thumbnails
     if len(readable) < len(thumbnails):
         some = paged(len(readable), THUMBNAIL)
@@ -264,7 +264,7 @@ def _near_copies(thumbnails: np.ndarray, readable: np.ndarray, progress: Progres
 
 
 def _same_bytes(seen: np.ndarray) -> Iterator[Pair]:
-    """Each image whose file is the same as an earlier one's, with the first of them."""
+    """Pairs of each image whose file equals an earlier one, with the first of them."""
     order = np.argsort(seen["digest"], kind="stable")
     order = order[seen["width"][order] > 0]
     first = -1
@@ -283,7 +283,7 @@ def _same_pixels(records: Records, first: int, second: int) -> bool:
 
 
 def _pixel_digest(records: Records, row: int) -> tuple[tuple[int, int], bytes]:
-    """Size and hash of an image's pixels, so that two large ones are never in memory at once."""
+    """Size and hash of an image's pixels, so that two large images are never in memory at once."""
     digest = hashlib.blake2b()
     with decoded(records.read(row)) as image:
         for top in range(0, image.height, _ROWS_HASHED):
@@ -292,7 +292,7 @@ def _pixel_digest(records: Records, row: int) -> tuple[tuple[int, int], bytes]:
 
 
 def _copy(records: Records, kind: str, pair: Pair, parts: np.ndarray | None, detail: str) -> Finding:
-    """A pair as a finding; certain copies that contradict each other, or leak, are errors."""
+    """A pair as a finding; exact copies with different labels or in different parts are errors."""
     rows = pair.first, pair.second
     label, other_label = (records.classes[records.labels[row]] for row in rows)
     part, other_part = ("" if parts is None else PARTS[parts[row]] for row in rows)

@@ -1,4 +1,4 @@
-"""An archive in numbers: images and lesions by class, and classes by sex, age and site.
+"""Count an archive: images and lesions by class, and classes by sex, age and site.
 
 residerm data stats PATH --out FOLDER
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Breakdown:
-    """Counts of images, a line for each value and a column for each class."""
+    """Counts of images, with a row for each value and a column for each class."""
 
     title: str
     columns: tuple[str, ...]
@@ -33,7 +33,7 @@ class Breakdown:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What there is to say of an archive before anything is trained."""
+    """The statistics of an archive."""
 
     archive: str
     synthetic: bool
@@ -75,7 +75,7 @@ def describe(records: Records) -> Statistics:
 
 
 def write_statistics(statistics: Statistics, folder: Path) -> Path:
-    """Write the figure of the class distribution and every table as CSV into a new folder."""
+    """Write the figure of the class distribution, and every table as CSV, to a new folder."""
     with new_folder(folder) as partial:
         figures.save(draw_classes(statistics), partial / "classes.png")
         for breakdown in (statistics.by_class, *statistics.by_person):
@@ -86,7 +86,7 @@ def write_statistics(statistics: Statistics, folder: Path) -> Path:
 
 
 def draw_classes(statistics: Statistics) -> Figure:
-    """The class distribution, with the lesions where the archive names them."""
+    """Draw the class distribution, with lesions if the archive has them."""
     rows = statistics.by_class.rows
     images = {str(row[0]): int(row[1]) for row in rows}
     groups = {str(row[0]): int(row[2]) for row in rows} if statistics.grouped_by else None
@@ -107,7 +107,7 @@ def _by_class(records: Records) -> Breakdown:
 
 
 def _by_person(records: Records) -> Iterable[Breakdown]:
-    """Classes by sex, age and site, as far as the archive tells them."""
+    """Classes by sex, age and site, if the archive has them."""
     names_of_bands = (*AGE_BANDS, "")
     bands = np.array([names_of_bands.index(band) for band in age_bands(records.table["age"])], dtype=int)
     for title, codes, names in (
@@ -122,7 +122,7 @@ def _by_person(records: Records) -> Iterable[Breakdown]:
 def _cross(records: Records, title: str, codes: np.ndarray, names: tuple[str, ...]) -> Breakdown:
     counts = np.zeros((len(names), len(records.classes)), dtype=int)
     np.add.at(counts, (codes, records.labels), 1)
-    rows = [(names[code] or "not known", int(counts[code].sum()), *counts[code].tolist()) for code in range(len(names))]
+    rows = [(names[code] or "unknown", int(counts[code].sum()), *counts[code].tolist()) for code in range(len(names))]
     if title != "by age":
         rows.sort(key=lambda row: -row[1])
     present = tuple(row for row in rows if row[1])

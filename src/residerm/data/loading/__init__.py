@@ -1,1 +1,1 @@
-"""From records to batches: decode once into a mapped cache, augment whole batches on the device, preview."""
+"""From records to batches: a memory-mapped cache of decoded images, augmentation of batches on the device, preview."""

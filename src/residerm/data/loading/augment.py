@@ -1,17 +1,16 @@
-"""Augmentation of whole batches on the device: what training does to the images between the cache and the model.
+"""Augment whole batches on the device, between the cache and the model.
 
     seen = augment(batch, options, seed=0, epoch=3, step=17)
 
-A batch depends on its images, the options, seed, epoch and step alone: the draws are made on the CPU by a generator
-of their own, so that every device, every number of processes and a resumed run see the same, and the global random
-state is neither used nor changed. With p a pixel's place from the image's centre and x its colour,
+The result depends only on the images, the options, seed, epoch and step: random numbers are drawn on the CPU with a
+separate generator, so that they are the same for any device, number of processes and resumed run, and the global random
+state is not used. With p the position of a pixel relative to the centre, and x its colour,
 
     seen(p) = original(F R(-angle) (p - shift) / scale)                flips, rotation, scaling, shift: one resampling
     x' = b c (G + s (I - G) H(hue)) x + b (1 - c) mean luma            brightness b, contrast c, saturation s, hue
 
-where every row of G is the luma, so that grey stays grey and a turned hue keeps its luma. What lies outside the
-image is its reflection: skin goes on as skin, without the corners of black or the streaks of a repeated border that
-a network would learn as marks of a turned image. Erasing comes last.
+where each row of G is the luma, so that grey stays grey and a change of hue keeps the luma. Pixels outside of the image
+are reflected, without black corners or streaks from which a network could recognise rotated images. Erasing is last.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _ERASED_ASPECT = 2.0  # height to width, or the inverse, at most
 
 @dataclass(frozen=True)
 class Draws:
-    """What happens to each image of a batch, on the CPU: factors are 1, angles and shifts 0 where nothing does."""
+    """The random parameters of each image, on the CPU; factors of 1, angles and shifts of 0 have no effect."""
 
     flip: Tensor  # (n, 2) bool: left-right, up-down
     angle: Tensor  # (n,) radians, anticlockwise as seen
@@ -57,15 +56,15 @@ def augment(
     first: int = 0,
     total: int | None = None,
 ) -> Tensor:
-    """The uint8 batch (n, 3, H, W) as training sees it: float32 of 0 to 255, channels-last, on the same device.
+    """Augment a uint8 batch (n, 3, H, W); returns float32 in 0 to 255, channels-last, on the same device.
 
-    Where several processes share a batch of `total` images, `first` is the place of this process's first image in it.
+    If several processes share a batch of `total` images, `first` is the index of this process's first image in it.
     """
     _check(images)
     if not options.augment:
         return images.to(torch.float32, memory_format=torch.channels_last)
     draws = draw(options, seed=seed, epoch=epoch, step=step, count=len(images), first=first, total=total)
-    with torch.autocast(images.device.type, enabled=False):  # a colour of 8 bits would not survive bfloat16
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 cannot represent all colours of 8 bits
         pixels = images.to(torch.float32, memory_format=torch.contiguous_format)
         if options.rotation or options.scale or options.shift:
             pixels = _resampled(pixels, draws)
@@ -87,12 +86,12 @@ def draw(
     first: int = 0,
     total: int | None = None,
 ) -> Draws:
-    """What happens to `count` images from the `first` of a batch of `total`."""
+    """Draw the parameters of `count` images, starting at `first`, of a batch of `total`."""
     end = first + count
     total = end if total is None else total
     if not 0 <= first <= end <= total:
         raise UsageError(f"augment: images {first} to {end - 1} are not all in a batch whose total is {total}")
-    # Every draw is made whatever the strengths, so that changing one operation leaves the others as they were.
+    # All numbers are drawn for any strengths, so that changing one operation does not change the others.
     uniform = torch.rand(15, total, generator=_generator(seed, epoch, step), dtype=torch.float32)[:, first:end]
     signed = 2 * uniform - 1
     return Draws(
@@ -116,13 +115,13 @@ def _check(images: Tensor) -> None:
 
 
 def _generator(seed: int, epoch: int, step: int) -> torch.Generator:
-    """A generator of the batch's own; the hash gives neighbouring steps unrelated states."""
+    """A generator for one batch; the hash makes the states of consecutive steps independent."""
     words = np.random.SeedSequence(seed, spawn_key=(epoch, step)).generate_state(1)
     return torch.Generator().manual_seed(int(words[0]))
 
 
 def _rectangles(uniform: Tensor) -> Tensor:
-    """Left, top, right and bottom, as shares of the sides, from four even draws an image."""
+    """Left, top, right and bottom, as fractions of the size, from four uniform numbers per image."""
     smallest, largest = _ERASED_AREA
     area = smallest + (largest - smallest) * uniform[0]
     aspect = _ERASED_ASPECT ** (2 * uniform[1] - 1)
@@ -132,7 +131,7 @@ def _rectangles(uniform: Tensor) -> Tensor:
 
 
 def _resampled(pixels: Tensor, draws: Draws) -> Tensor:
-    """Flips, rotation, scaling and shift in one cubic interpolation, in pixels, so that oblong images do not shear."""
+    """Flips, rotation, scaling and shift in one bicubic interpolation, in pixels, to avoid shear of oblong images."""
     height, width = pixels.shape[2:]
     x = torch.arange(width) - (width - 1) / 2 - width * draws.shift[:, :1]  # (n, width)
     y = torch.arange(height) - (height - 1) / 2 - height * draws.shift[:, 1:]  # (n, height)
@@ -141,7 +140,7 @@ def _resampled(pixels: Tensor, draws: Draws) -> Tensor:
     from_x = 2 * torch.stack((cosine * x, sine * x), dim=-1) / sides[:, None]
     from_y = 2 * torch.stack((-sine * y, cosine * y), dim=-1) / sides[:, None]
     places = from_x.to(pixels)[:, None] + from_y.to(pixels)[:, :, None]  # (n, height, width, 2), the image from -1 to 1
-    # To reflect the places here costs less than to let grid_sample reflect each one's 16 neighbours.
+    # Reflecting the positions here is faster than letting grid_sample reflect the 16 neighbours of each.
     places.sub_(1).remainder_(4).sub_(2).abs_().sub_(1)
     # Cubic: of a 64-pixel image's finest detail (energy of the Laplacian) it keeps 78 %, bilinear 50 %, and training
     # should not see blurrier images than evaluation.
@@ -149,14 +148,14 @@ def _resampled(pixels: Tensor, draws: Draws) -> Tensor:
 
 
 def _flipped(pixels: Tensor, draws: Draws) -> Tensor:
-    """Flips alone move whole pixels: nothing is interpolated."""
+    """Flips without interpolation."""
     left_right, up_down = draws.flip.to(pixels.device)[:, :, None, None, None].unbind(1)
     pixels = torch.where(left_right, pixels.flip(3), pixels)
     return torch.where(up_down, pixels.flip(2), pixels)
 
 
 def _recoloured(pixels: Tensor, draws: Draws) -> Tensor:
-    """Brightness, contrast about the image's own mean, saturation and hue in one 3x4 matrix an image."""
+    """Brightness, contrast relative to the mean of the image, saturation and hue, in one 3x4 matrix per image."""
     luma = torch.tensor(_LUMA)
     matrix = _colour_matrix(luma, draws).to(pixels)  # (n, 3, 3)
     lift = (draws.brightness * (1 - draws.contrast))[:, None].to(pixels)
@@ -167,7 +166,7 @@ def _recoloured(pixels: Tensor, draws: Draws) -> Tensor:
 
 
 def _colour_matrix(luma: Tensor, draws: Draws) -> Tensor:
-    """b c (G + s (I - G) H): H turns colours about the grey axis, and what it does to the luma is taken back."""
+    """b c (G + s (I - G) H), where H rotates colours about the grey axis; the luma is preserved."""
     grey = luma.expand(3, 3)
     colour = torch.eye(3) - grey
     quarter_turn = torch.tensor([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3)
@@ -178,8 +177,8 @@ def _colour_matrix(luma: Tensor, draws: Draws) -> Tensor:
 
 
 def _erased(pixels: Tensor, draws: Draws) -> Tensor:
-    """Fill the rectangles with their images' mean colours."""
-    chosen = draws.erased.any(dim=1).nonzero().flatten()  # found on the CPU: no device has to be waited for
+    """Fill the rectangles with the mean colour of the image."""
+    chosen = draws.erased.any(dim=1).nonzero().flatten()  # on the CPU, without waiting for the device
     left, top, right, bottom = draws.erased[chosen].to(pixels).T[:, :, None]  # (k, 1)
     height, width = pixels.shape[2:]
     x = (torch.arange(width, device=pixels.device) + 0.5) / width

@@ -1,9 +1,9 @@
-"""Batches for training and for evaluation, gathered straight from the mapped cache: no worker processes are needed.
+"""Batches for training and evaluation, read directly from the memory-mapped cache without worker processes.
 
-The order of an epoch depends on the seed and the epoch only, so that training can be resumed at any step.
-Several processes share each global batch: process `rank` of `world` takes its slice of it, so that two processes
-with batches of 32 see together what one with batches of 64 sees. Shuffled batches are equally long in all processes
-(a last batch that cannot be shared evenly is filled from the start of the order); sequential ones give each row once.
+The order of an epoch depends only on the seed and the epoch, so that training can be resumed at any step. Several
+processes share each global batch: process `rank` of `world` takes its slice, so that two processes with batches of 32
+see the same as one with batches of 64. Shuffled batches have the same length in all processes (the last batch is padded
+from the start of the order if necessary); sequential ones contain each row once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Draw = Callable[[int], np.ndarray]  # epoch → the rows of that epoch
 
 
 class Batch(NamedTuple):
-    """Some images, and where they stand in the global batch."""
+    """Images, labels, and their position in the global batch."""
 
     images: torch.Tensor  # (n, 3, size, size) uint8, channels last
     labels: torch.Tensor  # (n,) int64
@@ -32,7 +32,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Batches:
-    """The batches of some rows of a cache. `draw` gives the rows of an epoch; without a seed their order is kept."""
+    """The batches of rows of a cache. `draw` returns the rows of an epoch; without a seed, they are not shuffled."""
 
     cache: Cache
     labels: np.ndarray
@@ -44,7 +44,7 @@ class Batches:
     drop_last: bool = False
 
     def order(self, epoch: int) -> np.ndarray:
-        """The rows of an epoch in the order of all processes together."""
+        """The rows of an epoch in global order."""
         rows = self.draw(epoch)
         if self.seed is None:
             return rows
@@ -56,7 +56,7 @@ class Batches:
         return whole + (left > 0 and not self.drop_last)
 
     def epoch(self, epoch: int = 0, start: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from a step on."""
+        """Yield the batches of an epoch, from step `start`."""
         order = self.order(epoch)
         span = self.batch_size * self.world
         for step in range(start, self.steps(epoch)):
@@ -64,7 +64,7 @@ class Batches:
             yield self._share(rows if self.seed is None else self._filled(rows, order))
 
     def _filled(self, rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-        """A last batch that the processes cannot share evenly, filled from the start of the order."""
+        """Pad a last batch that cannot be shared evenly, from the start of the order."""
         missing = -len(rows) % self.world
         return np.concatenate([rows, np.resize(order, missing)]) if missing else rows
 

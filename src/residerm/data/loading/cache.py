@@ -1,9 +1,9 @@
-"""Every image decoded once, to a memory-mapped array of bytes.
+"""A cache of decoded images, as a memory-mapped array.
 
-The key is the content (CRC-32 and size of each file, from the zip's directory or remembered by path, size and time of
-change) and the pixel spec, so that a changed image or another size is another cache, and the same archive packed or
-unpacked is the same one. One process builds, others wait for it; one that is killed leaves nothing that is ever
-opened. Private memory does not grow with the archive: threads write into the mapped file.
+Its key consists of the content (CRC-32 and size of each file, from the zip's directory, or stored by path, size and
+modification time) and the pixel spec, so that a changed image or another size is another cache, and the same archive,
+packed or unpacked, is the same one. One process builds a cache while others wait; a killed process leaves nothing that
+is ever opened. Private memory does not grow with the archive, because threads write to the mapped file.
 
 An image that cannot be read is an error that names it, unless `on_bad_image` is "skip".
 """
@@ -45,7 +45,7 @@ class Cache:
 
 
 def default_folder() -> Path:
-    """Where caches lie: RESIDERM_CACHE, or the user's cache folder."""
+    """The folder of the caches: RESIDERM_CACHE, or the user's cache folder."""
     own = os.environ.get("RESIDERM_CACHE")
     return Path(own) if own else Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "residerm"
 
@@ -58,7 +58,7 @@ def open_cache(
     folder: Path | None = None,
     progress: Progress = SILENT,
 ) -> Cache:
-    """The cache of these records at this spec; built now if there is none yet."""
+    """Open the cache of these records with this spec; build it if it does not exist."""
     folder = folder or default_folder()
     place: Path | None = None
     try:

@@ -1,8 +1,8 @@
-"""A folder for each class: `ROOT/[train|val|test/]CLASS/*.jpg`, as any image classification comes.
+"""A folder for each class, the generic layout of image classification: `ROOT/[train|val|test/]CLASS/*.jpg`.
 
-An image's id is its path. Class folders lie side by side: in ROOT, in its parts, or in a folder that holds all of
-them. A zip may stand for a part or a class of its name, or hold class folders. There is nothing to tell which images
-show the same lesion, so that a split can only be by image; `residerm data check` finds copies.
+The id of an image is its path. The class folders must be siblings: in ROOT, in its parts, or in a folder that contains
+all of them. A zip can be a part or a class of its name, or contain class folders. It is unknown which images show the
+same lesion, so a split can only be by image; `residerm data check` finds copies.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def rows(tree: Tree) -> Iterator[Row]:
         first = first or folders
         if folders[:-1] != first[:-1]:
             raise ArchiveError(
-                f"{tree.path}: it is not clear which folders are the classes: images lie in {'/'.join(first)} and in "
-                f"{'/'.join(folders)}; put the folders of the classes side by side, ROOT/[train|val|test/]CLASS/*.jpg"
+                f"{tree.path}: it is not clear which folders are the classes: images are in {'/'.join(first)} and in "
+                f"{'/'.join(folders)}; put all class folders into one folder, ROOT/[train|val|test/]CLASS/*.jpg"
             )
         parts = (part for folder in (*place.outer, *place.inner) if (part := part_of(folder)))
         yield Row(place.path, label=known(folders[-1]), part=next(parts, ""), spelling=folders[-1])
@@ -38,7 +38,7 @@ def images(tree: Tree) -> Files:
 
 
 def _folders(place: Place) -> tuple[str, ...]:
-    """The folders that an image lies in, the class last; those of parts do not count."""
+    """The folders of an image, except those of parts; the last one is the class."""
     inner = tuple(folder for folder in place.inner if not part_of(folder))
     return inner or tuple(folder for folder in place.outer[-1:] if not part_of(folder))
 

@@ -1,14 +1,14 @@
-"""A table with a row for each image, as any image classification comes: CSV, TSV or TAB, in any common encoding.
+"""A table with a row for each image, a generic layout: CSV, TSV or TAB, in any common encoding.
 
-    path | file | filename | file_name | filepath | image_path    where the image lies
-    image | image_id | image_name                                  its id: its path, or the file's name, suffix or not
+    path | file | filename | file_name | filepath | image_path    path of the image
+    image | image_id | image_name                                  its id: path or file name, with or without suffix
     label | class | dx | diagnosis | target                        its class
-    group | patient_id | lesion_id                                 what a split must not divide: the first that is there
+    group | patient_id | lesion_id                                 kept together by a split: the first that is present
     sex | gender,  age | age_approx,  site | localization | anatom_site_general[_challenge],  part | split
 
-A column for the image and one for the label are needed, the others are read where they are. Paths may count from the
-table's folder, from one above the images, or from a place on another machine: as many folders are compared, from the
-file's name upwards, as the table's longest path has in common with that of a file, without regard to case and suffix.
+A column for the image and one for the label are required, the others are optional. Paths can be relative to the table's
+folder or to one above the images, or absolute on another machine: as many folders are compared, from the file name
+upwards, as the longest path in the table has in common with that of a file, ignoring case and suffix.
 """
 
 from __future__ import annotations
@@ -67,13 +67,13 @@ def rows(tree: Tree, name: str | None = None) -> Iterator[Row]:
 
 
 def images(tree: Tree, name: str | None = None) -> Files:
-    """Every image, by as much of its path as the table can tell."""
+    """Every image, with the part of its path that is compared."""
     depth = _depth(tree, _table(tree, name))
     return ((number, _key(place.path, depth)) for number, place in image_places(tree))
 
 
 def tables(tree: Tree) -> list[int]:
-    """Numbers of the tables that could be one of this kind."""
+    """Numbers of the candidate tables."""
     return tree.find(*(f"*{suffix}" for suffix in SUFFIXES))
 
 
@@ -85,28 +85,28 @@ def _recognises(tree: Tree) -> bool:
 def _fits(tree: Tree, number: int) -> bool:
     try:
         columns = set(Table(tree, number).columns)
-    except ArchiveError:  # some other kind of table; where it is the only one, `rows` says what is wrong with it
+    except ArchiveError:  # another kind of table; if it is the only one, `rows` reports what is wrong with it
         return False
     return not columns.isdisjoint(_PATHS + _IDS) and not columns.isdisjoint(_LABELS)
 
 
 def _table(tree: Tree, name: str | None) -> Table:
-    """The table of that name in PATH's folder, or else the only one that fits."""
+    """The table of this name in PATH's folder, or the only suitable one."""
     if name is not None:
         for number, document in tree.documents:
             if document == name and isinstance(tree.containers[tree.file(number).container], Folder):
                 return Table(tree, number)
-        raise ArchiveError(f"{tree.path / name} is hidden by the dot before its name: call it by another one")
+        raise ArchiveError(f"{tree.path / name} is hidden, because its name begins with a dot: rename it")
     found = tables(tree)
     fitting = [number for number in found if _fits(tree, number)] or found
     if len(fitting) != 1:
         names = listed(tree.where(number) for number in fitting) or "none"
-        raise ArchiveError(f"{tree.path}: one table of images and labels is read ({names}): give the path of one table")
+        raise ArchiveError(f"{tree.path}: there must be one table of images and labels ({names}): give its path")
     return Table(tree, fitting[0])
 
 
 def _place_column(table: Table) -> str:
-    """The column that leads to the file: a path, or else an id."""
+    """The column that identifies the file: a path or an id."""
     return _column(table, _PATHS, "image's path") or _needed(table, _IDS, "image")
 
 
@@ -114,13 +114,13 @@ def _needed(table: Table, names: Sequence[str], meaning: str) -> str:
     if column := _column(table, names, meaning):
         return column
     raise ArchiveError(
-        f"{table.name} has no column for the {meaning}: call one {' or '.join(names)}; its columns are "
-        f"{', '.join(table.columns)}. If it belongs to a published archive, give that one's folder"
+        f"{table.name} has no column for the {meaning}: name one {' or '.join(names)}; its columns are "
+        f"{', '.join(table.columns)}. If it belongs to a published archive, give the folder of the archive"
     )
 
 
 def _column(table: Table, names: Sequence[str], meaning: str) -> str:
-    """The column that is called one of these names, or '' where there is none; two are not clear."""
+    """The column with one of these names, or '' if there is none; an error if there are two."""
     found = [name for name in names if name in table.columns]
     if len(found) > 1:
         raise ArchiveError(
@@ -130,7 +130,7 @@ def _column(table: Table, names: Sequence[str], meaning: str) -> str:
 
 
 def _depth(tree: Tree, table: Table) -> int:
-    """How many parts, from the name upwards, the longest path of the table has in common with that of a file."""
+    """How many components, from the file name upwards, the longest path in the table shares with that of a file."""
     column = _place_column(table)
     longest = _parts(
         max((line[column] for line in table), key=lambda path: path.count("/") + path.count("\\"), default="")
@@ -145,7 +145,7 @@ def _in_common(one: list[str], other: list[str]) -> int:
 
 
 def _parts(path: str) -> list[str]:
-    """Folders and name of a path, without suffix, in small letters."""
+    """Folders and name of a path, in lower case without suffix."""
     return [part for part in tidy(path).lower().replace("\\", "/").split("/") if part not in ("", ".", "..")]
 
 

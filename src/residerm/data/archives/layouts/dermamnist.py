@@ -2,8 +2,8 @@
 
     dermamnist[_64|_128|_224].npz   {train,val,test}_images (n, side, side, 3) uint8, {train,val,test}_labels (n, 1)
 
-Labels number the classes in their alphabetical order. Lesions are not given, and there are images of one lesion on both
-sides of its own split: what is measured on its test part is too good.
+Labels are indices of the classes in alphabetical order. Lesions are unknown, and its own split has images of one lesion
+in several parts: scores on its test part are too high.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def _labels(archive: Npz, prefix: str) -> np.ndarray:
 
 
 def _archive(tree: Tree) -> tuple[int, Npz]:
-    """Number and container of the one npz: by its name, or else the only one that is here."""
+    """Number and container of the npz with a matching name, or of the only one."""
     found = [(number, container) for number, container in enumerate(tree.containers) if isinstance(container, Npz)]
     named = [(number, npz) for number, npz in found if fnmatch(npz.path.name.lower(), _NAME)] or found
     if len(named) != 1:
         names = listed(npz.path.name for _, npz in named) or "none"
-        raise ArchiveError(f"{tree.path}: layout dermamnist reads one npz ({names}): give the path of one")
+        raise ArchiveError(f"{tree.path}: layout dermamnist requires one npz ({names}): give its path")
     return named[0]
 
 

@@ -69,7 +69,7 @@ def _label(text: str) -> str | None:
 
 
 def _is_synthetic(tree: Tree) -> bool:
-    """Whether the marker lies in the folder of the metadata."""
+    """Whether the marker file is in the folder of the metadata."""
     tables, markers = (
         {tree.where(file).rpartition("/")[0] for file in tree.find(*names)}
         for names in (isic.spellings(_METADATA), (SYNTHETIC_MARKER,))

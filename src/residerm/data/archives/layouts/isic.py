@@ -1,7 +1,7 @@
-"""What the archives of the ISIC have in common: how ids and tables are named, lesion masks, one-hot labels.
+"""The common parts of the ISIC archives: names of ids and tables, lesion masks, one-hot labels.
 
-An id in a table and the name of its file meet in a key, so that neither case, blanks, a `.jpg` in the id, nor the
-`_downsampled` of 2019 keeps them apart. Pictures that were derived from an image are no images.
+Ids in tables and file names are converted to keys, so that case, blanks, a `.jpg` in the id and the `_downsampled` of
+2019 do not matter. Pictures derived from an image, such as superpixels, are ignored.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from residerm.storage.tree import Tree, is_image
 
 MELANOMA_OR_NOT = ("not_melanoma", "melanoma")
 MELANOMA_NOTE = (
-    'This archive says "malignant" and means melanoma: its classes are called melanoma and not_melanoma here, and its '
-    "results are not to be compared with those of the task malignancy."
+    'In this archive, "malignant" means melanoma: its classes are called melanoma and not_melanoma here, and its '
+    "results cannot be compared with those of the task malignancy."
 )
 _DERIVED = re.compile(r".+_(segmentation|superpixels|attribute_\w+)")
 
@@ -31,7 +31,7 @@ def tidy(image_id: str) -> str:
 
 
 def key(image_id: str) -> str:
-    """What an id, however it is written, has in common with the name of its file."""
+    """The key of an id or a file name."""
     return tidy(image_id).strip().lower().removesuffix("_downsampled")
 
 
@@ -51,7 +51,7 @@ def _keyed(tree: Tree) -> Files:
 
 
 def spellings(table: str) -> tuple[str, ...]:
-    """Patterns of the file name of a table: with no suffix, or that of any text table, or as a second download."""
+    """Patterns for the file name of a table: without suffix, with that of a text table, or of a second download."""
     return table, *(f"{table}*.{suffix}" for suffix in ("csv", "tab", "tsv", "txt"))
 
 
@@ -83,23 +83,23 @@ def tables_of_parts(
 
 def _complain_without(tree: Tree, *tables: str) -> NoReturn:
     names = " or ".join(name.replace("*", "") for name in tables)
-    raise ArchiveError(f"{tree.path} does not hold the table {names}: put it beside the images")
+    raise ArchiveError(f"{tree.path} does not contain the table {names}: put it next to the images")
 
 
 def marked(line: Mapping[str, str], classes: Sequence[str]) -> str:
-    """The class whose column holds a 1; anything but exactly one is no class, and is named for the message."""
+    """The class whose column is 1; if there is not exactly one, a text for the error message."""
     found = [name for name in classes if number(line.get(name, "")) == 1]
     return found[0] if len(found) == 1 else " and ".join(found) or "no column marked"
 
 
 def melanoma_or_not(text: str) -> str:
-    """The class of "benign", "malignant", 0 or 1; anything else stays as it is, and is an unknown label."""
+    """The class for "benign", "malignant", 0 or 1; any other text is returned, and is an unknown label."""
     code = {"benign": 0, "malignant": 1}.get(text.lower(), number(text))
     return MELANOMA_OR_NOT[int(code)] if code in (0, 1) else text
 
 
 class Companion:
-    """A second table of an archive, looked up by image; it lies in a database in a file without a name."""
+    """A second table of an archive, looked up by image; stored in a database in an unnamed temporary file."""
 
     def __init__(self, table: Table | None, column: str) -> None:
         """Read the table, if there is one; `column` holds the image ids."""
@@ -113,7 +113,7 @@ class Companion:
         self._database.execute("COMMIT")
 
     def line(self, image_id: str) -> dict[str, str]:
-        """What the table says of an image; nothing where it says nothing."""
+        """The row of an image; empty if there is none."""
         query = "SELECT line FROM companion WHERE key = ?"
         found = self._database.execute(query, (key(image_id),)).fetchone()
         return json.loads(found[0]) if found else {}

@@ -5,7 +5,7 @@
                                                           test rows `ISIC_0000003,0.0`
 
 Its "malignant" means melanoma, and its "benign" anything else; hence the class names here. Part 3B is the same data
-with lesion masks. Nothing tells which images show the same lesion.
+with lesion masks. It is unknown which images show the same lesion.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
                                                        and a table `…_Data_metadata.csv`: image_id,age_approximate,sex
     ISIC-2017_{…}_Part3_GroundTruth.csv                image_id,melanoma,seborrheic_keratosis; neither is a nevus
 
-Nothing tells which images show the same lesion.
+It is unknown which images show the same lesion.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 
 
 def _label(line: dict[str, str]) -> str:
-    """The class that is marked, or nevus where it is said to be neither; anything else is no class."""
+    """The marked class, or nevus if none is marked; any other text is an unknown label."""
     if all(number(line[column]) == 0 for column in _CLASSES):
         return "nv"
     label = isic.marked(line, tuple(_CLASSES))

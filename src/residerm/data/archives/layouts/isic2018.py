@@ -4,8 +4,8 @@
     ISIC2018_Task3_{Training,Validation,Test}_GroundTruth.zip   a table: image,MEL,NV,BCC,AKIEC,BKL,DF,VASC
     ISIC2018_Task3_Training_LesionGroupings.csv                 image,lesion_id,diagnosis_confirm_type
 
-Of validation and test images the lesions are not given, so that each counts as its own. `ISIC_0035068` of the test part
-is a synthetic picture to which the official scorer gives no weight: it is left out.
+The lesions of validation and test images are not given, so each image counts as its own lesion. `ISIC_0035068` of the
+test part is a synthetic picture without weight in the official score: it is left out.
 """
 
 from __future__ import annotations

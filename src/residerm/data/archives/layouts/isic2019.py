@@ -22,7 +22,7 @@ _CLASSES = ("ak", "bcc", "bkl", "df", "mel", "nv", "scc", "vasc")
 
 
 def rows(tree: Tree) -> Iterator[Row]:
-    """A row for each line of the tables, with lesion and person where the metadata tell them."""
+    """A row for each line of the tables, with lesion and person from the metadata."""
     for part, table in isic.tables_of_parts(tree, _TABLES):
         people = isic.Companion(isic.table_of(tree, f"{_STEMS[part]}_Metadata"), "image")
         for line in table.require("image", *_CLASSES):

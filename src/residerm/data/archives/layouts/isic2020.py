@@ -6,7 +6,7 @@
     ISIC_2020_Training_Duplicates.csv        image_name_1,image_name_2
 
 Its "malignant" means melanoma; hence the class names here. Images are grouped by patient, and patients who share
-copies of an image are one group: otherwise a copy could be on the other side of a split.
+copies of an image are one group, so that copies are never in different parts of a split.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DUPLICATES = "ISIC_2020_Training_Duplicates"
 
 
 def rows(tree: Tree) -> Iterator[Row]:
-    """A row for each line of the newer table, or of the older one where that is all there is."""
+    """A row for each line of the newer table, or of the older one if there is no newer one."""
     table = isic.table_of(tree, f"{_TABLE}_v2") or isic.needed_table(tree, _TABLE)
     table.require("image_name", "patient_id", "target")
     copies = _Copies(table, isic.table_of(tree, _DUPLICATES))
@@ -41,7 +41,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 
 
 def _patient(line: dict[str, str]) -> str:
-    """The patient, or else the lesion, or else the image itself, where neither is given."""
+    """The patient, or the lesion, or the image itself, whichever is given first."""
     return line["patient_id"] or line.get("lesion_id") or isic.tidy(line["image_name"])
 
 

@@ -1,7 +1,6 @@
-"""Where images lie below PATH, told the same for packed and unpacked ones, and the names of parts.
+"""The places of images below PATH, the same for packed and unpacked ones, and the names of parts.
 
-A zip counts as a folder of its name, except where PATH is the zip itself, or where all it holds lies in a folder of
-its name already.
+A zip counts as a folder of its name, unless PATH is the zip itself, or its content is already in a folder of its name.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _PARTS = {
 
 
 class Place(NamedTuple):
-    """Where an image lies."""
+    """The place of an image."""
 
     outer: tuple[str, ...]  # the folders that its zip lies in, and the zip; nothing where it is not packed
     inner: tuple[str, ...]  # the folders in the zip, or below PATH
@@ -36,7 +35,7 @@ class Place(NamedTuple):
 
     @property
     def path(self) -> str:
-        """All of it, with slashes."""
+        """The whole path, with slashes."""
         return "/".join((*self.outer, *self.inner, self.name))
 
 
@@ -55,7 +54,7 @@ def image_places(tree: Tree) -> Iterator[tuple[int, Place]]:
 
 
 def part_of(name: str) -> str:
-    """The part that a folder's or a cell's name means, or ''."""
+    """The part for the name of a folder or the text of a cell, or ''."""
     return _PARTS.get(name.strip().lower(), "")
 
 
