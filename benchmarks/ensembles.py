@@ -1,11 +1,11 @@
 """What an ensemble gives: its scores beside those of its members, and what their disagreement tells.
 
-    python benchmarks/ensembles.py RUN RUN… --out outputs
+    python benchmarks/ensembles.py RUN RUN… --out outputs [--soup]
 
-The runs are finished trainings on one split. Each member, and the mean of all, is calibrated on the validation part and
-scores the test part, with eight views; the class that is named is the most probable one relative to its share in
-training. Intervals resample lesions. Disagreement is the mutual information of answer and member: the entropy of the
-mean, less the mean of the entropies.
+The runs are finished trainings on one split. Each member, the mean of all probabilities and, with --soup, the model of
+their averaged weights is calibrated on the validation part and scores the test part, with eight views and decisions for
+balanced accuracy. Intervals resample lesions. Disagreement is the mutual information of prediction and member: the
+entropy of the mean minus the mean of the entropies.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from residerm.outputs import Outputs, concatenated
 from residerm.runs import open_run
 from residerm.scores.assess import assess
 from residerm.scores.compare import compare
+from residerm.training.soup import make_soup
 from residerm.trust import Trust
 from trust import Labelled, selected, text
 
@@ -31,13 +32,12 @@ PARTS = ("validation", "test")
 
 
 class Member:
-    """A run: what its model gives for the validation and the test part, computed once and kept."""
+    """A run or a bundle: what its model gives for the validation and the test part, computed once and kept."""
 
-    def __init__(self, run: Path, out: Path) -> None:
+    def __init__(self, model: Path, dataset: Dataset, out: Path) -> None:
         """Read what is kept, or compute it."""
-        self.dataset = Dataset.open(open_run(run).experiment)
-        self.predictor = load(run, precision="float32")
-        self.outputs = {part: self._kept(out / f"{run.name}-{part}.npz", self.rows(part)) for part in PARTS}
+        self.dataset, self.predictor = dataset, load(model, precision="float32")
+        self.outputs = {part: self._kept(out / f"{model.name}-{part}.npz", self.rows(part)) for part in PARTS}
 
     def rows(self, part: str) -> np.ndarray:
         """The rows of a part."""
@@ -79,13 +79,24 @@ def _entropy(probabilities: np.ndarray) -> np.ndarray:
     return entropy
 
 
-def report(members: Sequence[Member]) -> None:
-    """Each member, the ensemble, their difference, and the confidences of the ensemble."""
+def soup_of(runs: Sequence[Path], out: Path) -> Path:
+    """The bundle of averaged weights, made once."""
+    bundle = out / ("soup-of-" + "-".join(run.name for run in runs))
+    if not bundle.exists():
+        made = make_soup(runs, bundle)
+        print(f"the soup is of {len(made.runs)} of {len(runs)} runs", flush=True)
+    return bundle
+
+
+def report(members: Sequence[Member], soup: Member | None = None) -> None:
+    """Each member, the ensemble, the soup, the ensemble's difference, and the confidences of the ensemble."""
     first = members[0]
     description = first.predictor.description
     prior = np.asarray(description.prior)
     every = {f"member {number}": one.outputs for number, one in enumerate(members, start=1)}
     every["ensemble"] = {part: joined([one.outputs[part] for one in members]) for part in PARTS}
+    if soup is not None:
+        every["soup"] = soup.outputs
     print(
         "| | macro AUC | balanced accuracy | accuracy | log loss | calibration error | malignant or benign |\n"
         + "|---" * 7
@@ -125,8 +136,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, default=Path("outputs"))
+    parser.add_argument("--soup", action="store_true", help="Score the averaged weights as well.")
     given = parser.parse_args()
-    report([Member(run, given.out) for run in given.runs])
+    dataset = Dataset.open(open_run(given.runs[0]).experiment)
+    soup = Member(soup_of(given.runs, given.out), dataset, given.out) if given.soup else None
+    report([Member(run, dataset, given.out) for run in given.runs], soup)
 
 
 if __name__ == "__main__":

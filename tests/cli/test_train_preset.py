@@ -8,6 +8,7 @@ import making
 import yaml
 
 from residerm import cli
+from residerm.commands.training import make_experiment
 
 QUICK = ("--size", "64", "--grow-from", "32", "--epochs", "1", "--batch-size", "32")
 
@@ -20,3 +21,10 @@ def test_transfer_starts_from_the_weights_in_a_wheel(tmp_path: Path) -> None:
     options = yaml.safe_load((run / "config.yaml").read_text())
     assert (options["model"], options["pretrained"]) == ("tf_efficientnet_lite0", True)
     assert (options["size"], options["epochs"], options["ema"]) == (64, 1, 0.99)  # flags go before the preset
+
+
+def test_given_weights_replace_the_pretrained_ones_of_a_preset() -> None:
+    experiment = make_experiment("archive", {"weights": "run"}, preset="transfer")
+    assert not experiment.network.pretrained
+    assert experiment.network.model == "tf_efficientnet_lite0"
+    assert make_experiment("archive", {}, preset="transfer").network.pretrained

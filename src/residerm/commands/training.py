@@ -84,13 +84,7 @@ def make_experiment(
     config: str | Path | None = None,
 ) -> Experiment:
     """The experiment that results from options, a file and a preset."""
-    known: dict[str, object] = {}
-    if preset:
-        if preset not in PRESETS:
-            raise UsageError(
-                f"`preset={preset}` does not exist; known: {', '.join(PRESETS)}.{nearest(preset, PRESETS)}"
-            )
-        known |= PRESETS[preset]
+    known = _preset(preset, options) if preset else {}
     if config:
         from residerm.runs import read_options
 
@@ -101,6 +95,14 @@ def make_experiment(
     if known.get("path") is None:
         raise UsageError("PATH is missing: give the archive to train on")
     return Experiment.from_flat(known, f"`config={config}`" if config else "train")
+
+
+def _preset(name: str, options: Mapping[str, object]) -> dict[str, object]:
+    """The options of a preset, without `pretrained` if `weights` is given."""
+    if name not in PRESETS:
+        raise UsageError(f"`preset={name}` does not exist; known: {', '.join(PRESETS)}.{nearest(name, PRESETS)}")
+    replaced = {"pretrained"} if options.get("weights") else set()
+    return {option: value for option, value in PRESETS[name].items() if option not in replaced}
 
 
 def resume(

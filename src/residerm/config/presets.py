@@ -21,10 +21,11 @@ PRESETS: dict[str, dict[str, object]] = {
     "transfer": {
         "model": "tf_efficientnet_lite0",
         "pretrained": True,
-        "size": 128,
+        "size": 160,
         "grow_from": 64,
         "epochs": 10,
         "rate": 1e-3,
+        "class_weight_power": 0.25,
         "ema": 0.99,
         "scale": 0.3,
         "brightness": 0.1,
