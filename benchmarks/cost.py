@@ -1,9 +1,10 @@
-"""What an explanation costs, as a multiple of the prediction of the same images; medians of alternating rounds.
+"""What an explanation, or trust, adds to a prediction of the same images: medians of alternating rounds.
 
-    python benchmarks/explanation.py IMAGES [--model starter] [--rounds 30]     one image at a time, without torch
-    python benchmarks/explanation.py IMAGES --gradient [--rounds 3]             100 images, Grad-CAM at 224 px
+    python benchmarks/cost.py IMAGES [--model starter] [--rounds 30]     class activation maps, one image at a time
+    python benchmarks/cost.py IMAGES --trust [--rounds 30]               calibration, sets, abstention, outlier mark
+    python benchmarks/cost.py IMAGES --gradient [--rounds 3]             100 images, Grad-CAM at 224 px
 
-IMAGES is a folder or a zip of image files; decoding is part of both. The model is ready before the clock starts. For
+IMAGES is a folder or a zip of image files; decoding is part of each. The model is ready before the clock starts. For
 `--gradient` it is a ResNet-50 with random weights, on which the time does not depend.
 """
 
@@ -30,24 +31,27 @@ def main() -> None:
     parser.add_argument("images", type=Path)
     parser.add_argument("--model", default="starter", help="An exported bundle.")
     parser.add_argument("--gradient", action="store_true")
+    parser.add_argument("--trust", action="store_true")
     parser.add_argument("--rounds", type=int)
     options = parser.parse_args()
     images = [_in_memory(one) for one in find_sources([options.images]).images[:100]]
     if options.gradient:
         gradient(images, options.rounds or 3)
     else:
-        exact(options.model, images, options.rounds or 30)
+        one_by_one(options.model, images, options.rounds or 30, options.trust)
 
 
-def exact(model: str, images: Sequence[Source], rounds: int) -> None:
-    """Class activation maps of an exported model, one image at a time."""
-    predictor = load(model)
+def one_by_one(model: str, images: Sequence[Source], rounds: int, trust: bool) -> None:
+    """Class activation maps of an exported model, or what its trust costs, one image at a time."""
+    predictor, plain = load(model), load(model)
+    title = f"{predictor.description.model} in {predictor.runtime}, one image"
     asked = [images[number % len(images)] for number in range(rounds)]
-    compare(
-        f"{predictor.description.model} in {predictor.runtime}, one image",
-        [lambda one=one: list(predict(predictor, [one])) for one in asked],
-        [lambda one=one: list(explain(predictor, [one])) for one in asked],
-    )
+    if trust:
+        plain.trust = None
+        what, more = "prediction with trust", [lambda one=one: list(predict(predictor, [one])) for one in asked]
+    else:
+        what, more = "explanation", [lambda one=one: list(explain(predictor, [one])) for one in asked]
+    compare(title, [lambda one=one: list(predict(plain, [one])) for one in asked], more, what)
 
 
 def gradient(images: Sequence[Source], rounds: int) -> None:
@@ -60,18 +64,21 @@ def gradient(images: Sequence[Source], rounds: int) -> None:
                 f"resnet50 in torch at 224 px, {len(images)} images, Grad-CAM at {stage or 'the last maps'}",
                 [lambda: list(predict(predictor, images))] * rounds,
                 [lambda stage=stage: list(explain(bundle, images, method="gradcam", stage=stage))] * rounds,
+                "explanation",
             )
 
 
-def compare(title: str, predictions: Sequence[Callable[[], object]], explained: Sequence[Callable[[], object]]) -> None:
+def compare(
+    title: str, predictions: Sequence[Callable[[], object]], others: Sequence[Callable[[], object]], what: str
+) -> None:
     """Print the medians and the median of the ratios, after a first round that does not count."""
-    predictions[0](), explained[0]()
-    times = [(_seconds(one), _seconds(other)) for one, other in zip(predictions, explained, strict=True)]
+    predictions[0](), others[0]()
+    times = [(_seconds(one), _seconds(other)) for one, other in zip(predictions, others, strict=True)]
     ratios = sorted(other / one for one, other in times)
     low, high = ratios[len(ratios) // 4], ratios[3 * len(ratios) // 4]
     first, second = (median(column) for column in zip(*times, strict=True))
     print(
-        f"{title}: prediction {1000 * first:,.1f} ms, explanation {1000 * second:,.1f} ms; "
+        f"{title}: prediction {1000 * first:,.1f} ms, {what} {1000 * second:,.1f} ms; "
         f"ratio {median(ratios):.2f} (middle half of {len(ratios)} rounds: {low:.2f} to {high:.2f})"
     )
 
