@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import residerm
 from residerm import commands
 from residerm.cli import app
 from residerm.commands.arguments import sources_of
-from residerm.errors import UsageError
+from residerm.errors import ArchiveError, UsageError
 from residerm.runs import Run
 
 PAGE = Path(__file__).parents[1] / "docs" / "make_python_page.py"
@@ -121,3 +122,14 @@ def test_what_cannot_be_is_refused(call, message: str, tmp_path: Path, monkeypat
         call()
     assert message in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["nowhere"]
+
+
+@pytest.mark.parametrize("command", [residerm.check, residerm.stats, residerm.split, residerm.open_archive])
+def test_a_nul_in_the_path_of_an_archive(command: Callable[[str], object]) -> None:
+    with pytest.raises(ArchiveError, match="its name holds a NUL, which no file has"):
+        command("a\0b")
+
+
+def test_a_nul_in_the_path_of_an_image() -> None:
+    (line,) = residerm.predict("starter", ["a\0b.jpg"])
+    assert line.error == "it cannot be read: its name holds a NUL, which no file has"

@@ -17,7 +17,7 @@ import pytest
 from limits import folder_for_all, said_to_nobody, tiny_disk
 
 from residerm.errors import WriteError
-from residerm.files import new_file, new_folder, require_writable, reserve, write_error
+from residerm.files import new_file, new_folder, require_new_folder, require_writable, reserve, write_error
 
 
 def tree(folder: Path) -> dict[str, str | None]:
@@ -297,3 +297,10 @@ def test_ctrl_c_leaves_nothing(tmp_path):
 def test_the_message_names_path_and_way_out():
     error = write_error(Path("out"), OSError(28, "No space left on device"))
     assert str(error) == "cannot write out: the disk is full; make room, or choose another place"
+
+
+@pytest.mark.parametrize("write", [write_file, write_folder, require_writable, require_new_folder])
+def test_a_nul_in_a_name(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    with pytest.raises(WriteError, match="its name holds a NUL, which no file has"):
+        write(tmp_path / "new" / "a\0b")
+    assert tree(tmp_path) == {}

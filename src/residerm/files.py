@@ -46,8 +46,15 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         yield temporary
 
 
+def refuse_nul(path: Path) -> None:
+    """Raise an OSError for a NUL in a path, like for all else that is wrong with one; Python has a ValueError."""
+    if "\0" in os.fspath(path):
+        raise OSError(errno.EINVAL, "its name holds a NUL, which no file has", str(path))
+
+
 def open_regular(path: Path) -> IO[bytes]:
     """A file as a stream; a pipe or a device, which could be read for ever, is an error and is not waited for."""
+    refuse_nul(path)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
@@ -78,6 +85,7 @@ def reserve(file: IO[bytes], size: int) -> None:
 def require_writable(path: Path) -> None:
     """Refuse a place that could not be written to, before the work whose result belongs there."""
     try:
+        refuse_nul(path)
         nearest = next(folder for folder in path.absolute().parents if folder.exists())
     except OSError as error:  # a folder above may not even be looked into
         raise write_error(path, error) from error
@@ -89,8 +97,8 @@ def require_writable(path: Path) -> None:
 
 def require_new_folder(path: Path) -> None:
     """Refuse a place for a new folder that is taken or cannot be written to, before the work begins."""
-    _require(lambda place: _is_free(place) or _is_empty_folder(place), path.absolute(), path)
     require_writable(path)
+    _require(lambda place: _is_free(place) or _is_empty_folder(place), path.absolute(), path)
 
 
 def write_error(path: Path, error: OSError) -> WriteError:
@@ -100,6 +108,10 @@ def write_error(path: Path, error: OSError) -> WriteError:
 
 @contextmanager
 def _renamed(path: Path, allowed: Callable[[Path], bool]) -> Iterator[Path]:
+    try:
+        refuse_nul(path)
+    except OSError as error:
+        raise write_error(path, error) from error
     place = path.absolute()
     temporary = place.parent / f".{place.name}.{uuid.uuid4().hex[:8]}.partial"
     made: list[Path] = []

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -225,3 +227,15 @@ def test_the_limit_itself_is_read(monkeypatch):
     assert decoded(encode(picture(40, 30), "PNG")).shape == (30, 40, 3)
     with pytest.raises(ImageError, match=r"^41x30 pixels are more than"):
         decoded(encode(picture(41, 30), "PNG"))
+
+
+def test_what_libtiff_finds_wrong_is_in_the_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    stream = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(stream, "TIFF", compression="tiff_lzw")
+    whole = stream.getvalue()
+    damaged = whole[:200] + bytes(255 - byte for byte in whole[200:2000]) + whole[2000:]
+    with ThreadPoolExecutor(4) as pool:
+        failures = [pool.submit(decoded, damaged).exception() for _ in range(20)]
+    assert {str(failure) for failure in failures} == {"the image is damaged (decoder error -2)"}
+    assert capfd.readouterr().err == ""

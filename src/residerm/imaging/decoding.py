@@ -26,6 +26,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from residerm.config import PixelSpec
 from residerm.errors import ImageError
 from residerm.imaging import dicom, limits, structure
+from residerm.imaging.libtiff import silence_libtiff
 from residerm.imaging.memory import BUDGET
 
 VERSION = 1
@@ -123,6 +124,8 @@ def _measured(
     image: Image.Image = Image.open(stream, formats=_FORMATS)
     first_scan = stream.tell()  # of a JPEG: what comes next are its pixels
     full_size, scans = image.size, 1
+    if image.format == "TIFF":
+        silence_libtiff()
     if image.format in ("JPEG", "MPO"):
         _require_whole(data, first_scan, *full_size)
         scans += data.count(_START_OF_SCAN, first_scan)

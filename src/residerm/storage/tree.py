@@ -18,6 +18,7 @@ from typing import IO
 import numpy as np
 
 from residerm.errors import ArchiveError, ImageError, explain, printable
+from residerm.files import refuse_nul
 from residerm.imaging import SUFFIXES
 from residerm.storage.containers import PACKED, Container, File, Folder, walk
 from residerm.storage.npz import Npz
@@ -116,6 +117,7 @@ def _containers(path: Path) -> Iterator[Container]:
 
 def _is_folder(path: Path) -> bool:
     try:
+        refuse_nul(path)
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         raise ArchiveError(
