@@ -8,14 +8,14 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 
-from PIL import Image
+from PIL import _imaging
 
 
 @cache
 def silence_libtiff() -> None:
     """Take away the handlers that print; where Pillow's libtiff cannot be reached, it goes on printing."""
     try:
-        library = ctypes.CDLL(Image.core.__file__)  # what it is linked with is found through it
+        library = ctypes.CDLL(_imaging.__file__)  # what it is linked with is found through it
         handlers = (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler)
     except (OSError, AttributeError):
         return

@@ -23,6 +23,7 @@ from residerm.training.checkpoint import Checkpoints, State
 from residerm.training.distillation import Distillation, ask_teacher, require_teacher
 from residerm.training.hardware import synchronised
 from residerm.training.loop import Trainer
+from residerm.training.memory import require_memory
 from residerm.training.neighbours import require_licence
 from residerm.training.objective import Classification
 from residerm.training.recipe import MovingAverage, loss_for, optimizer_for
@@ -49,6 +50,7 @@ def begin_with(dataset: Dataset) -> Start:
     torch.manual_seed(experiment.training.seed)
     start = begin(experiment.network, dataset.records.classes, experiment.pixels.size, experiment.resnet)
     _refuse_single_images(start.model, experiment.training)
+    require_memory(start.model, experiment.training)
     return start
 
 

@@ -37,6 +37,7 @@ from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.checkpoint import Checkpoints, load_state
 from residerm.training.curves import drawing_curves, require_tensorboard
 from residerm.training.hardware import launch
+from residerm.training.memory import explained_memory
 from residerm.training.result import write_result
 from residerm.training.signals import interruptible
 
@@ -114,7 +115,8 @@ def _train(dataset: Dataset, start: Start, run: Run, fabric: Fabric, progress: P
         run.sweep()
         with interruptible() as stopping, drawing_curves(trainer, run.folder, options.tensorboard):
             trainer.stopping = stopping
-            stop = trainer.fit()
+            with explained_memory(options):
+                stop = trainer.fit()
         if fabric.is_global_zero and not stop.interrupted:
             write_result(run, dataset, trainer, stop.why)
         fabric.barrier()
