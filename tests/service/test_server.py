@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -115,28 +115,106 @@ def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.Monk
         assert received(connection) == b""
 
 
-def test_an_answer_is_sent_in_one_piece() -> None:
-    sent: list[bytes] = []
-    transport = SimpleNamespace(write=lambda data: sent.append(bytes(data)), close=lambda: sent.append(b"closed"))
-    loop = asyncio.new_event_loop()
-    joined = protocol.JoinedWrites(transport, loop)
-    for part in (b"head", b"body"):
-        joined.write(part)
-    joined.flush()
-    joined.write(b"last words")
-    joined.close()
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-    assert sent == [b"headbody", b"last words", b"closed"]
+@contextlib.contextmanager
+def busy(address: str) -> Iterator[None]:
+    """A service of a queue of one, while it works on an image."""
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(httpx.post, f"{address}/v1/predict", content=PHOTO, timeout=30)
+        while "residerm_queue_images 1.0" not in httpx.get(f"{address}/metrics").text:
+            assert not first.done()
+        yield
+        assert first.result().status_code == 200
 
 
-def test_what_nobody_flushes_is_sent_in_the_next_turn_of_the_loop() -> None:
-    sent: list[bytes] = []
-    loop = asyncio.new_event_loop()
-    protocol.JoinedWrites(SimpleNamespace(write=lambda data: sent.append(bytes(data))), loop).write(b"100 Continue")
-    loop.run_until_complete(asyncio.sleep(0))
-    loop.close()
-    assert sent == [b"100 Continue"]
+def statuses(answers: bytes) -> list[int]:
+    return [int(head) for head in re.findall(rb"HTTP/1\.1 (\d+)", answers)]
+
+
+def test_what_is_refused_keeps_its_connection_and_the_next_request_is_answered() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(1.0))
+    with serving.running(serving.app(predictor, batch_size=1, queue=1)) as address, connect(address) as connection:
+        with busy(address):
+            connection.sendall(HEAD % len(PHOTO) + PHOTO)
+            refusal = connection.recv(65536)
+        connection.sendall(HEAD % len(PHOTO) + PHOTO)
+        answer = connection.recv(65536)
+        metrics = httpx.get(f"{address}/metrics").text
+    head, _, body = refusal.partition(b"\r\n\r\n")
+    assert statuses(head) == [503]
+    assert {b"content-type: application/problem+json", b"retry-after: 1", b"cache-control: no-store"} <= set(
+        head.split(b"\r\n")
+    )
+    assert json.loads(body)["request_id"].encode() in head
+    assert statuses(answer) == [200]
+    assert 'residerm_requests_total{route="/v1/predict",status="503"' in metrics
+    assert 'residerm_problems_total{kind="busy"} 1.0' in metrics
+
+
+def test_a_body_that_waits_to_be_asked_for_is_not_taken_for_the_next_request() -> None:
+    predictor = serving.ColourPredictor(before=serving.slow(1.0))
+    head = HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") % len(PHOTO)
+    slow = serving.app(predictor, batch_size=1, queue=1)
+    with serving.running(slow) as address, connect(address) as connection, busy(address):
+        connection.sendall(head)
+        assert b"connection: close" in received(connection)
+    with serving.running(serving.app()) as address, connect(address) as connection:
+        connection.sendall(head)
+        assert statuses(connection.recv(65536)) == [100]
+        connection.sendall(PHOTO)
+        assert statuses(received(connection)) == [200]
+
+
+def test_refusals_of_a_full_queue_are_one_line_a_second() -> None:
+    with serving.process(0.3, "--log", "json", "--queue", "1", "--batch-size", "1") as (process, address):
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: httpx.post(f"{address}v1/predict", content=PHOTO), range(16)))
+        refused = sum(answer.status_code == 503 for answer in answers)
+        time.sleep(1.2)
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+        events = [json.loads(line) for line in process.stderr.read().splitlines() if line.startswith("{")]
+    assert 0 < refused < 16
+    assert sum(event["requests"] for event in events if event["event"] == "refused") == refused
+    assert sum(event.get("status") == 200 for event in events) == 16 - refused
+
+
+def test_a_connection_too_many_is_refused_with_a_problem() -> None:
+    application = serving.app(connections=8)
+    with serving.running(application, connections=8) as address, contextlib.ExitStack() as stack:
+        for _ in range(8):
+            stack.enter_context(connect(address))
+        reply = httpx.post(f"{address}/v1/predict", content=PHOTO)
+    assert reply.status_code == 503
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert "too many connections" in reply.json()["detail"]
+
+
+def test_headers_without_end_are_refused() -> None:
+    with serving.running(serving.app()) as address, connect(address) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
+        with suppress(OSError):
+            for number in range(100_000):
+                connection.sendall(b"X-%d: %s\r\n" % (number, b"a" * 1000))
+        answer = received(connection)
+    assert answer == b"" or statuses(answer) == [400]
+
+
+def test_what_is_no_http_is_answered_with_a_problem() -> None:
+    with serving.running(serving.app()) as address, connect(address) as connection:
+        connection.sendall(b"\x16\x03\x01 no request\r\n\r\n")
+        head, _, body = received(connection).partition(b"\r\n\r\n")
+    assert statuses(head) == [400]
+    assert json.loads(body)["type"] == "urn:residerm:problem:malformed"
+
+
+def test_a_wish_for_another_protocol_is_passed_over() -> None:
+    upgrade = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQCAAAA"}
+    with serving.running(serving.app()) as address:
+        assert httpx.get(f"{address}/healthz", headers=upgrade).status_code == 200
+        assert httpx.get(f"{address}/healthz", headers={"connection": "upgrade", "upgrade": "websocket"}).is_success
+        reply = httpx.post(f"{address}/v1/predict", content=PHOTO, headers=upgrade)
+    assert reply.status_code == 400
+    assert "cannot be upgraded" in reply.json()["detail"]
 
 
 def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,12 +18,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import residerm
 from residerm.config import ServeOptions
 from residerm.description import DISCLAIMER
 from residerm.service.answers import Answers, Health, ModelAnswer
 from residerm.service.front import Front
+from residerm.service.gate import GATE, Gate
 from residerm.service.identity import Served
 from residerm.service.metrics import CONTENT_TYPE, Metrics
 from residerm.service.openapi import ANSWER_PROBLEMS, IMAGES_BODY, PROTECTED, describe_problems, problem_responses
@@ -46,9 +48,9 @@ def create_app(model: Served, options: ServeOptions, token: str | None = None) -
     worker = Worker(model, options, metrics)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         await worker.start()
-        yield
+        yield {GATE: Gate(worker.limits.require_room, metrics)}
         await worker.end()
 
     app = FastAPI(
@@ -61,13 +63,23 @@ def create_app(model: Served, options: ServeOptions, token: str | None = None) -
         redirect_slashes=False,
     )
     guard = Guard(token, is_loopback(options.host))
-    app.add_middleware(Front, guard=guard, metrics=metrics, require_room=worker.limits.require_room)
+    room, direct = worker.limits.require_room, {("POST", "/v1/predict"): _predict(worker)}
+    app.add_middleware(Front, guard=guard, metrics=metrics, require_room=room, direct=direct)
     _handle_errors(app, metrics)
     _add_model_routes(app, worker)
     _add_operations(app, worker)
     _add_page(app)
     describe_problems(app)
     return app
+
+
+def _predict(worker: Worker) -> ASGIApp:
+    """The route `/v1/predict` without the framework."""
+
+    async def predict(scope: Scope, receive: Receive, send: Send) -> None:
+        await _json(await worker.answer(Request(scope, receive)))(scope, receive, send)
+
+    return predict
 
 
 def _add_model_routes(app: FastAPI, worker: Worker) -> None:

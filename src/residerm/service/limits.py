@@ -14,6 +14,7 @@ from contextlib import contextmanager
 
 from residerm.service.problems import Problem
 
+CROWDED = "crowded"  # in the state of a request that came over one connection too many
 _SMALLEST_BUFFER = 64_000_000
 
 

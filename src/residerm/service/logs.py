@@ -5,20 +5,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import random
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from typing import TextIO
 
 from residerm.config import LogFormat
 
 logger = logging.getLogger("residerm.service")
 
+_IDS = random.Random()  # ids are no secrets, and the system's generator would be asked for each
+_SECONDS_HELD = 0.05
+
 
 def configure(form: LogFormat) -> None:
     """Send log lines to stderr, as JSON or plain."""
     plain = form == "plain" or (form == "auto" and sys.stderr.isatty())
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Together(sys.stderr)
     handler.setFormatter(_Lines(plain))
     for name in ("residerm.service", "uvicorn"):
         one = logging.getLogger(name)
@@ -31,6 +38,45 @@ def log(event: str, level: int = logging.INFO, **fields: object) -> None:
     """Write a line: an event and its fields."""
     if logger.isEnabledFor(level):
         logger.log(level, event, extra={"fields": fields})
+
+
+def new_id() -> str:
+    """A new request id."""
+    return f"{_IDS.getrandbits(64):016x}"
+
+
+class _Together(logging.Handler):
+    """Writes the lines of an event loop in groups, because each write releases the GIL.
+
+    Errors, and lines from other threads, are written immediately, after all previous lines.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream, self._lines = stream, list[str]()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(self.format(record))
+        loop = _running_loop()
+        if loop is None or record.levelno >= logging.ERROR:
+            self.flush()
+        elif self._timer is None:
+            self._timer = loop.call_later(_SECONDS_HELD, self.flush)
+
+    def flush(self) -> None:
+        with self.lock or nullcontext():
+            lines, self._lines, self._timer = self._lines, [], None
+            if lines:
+                self._stream.write("\n".join(lines) + "\n")
+                self._stream.flush()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 class _Lines(logging.Formatter):

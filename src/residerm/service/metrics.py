@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Callable
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -48,7 +49,9 @@ class Metrics:
         self._ready = Gauge("residerm_ready", "Whether the worker is ready.", registry=registry)
         build = Gauge("residerm_model", "The model.", ["model", "sha256", "version", "python"], registry=registry)
         build.labels(model, sha256, version, platform.python_version()).set(1)
-        self._worker = worker
+        self._of_request = cache(  # finding them by their labels is slower than counting
+            lambda route, status: (self._requests.labels(route, str(status), worker), self._latency.labels(route))
+        )
 
     def watch(self, *, queue: Callable[[], float], ready: Callable[[], bool]) -> None:
         """Read the length of the queue and the readiness at each scrape."""
@@ -57,8 +60,9 @@ class Metrics:
 
     def request(self, route: str, status: int, seconds: float) -> None:
         """Count a request."""
-        self._requests.labels(route, str(status), self._worker).inc()
-        self._latency.labels(route).observe(seconds)
+        count, latency = self._of_request(route, status)
+        count.inc()
+        latency.observe(seconds)
 
     def problem(self, kind: str) -> None:
         """Count a problem."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,7 @@ from residerm.service.security import is_loopback, read_token
 if TYPE_CHECKING:
     import uvicorn
 
+_SWITCH_SECONDS = 0.0005  # longest wait of the event loop for the GIL; Python's default is ten times as long
 _CONNECTIONS_WAITING = 256  # in the kernel, until a worker accepts them
 
 
@@ -67,6 +69,7 @@ def build_app(model: str | Path, options: ServeOptions, token: str | None = None
     logs.configure(options.log)
     threads = options.threads or max(1, cores() // options.workers)
     served = load_served(model, threads)
+    sys.setswitchinterval(_SWITCH_SECONDS)
     threadpool_limits(1, user_api="blas")  # the arithmetic of trust is small, and the network needs the cores
     return create_app(served, options, token)
 
