@@ -22,6 +22,7 @@ from residerm.config import ServeOptions
 from residerm.errors import UsageError, explain
 from residerm.parallel import cores
 from residerm.service import logs
+from residerm.service.memory import return_freed_memory
 from residerm.service.security import is_loopback, read_token
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def build_app(model: str | Path, options: ServeOptions, token: str | None = None
     from residerm.service.loading import load_served
 
     logs.configure(options.log)
+    return_freed_memory()
     threads = options.threads or max(1, cores() // options.workers)
     served = load_served(model, threads)
     sys.setswitchinterval(_SWITCH_SECONDS)
