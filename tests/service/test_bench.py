@@ -12,6 +12,7 @@ import serving
 from pictures import encode, picture
 
 from residerm import cli
+from residerm.service.bench import measure
 from residerm.service.bench.hostile import Hostile
 from residerm.service.bench.load import Load, Outcome, Plan, client
 from residerm.service.bench.measure import Turns
@@ -78,3 +79,30 @@ def test_ratios_are_taken_within_a_round() -> None:
 def test_bench_without_anything_to_measure_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench"]) == 2
     assert "PATH is missing: give an archive, or --serve or --inference with a model" in capsys.readouterr().err
+
+
+def test_ctrl_c_shows_what_has_been_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(measure, "_ROUNDS", 1)
+    monkeypatch.setattr(measure, "_ONE_CLIENT_SECONDS", 0.2)
+    monkeypatch.setattr(measure, "_throughput", interrupted)
+    assert cli.run(["bench", "--serve", "starter", "--seconds", "1", "--requests", "10"]) == 130
+    shown = capsys.readouterr()
+    assert "one client, ms per image" in shown.out
+    assert "images per second" not in shown.out
+    assert "stopped: the other measurements are missing" in shown.out
+
+
+@pytest.mark.slow
+def test_a_short_benchmark_measures_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_ONE_CLIENT_SECONDS", "_THROUGHPUT_SECONDS", "_STEADY_SECONDS"):
+        monkeypatch.setattr(measure, name, 0.5)
+    monkeypatch.setattr(measure, "_ROUNDS", 1)
+    figures = measure.bench_service("starter", overload_seconds=1, hostile_requests=40)
+    assert figures.survived
+    assert set(figures.overload.statuses) <= {"200", "429", "503"}
+    assert sum(part.asked for part in figures.hostile) == 40

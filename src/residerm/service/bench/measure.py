@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import base64
 import io
-import itertools
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -34,12 +35,15 @@ from residerm.service.bench.target import Target
 from residerm.service.loading import load_served
 
 _ROUNDS = 5
-_STAGES = 5
+_PARTS = 10
+_HOSTILE_SECONDS = 0.002  # expected, for a malformed request
 _ONE_CLIENT_SECONDS, _THROUGHPUT_SECONDS, _STEADY_SECONDS = 3.0, 6.0, 20.0
 _BATCH = 16
 _LOAD, _OVERLOAD = 0.8, 10.0
 _OVERLOAD_CONNECTIONS = 128
 _UNLIMITED = ("--deadline", "3600", "--queue", "100000", "--client-requests", "100000", "--connections", "10000")
+
+Stage: TypeAlias = Callable[[str, float], None]
 
 
 class Turns(BaseModel):
@@ -66,67 +70,91 @@ class UnderLoad(BaseModel):
 
 
 class ServiceFigures(BaseModel):
-    """All measurements of one run. Times are in milliseconds, of responses with status 200."""
+    """All measurements of one run; None for those that it did not reach.
+
+    Times are in milliseconds, of responses with status 200.
+    """
 
     model: str
     runtime: str
     image_bytes: int
     cores: int
-    seconds_to_ready: float
-    resident_bytes: int | None
-    one_client: Turns
-    throughput: Turns
-    steady: UnderLoad
-    overload: UnderLoad
-    afterwards: UnderLoad
-    hostile: UnderLoad
-    survived: bool
+    seconds_to_ready: float | None = None
+    resident_bytes: int | None = None
+    one_client: Turns | None = None
+    throughput: Turns | None = None
+    steady: UnderLoad | None = None
+    overload: UnderLoad | None = None
+    afterwards: UnderLoad | None = None
+    hostile: tuple[UnderLoad, ...] = ()  # the malformed requests in ten parts
+    survived: bool | None = None
 
 
 def bench_service(
     model: str, *, overload_seconds: float = 120.0, hostile_requests: int = 100_000, progress: Progress = SILENT
 ) -> ServiceFigures:
-    """Measure a service of a model from a second process on loopback."""
+    """Measure a service of a model from a second process on loopback; Ctrl-C returns the measurements so far."""
     predictor, image = load_served(model, cores()).predictor, _photograph()
-    stage = _stages(progress)
-    with Target(model) as target:
-        ready, resident = target.seconds_to_ready, target.resident_bytes
-        stage("one client")
-        one_client = _one_client(predictor, target, image)
-        stage("throughput")
-        throughput = _throughput(predictor, target, image)
-    rate = statistics.median(throughput.served)
-    stage("steady load")
-    with Target(model, *_UNLIMITED) as target:
-        steady = _load(target, image, mode="open", rate=_LOAD * rate, connections=64, seconds=_STEADY_SECONDS)
-    with Target(model) as target:
-        stage("overload")
-        crowd = {"rate": _OVERLOAD * rate, "connections": _OVERLOAD_CONNECTIONS, "seconds": overload_seconds}
-        overload = _load(target, image, mode="open", **crowd)
-        afterwards = _load(target, image, mode="closed", seconds=_ONE_CLIENT_SECONDS)
-        stage("malformed requests")
-        hostile = _load(target, image, mode="hostile", connections=8, requests=hostile_requests)
-        survived = target.is_alive
-    return ServiceFigures(
-        model=predictor.description.model,
-        runtime=predictor.runtime,
-        image_bytes=len(image),
-        cores=cores(),
-        seconds_to_ready=ready,
-        resident_bytes=resident,
-        one_client=one_client,
-        throughput=throughput,
-        steady=steady,
-        overload=overload,
-        afterwards=afterwards,
-        hostile=hostile,
-        survived=survived,
+    figures = ServiceFigures(
+        model=predictor.description.model, runtime=predictor.runtime, image_bytes=len(image), cores=cores()
     )
+    stage = _stages(progress, overload_seconds, hostile_requests)
+    progress.remark("Ctrl-C stops the benchmark and shows the measurements so far")
+    with suppress(KeyboardInterrupt):
+        rate = _measure_speed(figures, model, predictor, image, stage)
+        _measure_load(figures, model, image, rate, overload_seconds, stage)
+        with Target(model) as target:
+            for part in range(_PARTS):
+                stage("malformed requests", _HOSTILE_SECONDS * hostile_requests / _PARTS)
+                figures.hostile += (_hostile(target, image, hostile_requests // _PARTS or 1, part),)
+            figures.survived = target.is_alive
+        stage("", 0)
+    return figures
 
 
-def _stages(progress: Progress) -> Callable[[str], None]:
-    numbers = itertools.count()
-    return lambda name: progress.advance("measuring", next(numbers), _STAGES, unit="stages", note=name)
+def _measure_speed(figures: ServiceFigures, model: str, predictor: Predictor, image: bytes, stage: Stage) -> float:
+    """One client and many; the requests per second that many clients get answered."""
+    with Target(model) as target:
+        figures.seconds_to_ready, figures.resident_bytes = target.seconds_to_ready, target.resident_bytes
+        stage("one client", 2 * (_ROUNDS + 1) * _ONE_CLIENT_SECONDS)
+        figures.one_client = _one_client(predictor, target, image)
+        stage("throughput", 2 * (_ROUNDS + 1) * _THROUGHPUT_SECONDS)
+        figures.throughput = _throughput(predictor, target, image)
+    return statistics.median(figures.throughput.served)
+
+
+def _measure_load(
+    figures: ServiceFigures, model: str, image: bytes, rate: float, overload_seconds: float, stage: Stage
+) -> None:
+    """A load that the service can carry, ten times as much, and one client afterwards."""
+    with Target(model, *_UNLIMITED) as target:
+        stage("80 % load", _STEADY_SECONDS)
+        figures.steady = _load(target, image, mode="open", rate=_LOAD * rate, connections=64, seconds=_STEADY_SECONDS)
+    with Target(model) as target:
+        stage("ten times the load", overload_seconds + _ONE_CLIENT_SECONDS)
+        crowd = {"rate": _OVERLOAD * rate, "connections": _OVERLOAD_CONNECTIONS, "seconds": overload_seconds}
+        figures.overload = _load(target, image, mode="open", **crowd)
+        figures.afterwards = _load(target, image, mode="closed", seconds=_ONE_CLIENT_SECONDS)
+
+
+def _hostile(target: Target, image: bytes, requests: int, seed: int) -> UnderLoad:
+    connections = min(8, requests)
+    return _load(target, image, mode="hostile", connections=connections, requests=requests, seed=seed)
+
+
+def _stages(progress: Progress, overload_seconds: float, hostile_requests: int) -> Stage:
+    """Reports a stage that begins, with the seconds it is expected to take, as progress in seconds."""
+    speed = 2 * (_ROUNDS + 1) * (_ONE_CLIENT_SECONDS + _THROUGHPUT_SECONDS)
+    load = _STEADY_SECONDS + overload_seconds + _ONE_CLIENT_SECONDS
+    total = round(speed + load + _HOSTILE_SECONDS * hostile_requests)
+    done = 0.0
+
+    def begin(name: str, seconds: float) -> None:
+        nonlocal done
+        progress.advance("measuring", round(done), total, unit="seconds", note=name)
+        done += seconds
+
+    return begin
 
 
 def _one_client(predictor: Predictor, target: Target, image: bytes) -> Turns:
