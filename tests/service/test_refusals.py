@@ -145,7 +145,7 @@ def test_a_token_is_needed_for_the_api_and_the_metrics_but_not_for_the_page() ->
     ],
 )
 def test_a_page_of_another_site_gets_no_answer(headers: dict[str, str]) -> None:
-    refused(send(content=PHOTO, headers=headers), 403, "another site")
+    refused(send(content=PHOTO, headers=headers), 403, "other sites")
 
 
 def test_on_loopback_a_request_names_loopback_as_its_host() -> None:
