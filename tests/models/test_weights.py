@@ -168,8 +168,8 @@ def test_python_objects_in_a_file_are_not_run(model, tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ({"net": {}, "accuracy": 0.9}, "holds net, accuracy rather than a state dict"),
-        ({}, "is empty rather than a state dict"),
+        ({"net": {}, "accuracy": 0.9}, "holds net, accuracy instead of a state dict"),
+        ({}, "is empty instead of a state dict"),
         ([1, 2], "cannot be read as weights"),
     ],
 )

@@ -277,8 +277,8 @@ def test_dots_in_ids_are_no_suffix(tmp_path: Path) -> None:
     [
         ("path,file,label", r"labels.csv has more than one column for the image's path \(path, file\): keep one"),
         ("path,label,class", r"more than one column for the label \(label, class\)"),
-        ("path,species,age", r"no column for the label: call one label or class or .* columns are path, species, age"),
-        ("picture,label,age", "no column for the image: call one image or image_id"),
+        ("path,species,age", r"no column for the label: name one label or class or .* columns are path, species, age"),
+        ("picture,label,age", "no column for the image: name one image or image_id"),
         ("image,image_id,label", r"more than one column for the image \(image, image_id\)"),
     ],
 )
@@ -336,7 +336,7 @@ def test_a_column_of_free_text_is_not_taken_for_classes(tmp_path: Path) -> None:
     making.csv_table(tmp_path)
     lines = [{"path": f"{number}.jpg", "label": f"a lesion of {number} mm"} for number in range(10_001)]
     (tmp_path / "labels.csv").write_bytes(making.table(lines))
-    with pytest.raises(ArchiveError, match="over 10,000 different names of a class; is it the right column"):
+    with pytest.raises(ArchiveError, match="more than 10,000 different values of class; is it the right column"):
         open_archive(tmp_path)
 
 
@@ -350,7 +350,7 @@ def test_none_of_the_images_is_named(tmp_path: Path) -> None:
 
 def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
     path = making.csv_table(tmp_path) / "labels.csv"
-    with pytest.raises(UsageError, match=r"`layout=ham10000`: PATH is the folder that holds labels\.csv"):
+    with pytest.raises(UsageError, match=r"`layout=ham10000`: give the folder of labels\.csv"):
         open_archive(path, layout="ham10000")
     with pytest.raises(ArchiveError, match=r"nowhere\.csv"):
         open_archive(tmp_path / "nowhere.csv")

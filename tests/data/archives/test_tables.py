@@ -123,7 +123,7 @@ def test_numbers(text, value):
 def test_no_table(tmp_path):
     with pytest.raises(ArchiveError) as error:
         find_table(Tree(tmp_path), "HAM10000_metadata*", "other.csv")
-    reason = "holds no table named HAM10000_metadata* or other.csv: put it next to the images"
+    reason = "contains no table named HAM10000_metadata* or other.csv: put it next to the images"
     assert str(error.value) == f"{tmp_path} {reason}"
 
 

@@ -114,7 +114,7 @@ class TestDisk:
     def test_too_little_room_is_refused_before_anything_comes(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 10**6 - 99_999, 99_999))
         with pytest.raises(
-            WriteError, match=r"100\.0 kB are still to be downloaded, and its disk has 100\.0 kB free; make room"
+            WriteError, match=r"100\.0 kB are still to be downloaded, and 100\.0 kB are free; free some space"
         ):
             bring(one_file(server.put("/f", BODY)), tmp_path / "new")
         assert server.transfers() == []
