@@ -166,7 +166,7 @@ def check(
         raise UsageError(f"predicted: there are {predicted.size} for {len(labels)} images")
     for name, numbers in (("labels", labels), ("predicted", predicted)):
         if not np.issubdtype(numbers.dtype, np.integer) or numbers.min() < 0 or numbers.max() >= len(classes):
-            raise UsageError(f"{name} are to be whole numbers from 0 to {len(classes) - 1}, one for each image")
+            raise UsageError(f"{name} must be integers from 0 to {len(classes) - 1}, one for each image")
     bad = np.flatnonzero(~(np.isfinite(probabilities) & (probabilities >= 0)).all(axis=1))
     if len(bad):
         raise UsageError(f"probabilities: negative ones or none at all in the row of image {listed(bad)}")
