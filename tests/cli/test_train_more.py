@@ -195,3 +195,13 @@ def test_blocks_begin_as_their_shortcuts_unless_there_are_weights(tmp_path: Path
     loaded = begin(ModelOptions(model="resnet20", weights=tmp_path / "weights.pth"), 7, 32)
     assert loaded.resnet.zero_init is None
     assert all(block.bn2.weight.detach().abs().sum() > 0 for block in loaded.model.network.layer1)
+
+
+def test_two_spellings_of_a_class_are_trained_as_one_and_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = making.class_folders(tmp_path / "archive", classes=("Mel", "mel", "nv"), images=20)
+    run = trained(folders, tmp_path / "runs")
+    assert "The labels Mel (20), mel (20) are read as one class, mel" in " ".join(capsys.readouterr().err.split())
+    assert json.loads((run / "bundle" / "model.json").read_text())["classes"] == ["mel", "nv"]
+    assert "Mel (20), mel (20)" in (run / "data.json").read_text()
