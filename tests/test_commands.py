@@ -126,10 +126,10 @@ def test_what_cannot_be_is_refused(call, message: str, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("command", [residerm.check, residerm.stats, residerm.split, residerm.open_archive])
 def test_a_nul_in_the_path_of_an_archive(command: Callable[[str], object]) -> None:
-    with pytest.raises(ArchiveError, match="its name holds a NUL, which no file has"):
+    with pytest.raises(ArchiveError, match="its name contains a NUL, which no file name can"):
         command("a\0b")
 
 
 def test_a_nul_in_the_path_of_an_image() -> None:
     (line,) = residerm.predict("starter", ["a\0b.jpg"])
-    assert line.error == "it cannot be read: its name holds a NUL, which no file has"
+    assert line.error == "it cannot be read: its name contains a NUL, which no file name can"

@@ -301,6 +301,6 @@ def test_the_message_names_path_and_way_out():
 
 @pytest.mark.parametrize("write", [write_file, write_folder, require_writable, require_new_folder])
 def test_a_nul_in_a_name(tmp_path: Path, write: Callable[[Path], None]) -> None:
-    with pytest.raises(WriteError, match="its name holds a NUL, which no file has"):
+    with pytest.raises(WriteError, match="its name contains a NUL, which no file name can"):
         write(tmp_path / "new" / "a\0b")
     assert tree(tmp_path) == {}

@@ -96,11 +96,11 @@ def test_a_task_of_a_task_is_itself(classes: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("task", "classes", "says"),
     [
-        ("malignancy", ("not_melanoma", "melanoma"), "class not_melanoma does not say.*use `task=melanoma`"),
-        ("melanoma", ("benign", "malignant"), "class malignant does not say.*use `task=malignancy`"),
-        ("malignancy", ("cat", "nv"), "class cat does not say which side it is on: .*akiec"),
-        ("diagnosis", ("benign", "malignant"), "classes benign, malignant tell two sides apart"),
-        ("diagnosis", ("not_melanoma", "melanoma"), "name no diagnosis"),
+        ("malignancy", ("not_melanoma", "melanoma"), "class not_melanoma is ambiguous.*use `task=melanoma`"),
+        ("melanoma", ("benign", "malignant"), "class malignant is ambiguous.*use `task=malignancy`"),
+        ("malignancy", ("cat", "nv"), "class cat is ambiguous: .*akiec"),
+        ("diagnosis", ("benign", "malignant"), "classes benign, malignant are those of a two-class task"),
+        ("diagnosis", ("not_melanoma", "melanoma"), "not diagnoses"),
     ],
 )
 def test_classes_that_do_not_say_enough_are_refused(task: str, classes: tuple[str, ...], says: str) -> None:

@@ -1,7 +1,6 @@
 """residerm: residual networks for skin-lesion images. Not a medical device.
 
-Everything that a command does is one function here; each is imported when it is first used, and `__init__.pyi` shows
-them to type checkers.
+Each command has one function here. Functions are imported on first use; `__init__.pyi` declares them for type checkers.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Arrays that are kept in npz files: one reader, which any of them may be given to.
+"""Read the arrays of npz files, including untrusted ones.
 
     arrays = read_arrays(path, most=2**28)
 
-What holds: nothing is unpickled, a pipe is not waited for, and no more bytes are read than the limit says, however
-small the file is. A file that is not so is a `ValueError` that says why; one that cannot be opened is an `OSError`.
+Nothing is unpickled, reading never blocks on a pipe, and no more bytes are read than the limit, however small the
+compressed file is. An invalid file raises a `ValueError` that says why; one that cannot be opened raises an `OSError`.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import numpy as np
 
 from residerm.files import open_regular
 
-# What zipfile and NumPy raise of damaged files; RuntimeError of an encrypted one.
+# What zipfile and NumPy raise for damaged files; RuntimeError for an encrypted one.
 _DAMAGED = (EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def read_arrays(path: Path, most: int) -> dict[str, np.ndarray]:
-    """Every array of an npz file, by its name, if all together have no more bytes than `most`."""
+    """Return all arrays of an npz file by name; refuse the file if they exceed `most` bytes in total."""
     with open_regular(path) as stream:
         try:
             with zipfile.ZipFile(stream) as packed:
@@ -39,7 +39,7 @@ def read_arrays(path: Path, most: int) -> dict[str, np.ndarray]:
 
 
 def require_finite_arrays(arrays: dict[str, np.ndarray], infinite: tuple[str, ...] = ()) -> None:
-    """Refuse numbers that are not finite, except in arrays whose names end so."""
+    """Refuse values that are not finite, except in arrays whose names end with one of `infinite`."""
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not name.endswith(infinite) and not np.isfinite(values).all():
             raise ValueError(f"{name} is not finite")

@@ -2,9 +2,9 @@
 
     findings = demonstrate(Path("demo"))
 
-The archive's difficulty is fixed (data/synthetic); what is chosen here is a small network that suits it, on its
-validation part. A linear model is trained beside it on the same split, to show what the residual network adds. All of
-it is synthetic and says nothing of skin.
+The difficulty of the archive is fixed (data/synthetic); the small network was chosen here on its validation part. A
+linear model is trained on the same split, to show what the residual network adds. Everything is synthetic, so the
+scores say nothing about real skin.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from residerm.training.session import train
 NETWORK, LINEAR = "resnet18", "logistic"
 _SHOWN = "mel"
 
-# Drawn lesions are framed and lit much alike, and the epochs are few: of the augmentation, turns and flips pay.
+# Drawn lesions have similar framing and lighting, and there are few epochs: only rotations and flips help.
 _TURNS_AND_FLIPS = AugmentOptions(scale=0, shift=0, brightness=0, contrast=0, saturation=0, hue=0, erasing=0)
 
 _TRAININGS = {
@@ -51,18 +51,18 @@ _TRAININGS = {
 
 @dataclass(frozen=True)
 class Findings:
-    """What the demonstration found."""
+    """The results of the demonstration."""
 
     archive: Path
     run: Path
     scores: EvaluationScores
-    differences: Estimates  # the network's scores less those of the linear model, on the same images
+    differences: Estimates  # the network's scores minus those of the linear model, on the same images
     truth: str
     prediction: Line
 
 
 class _Stages(Relay):
-    """Lets how far a training is be heard, without its remarks and epochs."""
+    """Forwards the progress of a training, without its remarks and epochs."""
 
     @override
     def remark(self, text: str) -> None:
@@ -83,7 +83,7 @@ def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
     for model, training in _TRAININGS.items():
         progress.remark(f"training {model} for {training.epochs} epochs")
         runs[model] = train(_experiment(archive, model), folder / "runs", _Stages(progress))
-    progress.remark("scoring the test part in eight views, the prior divided out, beside the linear model")
+    progress.remark("scoring the test part with eight views and the prior divided out, and the linear model")
     evaluation = evaluate(runs[NETWORK].folder, EvaluateOptions(tta=True, prior=True, against=runs[LINEAR].folder))
     assert evaluation.comparison is not None
     progress.remark("predicting one image of the test part")
@@ -110,7 +110,7 @@ def _experiment(archive: Path, model: str) -> Experiment:
 
 
 def _one_image(archive: Path, run: Run, picture: Path) -> tuple[str, Line]:
-    """The diagnosis of the first melanoma of the test part, and what the model says of its file, kept to be tried."""
+    """Save the first melanoma of the test part; return its diagnosis and the prediction for its file."""
     records = open_archive(archive)
     parts = divide(records, SplitOptions(split=str(run.folder / "splits.csv"))).parts
     row = int(np.flatnonzero((parts == TEST) & (records.labels == records.classes.index(_SHOWN)))[0])

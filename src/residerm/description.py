@@ -1,9 +1,8 @@
-"""What a model says of itself: nothing about it is guessed from a name.
+"""The description of a model, so that nothing about it is guessed from a name.
 
-It travels with the weights as `model.json`. `prior` is the share of each class that training really had, after
-sampling, class weights and logit adjustment: dividing by it gives likelihoods. A description may come from anybody:
-numbers are finite and within limits, texts hold nothing that would steer a terminal, and the disclaimer is always
-residerm's own.
+It is stored with the weights as `model.json`. `prior` is the effective frequency of each class in training, after
+sampling, class weights and logit adjustment: dividing by it gives likelihoods. A description may be untrusted: numbers
+are finite and within limits, texts contain no control characters, and the disclaimer is always residerm's own.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ __all__ = ["DISCLAIMER", "ModelDescription"]
 
 _Name = Annotated[str, Field(min_length=1)]
 _Share = Annotated[float, Field(ge=0, le=1)]
-_Deviation = Annotated[float, Field(ge=1e-3, le=1)]  # of colours of 0 to 1; 1/255 leaves them as they are
+_Deviation = Annotated[float, Field(ge=1e-3, le=1)]  # of colours from 0 to 1; 1/255 leaves values of 0 to 255 unchanged
 
 
 class ModelDescription(Document, Options):
-    """`model.json`: all that is needed to use a model and to judge what it may be used for."""
+    """`model.json`: everything needed to use a model and to judge what it is suitable for."""
 
     remedy: ClassVar[str] = "the model is damaged; train it again"
 
@@ -43,9 +42,9 @@ class ModelDescription(Document, Options):
     mean: tuple[_Share, _Share, _Share]
     deviation: tuple[_Deviation, _Deviation, _Deviation]
     activation: Literal["softmax"] = "softmax"
-    features: int = Field(0, ge=0, description="Number of features; 0 where the model gives none.")
-    maps: bool = Field(False, description="Whether the features are the mean of maps.")
-    linear_classifier: bool = Field(False, description="Whether one linear layer behind that mean makes the logits.")
+    features: int = Field(0, ge=0, description="Number of features; 0 if the model outputs none.")
+    maps: bool = Field(False, description="Whether the features are the spatial mean of feature maps.")
+    linear_classifier: bool = Field(False, description="Whether the logits are one linear layer applied to that mean.")
     prior: tuple[_Share, ...]
     archive: str
     synthetic: bool
@@ -73,14 +72,14 @@ class ModelDescription(Document, Options):
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have the same name")
         if len(self.prior) != len(self.classes):
-            raise ValueError(f"prior has {len(self.prior)} shares for {len(self.classes)} classes")
+            raise ValueError(f"prior has {len(self.prior)} values for {len(self.classes)} classes")
         if not math.isclose(sum(self.prior), 1, abs_tol=1e-3):
-            raise ValueError(f"the shares of prior sum to {sum(self.prior):g}, not to 1")
+            raise ValueError(f"the values of prior sum to {sum(self.prior):g}, not to 1")
         return self
 
 
 def _printable(value: Any) -> Any:
-    """The same value with `printable` texts throughout."""
+    """The value, with `printable` applied to all its texts."""
     if isinstance(value, str):
         return printable(value)
     if isinstance(value, list | tuple):

@@ -1,3 +1,3 @@
-"""The sentence that stands wherever a prediction is shown. It belongs to residerm: no file can replace it."""
+"""The sentence shown with every prediction. It is part of residerm's code: no file can replace it."""
 
 DISCLAIMER = "Not a medical device and not a diagnosis: for research and teaching only."

@@ -1,4 +1,4 @@
-"""JSON documents that are kept: one pydantic class writes and reads each, and a damaged file is one sentence.
+"""JSON documents: one pydantic class writes and reads each, and a damaged file gives a one-sentence error.
 
     class Summary(Document):
         epochs: int
@@ -6,8 +6,8 @@
     Summary(epochs=3).write(path)
     Summary.read(path).epochs
 
-Fields that are None are left out of the file. Fields that a later version has added are ignored; a field that is
-missing, or a format that is not known, is a `DocumentError` that names the file and what to do about it.
+Fields that are None are omitted from the file. Fields added by a later version are ignored; a missing field or an
+unknown format raises a `DocumentError` that names the file and says what to do.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from residerm.errors import ResidermError
 from residerm.files import new_file, read_regular
 
-LARGEST = 2**28  # bytes of a document; data.json names every image that was left out
+LARGEST = 2**28  # bytes of a document; data.json lists every image that was left out
 
 
 class DocumentError(ResidermError):
-    """A file of residerm's own is damaged, or of another version."""
+    """A file written by residerm is damaged, or of another version."""
 
 
 class Section(BaseModel):
@@ -35,29 +35,29 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     def to_json(self) -> str:
-        """As it stands in its file."""
+        """The section as JSON, as written to a file."""
         return _text(self.plain())
 
     def plain(self) -> object:
-        """As plain data, for JSON."""
+        """The section as plain data, for JSON."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 class Document(Section):
-    """A file: written whole, read as it was written."""
+    """A section that is stored as a file of its own."""
 
     remedy: ClassVar[str] = "remove it, and make it again"  # {folder} stands for the folder of the file
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """The document in a file."""
+        """Read the document from a file."""
         try:
             return cls.model_validate_json(read_regular(path, LARGEST))
         except (OSError, ValidationError) as error:
             raise DocumentError(_damaged(path, error, cls.remedy)) from error
 
     def write(self, path: Path, *, replace: bool = False) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically."""
         with new_file(path, replace=replace) as partial:
             partial.write_text(self.to_json(), encoding="utf-8")
 
@@ -66,7 +66,7 @@ Item = TypeVar("Item", bound=Section)
 
 
 def read_list(kind: type[Item], path: Path, remedy: str) -> list[Item]:
-    """The sections of a file that holds a list of them."""
+    """Read a file that contains a list of sections."""
     try:
         return TypeAdapter(list[kind]).validate_json(read_regular(path, LARGEST))  # type: ignore[valid-type]
     except (OSError, ValidationError) as error:
@@ -74,12 +74,12 @@ def read_list(kind: type[Item], path: Path, remedy: str) -> list[Item]:
 
 
 def write_list(sections: Sequence[Section], path: Path) -> None:
-    """Write a file that holds a list of sections."""
+    """Write a file that contains a list of sections."""
     path.write_text(_text([section.plain() for section in sections]), encoding="utf-8")
 
 
 def _text(content: object) -> str:
-    """As JSON; of a path that is not UTF-8, what JSON has no sign for becomes a question mark."""
+    """As JSON; characters that JSON cannot represent (from a path that is not UTF-8) become question marks."""
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
     return text.encode(errors="replace").decode()
 
@@ -89,14 +89,14 @@ def _damaged(path: Path, error: OSError | ValidationError, remedy: str) -> str:
 
 
 def _reason(error: OSError | ValidationError) -> str:
-    """The first thing that is wrong, in a few words."""
+    """The first problem, in a few words."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     errors = error.errors(include_url=False)
     first = next((one for one in errors if one["loc"] == ("format",)), errors[0])
     place = ".".join(map(str, first["loc"]))
     if place == "format":
-        return f"its format {first['input']!r} is not one that this version of residerm reads"
+        return f"its format {first['input']!r} is not supported by this version of residerm"
     if first["type"] == "missing":
         return f"{place} is missing"
     return f"{place}: {first['msg']}" if place else first["msg"]

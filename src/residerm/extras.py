@@ -1,4 +1,4 @@
-"""What residerm can do without: optional packages, and the extra of the installation that brings each."""
+"""Optional packages, and the extra that installs each."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ EXTRAS: Mapping[str, str] = MappingProxyType(
 
 
 class MissingExtra(ResidermError):
-    """Something needs a package that is not installed."""
+    """A feature needs a package that is not installed."""
 
 
 def missing_extra(what: str, extra: str) -> MissingExtra:
-    """The message for something whose package is not installed."""
+    """The error for a feature whose package is not installed."""
     package = f"'residerm[{extra}]'" if extra else "residerm"
     return MissingExtra(f"{what} is not installed: pip install {package}")
 
 
 def explain_missing(error: ModuleNotFoundError) -> MissingExtra | None:
-    """The message for a package that could not be imported; None where it is none of the optional ones."""
+    """The error for a package that could not be imported; None if it is not an optional one."""
     package = (error.name or "").partition(".")[0]
     return missing_extra(f"this needs {package}, which", EXTRAS[package]) if package in EXTRAS else None

@@ -1,12 +1,12 @@
-"""Writing that is whole or not at all, and never over something else.
+"""Write files and folders atomically, without overwriting anything else.
 
-A file or folder is made under a hidden temporary name beside the place where it belongs and renamed at the end, so
-that a reader never meets half of it, whatever stops the writer: an error, a full disk, Ctrl-C. After kill -9 nothing
-stands under the final name either; only the hidden `.NAME.*.partial` stays. Folders above are made as needed, and
-taken away again if nothing came of it. Nothing is forced to the disk (no fsync): this is no promise against a power
-cut, after which what was written last can be made again. Failures come out as `WriteError` with the way out.
+A file or folder is created under a hidden temporary name next to its final path and renamed at the end, so readers
+never see an incomplete one, whatever stops the writer: an error, a full disk, Ctrl-C. After kill -9, there is nothing
+under the final name either; only the hidden `.NAME.*.partial` remains. Parent folders are created as needed, and
+removed again on failure. Nothing is flushed to disk (no fsync), so the last writes may be lost in a power cut and have
+to be repeated. Failures raise a `WriteError` that says how to fix them.
 
-Files that somebody else may have put there are read by `read_regular`, which neither hangs nor fills the memory.
+Untrusted files are read with `read_regular`, which neither blocks nor exhausts memory.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from residerm.errors import WriteError, explain
 
 @contextmanager
 def new_file(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a temporary path to write to; it becomes `path` when the block ends well and vanishes when it does not.
+    """Yield a temporary path to write to; it becomes `path` if the block succeeds and is removed otherwise.
 
-    `replace` is for files that residerm itself owns and rewrites; a user's file is never replaced.
+    `replace` is for files that residerm itself created and rewrites; a user's file is never replaced.
     """
     with _renamed(path, lambda place: replace or _is_free(place)) as temporary:
         yield temporary
@@ -36,10 +36,10 @@ def new_file(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give a temporary folder to fill; it becomes `path` when the block ends well and vanishes when it does not.
+    """Yield a temporary folder to fill; it becomes `path` if the block succeeds and is removed otherwise.
 
-    An empty folder may be in the place already; anything else there is refused before work starts, unless `replace`
-    says that it is residerm's own and to be made again.
+    `path` may be an existing empty folder; anything else there is refused before work starts, unless `replace` is set
+    because residerm itself created it.
     """
     with _renamed(path, lambda place: replace or _is_free(place) or _is_empty_folder(place)) as temporary:
         temporary.mkdir()
@@ -47,13 +47,13 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def refuse_nul(path: Path) -> None:
-    """Raise an OSError for a NUL in a path, like for all else that is wrong with one; Python has a ValueError."""
+    """Raise an OSError for a NUL in a path, as for other invalid paths; Python raises a ValueError."""
     if "\0" in os.fspath(path):
-        raise OSError(errno.EINVAL, "its name holds a NUL, which no file has", str(path))
+        raise OSError(errno.EINVAL, "its name contains a NUL, which no file name can", str(path))
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """A file as a stream; a pipe or a device, which could be read for ever, is an error and is not waited for."""
+    """Open a file as a stream; a pipe or a device, which might never end, is an error and does not block."""
     refuse_nul(path)
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -63,31 +63,31 @@ def open_regular(path: Path) -> IO[bytes]:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """A file, whole, if it has no more bytes than this, whatever its directory says of its size."""
+    """Read a whole file; refuse it if it has more than `most` bytes, whatever size its directory states."""
     with open_regular(path) as stream:
         content = stream.read(most + 1)
     if len(content) > most:
-        raise OSError(0, f"it has more than {most:,} bytes, the most that is read", str(path))
+        raise OSError(0, f"it has more than {most:,} bytes, the limit", str(path))
     return content
 
 
 def reserve(file: IO[bytes], size: int) -> None:
-    """Take a file's room on the disk before its pages are mapped.
+    """Allocate a file's disk space before its pages are mapped.
 
-    A full disk is an error here; when it is met only while writing to a mapped page, it kills the process (SIGBUS).
+    A full disk is an error here; when writing to a mapped page, it would kill the process (SIGBUS).
     """
     if not hasattr(os, "posix_fallocate"):
         file.truncate(size)
-    elif size:  # which it refuses to be nothing
+    elif size:  # a size of 0 is refused
         os.posix_fallocate(file.fileno(), 0, size)
 
 
 def require_writable(path: Path) -> None:
-    """Refuse a place that could not be written to, before the work whose result belongs there."""
+    """Raise an error if a path cannot be written to, before the work whose result goes there."""
     try:
         refuse_nul(path)
         nearest = next(folder for folder in path.absolute().parents if folder.exists())
-    except OSError as error:  # a folder above may not even be looked into
+    except OSError as error:  # a parent folder may not even be readable
         raise write_error(path, error) from error
     if not nearest.is_dir():
         raise write_error(path, NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)))
@@ -96,13 +96,13 @@ def require_writable(path: Path) -> None:
 
 
 def require_new_folder(path: Path) -> None:
-    """Refuse a place for a new folder that is taken or cannot be written to, before the work begins."""
+    """Raise an error if the path of a new folder is taken or cannot be written to, before the work starts."""
     require_writable(path)
     _require(lambda place: _is_free(place) or _is_empty_folder(place), path.absolute(), path)
 
 
 def write_error(path: Path, error: OSError) -> WriteError:
-    """The message for a failed write: which path, why, and what to do."""
+    """The error for a failed write: which path, why, and what to do."""
     return WriteError(f"cannot write {path}: {explain(error)}")
 
 
@@ -120,7 +120,7 @@ def _renamed(path: Path, allowed: Callable[[Path], bool]) -> Iterator[Path]:
         made = [folder for folder in place.parents if not folder.exists()]
         place.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _require(allowed, place, path)  # it may have been put there in the meantime
+        _require(allowed, place, path)  # it may have been created in the meantime
         with _out_of_the_way(place):
             temporary.replace(place)
         made = []
@@ -134,7 +134,7 @@ def _renamed(path: Path, allowed: Callable[[Path], bool]) -> Iterator[Path]:
 
 @contextmanager
 def _out_of_the_way(place: Path) -> Iterator[None]:
-    """Where a filled folder is to be replaced, keep it beside its place until the new one is there."""
+    """Move a non-empty folder that will be replaced aside until the new one is in place."""
     if not place.is_dir() or _is_empty_folder(place):
         yield
         return
@@ -158,12 +158,12 @@ def _is_free(place: Path) -> bool:
 
 
 def _is_empty_folder(place: Path) -> bool:
-    """Whether a new folder may take the place of this one; never of the one that the user stands in."""
+    """Whether a new folder may replace this one; never the current working directory."""
     return place.is_dir() and not place.is_symlink() and not place.samefile(".") and not any(place.iterdir())
 
 
 def _concerns(error: OSError, temporary: Path) -> bool:
-    """Whether an error is about what is written here, not about a file that the block reads."""
+    """Whether an error concerns the file being written, not one that the block reads."""
     if not isinstance(error.filename, str | bytes | os.PathLike):
         return True
     named = Path(os.fsdecode(error.filename))
@@ -171,7 +171,7 @@ def _concerns(error: OSError, temporary: Path) -> bool:
 
 
 def _remove(temporary: Path, made: list[Path]) -> None:
-    """Take away what a failed block has left: the temporary file or folder, then the folders made for it."""
+    """Remove what a failed block left behind: the temporary file or folder, then the folders created for it."""
     with suppress(OSError):
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)

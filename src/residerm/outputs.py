@@ -1,10 +1,10 @@
-"""What a model gives, whatever runs it: logits, features and maps; and the views of an image, averaged in one place.
+"""The outputs of a model in any runtime: logits, features and maps; and the averaging over views of an image.
 
-    logits    (n, classes)      what the classifier says
-    features  (n, d)            what the classifier sees
-    maps      (n, h, w, d)      what is averaged into the features; None where there is no such thing
+    logits    (n, classes)      the output of the classifier
+    features  (n, d)            the input of the classifier
+    maps      (n, h, w, d)      the maps whose mean is the features; None if there are none
 
-Probabilities, calibration, prediction sets, outlier scores and class activation maps are NumPy on these three.
+Probabilities, calibration, prediction sets, outlier scores and class activation maps are computed from these in NumPy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Outputs:
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of logits along the last axis, without overflow."""
+    """The softmax of logits along the last axis, without overflow."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     raised = np.exp(shifted)
     probabilities: np.ndarray = raised / raised.sum(axis=-1, keepdims=True)
@@ -51,7 +51,7 @@ def log_probabilities(probabilities: np.ndarray) -> np.ndarray:
 
 
 def concatenated(parts: Sequence[Outputs]) -> Outputs:
-    """The outputs of batches, one after another."""
+    """Concatenate the outputs of batches."""
     if len(parts) == 1:
         return parts[0]
     features = [part.features for part in parts if part.features is not None]
@@ -64,19 +64,19 @@ def concatenated(parts: Sequence[Outputs]) -> Outputs:
 
 
 def view(pixels: np.ndarray, number: int) -> np.ndarray:
-    """One of the eight views of square images (n, s, s, c): quarter turns, from the fourth on of the mirrored image."""
+    """One of the eight views of square images (n, s, s, c): 0 to 3 are rotations by 90°, 4 to 7 also mirrored."""
     mirrored = pixels[:, :, ::-1] if number >= 4 else pixels
     return np.rot90(mirrored, number % 4, axes=(1, 2))
 
 
 def unview(maps: np.ndarray, number: int) -> np.ndarray:
-    """Maps (n, h, w, d) of a view, turned back to the image as it is."""
+    """Transform the maps (n, h, w, d) of a view back to the original orientation."""
     turned = np.rot90(maps, -(number % 4), axes=(1, 2))
     return turned[:, :, ::-1] if number >= 4 else turned
 
 
 def averaged(views: Sequence[Outputs]) -> Outputs:
-    """The outputs of the views of the same images as one: probabilities, features and maps are averaged.
+    """Average the outputs of several views of the same images: their probabilities, features and maps.
 
     The logits are those of the averaged probabilities. Views must come in the order of their numbers.
     """

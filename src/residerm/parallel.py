@@ -1,6 +1,6 @@
-"""Work on rows in as many threads as there are cores, with bounded memory and a clean end after Ctrl-C.
+"""Process rows in as many threads as there are cores, with bounded memory and a clean exit on Ctrl-C.
 
-Threads, not processes: Pillow and zlib let go of the interpreter while they work, and threads share the mapped files.
+Threads are used instead of processes because Pillow and zlib release the GIL, and threads share the mapped files.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CHUNK = 64
 
 
 def in_chunks(rows: int, work: Callable[[int, int], None], count: Count | None = None) -> None:
-    """Call `work(start, stop)` until all rows are done; the first error ends it."""
+    """Call `work(start, stop)` for chunks of rows until all are done; the first error stops the work."""
     starts, lock, stopped, done = iter(range(0, rows, _CHUNK)), threading.Lock(), threading.Event(), 0
 
     def next_start() -> int | None:
@@ -38,7 +38,7 @@ def in_chunks(rows: int, work: Callable[[int, int], None], count: Count | None =
             for running in [pool.submit(worker) for _ in range(cores())]:
                 running.result()
         finally:
-            stopped.set()  # the other threads finish their chunk and end
+            stopped.set()  # the other threads finish their chunk and exit
 
 
 def cores() -> int:

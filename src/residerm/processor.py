@@ -1,4 +1,4 @@
-"""The processor, and which of its abilities decide how fast a network runs."""
+"""The processor, and its instruction sets that decide how fast a network runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def processor() -> str:
 
 
 def processor_features() -> tuple[str, ...]:
-    """Its instruction sets among FEATURES; on systems other than Linux none are known."""
+    """The instruction sets of the processor among FEATURES; empty on systems other than Linux."""
     flags = _said("flags").split()
     return tuple(name for name in FEATURES if name in flags)
 

@@ -1,8 +1,8 @@
-"""CSV that people open: a cell that a spreadsheet would take for a formula is marked as text.
+"""CSV files that people open: cells that a spreadsheet would take for formulas are marked as text.
 
-A name from an archive or a file may begin with `=`, `+`, `-` or `@`, and a spreadsheet would compute it. An apostrophe
-before it, as spreadsheets themselves write it, makes it text. `unmarked` takes it away again: whatever was written
-comes back unchanged. Numbers stay as they are.
+A name from an archive or a file may begin with `=`, `+`, `-` or `@`, and a spreadsheet would evaluate it. A leading
+apostrophe, as spreadsheets use it, makes it text. `unmarked` removes it, so texts are read back unchanged. Numbers are
+not changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
 class Writer:
-    """Writes rows whose texts are marked where they look like formulas."""
+    """Writes rows, marking texts that look like formulas."""
 
     def __init__(self, stream: IO[str]) -> None:
         """Write to a stream that was opened with newline=''."""
@@ -42,5 +42,5 @@ def marked(cell: object) -> object:
 
 
 def unmarked(text: str) -> str:
-    """The text of a cell as it was before it was written."""
+    """The original text of a cell."""
     return text[1:] if _MARKED.match(text) else text

@@ -1,12 +1,12 @@
-"""The diagnoses, what the archives call them, and the one way to translate classes.
+"""The diagnoses, their names in the archives, and the mapping of classes to those of a task.
 
-A `ClassMapping` sends each source class to a target class or leaves it out. It translates labels (`--task`) and
-probabilities (summed), and travels with the run. Malignant are melanoma, basal cell carcinoma, squamous cell
-carcinoma and the actinic keratoses (akiec, ak), which are strictly pre-malignant or in situ but are counted with the
-malignant ones in the literature on HAM10000. "Unknown" is left out.
+A `ClassMapping` maps each source class to a target class or leaves it out. It is applied to labels (`--task`) and to
+probabilities (summed), and is stored with the run. Malignant classes are melanoma, basal cell carcinoma, squamous cell
+carcinoma and the actinic keratoses (akiec, ak); the latter are strictly pre-malignant or in situ, but are counted as
+malignant in the literature on HAM10000. "Unknown" is left out.
 
-ISIC 2016 and 2020 say "malignant" and mean melanoma. Their classes are therefore `not_melanoma` and `melanoma`
-here, so that they are never compared silently with `benign` and `malignant`.
+ISIC 2016 and 2020 use "malignant" for melanoma. Their classes are therefore called `not_melanoma` and `melanoma` here,
+so that they are never silently compared with `benign` and `malignant`.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ _MALIGNANT = frozenset({"mel", "bcc", "akiec", "ak", "scc", "melanoma", "maligna
 _BENIGN = frozenset({"bkl", "df", "nv", "sk", "vasc", "benign"})
 _MELANOMA = frozenset({"mel", "melanoma"})
 _NOT_MELANOMA = frozenset(NAMES) - _MELANOMA - {"malignant"}
-_SIDES = frozenset({"benign", "malignant", "melanoma", "not_melanoma"})  # answers of a task, no diagnoses
+_SIDES = frozenset({"benign", "malignant", "melanoma", "not_melanoma"})  # classes of a task, not diagnoses
 _UNKNOWN = frozenset({"unk", "unknown"})
 
 
 def canonical(label: str) -> str:
-    """The code of a diagnosis written as a code in any case or as a full name; other names come back stripped."""
+    """The code of a diagnosis given as a code in any case or as a full name; other names are returned stripped."""
     name = label.strip()
     folded = name.lower()
     if folded in NAMES and folded != "melanoma":
@@ -91,13 +91,13 @@ def canonical(label: str) -> str:
 
 
 def known(label: str) -> str | None:
-    """The canonical name of a label, or None where it says that the diagnosis is unknown."""
+    """The canonical name of a label, or None if it means that the diagnosis is unknown."""
     return None if label.strip().lower() in _UNKNOWN else canonical(label)
 
 
 @dataclass(frozen=True)
 class ClassMapping:
-    """Source class to target class, or to None: left out."""
+    """Maps source classes to target classes, or to None if they are left out."""
 
     name: str
     classes: tuple[str, ...]
@@ -110,7 +110,7 @@ class ClassMapping:
             raise UsageError(f"mapping {self.name}: {listed(sorted(stray))} is not one of its classes {self.classes}")
 
     def target(self, source: str) -> str | None:
-        """The target class of a source class; None where it is left out; a class it does not know is an error."""
+        """The target class of a source class; None if it is left out; an unknown class is an error."""
         if source not in self.targets:
             raise UsageError(f"mapping {self.name} does not say what to do with class {source!r}")
         return self.targets[source]
@@ -123,12 +123,12 @@ class ClassMapping:
         return np.array([[target == name for name in self.classes] for target in targets], dtype=np.float64)  # S×T
 
     def to_dict(self) -> dict[str, object]:
-        """As plain data, for the run's record."""
+        """The mapping as plain data, for the files of a run."""
         return {"name": self.name, "classes": list(self.classes), "targets": dict(self.targets)}
 
 
 def without(mapping: ClassMapping, left_out: Iterable[str]) -> ClassMapping:
-    """The mapping with some source classes left out as well; a target that nothing leads to any more goes too."""
+    """The mapping with further source classes left out; targets without any source class are removed."""
     for name in left_out:
         if name not in mapping.targets:
             raise UsageError(
@@ -141,12 +141,12 @@ def without(mapping: ClassMapping, left_out: Iterable[str]) -> ClassMapping:
 
 
 def unchanged(task: Task, classes: tuple[str, ...]) -> ClassMapping:
-    """The mapping of classes that are a task's own already: each to itself."""
+    """The identity mapping, for classes that are already those of a task."""
     return ClassMapping(task, classes, {name: name for name in classes})
 
 
 def mapping_for(task: Task, classes: tuple[str, ...]) -> ClassMapping:
-    """The mapping from an archive's classes to those of a task; refused where the classes do not say enough."""
+    """The mapping from an archive's classes to those of a task; refused if a class is ambiguous."""
     if task == "diagnosis":
         return _diagnosis(classes)
     if task == "melanoma":
@@ -155,30 +155,30 @@ def mapping_for(task: Task, classes: tuple[str, ...]) -> ClassMapping:
 
 
 def _diagnosis(classes: tuple[str, ...]) -> ClassMapping:
-    """Every class to itself, without the unknown."""
+    """Each class to itself, without the unknown."""
     kept = tuple(name for name in classes if name not in _UNKNOWN)
     if _SIDES.issuperset(kept):
-        raise UsageError(f"`task=diagnosis`: classes {listed(kept)} tell two sides apart and name no diagnosis")
+        raise UsageError(f"`task=diagnosis`: classes {listed(kept)} are those of a two-class task, not diagnoses")
     return ClassMapping("diagnosis", kept, {name: name if name in kept else None for name in classes})
 
 
 def _two_way(
     task: Task, classes: tuple[str, ...], targets: tuple[str, str], positive: frozenset[str], negative: frozenset[str]
 ) -> ClassMapping:
-    """Positive classes to the second target, negative ones to the first; classes that tell neither are refused."""
+    """Map positive classes to the second target and negative ones to the first; refuse ambiguous classes."""
     silent = [name for name in classes if name not in positive | negative | _UNKNOWN]
     if silent:
-        raise UsageError(f"`task={task}`: class {listed(silent)} does not say which side it is on: {_way_out(silent)}")
+        raise UsageError(f"`task={task}`: class {listed(silent)} is ambiguous: {_way_out(silent)}")
     mapped = {name: targets[name in positive] if name not in _UNKNOWN else None for name in classes}
     return ClassMapping(task, targets, mapped)
 
 
 def _way_out(silent: list[str]) -> str:
     if "not_melanoma" in silent:
-        return "it can hold other malignant diagnoses; use `task=melanoma`"
+        return "it can include other malignant diagnoses; use `task=melanoma`"
     if "malignant" in silent:
-        return "it can hold other diagnoses than melanoma; use `task=malignancy`"
-    return f"the diagnoses that are known are {', '.join(NAMES)}"
+        return "it can include diagnoses other than melanoma; use `task=malignancy`"
+    return f"known diagnoses are {', '.join(NAMES)}"
 
 
 def age_bands(ages: Iterable[float | None]) -> list[str]:

@@ -355,7 +355,7 @@ def test_the_own_test_part_is_read_as_malignant_or_benign(run: Path) -> None:
 
 def test_a_task_that_the_classes_do_not_say_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained(making.csv_table(tmp_path / "animals", images=60), tmp_path / "runs")
-    assert "class cat, dog does not say which side" in refused(capsys, str(run), "--task", "malignancy", code=2)
+    assert "class cat, dog is ambiguous" in refused(capsys, str(run), "--task", "malignancy", code=2)
 
 
 def test_a_run_that_did_not_finish(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

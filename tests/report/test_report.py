@@ -141,7 +141,7 @@ def test_a_run_that_did_not_finish_is_refused(run: Run) -> None:
         (
             "evaluations/ham10000-test/scores.json",
             '{"format": 2}',
-            "scores.json cannot be used (its format 2 is not one that",
+            "scores.json cannot be used (its format 2 is not supported",
         ),
         ("config.yaml", "- 1", "config.yaml cannot be read"),
         ("splits.csv", "a,b\n1,2\n", "splits.csv cannot be used (column image_id is missing)"),

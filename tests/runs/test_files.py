@@ -50,7 +50,7 @@ def test_fields_of_later_versions_are_ignored_and_another_format_is_refused(tmp_
     reporting.change(path, something={"new": 1})
     assert Evaluation.read(path.parent).scores.images == 60
     reporting.change(path, format=7)
-    with pytest.raises(DocumentError, match=r"its format 7 is not one that this version .*residerm evaluate"):
+    with pytest.raises(DocumentError, match=r"its format 7 is not supported by this version .*residerm evaluate"):
         Evaluation.read(path.parent)
 
 

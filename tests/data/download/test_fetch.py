@@ -142,7 +142,7 @@ class TestDisk:
         assert process.returncode == 1
         _, message = error.splitlines()
         assert message.startswith(
-            f"residerm: cannot write {tmp_path}/images.bin.partial: the file would be larger than is allowed there"
+            f"residerm: cannot write {tmp_path}/images.bin.partial: the file would exceed the size limit there"
         )
         assert "what was downloaded is kept" in message
         held = (tmp_path / "images.bin.partial").read_bytes()
