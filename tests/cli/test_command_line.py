@@ -180,7 +180,7 @@ def residerm_process(*arguments: object, **options: object) -> subprocess.Comple
 
 def test_a_wrong_path(tmp_path):
     done = residerm_process("data", "stats", tmp_path / "HAM10000")
-    reason = "there is no such file or folder; PATH is the folder or the zip that holds the archive"
+    reason = "there is no such file or folder; PATH is the folder or the zip of the archive"
     said = f"residerm: cannot read {tmp_path}/HAM10000: {reason}\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
 
@@ -197,7 +197,7 @@ def test_a_full_temporary_folder(tmp_path):
         done = residerm_process("data", "stats", tmp_path / "a.zip", env={**os.environ, "TMPDIR": str(folder)})
     said = f"residerm: cannot write temporary files in {folder}: the disk is full; make room, or choose another place"
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{said}; TMPDIR names another folder for them\n"
+    assert done.stderr == f"{said}; set TMPDIR to another folder\n"
 
 
 ENDLESS = """

@@ -211,7 +211,7 @@ def test_a_giant_jpeg_is_read_at_a_reduced_scale():
 )
 def test_other_giants_are_refused_before_their_memory_is_taken(giant, spec, size):
     said, grown = read_aside(giant(), spec)
-    reason = "pixels are more than the 100 megapixels that are read; scale the image down, or leave it out"
+    reason = "pixels are more than the 100 megapixels allowed; scale the image down, or leave it out"
     assert said == f"{size} {reason}"
     assert grown < 30
 

@@ -78,12 +78,12 @@ def test_grey_of_twelve_bits_gives_its_higher_byte(name: str, expected: int) -> 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"kind": CT}, "holds no photograph"),
+        ({"kind": CT}, "neither a visible-light image nor a secondary capture"),
         ({"Rows": 20_000, "Columns": 20_000}, "megapixels"),
         ({"Rows": 31}, "damaged"),
         ({"PixelRepresentation": 1}, "neither RGB nor grey"),
         ({"PhotometricInterpretation": "PALETTE COLOR"}, "neither RGB nor grey"),
-        ({"syntax": RLELossless, "PixelData": encapsulate([b"\0" * 64])}, "compressed in a way"),
+        ({"syntax": RLELossless, "PixelData": encapsulate([b"\0" * 64])}, "unsupported compression"),
         ({"syntax": JPEGBaseline8Bit, "PixelData": encapsulate([b"no image"])}, "not an image"),
     ],
 )

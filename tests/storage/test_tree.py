@@ -114,8 +114,7 @@ def test_a_path_that_is_not_there(tmp_path):
     with pytest.raises(ArchiveError) as error:
         Tree(tmp_path / "HAM")
     assert str(error.value) == (
-        f"cannot read {tmp_path}/HAM: there is no such file or folder; "
-        "PATH is the folder or the zip that holds the archive"
+        f"cannot read {tmp_path}/HAM: there is no such file or folder; PATH is the folder or the zip of the archive"
     )
 
 
@@ -127,14 +126,14 @@ def test_a_path_below_a_file(tmp_path):
 
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "a.tar").touch()
-    with pytest.raises(ArchiveError, match=r"a.tar is a file of a kind that holds no archive: give its folder, a"):
+    with pytest.raises(ArchiveError, match=r"a.tar is not an archive: give its folder, a"):
         Tree(tmp_path / "a.tar")
 
 
 def test_a_broken_zip_among_others_is_named(tmp_path):
     packed(tmp_path / "1.zip")
     (tmp_path / "2.zip").write_bytes((tmp_path / "1.zip").read_bytes()[:-5])
-    with pytest.raises(ArchiveError, match=r"/2.zip is cut short or no zip"):
+    with pytest.raises(ArchiveError, match=r"/2.zip is truncated or not a zip"):
         Tree(tmp_path)
 
 
@@ -198,7 +197,7 @@ def test_a_full_temporary_folder(tmp_path, monkeypatch):
             Tree(path)
         assert str(error.value) == (
             f"cannot write temporary files in {folder}: the disk is full; make room, or choose another place; "
-            "TMPDIR names another folder for them"
+            "set TMPDIR to another folder"
         )
 
 

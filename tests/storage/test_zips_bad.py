@@ -40,19 +40,19 @@ def test_cut_short_at_its_end(tmp_path, kept):
     path = packed(tmp_path / "a.zip")
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
-    assert refusal(path) == "is cut short or no zip, for its directory, at the end, is missing: download it again"
+    assert refusal(path) == "is truncated or not a zip, because the directory at its end is missing: download it again"
 
 
 def test_cut_in_the_middle(tmp_path):
     path = packed(tmp_path / "a.zip")
     data = path.read_bytes()
     path.write_bytes(data[:40] + data[80:])
-    assert refusal(path) == "has a directory that lies beyond its end: it is cut short, download it again"
+    assert refusal(path) == "has a directory beyond its end: it is truncated, download it again"
 
 
 def test_a_text_file_by_that_name(tmp_path):
     (tmp_path / "a.zip").write_text("404 not found\n" * 500)
-    assert "is cut short or no zip" in refusal(tmp_path / "a.zip")
+    assert "is truncated or not a zip" in refusal(tmp_path / "a.zip")
 
 
 def test_a_damaged_directory(tmp_path):
@@ -75,7 +75,7 @@ def test_the_last_of_several_parts(tmp_path):
     data = bytearray(path.read_bytes())
     struct.pack_into("<2H", data, len(data) - 18, 3, 3)
     path.write_bytes(data)
-    assert refusal(path) == "is the last of several parts of a zip: join the parts to one"
+    assert refusal(path) == "is the last part of a multi-part zip: join the parts"
 
 
 def test_a_damaged_zip64_directory(tmp_path, monkeypatch):
@@ -145,7 +145,7 @@ def test_random_damage_ends_in_a_message(tmp_path):
 def test_names_that_lead_outside(tmp_path, name):
     said = refusal(packed(tmp_path / "a.zip", {"b.jpg": b"", name: b""}))
     shown = name.replace("\\", "/")
-    assert said == f"holds {shown}, a name that leads outside of it: it is not read"
+    assert said == f"contains {shown}, a name that leads outside: it is not read"
 
 
 def test_names_that_only_look_so(tmp_path):
@@ -153,7 +153,7 @@ def test_names_that_only_look_so(tmp_path):
     assert set(listed(packed(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == names
 
 
-BOMB = "has members that claim more than it can hold (a zip bomb?): it is not read"
+BOMB = "has members that claim more than it can contain (a zip bomb?): it is not read"
 
 
 def test_a_member_that_claims_more_than_deflate_can_pack(tmp_path):
@@ -185,14 +185,14 @@ def test_a_member_that_lies_beyond_the_file(tmp_path):
 @pytest.mark.parametrize("claimed", [0, 1, 299])
 def test_a_member_that_holds_more_than_it_claims(tmp_path, claimed):
     path = changed(packed(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", claimed)
-    assert failure(path) == "it holds more than the zip's directory says: the zip is not to be trusted"
+    assert failure(path) == "it is larger than the zip's directory says: the zip is not trustworthy"
 
 
 def test_what_holds_more_than_it_claims_is_not_inflated_on(tmp_path):
     path = changed(packed(tmp_path / "a.zip", {"a.jpg": bytes(200 * 2**20)}), b"a.jpg", SIZES + 4, "<I", 1000)
     container = Zip(path)
     pieces = container.pieces(next(container.files(0)))
-    with pytest.raises(ImageError, match="it holds more than"):
+    with pytest.raises(ImageError, match="it is larger than"):
         next(pieces)
 
 
@@ -207,19 +207,19 @@ def test_giants_are_not_read(tmp_path, monkeypatch):
     with pytest.raises(ImageError, match="it claims 536,870,913 bytes; an image has at most 268,435,456"):
         Zip(path).read(file._replace(size=2**29 + 1))
     monkeypatch.setattr(zips, "LARGEST_MEMBER", 299)
-    with pytest.raises(ImageError, match="it claims 300 bytes; no more than 299 are read"):
+    with pytest.raises(ImageError, match="it claims 300 bytes; at most 299 are read"):
         Zip(path).open(file)
 
 
 def test_encrypted(tmp_path):
     path = changed(packed(tmp_path / "a.zip"), b"a.jpg", FLAGS, "<H", 1)
-    assert refusal(path) == "holds a.jpg, which is encrypted and not read here: unpack the zip and give the folder"
+    assert refusal(path) == "contains a.jpg, which is encrypted: unpack the zip and give the folder"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compression(tmp_path, method):
     said = refusal(packed(tmp_path / "a.zip", method=method))
-    reason = f"holds a.jpg, which is packed by method {method} and not read here"
+    reason = f"contains a.jpg, which is packed by method {method}"
     assert said == f"{reason}: unpack the zip and give the folder"
 
 
@@ -240,6 +240,6 @@ def test_a_full_disk_while_a_member_is_inflated(tmp_path, monkeypatch):
             Zip(path).open(listed(path)["array.npy"])
         assert str(error.value) == (
             f"cannot write temporary files in {folder}: the disk is full; make room, or choose another place; "
-            "TMPDIR names another folder for them"
+            "set TMPDIR to another folder"
         )
         assert list(folder.iterdir()) == []

@@ -1,10 +1,10 @@
 """Bytes of an image file → a square of RGB pixels. The only decoder: cache, prediction and service all call `read`.
 
-    pixels = read(data, spec)                 what a spec asks for, as an array
+    pixels = read(data, spec)                 the pixels specified by `spec`, as an array
     with decoded(data) as image: ...          the whole image, its memory reserved until the block ends
 
-What holds: the same bytes and the same spec give the same pixels wherever they are read; whatever is wrong with a file
-is an `ImageError`; and all threads together hold no more than `memory.MOST` bytes of images at a time.
+The same bytes and spec give the same pixels everywhere; any problem with a file raises an `ImageError`; and all threads
+together use at most `memory.MOST` bytes for images at a time.
 """
 
 from residerm.imaging.decoding import SUFFIXES, VERSION, decode, decoded, read

@@ -1,15 +1,15 @@
-"""Decoding: 8-bit RGB, upright as the EXIF orientation says, whatever a file holds.
+"""Decode any image file to 8-bit RGB, upright according to its EXIF orientation.
 
-    16 bits a sample    the higher byte
-    transparent         on white, as a viewer shows it
-    CMYK                inverted as Adobe writes it in a JPEG, converted without a profile
-    colour profile      ignored: published archives are sRGB, and models have never seen another conversion
+    16 bits a sample    the high byte
+    transparent         on white, as in a viewer
+    CMYK                inverted, as Adobe stores it in JPEGs, and converted without a profile
+    colour profile      ignored: published archives are sRGB, and models were trained without conversion
     several frames      the first
     DICOM               see `dicom`
 
-What would take too much memory is refused before any is taken; a JPEG is measured at the reduced scale at which it is
-decoded, unless its pixels lie in several scans, for of these libjpeg keeps every coefficient. `VERSION` changes
-whenever the pixels would.
+Images that would need too much memory are refused before any is allocated. The memory of a JPEG is estimated at the
+reduced scale at which it is decoded, unless it has several scans, for which libjpeg stores every coefficient.
+`VERSION` changes whenever the decoded pixels do.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from residerm.imaging.memory import BUDGET
 VERSION = 1
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".dcm"})
 
-_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # and no format that runs another program
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM")  # no format that runs another program
 _FILTERS = {
     "box": Image.Resampling.BOX,
     "bilinear": Image.Resampling.BILINEAR,
@@ -40,17 +40,17 @@ _FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 _JPEG_PIXELS_PER_BYTE = 512  # a block of 64 pixels takes at least a bit
-_BAND_PIXELS = 2**18  # converted at a time, so that what lies between is small
+_BAND_PIXELS = 2**18  # converted at a time, to keep intermediate images small
 _Result = TypeVar("_Result")
 _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
-Image.init()  # now, because threads that find no plugins yet would load them at once and miss some
-Image.MAX_IMAGE_PIXELS = None  # our own limits are checked before any pixel is decoded, and name the way out
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata; the pixels are what counts
+Image.init()  # now, because threads that load the plugins concurrently would miss some
+Image.MAX_IMAGE_PIXELS = None  # our own limits are checked before any pixel is decoded, with better messages
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata; only the pixels matter
 
 
 def read(data: bytes, spec: PixelSpec, most_pixels: int | None = None) -> np.ndarray:
-    """Decode an image file to the pixels that the spec asks for: uint8, RGB."""
+    """Decode an image file to the pixels specified by `spec`: uint8, RGB."""
     side, resampling = (spec.size, spec.size), _FILTERS[spec.filter]
     at_least = (2 * spec.size, 2 * spec.size) if spec.reduced else None
     with decoded(data, at_least, most_pixels, resized_to=spec.size) as image:
@@ -64,7 +64,7 @@ def read(data: bytes, spec: PixelSpec, most_pixels: int | None = None) -> np.nda
 
 
 def decode(data: bytes, at_least: tuple[int, int] | None = None, most_pixels: int | None = None) -> Image.Image:
-    """The image that `decoded` gives, for one at a time: its memory is not reserved any longer."""
+    """Like `decoded`, but without reserving memory after the return: for one image at a time."""
     with decoded(data, at_least, most_pixels) as image:
         return image
 
@@ -75,8 +75,8 @@ def decoded(
 ) -> Iterator[Image.Image]:
     """Decode an image file to upright 8-bit RGB; its memory is reserved among all threads until the block ends.
 
-    A JPEG is decoded at 1/2, 1/4 or 1/8 if that is still `at_least` so large. `most_pixels` is a limit of the caller's
-    own. `resized_to` reserves what it takes to make a square of the image.
+    A JPEG is decoded at 1/2, 1/4 or 1/8 if the result is still at least as large as `at_least`. `most_pixels` is an
+    additional limit. `resized_to` also reserves the memory for resizing the image to a square of that size.
     """
     if not data:
         raise ImageError("the file is empty")
@@ -89,7 +89,7 @@ def decoded(
         data = jpeg
     structure.require_simple(data)
     size = structure.webp_size(data)
-    if size:  # its decoder takes memory when it is opened
+    if size:  # its decoder allocates memory when it is opened
         limits.require_size(*size, most_pixels)
         memory = max(limits.of_webp(size, data), limits.of_resizing(size, resized_to))
         limits.require_memory(memory, *size)
@@ -102,12 +102,12 @@ def decoded(
 
 
 def _explained(step: Callable[[], _Result]) -> _Result:
-    """A step's result; whatever it raises of a damaged file becomes an `ImageError`."""
+    """The result of a step; exceptions caused by a damaged file become an `ImageError`."""
     try:
         return step()
     except ImageError:
         raise
-    except Exception as error:  # what Pillow raises of a damaged file has no common ground: even TypeError was seen
+    except Exception as error:  # Pillow's errors for damaged files have no common base: even TypeError occurs
         raise ImageError(_reason(error)) from error
 
 
@@ -119,10 +119,10 @@ def _open(data: bytes) -> Image.Image:
 def _measured(
     data: bytes, at_least: tuple[int, int] | None, most_pixels: int | None, resized_to: int
 ) -> tuple[Image.Image, int]:
-    """The image with its size known and no pixel decoded, and the memory that it will take; refuses too much."""
+    """Open the image without decoding pixels, and estimate its memory; refuse it if that is too much."""
     stream = io.BytesIO(data)
     image: Image.Image = Image.open(stream, formats=_FORMATS)
-    first_scan = stream.tell()  # of a JPEG: what comes next are its pixels
+    first_scan = stream.tell()  # of a JPEG: its pixels follow
     full_size, scans = image.size, 1
     if image.format == "TIFF":
         silence_libtiff()
@@ -130,7 +130,7 @@ def _measured(
         _require_whole(data, first_scan, *full_size)
         scans += data.count(_START_OF_SCAN, first_scan)
     if at_least is not None:
-        image.draft("RGB", at_least)  # only a JPEG takes heed of it
+        image.draft("RGB", at_least)  # only affects JPEGs
     limits.require_size(*(full_size if scans > 1 else image.size), most_pixels)
     limits.require_usual(image, scans)
     memory = max(limits.of_image(image, full_size, scans), limits.of_resizing(image.size, resized_to))
@@ -139,7 +139,7 @@ def _measured(
 
 
 def _require_whole(jpeg: bytes, first_scan: int, width: int, height: int) -> None:
-    """Refuse what libjpeg would fill up with grey: a broken download into a file reserved whole, an invented size."""
+    """Refuse a JPEG that libjpeg would fill with grey: a partial download into a preallocated file, or a false size."""
     if jpeg.find(_END_OF_IMAGE, first_scan) < 0:
         raise ImageError("the image is cut short")
     if width * height > _JPEG_PIXELS_PER_BYTE * len(jpeg):
@@ -153,10 +153,10 @@ def _upright_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """8-bit RGB of any mode that has a plain meaning."""
+    """Convert an image of any unambiguous mode to 8-bit RGB."""
     if image.mode in ("F", "LAB") or (image.mode == "I" and image.format == "TIFF"):
         raise ImageError(f"its pixels (mode {image.mode}) are neither of 8 nor of 16 bits: save it as 8-bit RGB")
-    if image.mode.startswith("I"):  # 16 bits, whatever wider type Pillow holds them in
+    if image.mode.startswith("I"):  # 16 bits, even if Pillow stores them in a wider type
         return _in_bands(image, _higher_byte)
     if image.has_transparency_data:
         return _values_on_white(image) if image.mode in ("P", "L") else _in_bands(image, _on_white)
@@ -164,7 +164,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _in_bands(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
-    """Convert an image to RGB some rows at a time, so that the steps between need little memory."""
+    """Convert an image to RGB in bands of rows, so that intermediate steps need little memory."""
     converted = Image.new("RGB", image.size)
     rows = max(1, _BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
@@ -188,7 +188,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 
 def _values_on_white(image: Image.Image) -> Image.Image:
-    """An image of up to 256 colours, some transparent: each colour is laid on white once, not every pixel."""
+    """Put an image of up to 256 colours on white by blending each colour once instead of every pixel."""
     values = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
     if image.mode == "P":
         kind = "RGB" if "transparency" in image.info else "RGBA"
@@ -201,7 +201,7 @@ def _values_on_white(image: Image.Image) -> Image.Image:
 
 
 def _pad(image: Image.Image, size: int, resampling: Image.Resampling) -> Image.Image:
-    """The whole image in the middle of a black square."""
+    """Fit the whole image into the centre of a black square."""
     scale = size / max(image.size)
     width, height = (max(1, round(side * scale)) for side in image.size)
     square = Image.new("RGB", (size, size), "black")

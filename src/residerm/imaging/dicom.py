@@ -1,8 +1,8 @@
-"""DICOM files of visible light: photographs, dermoscopy, and secondary captures, of which the first frame is read.
+"""DICOM files of visible-light images (photographs, dermoscopy) and secondary captures; the first frame is read.
 
-Pixels are read as they are (RGB, YBR, or grey of 8 to 16 bits) or as a JPEG inside the file, which goes through the
-same decoder as any JPEG. Patients' names, dates and numbers reach no message, log or answer: no message here repeats
-what pydicom says.
+Pixels are uncompressed (RGB, YBR, or grey of 8 to 16 bits) or a JPEG inside the file, which is decoded like any other
+JPEG. Patients' names, dates and numbers never appear in messages, logs or responses: pydicom's messages are never
+repeated.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ _JPEG = frozenset({"1.2.840.10008.1.2.4.50"})
 _KINDS = ("1.2.840.10008.5.1.4.1.1.77.1.", "1.2.840.10008.5.1.4.1.1.7")  # visible light, secondary capture
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _COLOURS = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422"})
-_COPIES = 4  # of the pixels, while they are unpacked and their colours converted
+_COPIES = 4  # of the pixels, while they are unpacked and converted to RGB
 
-logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # it repeats values of tags
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)  # its messages contain values of tags
 warnings.filterwarnings("ignore", module=r"pydicom\.")  # and so do its warnings
 
 
 def is_dicom(data: bytes) -> bool:
-    """Whether the content of a file is DICOM, whatever its name."""
+    """Whether the content of a file is DICOM, regardless of its name."""
     return data[_PREAMBLE : _PREAMBLE + len(_MAGIC)] == _MAGIC
 
 
 def jpeg_inside(data: bytes) -> bytes | None:
-    """The JPEG of the first frame; None where the pixels are not compressed."""
+    """The JPEG of the first frame; None if the pixels are not compressed."""
     dataset = _read(data)
     if _syntax(dataset) in _UNCOMPRESSED:
         return None
@@ -52,7 +52,7 @@ def jpeg_inside(data: bytes) -> bytes | None:
 
     try:
         frame = get_frame(dataset.PixelData, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
-    except Exception:  # pydicom's reasons may hold what is not to be repeated
+    except Exception:  # pydicom's messages may contain patient data
         raise _damaged() from None
     return bytes(frame)
 
@@ -75,7 +75,7 @@ def decoded(data: bytes, most_pixels: int | None = None) -> Iterator[Image.Image
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the header says of the pixels."""
+    """The layout of the pixels, from the header."""
 
     rows: int
     columns: int
@@ -86,7 +86,7 @@ class _Shape:
 
     @classmethod
     def of(cls, dataset: Dataset) -> _Shape:
-        """Read it, and refuse what is not read."""
+        """Read it, and refuse unsupported files."""
         try:
             shape = cls(
                 int(dataset.Rows),
@@ -105,18 +105,18 @@ class _Shape:
 
     @property
     def is_grey(self) -> bool:
-        """Whether it is grey of 8 to 16 bits."""
+        """Whether the pixels are grey with 8 to 16 bits."""
         deep = self.bits in (8, 16) and 8 <= self.stored <= self.bits
         return self.colours in _GREY and self.samples == 1 and deep
 
     @property
     def is_colour(self) -> bool:
-        """Whether it is colour of 8 bits a sample."""
+        """Whether the pixels are colour with 8 bits per sample."""
         return self.colours in _COLOURS and self.samples == 3 and self.bits == 8
 
     @property
     def memory(self) -> int:
-        """Bytes that decoding takes."""
+        """Bytes needed for decoding."""
         return _COPIES * self.rows * self.columns * max(3, self.samples * self.bits // 8)
 
     def image(self, pixels: np.ndarray) -> Image.Image:
@@ -128,13 +128,13 @@ class _Shape:
 
 
 def _read(data: bytes) -> Dataset:
-    """The data set of a file of a kind that is read."""
+    """Read the data set of a file, and refuse unsupported kinds."""
     try:
         import pydicom
     except ModuleNotFoundError:
         raise ImageError("it is a DICOM file, which needs pydicom: pip install 'residerm[dicom]'") from None
-    if _DEFLATED in data:  # it would be inflated whole, to any size
-        raise ImageError("the DICOM file is deflated, which is not read; save it uncompressed, or with JPEG baseline")
+    if _DEFLATED in data:  # it would be inflated at once, to any size
+        raise ImageError("the DICOM file is deflated; save it uncompressed, or with JPEG baseline")
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     try:
         dataset = pydicom.dcmread(io.BytesIO(data))
@@ -143,9 +143,9 @@ def _read(data: bytes) -> Dataset:
     except Exception:  # as above
         raise _damaged() from None
     if not kind.startswith(_KINDS) or not has_pixels:
-        raise ImageError("the DICOM file holds no photograph: images of visible light and secondary captures are read")
+        raise ImageError("the DICOM file is neither a visible-light image nor a secondary capture")
     if syntax not in _UNCOMPRESSED | _JPEG:
-        raise ImageError("the DICOM file is compressed in a way that is not read; save it with JPEG baseline")
+        raise ImageError("the DICOM file has an unsupported compression; save it with JPEG baseline")
     return dataset
 
 

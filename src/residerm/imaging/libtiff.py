@@ -1,6 +1,6 @@
-"""libtiff writes what it finds wrong with files to stderr, past Python. Pillow raises an error besides: that is enough.
+"""Silence libtiff, which prints problems with files to stderr, bypassing Python; Pillow's exceptions are enough.
 
-Its handlers belong to the whole process: they are taken away once, for all threads, and nothing else is hidden.
+Its handlers are global to the process: they are removed once for all threads, and nothing else is hidden.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from PIL import _imaging
 
 @cache
 def silence_libtiff() -> None:
-    """Take away the handlers that print; where Pillow's libtiff cannot be reached, it goes on printing."""
+    """Remove the handlers that print; if Pillow's libtiff cannot be accessed, it keeps printing."""
     try:
-        library = ctypes.CDLL(_imaging.__file__)  # what it is linked with is found through it
+        library = ctypes.CDLL(_imaging.__file__)  # gives access to the libraries that it is linked with
         handlers = (library.TIFFSetErrorHandler, library.TIFFSetWarningHandler)
     except (OSError, AttributeError):
         return

@@ -1,7 +1,7 @@
-"""What a decode will take, known from the header, and the refusal of what is too much before any of it is taken.
+"""Estimate the memory of decoding from the header, and refuse images that need too much before allocating any.
 
-A few kilobytes of a file can claim gigabytes of pixels. How many bytes a pixel takes while it is decoded depends on
-the format and on Pillow's mode; `tests/imaging/test_limits.py` compares these figures with the real peaks.
+A file of a few kilobytes can claim gigabytes of pixels. The bytes per pixel needed for decoding depend on the format
+and on Pillow's mode; `tests/imaging/test_limits.py` compares these estimates with the measured peaks.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from residerm.errors import ImageError
 from residerm.imaging.memory import MOST
 
 MAXIMUM_PIXELS = 100_000_000
-LONGEST_SIDE = 65_535  # what a JPEG can have; the coefficients of a resampling filter grow with the side
-MOST_SCANS = 100  # of a JPEG; usual are ten, and each passes over all pixels
-MOST_SLOW_PIXELS = 1_000_000  # where Pillow decodes in Python, one value after the other
+LONGEST_SIDE = 65_535  # the limit of JPEG; the coefficients of a resampling filter grow with the side
+MOST_SCANS = 100  # of a JPEG; ten are usual, and each passes over all pixels
+MOST_SLOW_PIXELS = 1_000_000  # if Pillow decodes in Python, value by value
 
 _BYTES: Mapping[str, int] = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}  # others: 4
-_ROW = 16  # bytes for each row of an image in memory, however short
-_WEBP = 18  # bytes a pixel: two canvases of the decoder, a copy that Pillow takes, the image, and what lies between
-_BAND = 8 * 2**20  # bytes; what is not RGB is converted in bands
+_ROW = 16  # bytes of overhead for each row of an image in memory
+_WEBP = 18  # bytes per pixel: two canvases of the decoder, Pillow's copy, the image, and intermediate results
+_BAND = 8 * 2**20  # bytes; images that are not RGB are converted in bands
 _ORIENTATION = 0x0112
 _TIFF_TAGS = {"width": 256, "height": 257, "bits": 258, "samples": 277, "rows": 278, "tile_width": 322, "tile": 323}
 _READ_TIFF = frozenset(
@@ -31,16 +31,16 @@ _READ_TIFF = frozenset(
 
 
 def require_size(width: int, height: int, most_pixels: int | None = None) -> None:
-    """Refuse what no photograph has."""
+    """Refuse a size that no photograph has."""
     most = most_pixels or MAXIMUM_PIXELS
     if width * height > most:
         raise ImageError(
-            f"{width}x{height} pixels are more than the {most / 1e6:g} megapixels that are read; "
+            f"{width}x{height} pixels are more than the {most / 1e6:g} megapixels allowed; "
             "scale the image down, or leave it out"
         )
     if max(width, height) > LONGEST_SIDE:
         raise ImageError(
-            f"{width}x{height} pixels: a side is longer than the {LONGEST_SIDE:,} pixels that are read; "
+            f"{width}x{height} pixels: a side is longer than the {LONGEST_SIDE:,} pixels allowed; "
             "scale the image down, or leave it out"
         )
     if min(width, height) < 1:
@@ -48,21 +48,21 @@ def require_size(width: int, height: int, most_pixels: int | None = None) -> Non
 
 
 def require_memory(memory: int, width: int, height: int) -> None:
-    """Refuse a decode that would take more than all threads together may have."""
+    """Refuse to decode an image that would need more than the budget of all threads together."""
     if memory > MOST:
         raise ImageError(
-            f"to decode its {width}x{height} pixels would take {memory / 1e6:,.0f} MB of memory, more than the "
-            f"{MOST // 10**6} MB that are allowed; scale the image down, or leave it out"
+            f"decoding its {width}x{height} pixels would take {memory / 1e6:,.0f} MB of memory, more than the "
+            f"{MOST // 10**6} MB allowed; scale the image down, or leave it out"
         )
 
 
 def of_webp(size: tuple[int, int], data: bytes) -> int:
-    """Bytes that a WebP takes while it is decoded, its data among them, which the decoder copies."""
+    """Bytes needed to decode a WebP, including its data, which the decoder copies."""
     return _WEBP * size[0] * size[1] + len(data) + _BAND
 
 
 def of_image(image: Image.Image, full_size: tuple[int, int], scans: int) -> int:
-    """Bytes that an image takes while it is decoded, turned upright and made RGB; it is open, and no pixel is read."""
+    """Bytes needed to decode an open image, rotate it upright and convert it to RGB."""
     own, rgb = _plane(image.size, image.mode), _plane(image.size, "RGB")
     steps = [own + _decoder(image, full_size, scans)]
     if image.mode != "RGB" or image.has_transparency_data:
@@ -73,25 +73,25 @@ def of_image(image: Image.Image, full_size: tuple[int, int], scans: int) -> int:
 
 
 def of_resizing(size: tuple[int, int], side: int) -> int:
-    """Bytes of an RGB image and of what is between it and a square: every row, already as narrow as the square."""
+    """Bytes of an RGB image and of the intermediate result of resizing: every row, already as narrow as the square."""
     return _plane(size, "RGB") + _plane((side, size[1]), "RGB")
 
 
 def require_usual(image: Image.Image, scans: int) -> None:
-    """Refuse what is slow or takes memory in ways that cannot be predicted."""
+    """Refuse images that are slow to decode or whose memory cannot be predicted."""
     if scans > MOST_SCANS:
-        raise ImageError(f"its pixels lie in {scans} scans, more than the {MOST_SCANS} that are read; save it again")
+        raise ImageError(f"it has {scans} scans, more than the {MOST_SCANS} allowed; save it again")
     slow = any(tile.codec_name in Image.DECODERS for tile in getattr(image, "tile", ()))
     if slow and math.prod(image.size) > MOST_SLOW_PIXELS:
         raise ImageError(
             f"its {image.width}x{image.height} pixels are stored in a form that is slow to read; save it as PNG"
         )
     if image.format == "TIFF" and image.info.get("compression", "raw") not in _READ_TIFF:
-        raise ImageError(f"it is compressed by {image.info['compression']}, which is not read; save it as PNG")
+        raise ImageError(f"it is compressed by {image.info['compression']}, which is not supported; save it as PNG")
 
 
 def _decoder(image: Image.Image, full_size: tuple[int, int], scans: int) -> int:
-    """Bytes that a decoder holds besides the image that it fills."""
+    """Bytes used by a decoder in addition to the image it fills."""
     if image.format in ("JPEG", "MPO") and scans > 1:
         return _coefficients(image, full_size)
     if any(tile.codec_name == "libtiff" for tile in getattr(image, "tile", ())):
@@ -102,7 +102,7 @@ def _decoder(image: Image.Image, full_size: tuple[int, int], scans: int) -> int:
 
 
 def _coefficients(image: Image.Image, size: tuple[int, int]) -> int:
-    """Of several scans libjpeg keeps every coefficient, at the full size whatever scale is asked for."""
+    """Bytes of the coefficients, which libjpeg stores for several scans, at full size whatever the scale."""
     layers = [(across, down) for _, across, down, _ in getattr(image, "layer", ())]
     most = max((across for across, _ in layers), default=1) * max((down for _, down in layers), default=1)
     share = sum(across * down for across, down in layers) / most
@@ -111,7 +111,7 @@ def _coefficients(image: Image.Image, size: tuple[int, int]) -> int:
 
 
 def _strip(image: Image.Image) -> int:
-    """The largest piece of a TIFF that is decoded at once: a strip or a tile."""
+    """Bytes of the largest piece of a TIFF that is decoded at once: a strip or a tile."""
     tags = getattr(image, "tag_v2", {})
 
     def tag(name: str, otherwise: int) -> int:
@@ -125,7 +125,7 @@ def _strip(image: Image.Image) -> int:
 
 
 def _may_be_turned(image: Image.Image) -> bool:
-    """Whether an image may lie on its side; of a JPEG it is known before its pixels are read."""
+    """Whether an image may have to be rotated; for a JPEG, this is known before its pixels are read."""
     if image.format in ("JPEG", "MPO"):
         return bool(image.getexif().get(_ORIENTATION, 1) != 1)
     return image.format in ("PNG", "TIFF")

@@ -1,6 +1,6 @@
-"""The memory that all threads together may take for decoding: whoever needs more than is left waits for the others.
+"""The memory budget that all threads share for decoding: a thread that needs more than is free waits for the others.
 
-No single decode may ask for more than all there is (see `limits`), so that every thread gets its turn.
+No image may need more than the whole budget (see `limits`), so that every thread eventually proceeds.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ class Budget:
     """An amount of memory that threads share."""
 
     def __init__(self, size: int) -> None:
-        """All of it is free."""
+        """Start with all of it free."""
         self.size = self.free = size
-        self._first_in_line = threading.Lock()  # a large request is not overtaken by small ones for ever
+        self._first_in_line = threading.Lock()  # large requests are not starved by small ones
         self._changed = threading.Condition()
 
     @contextmanager
     def reserved(self, amount: int) -> Iterator[None]:
-        """Hold this amount while the block runs; wait until it is free."""
+        """Reserve this amount during the block, waiting until it is free."""
         with self._first_in_line, self._changed:
             self._changed.wait_for(lambda: self.free >= amount)
             self.free -= amount

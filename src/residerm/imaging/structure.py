@@ -1,7 +1,7 @@
-"""What can be told of a file before Pillow opens it, and is refused because opening it would take long or much memory.
+"""Checks before Pillow opens a file, to refuse files that would take too much time or memory to open.
 
-Pillow reads markers, chunks and netpbm headers one by one in Python, so that ten megabytes of empty ones take ten
-seconds; and a WebP's decoder takes the memory of its canvas as soon as it is opened.
+Pillow reads markers, chunks and netpbm headers one by one in Python, so ten megabytes of empty ones take ten seconds;
+and a WebP decoder allocates its canvas as soon as it is opened.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _NETPBM_HEADER = 4096  # bytes, comments included
 
 
 def require_simple(data: bytes) -> None:
-    """Refuse a file whose header is made of so many parts that to read it would take long."""
+    """Refuse a file whose header has so many parts that reading it would take too long."""
     if data[:2] == b"\xff\xd8":
         _require_few_segments(data)
     elif data[:8] == b"\x89PNG\r\n\x1a\n":
         _require_few_chunks(data)
     elif data[:1] == b"P" and not _NETPBM.match(data[:_NETPBM_HEADER]):
-        plain = ": a PPM in plain text is not read; save it as PNG" if data[1:2] in (b"1", b"2", b"3") else ""
+        plain = ": a PPM in plain text is not supported; save it as PNG" if data[1:2] in (b"1", b"2", b"3") else ""
         raise ImageError(f"this is not an image, or its header is damaged{plain}")
 
 
 def webp_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height of a WebP, by its header; None where the file is something else."""
+    """Width and height of a WebP according to its header; None for other files."""
     if data[:4] != b"RIFF" or data[8:12] != b"WEBP":
         return None
     kind, head = data[12:16], data[20:30]
@@ -45,19 +45,19 @@ def webp_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _require_few_segments(jpeg: bytes) -> None:
-    """Walk from marker to marker up to the first scan; what is no marker ends the walk, for Pillow to complain of."""
+    """Count the markers up to the first scan; stop at anything else, which Pillow reports."""
     at = 2
     for _ in range(_MOST_PARTS):
         if jpeg[at : at + 1] != b"\xff":
             return
-        start, at = at, _FILL.match(jpeg, at).end()  # type: ignore[union-attr] # it matches nothing at least
+        start, at = at, _FILL.match(jpeg, at).end()  # type: ignore[union-attr] # it matches at least the empty string
         if at - start > _MOST_PARTS:
             break
         marker = jpeg[at] if at < len(jpeg) else _START_OF_SCAN
         if marker == _START_OF_SCAN:
             return
         at += 1 if marker in _ALONE else 1 + max(2, int.from_bytes(jpeg[at + 1 : at + 3], "big"))
-    raise ImageError("the image is damaged: its header has no end")
+    raise ImageError("the image is damaged: its header does not end")
 
 
 def _require_few_chunks(png: bytes) -> None:

@@ -1,1 +1,1 @@
-"""What holds files: a folder, a zip read in place, an npz; and the tree of every file under a path."""
+"""Containers of files (folders, zips read in place, npz files), and the tree of all files under a path."""

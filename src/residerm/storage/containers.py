@@ -1,7 +1,7 @@
-"""What holds files: the protocol of every container, and the folder, the plainest of them.
+"""The protocol of containers of files, and the simplest one, a folder.
 
-A container lists its files in no particular order and gives the bytes of one; what is hidden, or a dropping of an
-operating system, is not listed. A failure to read one file is an `ImageError` that says why; the name is known above.
+A container lists its files in no particular order and reads their bytes; hidden files and those created by operating
+systems are not listed. Failing to read a file raises an `ImageError` that says why; the caller adds the name.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import IO, NamedTuple, Protocol
 from residerm.errors import ArchiveError, ImageError, explain
 from residerm.files import open_regular, read_regular
 
-LARGEST_IMAGE = 2**28  # bytes; what may be decoded of 8-bit RGBA, 62 megapixels, takes 250 MB where it is not packed
+LARGEST_IMAGE = 2**28  # bytes; the most that may be decoded, 62 megapixels of 8-bit RGBA, takes 250 MB uncompressed
 PACKED = (".zip", ".npz")
 _DROPPINGS = ("__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir")
 
 
 class File(NamedTuple):
-    """One file: where it is and how to read it. CRC 0 means not known."""
+    """One file: where it is and how to read it. CRC 0 means unknown."""
 
     container: int
     name: bytes  # path inside the container; bytes, because not every name is UTF-8
-    position: int  # offset of a zip member, row of an npz, time of change (ns) of a file in a folder
+    position: int  # offset of a zip member, row of an npz, modification time (ns) of a file in a folder
     packed: int
     size: int
     crc: int
@@ -32,12 +32,12 @@ class File(NamedTuple):
 
 
 class Container(Protocol):
-    """Something that holds files; they may be read from any thread."""
+    """A container of files, which may be read from any thread."""
 
     path: Path
 
     def files(self, number: int) -> Iterator[File]:
-        """All files in it; `number` is the container's own."""
+        """Iterate over all files; `number` is that of the container."""
 
     def open(self, file: File) -> IO[bytes]:
         """One file, as a stream."""
@@ -47,15 +47,15 @@ class Container(Protocol):
 
 
 class Folder:
-    """Files as they lie in a folder."""
+    """The files in a folder."""
 
     def __init__(self, path: Path) -> None:
         """Remember the folder."""
         self.path = path
 
     def files(self, number: int) -> Iterator[File]:
-        """All files below the folder but the containers among them."""
-        root = len(os.path.join(self.path, ""))  # noqa: PTH118 (with the slash at its end)
+        """Iterate over all files below the folder, except containers."""
+        root = len(os.path.join(self.path, ""))  # noqa: PTH118 (with a trailing slash)
         for entry in walk(self.path):
             if not entry.name.lower().endswith(PACKED):
                 yield _file(number, entry, entry.path[root:])
@@ -74,7 +74,7 @@ class Folder:
 
 
 def read_image_file(path: Path) -> bytes:
-    """The bytes of an image's file; an `ImageError` says why they cannot be read."""
+    """Read the bytes of an image file; raise an `ImageError` that says why if they cannot be read."""
     try:
         return read_regular(path, LARGEST_IMAGE)
     except OSError as error:
@@ -82,9 +82,9 @@ def read_image_file(path: Path) -> bytes:
 
 
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Every file below a folder, in no particular order. Links are followed, but no folder is entered twice."""
+    """Iterate over all files below a folder, in no order. Links are followed, but each folder is read only once."""
     entered = set()
-    waiting = [os.fspath(folder)]  # as text: a Path would drop the `./` that all names begin with
+    waiting = [os.fspath(folder)]  # as text: a Path would drop the leading `./` of all names
     while waiting:
         path = waiting.pop()
         try:
@@ -105,12 +105,12 @@ def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def is_ignored(name: str) -> bool:
-    """Whether a name is hidden or a dropping of an operating system."""
+    """Whether a name is hidden or was created by an operating system."""
     return name in _DROPPINGS or name.startswith(".")
 
 
 def refuse_giant(file: File) -> None:
-    """Refuse to hold a file in memory that no image fills."""
+    """Refuse to load a file that is too large for an image."""
     if file.size > LARGEST_IMAGE:
         raise ImageError(f"it claims {file.size:,} bytes; an image has at most {LARGEST_IMAGE:,}")
 
@@ -126,6 +126,6 @@ def _file(number: int, entry: os.DirEntry[str], name: str) -> File:
     try:
         status = entry.stat()
         size, changed = status.st_size, status.st_mtime_ns
-    except OSError:  # a link that leads nowhere is listed, and fails when it is read
+    except OSError:  # a broken link is listed, and fails when it is read
         size, changed = 0, 0
     return File(number, os.fsencode(name), changed, size, size, 0, 0)

@@ -1,7 +1,7 @@
 """A NumPy npz of images and labels, such as MedMNIST's, as a container of image files.
 
-Rows of arrays whose names end in `_images` come out as PPM (colour) or PGM (grey) files, so that they take the way of
-every other image; arrays are inflated once, to a file without a name, and mapped. Nothing is ever unpickled.
+Rows of arrays whose names end in `_images` are returned as PPM (colour) or PGM (grey) files, so they are decoded like
+all other images; arrays are inflated once, to an unnamed temporary file, and mapped. Nothing is ever unpickled.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ROW = ".ppm"
 
 
 class Npz:
-    """The rows of an npz's image arrays, as PPM files named `<array>/<row>.ppm`; labels are read by `array`."""
+    """The rows of the image arrays of an npz, as PPM files named `<array>/<row>.ppm`; labels are read with `array`."""
 
     def __init__(self, path: Path) -> None:
         """Open the npz; arrays are inflated when they are first read."""
@@ -36,17 +36,17 @@ class Npz:
         self._inflating = threading.Lock()
 
     def array(self, name: str) -> np.ndarray:
-        """One array, inflated to a file without a name and mapped."""
+        """One array, inflated to an unnamed temporary file and mapped."""
         if name not in self._members:
             known = ", ".join(self._members) or "none"
             raise ArchiveError(f"{self.path} has no array {name!r}; it has {known}.{nearest(name, self._members)}")
-        with self._inflating:  # else each of many threads would inflate its own
+        with self._inflating:  # otherwise, each thread would inflate its own
             if name not in self._arrays:
                 self._arrays[name] = self._map(name)
         return self._arrays[name]
 
     def files(self, number: int) -> Iterator[File]:
-        """A file for each row of each array of images, and one for each other array."""
+        """Iterate over one file for each row of each image array, and one for each other array."""
         for name, member in self._members.items():
             if not name.endswith("_images"):
                 yield member._replace(container=number)
@@ -54,15 +54,15 @@ class Npz:
             shape = self._shape_of_images(name)
             size = math.prod(shape[1:])
             for row in range(shape[0]):
-                crc = zlib.crc32(row.to_bytes(8, "little"), member.crc)  # names the content without inflating it
+                crc = zlib.crc32(row.to_bytes(8, "little"), member.crc)  # identifies the content without inflating it
                 yield File(number, f"{name}/{row:06d}{_ROW}".encode(), row, size, size, crc, STORED)
 
     def open(self, file: File) -> IO[bytes]:
-        """A row as a stream; an array that holds no images as the npy file that it is."""
+        """A row as a stream; an array that contains no images as its npy file."""
         return io.BytesIO(self.read(file)) if _is_row(file) else self._zip.open(file)
 
     def read(self, file: File) -> bytes:
-        """A row as a PPM (colour) or PGM (grey) file; an array that holds no images as the npy file that it is."""
+        """A row as a PPM (colour) or PGM (grey) file; an array that contains no images as its npy file."""
         if not _is_row(file):
             return self._zip.read(file)
         row = self.array(os.fsdecode(file.name).partition("/")[0])[file.position]
@@ -74,7 +74,7 @@ class Npz:
         shape, _, dtype, _ = self._header(name)
         if dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
             raise ArchiveError(
-                f"{self.path}: {name} is {dtype} of shape {shape}; what is read are images as uint8 of shape "
+                f"{self.path}: {name} is {dtype} of shape {shape}; images must be uint8 of shape "
                 "(rows, height, width) or (rows, height, width, 3)"
             )
         return shape
@@ -91,12 +91,12 @@ class Npz:
         member = self._members[name]
         try:
             header = _read_header(next(self._zip.pieces(member), b""))
-        except Exception as error:  # NumPy's parser of headers lets out whatever it stumbles over
-            raise ArchiveError(f"{self.path}: {name} is no NumPy array ({error}): download the npz again") from error
+        except Exception as error:  # NumPy's parser of headers raises exceptions of any kind
+            raise ArchiveError(f"{self.path}: {name} is not a NumPy array ({error}): download the npz again") from error
         if header.dtype.hasobject:
-            raise ArchiveError(f"{self.path}: {name} holds Python objects, which could run a program: it is not read")
+            raise ArchiveError(f"{self.path}: {name} contains Python objects, which could run code: it is not read")
         if header.start + math.prod(header.shape) * header.dtype.itemsize != member.size:
-            raise ArchiveError(f"{self.path}: {name} is cut short or damaged: download the npz again")
+            raise ArchiveError(f"{self.path}: {name} is truncated or damaged: download the npz again")
         return header
 
 

@@ -1,7 +1,7 @@
-"""Files without a name: for what must not lie in private memory, and is gone by itself when nobody needs it.
+"""Unnamed temporary files, for data that must not use private memory; they are removed automatically.
 
-They lie in the temporary folder (TMPDIR), and vanish with the process, also under kill -9; the kernel may drop their
-pages and read them again. A temporary folder that is full is a `WriteError` that says so.
+They are in the temporary folder (TMPDIR) and disappear with the process, even after kill -9; the kernel may drop their
+pages and read them again. If the temporary folder is full, a `WriteError` says so.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import numpy as np
 from residerm.errors import WriteError, explain
 from residerm.files import reserve
 
-_ROWS_AT_ONCE = 256  # Python keeps the memory of more for good
+_ROWS_AT_ONCE = 256  # Python never releases the memory of more
 _NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def scratch_file(pieces: Iterable[bytes]) -> IO[bytes]:
-    """A file of these pieces, at its start; the caller closes it."""
+    """A file with these pieces, positioned at its start; the caller closes it."""
     try:
         stream = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             stream.writelines(pieces)
             stream.seek(0)
         except BaseException:
-            with suppress(OSError):  # what is still buffered does not fit either
+            with suppress(OSError):  # the rest of the buffer does not fit either
                 stream.close()
             raise
     except OSError as error:
@@ -38,7 +38,7 @@ def scratch_file(pieces: Iterable[bytes]) -> IO[bytes]:
 
 
 def paged(rows: int, dtype: np.dtype) -> np.ndarray:
-    """A table of zeros in a mapped file."""
+    """An array of zeros in a mapped file."""
     if rows == 0:
         return np.zeros(0, dtype)
     try:
@@ -58,7 +58,7 @@ def scratch_database() -> sqlite3.Connection:
 
 
 def from_query(database: sqlite3.Connection, query: str, dtype: np.dtype, rows: int) -> np.ndarray:
-    """The rows of a query as a paged table."""
+    """The rows of a query as a mapped array."""
     table = paged(rows, dtype)
     cursor = database.execute(query)
     for start in range(0, rows, _ROWS_AT_ONCE):
@@ -77,4 +77,4 @@ class _ScratchDatabase(sqlite3.Connection):
 
 def _no_room(reason: str) -> WriteError:
     place = f" in {tempfile.tempdir}" if tempfile.tempdir else ""
-    return WriteError(f"cannot write temporary files{place}: {reason}; TMPDIR names another folder for them")
+    return WriteError(f"cannot write temporary files{place}: {reason}; set TMPDIR to another folder")

@@ -1,7 +1,7 @@
-"""Every file under a path, packed or unpacked, as one table: readers of archives need not know which it is.
+"""All files under a path, packed or unpacked, as one table, so that readers of archives need not distinguish them.
 
-The table is sorted by container and name, so that it is the same on every machine, and lies in a file without a name
-(see `scratch`), so that private memory does not grow with the archive.
+The table is sorted by container and name, so that it is the same on every machine, and is stored in an unnamed
+temporary file (see `scratch`), so that private memory does not grow with the archive.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from residerm.storage.zips import Zip
 
 
 class Tree:
-    """The files under a path. `files` is a table with the fields of `File`; `read(number)` gives one file's bytes."""
+    """The files under a path. `files` is a table with the fields of `File`; `read(number)` reads one file."""
 
     def __init__(self, path: Path) -> None:
-        """List everything under the path; no image is read."""
+        """List all files under the path, without reading images."""
         self.path = path
         self.containers = list(_containers(path))
         with scratch_database() as database:
@@ -44,7 +44,7 @@ class Tree:
         return len(self.files)
 
     def file(self, number: int) -> File:
-        """One line of the table."""
+        """One row of the table."""
         return File(*self.files[number].item())
 
     def names(self) -> Iterator[tuple[int, str]]:
@@ -59,21 +59,21 @@ class Tree:
 
     @cached_property
     def documents(self) -> list[tuple[int, str]]:
-        """The files that are no images: tables, and whatever else there is."""
+        """The files that are not images, such as tables."""
         return [(number, name) for number, name in self.names() if not is_image(name)]
 
     def find(self, *patterns: str) -> list[int]:
-        """Numbers of the documents whose base name matches one of the patterns (`*`, `?`), without regard to case."""
+        """Numbers of the documents whose base name matches one of the patterns (`*`, `?`), ignoring case."""
         matches = re.compile("|".join(fnmatch.translate(pattern.lower()) for pattern in patterns)).match
         return [number for number, name in self.documents if matches(name.rpartition("/")[2].lower())]
 
     def read(self, number: int) -> bytes:
-        """The bytes of one file; an `ImageError` says why they cannot be read, `where` which file it is."""
+        """Read one file; an `ImageError` says why it cannot be read, `where` which file it is."""
         file = self.file(number)
         return self.containers[file.container].read(file)
 
     def open(self, number: int) -> IO[bytes]:
-        """A stream of one document."""
+        """Open a document as a stream."""
         file = self.file(number)
         try:
             return self.containers[file.container].open(file)
@@ -81,7 +81,7 @@ class Tree:
             raise ArchiveError(f"{self.where(number)}: {error}") from error
 
     def where(self, number: int) -> str:
-        """Where a file lies, for messages: container and name."""
+        """The location of a file for messages: container and name."""
         file = self.file(number)
         return printable(f"{self.containers[file.container].path}/{os.fsdecode(file.name)}")
 
@@ -105,14 +105,14 @@ def _file_type(width: int) -> np.dtype:
 
 
 def _containers(path: Path) -> Iterator[Container]:
-    """The containers of a path, packed ones first: their CRCs are known without reading."""
+    """The containers of a path, packed ones first, because their CRCs are known without reading."""
     if _is_folder(path):
         yield from (_open_packed(found) for found in sorted(_packed_files(path)))
         yield Folder(path)
     elif path.name.lower().endswith(PACKED):
         yield _open_packed(path)
     else:
-        raise ArchiveError(f"{path} is a file of a kind that holds no archive: give its folder, a zip or an npz")
+        raise ArchiveError(f"{path} is not an archive: give its folder, a zip or an npz")
 
 
 def _is_folder(path: Path) -> bool:
@@ -121,7 +121,7 @@ def _is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         raise ArchiveError(
-            f"cannot read {path}: {explain(error)}; PATH is the folder or the zip that holds the archive"
+            f"cannot read {path}: {explain(error)}; PATH is the folder or the zip of the archive"
         ) from error
 
 

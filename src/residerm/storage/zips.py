@@ -1,10 +1,10 @@
-"""A zip as a container: it is read in place, from any thread or process, and never unpacked to disk.
+"""Zips as containers: read in place, from any thread or process, and never unpacked to disk.
 
-Its directory is read here with `struct`, because `zipfile` keeps half a kilobyte of private memory for each member
-and moves one position that all threads would share; members are read with `os.pread`. The format is PKWARE's
-APPNOTE.TXT, sections 4.3 to 4.5. Refused, with a message: names that lead outside, encryption, compression other than
-deflate, directories cut short, and zip bombs: deflate shrinks by no more than 1:1032, and members that share no bytes
-fit into the file, so that nothing inflates to more than 1032 times the file.
+The directory is read here with `struct`, because `zipfile` uses half a kilobyte of private memory for each member and a
+file position that all threads would share; members are read with `os.pread`. The format is PKWARE's APPNOTE.TXT,
+sections 4.3 to 4.5. The following are refused with a message: names that lead outside, encryption, compression other
+than deflate, cut directories, and zip bombs: the ratio of deflate is at most 1:1032, and members may not overlap,
+so nothing inflates to more than 1032 times the size of the file.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ LARGEST_MEMBER = 2 * 2**30
 STORED, _DEFLATED = 0, 8
 _PIECE = 2**20
 
-_HEADER = struct.Struct("<4s5H3I2H")  # stands before each member; its names and sizes are not relied on
-_ENTRY = struct.Struct("<4s6H3I5H2I")  # stands for it in the directory
+_HEADER = struct.Struct("<4s5H3I2H")  # precedes each member; its name and sizes are not trusted
+_ENTRY = struct.Struct("<4s6H3I5H2I")  # a member's entry in the directory
 _END = struct.Struct("<4s4H2IH")  # where the directory is
 _END_64 = struct.Struct("<4sQ2H2I4Q")  # the same for large zips
-_LOCATOR_64 = struct.Struct("<4sIQI")  # where that is
+_LOCATOR_64 = struct.Struct("<4sIQI")  # where its end record is
 _LEADS_OUTSIDE = re.compile(rb"/|[A-Za-z]:/|(.*/)?\.\.(/|\Z)", re.DOTALL)
 
 
@@ -38,7 +38,7 @@ class Zip:
     """The members of a zip."""
 
     def __init__(self, path: Path) -> None:
-        """Open the zip; its directory is read by `files`. It is closed when nobody holds this object."""
+        """Open the zip; its directory is read by `files`. It is closed when this object is garbage-collected."""
         self.path = path
         try:
             self._descriptor = os.open(path, os.O_RDONLY)
@@ -47,7 +47,7 @@ class Zip:
         weakref.finalize(self, os.close, self._descriptor)
 
     def files(self, number: int) -> Iterator[File]:
-        """All members but folders and the droppings of operating systems."""
+        """Iterate over all members except folders and files created by operating systems."""
         try:
             with self.path.open("rb") as stream:
                 yield from _files(stream, number)
@@ -62,18 +62,18 @@ class Zip:
         return b"".join(self.pieces(file))
 
     def open(self, file: File) -> IO[bytes]:
-        """One member, inflated to a file without a name."""
+        """One member, inflated to an unnamed temporary file."""
         if file.size > LARGEST_MEMBER:
-            raise ImageError(f"it claims {file.size:,} bytes; no more than {LARGEST_MEMBER:,} are read")
+            raise ImageError(f"it claims {file.size:,} bytes; at most {LARGEST_MEMBER:,} are read")
         return scratch_file(self.pieces(file))
 
     def pieces(self, file: File) -> Iterator[bytes]:
-        """One member in pieces of about a megabyte; at the end, its size and CRC have been checked."""
+        """Iterate over a member in pieces of about a megabyte, checking its size and CRC at the end."""
         size, crc = 0, 0
         for piece in self._inflated(file):
             size += len(piece)
             if size > file.size:
-                raise ImageError("it holds more than the zip's directory says: the zip is not to be trusted")
+                raise ImageError("it is larger than the zip's directory says: the zip is not trustworthy")
             crc = zlib.crc32(piece, crc)
             yield piece
         if (size, crc) != (file.size, file.crc):
@@ -94,7 +94,7 @@ class Zip:
             raise ImageError("its bytes in the zip are damaged: download the zip again") from error
 
     def _packed(self, file: File) -> Iterator[bytes]:
-        """The bytes of one member as they lie in the file, which its own header stands before."""
+        """The compressed bytes of one member, which follow its own header in the file."""
         try:
             header = os.pread(self._descriptor, _HEADER.size, file.position)
             if len(header) < _HEADER.size or header[:4] != b"PK\3\4":
@@ -108,7 +108,7 @@ class Zip:
 
 
 class _Refused(Exception):
-    """Why a zip is not read; goes on after its path."""
+    """The reason why a zip is not read, appended to its path."""
 
 
 def _files(stream: IO[bytes], number: int) -> Iterator[File]:
@@ -120,7 +120,7 @@ def _files(stream: IO[bytes], number: int) -> Iterator[File]:
         found += 1
         room -= file.packed
         if room < 0 or file.size > max(1032 * file.packed, 1024) or file.position + file.packed > start:
-            raise _Refused("has members that claim more than it can hold (a zip bomb?): it is not read")
+            raise _Refused("has members that claim more than it can contain (a zip bomb?): it is not read")
         if file.name and not any(map(is_ignored, os.fsdecode(file.name).split("/"))):
             _require_readable(file, flags)
             yield file
@@ -137,21 +137,21 @@ def _directory(stream: IO[bytes]) -> tuple[int, int, int]:
     at = _end_record(tail)
     _, disk, _, _, entries, length, start, _ = _END.unpack_from(tail, at)
     if disk not in (0, 0xFFFF):
-        raise _Refused("is the last of several parts of a zip: join the parts to one")
+        raise _Refused("is the last part of a multi-part zip: join the parts")
     if tail[max(at - _LOCATOR_64.size, 0) : at].startswith(b"PK\6\7"):
         start, length, entries = _directory_64(stream, _LOCATOR_64.unpack_from(tail, at - _LOCATOR_64.size)[2], room)
     if start + length > first + at:
-        raise _Refused("has a directory that lies beyond its end: it is cut short, download it again")
+        raise _Refused("has a directory beyond its end: it is truncated, download it again")
     return start, start + length, entries
 
 
 def _end_record(tail: bytes) -> int:
-    """Where the end record starts: the last one whose comment has room, because a comment may hold its signature."""
+    """Where the end record starts: the last one whose comment fits, because a comment may contain its signature."""
     at = tail.rfind(b"PK\5\6", 0, 4 - _END.size)
     while at >= 0 and at + _END.size + _END.unpack_from(tail, at)[-1] > len(tail):
         at = tail.rfind(b"PK\5\6", 0, at + 3)
     if at < 0:
-        raise _Refused("is cut short or no zip, for its directory, at the end, is missing: download it again")
+        raise _Refused("is truncated or not a zip, because the directory at its end is missing: download it again")
     return at
 
 
@@ -175,12 +175,12 @@ def _entry(stream: IO[bytes], number: int) -> tuple[File, int]:
         size, packed, position = _wide(extra, size, packed, position)
     name = (name if flags & 0x800 else _as_utf8(name)).replace(b"\\", b"/")
     if _LEADS_OUTSIDE.match(name):
-        raise _Refused(f"holds {printable(os.fsdecode(name))}, a name that leads outside of it: it is not read")
+        raise _Refused(f"contains {printable(os.fsdecode(name))}, a name that leads outside: it is not read")
     return File(number, _plain(name), position, packed, size, crc, method), flags
 
 
 def _wide(extra: bytes, *narrow: int) -> list[int]:
-    """The 64-bit values of the zip64 field, for those that do not fit 32 bits."""
+    """The 64-bit values of the zip64 field, for those that do not fit into 32 bits."""
     at = 0
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<HH", extra, at)
@@ -193,7 +193,7 @@ def _wide(extra: bytes, *narrow: int) -> list[int]:
 
 
 def _as_utf8(name: bytes) -> bytes:
-    """Names without the UTF-8 flag are code page 437 by the standard, though many tools write UTF-8 all the same."""
+    """Convert a name without the UTF-8 flag: it is code page 437 by the standard, but many tools write UTF-8 anyway."""
     try:
         name.decode()
     except UnicodeDecodeError:
@@ -202,7 +202,7 @@ def _as_utf8(name: bytes) -> bytes:
 
 
 def _plain(name: bytes) -> bytes:
-    """A name without parts that mean nothing, such as the `./` that some tools begin with; empty for a folder."""
+    """A name without redundant parts, such as a leading `./`; empty for a folder."""
     if name.endswith(b"/"):
         return b""
     return b"/".join(part for part in name.split(b"/") if part not in (b"", b"."))
@@ -212,4 +212,4 @@ def _require_readable(file: File, flags: int) -> None:
     reason = "encrypted" if flags & 1 else f"packed by method {file.method}"
     if flags & 1 or file.method not in (STORED, _DEFLATED):
         name = printable(os.fsdecode(file.name))
-        raise _Refused(f"holds {name}, which is {reason} and not read here: unpack the zip and give the folder")
+        raise _Refused(f"contains {name}, which is {reason}: unpack the zip and give the folder")
