@@ -327,7 +327,7 @@ function headline(image) {
 
 function observed({ low, high, correct, images, part }) {
   const range = `${Math.round(low * 100)} to ${Math.round(high * 100)} %`;
-  return `Of ${images.toLocaleString("en")} images of ${part} with a probability of ${range}, ${percent(correct)} were of the predicted class.`;
+  return `Of ${images.toLocaleString("en")} answers with a probability of ${range} on ${part}, ${percent(correct)} were correct.`;
 }
 
 const sentence = (name) => name.charAt(0).toUpperCase() + name.slice(1);
