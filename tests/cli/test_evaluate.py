@@ -215,6 +215,15 @@ def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.Captu
     assert "gap" not in scores
 
 
+def test_a_part_of_a_published_archive_is_called_one(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = making.ham10000(tmp_path / "larger", lesions=140)
+    assert cli.run(["evaluate", str(run), "--data", str(other)]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"This is a part of HAM10000: \d+ of its 10,015 images\.", said)
+
+
 def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> None:
     other = making.isic2019(tmp_path / "isic2019")
     scores = evaluated(run, "--data", str(other), "--task", "malignancy", folder="isic2019-all-malignancy")

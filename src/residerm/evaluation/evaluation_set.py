@@ -136,7 +136,7 @@ def other_archive(
     rows = unseen(model, records, mapped)
     if not len(rows):
         raise UsageError(f"`data={options.data}`: the model was trained on all of its images; none are left to score")
-    remarks = list(records.merged)
+    remarks = [*records.merged, *records.shortage]
     remarks += [
         f"{count:,} images of class {name} are left out: the model does not have it"
         for name, count in alignment.unmapped.items()

@@ -110,14 +110,15 @@ class Records:
     @property
     def notes(self) -> tuple[str, ...]:
         """Caveats about the archive, including whether it is only a part of the published one."""
+        return (*self.merged, *self.layout.notes, *self.shortage)
+
+    @property
+    def shortage(self) -> tuple[str, ...]:
+        """A sentence if the archive is only a part of the published one."""
         here, published = dict(self.flow).get("records", len(self)), self.layout.published_images
         if published is None or here >= published:
-            return (*self.merged, *self.layout.notes)
-        return (
-            *self.merged,
-            *self.layout.notes,
-            f"This is a part of {self.layout.title}: {here:,} of its {published:,} images.",
-        )
+            return ()
+        return (f"This is a part of {self.layout.title}: {here:,} of its {published:,} images.",)
 
     @property
     def labels(self) -> np.ndarray:
