@@ -13,10 +13,10 @@ from residerm.errors import (
     ResidermError,
     UsageError,
     WriteError,
-    explain,
     listed,
     nearest,
     printable,
+    system_reason,
 )
 
 
@@ -35,12 +35,12 @@ def test_exit_codes():
     ],
 )
 def test_what_the_system_says_is_explained(code, said):
-    assert explain(OSError(code, os.strerror(code), "/some/file")) == said
+    assert system_reason(OSError(code, os.strerror(code), "/some/file")) == said
 
 
 def test_an_error_without_a_number_is_explained():
-    assert explain(OSError("no address")) == "no address"
-    assert explain(OSError()) == "OSError"
+    assert system_reason(OSError("no address")) == "no address"
+    assert system_reason(OSError()) == "OSError"
 
 
 def test_many_names_are_cut_short():

@@ -53,7 +53,7 @@ class WriteError(ResidermError):
     """A result could not be written: no space, no permission, or the path is taken."""
 
 
-def explain(error: OSError) -> str:
+def system_reason(error: OSError) -> str:
     """The reason of an operating-system error, with a fix if there is one."""
     return _WAYS_OUT.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
 

@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from residerm.errors import WriteError, explain
+from residerm.errors import WriteError, system_reason
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def require_new_folder(path: Path) -> None:
 
 def write_error(path: Path, error: OSError) -> WriteError:
     """The error for a failed write: which path, why, and what to do."""
-    return WriteError(f"cannot write {path}: {explain(error)}")
+    return WriteError(f"cannot write {path}: {system_reason(error)}")
 
 
 @contextmanager

@@ -57,7 +57,7 @@ def test_without_torchvision_the_rest_is_measured(
     monkeypatch.setattr("residerm.training.plain.PlainLoop.__init__", broken)
     assert cli.run(["bench", str(archive), *QUICK, "--no-startup"]) == 0
     printed = capsys.readouterr().out
-    assert "plain: not measured, torchvision cannot be imported here" in printed
+    assert "plain: not measured, torchvision cannot be imported" in printed
     assert "loop to bare" in printed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import signal
 import subprocess
@@ -85,6 +86,7 @@ def ending(error: BaseException) -> Callable[[], None]:
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(command, capsys, error, exit_code, said):
+    importlib.import_module("residerm.cli.explain")  # becomes the attribute `explain` of residerm.cli
     command(ending(error))
     assert cli.run(["probe"]) == exit_code
     assert capsys.readouterr() == ("", f"residerm: {said}\n")

@@ -133,7 +133,7 @@ def test_models_without_the_file_say_so(
 ) -> None:
     out = tmp_path / "out"
     assert cli.run(["explain", "starter", str(image), "--neighbours", "3", "--out", str(out)]) == 2
-    assert "starter keeps no training images" in capsys.readouterr().err
+    assert "starter has no training images" in capsys.readouterr().err
     assert not out.exists()
     with pytest.raises(UsageError, match="a predictor has no training images"):
         residerm.explain(residerm.load(run), [image], neighbours=3)

@@ -173,7 +173,7 @@ def test_what_is_no_image_is_counted_and_named(
     assert cli.run(["predict", str(model), str(images)]) == 0
     printed = capsys.readouterr()
     assert "11 images, 0 unreadable" in printed.out
-    assert "note: 3 files were not read, having none of the suffixes .bmp, " in printed.err
+    assert "note: 3 files were not read, without one of the suffixes .bmp, " in printed.err
     assert all(f"/{name}" in printed.err for name in ("a.heic", "b.doc", "noname"))
     only = tmp_path / "only"
     only.mkdir()

@@ -28,7 +28,7 @@ def test_a_port_in_use_names_the_flag(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_host_for_everyone_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["serve", "no-model", "--host", "0.0.0.0"]) == 2
-    assert "give --token-file, or --insecure" in capsys.readouterr().err
+    assert "give --token-file or --insecure" in capsys.readouterr().err
 
 
 def test_a_model_that_is_none_is_refused_before_anything_listens(capsys: pytest.CaptureFixture[str], tmp_path) -> None:

@@ -88,9 +88,9 @@ def flip_a_bit(path: Path) -> None:
         ("splits.csv", cut, "its split differs"),
         ("config.yaml", lambda path: path.write_text("epochs: ["), "cannot be read as YAML"),
         ("config.yaml", lambda path: path.write_text(path.read_text() + "epochs: none"), "epochs is 'none'"),
-        ("checkpoints/last.ckpt", cut, "last.ckpt is cut short"),
-        ("checkpoints/last.ckpt", lambda path: path.write_bytes(b""), "last.ckpt is cut short"),
-        ("checkpoints/best.ckpt", cut, "best.ckpt is cut short"),
+        ("checkpoints/last.ckpt", cut, "last.ckpt is truncated or not a checkpoint"),
+        ("checkpoints/last.ckpt", lambda path: path.write_bytes(b""), "last.ckpt is truncated or not a checkpoint"),
+        ("checkpoints/best.ckpt", cut, "best.ckpt is truncated or not a checkpoint"),
     ],
 )
 def test_a_damaged_run(

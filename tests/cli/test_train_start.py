@@ -65,7 +65,7 @@ def test_a_run_of_another_architecture_is_refused(
 ) -> None:
     options = ["--model", "logistic", "--weights", str(run), "--size", "32", "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *options]) == 2
-    assert f"{run} holds a cnn, not a logistic" in said(capsys)
+    assert f"{run} is a cnn, not a logistic" in said(capsys)
     assert not (tmp_path / "runs").exists()
 
 

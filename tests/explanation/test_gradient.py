@@ -124,5 +124,5 @@ def test_a_stage_that_is_not_there_and_a_network_without_any() -> None:
     with pytest.raises(UsageError, match=r"layer9`: resnet18 has the stages bn1 \(32x32\), layer1 \(16x16\)"):
         gradient_maps(model, image, ONE_HOT[:1], "gradcam", "layer9")
     flat = build("logistic", classes=7, size=SIZE).eval()
-    with pytest.raises(UsageError, match="logistic has no maps to read"):
+    with pytest.raises(UsageError, match="logistic has no feature maps"):
         gradient_maps(flat, image, ONE_HOT[:1], "gradcam")

@@ -146,5 +146,5 @@ def test_predict_by_a_sensitivity(bundle: Path, photograph: Path, capsys: pytest
     assert cli.run([*given, "--sensitivity", "0.9"]) == 0
     assert "of 30 malignant lesions" in " ".join(capsys.readouterr().err.split())
     assert cli.run([*given, "--sensitivity", "0.99"]) == 2
-    assert "takes 99 malignant validation lesions, but there are 30" in capsys.readouterr().err
+    assert "requires 99 malignant validation lesions, but there are 30" in capsys.readouterr().err
     assert cli.run([*given, "--sensitivity", "1.5"]) == 2

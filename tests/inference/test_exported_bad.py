@@ -104,13 +104,13 @@ BAD = {
     "an altered record that claims less": (setting("parity.json", images=10**6), "was changed after it was written"),
     "a record of another format": (setting("parity.json", format=9), "damaged or of another version"),
     "a record that names files elsewhere": (outside, "which is not a file in this folder"),
-    "another graph": (cutting("model.onnx"), "is not the file that parity.json is about"),
+    "another graph": (cutting("model.onnx"), "does not match parity.json"),
     "another description": (setting("model.json", classes=["c", "b", "a"]), "differ in classes"),
     "a newer format": (setting("model.json", format=3), "from a newer version of residerm: update residerm"),
     "an absurd size": (setting("model.json", pixels={"size": 10**9}), "is damaged"),
     "a graph that is cut short": (lambda folder: (cutting("model.onnx")(folder), resealed(folder)), "is truncated"),
     "a graph that asks for other files": (altered_graph(with_external_data), "refers to other files"),
-    "the graph of another model": (altered_graph(of_another_model), "does not match the model"),
+    "the graph of another model": (altered_graph(of_another_model), "is the graph of another model"),
     "a classifier with objects": (with_pickle, "classifier.npz cannot be read"),
     "the classifier of another model": (other_classifier, "does not fit 3 classes"),
     "no classifier": (removing("classifier.npz"), "classifier.npz is missing"),
@@ -128,7 +128,7 @@ def test_it_is_refused(copy: Path, change: Change, message: str) -> None:
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
 def test_weights_that_are_not_finite_are_refused(copy: Path, runtime: str) -> None:
     altered_graph(with_nan)(copy)
-    with pytest.raises(ResidermError, match=r"model\.onnx holds weights that are not finite"):
+    with pytest.raises(ResidermError, match=r"model\.onnx contains weights that are not finite"):
         load(copy, runtime=runtime)  # type: ignore[arg-type]
 
 
@@ -141,7 +141,7 @@ def test_weights_of_openvino_that_are_not_finite_are_refused(bundle: Path, tmp_p
     assert weights in content
     (folder / "model.bin").write_bytes(content.replace(weights, np.full_like(filters[0], np.nan).tobytes()))
     resealed(folder)
-    with pytest.raises(ResidermError, match=r"model\.xml holds weights that are not finite"):
+    with pytest.raises(ResidermError, match=r"model\.xml contains weights that are not finite"):
         load(folder)
 
 

@@ -153,5 +153,5 @@ def test_a_picture_that_is_no_picture_is_refused(known: Path, tmp_path: Path) ->
 
 
 def test_a_bundle_without_the_file_says_so() -> None:
-    with pytest.raises(UsageError, match="starter keeps no training images"):
+    with pytest.raises(UsageError, match="starter has no training images"):
         read_neighbours(Path("starter"), read_description(Path("starter")))

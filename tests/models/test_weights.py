@@ -333,5 +333,5 @@ def test_groups_hold_every_parameter_once_and_slow_the_backbone(model):
 
 
 def test_weights_that_would_fill_the_memory_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"`model=resnet18`: its 45,\d+,\d+,\d+ weights take 18\d GB of memory"):
+    with pytest.raises(UsageError, match=r"`model=resnet18`: its 45,\d+,\d+,\d+ weights need 18\d GB of memory"):
         begin(ModelOptions(model="resnet18"), 7, 64, ResNetOptions(width=4096))

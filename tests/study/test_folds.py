@@ -97,7 +97,7 @@ def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None
     [
         (["train", "--fold", "all"], "--fold all needs the number of folds: give --folds too, such as --folds 5"),
         (["train", "--fold", "all", "--folds", "2", "--split", "archive"], "--split archive comes with its parts"),
-        (["train", "--fold", "all", "--folds", "2", "--members", "2"], "--members and --fold all both train several"),
+        (["train", "--fold", "all", "--folds", "2", "--members", "2"], "--members and --fold all cannot be combined"),
         (["train", "--fold", "all", "--folds", "2", "--devices", "2"], "--fold all trains in one process"),
         (["train", "--fold", "every", "--folds", "2"], "--fold must be"),
         (["train", "--fold", "2", "--folds", "2"], "with --folds 2 the folds are 0 to 1"),

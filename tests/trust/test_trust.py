@@ -69,7 +69,7 @@ def test_a_threshold_for_a_sensitivity():
 
 def test_a_sensitivity_that_too_few_lesions_support_is_refused():
     trust = judging.fitted(judging.said(14))
-    with pytest.raises(UsageError, match="takes 19 malignant validation lesions, but there are 6"):
+    with pytest.raises(UsageError, match="requires 19 malignant validation lesions, but there are 6"):
         trust.malignancy_threshold(0.95)
     with pytest.raises(UsageError, match=r"sensitivity is 1\.0"):
         trust.malignancy_threshold(1.0)

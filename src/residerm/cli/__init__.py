@@ -17,7 +17,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 import residerm
 from residerm.cli.flags import with_flags
-from residerm.errors import ResidermError, explain, printable
+from residerm.errors import ResidermError, printable, system_reason
 from residerm.extras import explain_missing
 
 app = App(
@@ -119,4 +119,4 @@ def _complain(text: str, exit_code: int) -> int:
 def _system_text(error: OSError) -> str:
     """The operating system's error message, after the name of the file, if there is one."""
     about = f"{error.filename}: " if error.filename is not None else ""
-    return about + explain(error)
+    return about + system_reason(error)

@@ -26,7 +26,7 @@ from PIL import Image
 from residerm import imaging
 from residerm.arrays import read_arrays, require_finite_arrays
 from residerm.description import ModelDescription
-from residerm.errors import ImageError, explain, printable
+from residerm.errors import ImageError, printable, system_reason
 from residerm.inference.validation import BundleError
 
 MOST_IMAGES = 20_000
@@ -100,7 +100,7 @@ class TrainingImages:
             require_finite_arrays(arrays)
             return _sound(arrays, description)
         except OSError as error:
-            raise BundleError(f"{path} cannot be read: {explain(error)}") from error
+            raise BundleError(f"{path} cannot be read: {system_reason(error)}") from error
         except (ValueError, KeyError) as error:
             raise BundleError(
                 f"{path} is damaged or of another model ({error}); the model works without it: remove it"

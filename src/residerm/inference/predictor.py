@@ -20,7 +20,7 @@ import numpy as np
 
 from residerm import imaging
 from residerm.description import ModelDescription
-from residerm.errors import ImageError, UsageError, explain
+from residerm.errors import ImageError, UsageError, system_reason
 from residerm.inference.runtimes import Classifier, Runtime
 from residerm.inference.validation import BundleError, require_finite
 from residerm.outputs import Outputs, Views, averaged, concatenated, view
@@ -112,7 +112,7 @@ def _bytes(image: Picture) -> bytes:
         try:
             return Path(image).read_bytes()
         except OSError as error:
-            raise ImageError(f"{image}: {explain(error)}") from error
+            raise ImageError(f"{image}: {system_reason(error)}") from error
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise ImageError(

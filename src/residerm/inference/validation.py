@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from residerm.errors import ResidermError, explain
+from residerm.errors import ResidermError, system_reason
 from residerm.files import read_regular
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def read_small_file(path: Path, most: int = LARGEST_DESCRIPTION) -> bytes:
     try:
         return read_regular(path, most)
     except OSError as error:
-        raise BundleError(f"{path} cannot be read: {explain(error)}; the bundle is damaged") from error
+        raise BundleError(f"{path} cannot be read: {system_reason(error)}; the bundle is damaged") from error
 
 
 def require_sound_weights(weights: Mapping[str, Tensor], source: Path) -> None:

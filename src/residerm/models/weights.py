@@ -11,7 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from residerm.errors import ResidermError, UsageError, explain, listed
+from residerm.errors import ResidermError, UsageError, listed, system_reason
 from residerm.models.model import Model
 
 
@@ -53,7 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         else:
             weights = load_state_dict(str(path), weights_only=True)
     except OSError as error:
-        raise WeightsError(f"cannot read {path}: {explain(error)}") from error
+        raise WeightsError(f"cannot read {path}: {system_reason(error)}") from error
     except Exception as error:  # a damaged file raises various exceptions
         raise unreadable(path) from error
     strangers = [key for key, value in weights.items() if not isinstance(value, Tensor)]

@@ -29,7 +29,7 @@ from filelock import FileLock, Timeout
 from residerm.config import Experiment
 from residerm.config.options_file import MOST_BYTES, parse_options
 from residerm.description import ModelDescription
-from residerm.errors import ResidermError, UsageError, explain
+from residerm.errors import ResidermError, UsageError, system_reason
 from residerm.files import new_file, new_folder, read_regular
 from residerm.runs.contents import CONTENTS, Content, read_contents
 from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, Summary
@@ -196,5 +196,5 @@ def read_options(path: Path) -> dict[str, object]:
     try:
         content = read_regular(path, MOST_BYTES)
     except OSError as error:
-        raise UsageError(f"{source}: {explain(error)}") from error
+        raise UsageError(f"{source}: {system_reason(error)}") from error
     return parse_options(content, source)

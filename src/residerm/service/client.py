@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from residerm.errors import ResidermError, UsageError, explain
+from residerm.errors import ResidermError, UsageError, system_reason
 from residerm.service.answers import Answers
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _open(path: Path) -> BinaryIO:
     try:
         return path.open("rb")
     except OSError as error:
-        raise UsageError(f"`images`: {path}: {explain(error)}") from error
+        raise UsageError(f"`images`: {path}: {system_reason(error)}") from error
 
 
 def _detail(reply: httpx.Response) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from residerm.errors import UsageError, explain
+from residerm.errors import UsageError, system_reason
 from residerm.service.problems import Problem
 
 _SHORTEST_TOKEN = 16
@@ -40,7 +40,7 @@ def read_token(path: Path) -> str:
     except UnicodeDecodeError:
         raise UsageError(f"`token_file={path}`: a token may only have ASCII characters") from None
     except OSError as error:
-        raise UsageError(f"`token_file={path}`: {explain(error)}") from error
+        raise UsageError(f"`token_file={path}`: {system_reason(error)}") from error
     if len(token) < _SHORTEST_TOKEN or len(token.split()) != 1:
         raise UsageError(
             f"`token_file={path}`: a token must have at least {_SHORTEST_TOKEN} characters and no spaces; "

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from residerm.config import ServeOptions
-from residerm.errors import UsageError, explain
+from residerm.errors import UsageError, system_reason
 from residerm.parallel import cores
 from residerm.service import logs
 from residerm.service.memory import return_freed_memory
@@ -146,4 +146,4 @@ def _cannot_listen(error: OSError, options: ServeOptions) -> str:
         return f"`host={options.host}` is no address of this machine"
     if error.errno == errno.EACCES:
         return f"`port={options.port}` requires administrator rights: choose one above 1023"
-    return f"cannot listen on {options.host}, port {options.port}: {explain(error)}"
+    return f"cannot listen on {options.host}, port {options.port}: {system_reason(error)}"

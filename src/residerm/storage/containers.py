@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, Protocol
 
-from residerm.errors import ArchiveError, ImageError, explain
+from residerm.errors import ArchiveError, ImageError, system_reason
 from residerm.files import open_regular, read_regular
 
 LARGEST_IMAGE = 2**28  # bytes; the most that may be decoded, 62 megapixels of 8-bit RGBA, takes 250 MB uncompressed
@@ -65,7 +65,7 @@ class Folder:
         try:
             return open_regular(self.path / os.fsdecode(file.name))
         except OSError as error:
-            raise ImageError(f"it cannot be read: {explain(error)}") from error
+            raise ImageError(f"it cannot be read: {system_reason(error)}") from error
 
     def read(self, file: File) -> bytes:
         """One file, whole."""
@@ -78,7 +78,7 @@ def read_image_file(path: Path) -> bytes:
     try:
         return read_regular(path, LARGEST_IMAGE)
     except OSError as error:
-        raise ImageError(f"it cannot be read: {explain(error)}") from error
+        raise ImageError(f"it cannot be read: {system_reason(error)}") from error
 
 
 def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
@@ -101,7 +101,7 @@ def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
                     else:
                         yield entry
         except OSError as error:
-            raise ArchiveError(f"cannot list {path}: {explain(error)}") from error
+            raise ArchiveError(f"cannot list {path}: {system_reason(error)}") from error
 
 
 def is_ignored(name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from residerm.errors import WriteError, explain
+from residerm.errors import WriteError, system_reason
 from residerm.files import reserve
 
 _ROWS_AT_ONCE = 256  # Python never releases the memory of more
@@ -33,7 +33,7 @@ def scratch_file(pieces: Iterable[bytes]) -> IO[bytes]:
                 stream.close()
             raise
     except OSError as error:
-        raise _no_room(explain(error)) from error
+        raise _no_room(system_reason(error)) from error
     return stream
 
 
@@ -46,7 +46,7 @@ def paged(rows: int, dtype: np.dtype) -> np.ndarray:
             reserve(file, rows * dtype.itemsize)
             return np.memmap(file, dtype, mode="r+", shape=(rows,))
     except OSError as error:
-        raise _no_room(explain(error)) from error
+        raise _no_room(system_reason(error)) from error
 
 
 def scratch_database() -> sqlite3.Connection:

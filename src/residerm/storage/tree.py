@@ -17,7 +17,7 @@ from typing import IO
 
 import numpy as np
 
-from residerm.errors import ArchiveError, ImageError, explain, printable
+from residerm.errors import ArchiveError, ImageError, printable, system_reason
 from residerm.files import refuse_nul
 from residerm.imaging import SUFFIXES
 from residerm.storage.containers import PACKED, Container, File, Folder, walk
@@ -121,7 +121,7 @@ def _is_folder(path: Path) -> bool:
         return stat.S_ISDIR(path.stat().st_mode)
     except OSError as error:
         raise ArchiveError(
-            f"cannot read {path}: {explain(error)}; PATH is the folder or the zip of the archive"
+            f"cannot read {path}: {system_reason(error)}; PATH is the folder or the zip of the archive"
         ) from error
 
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from residerm.errors import ArchiveError, ImageError, explain, printable
+from residerm.errors import ArchiveError, ImageError, printable, system_reason
 from residerm.storage.containers import File, is_ignored, refuse_giant
 from residerm.storage.scratch import scratch_file
 
@@ -43,7 +43,7 @@ class Zip:
         try:
             self._descriptor = os.open(path, os.O_RDONLY)
         except OSError as error:
-            raise ArchiveError(f"cannot read {path}: {explain(error)}") from error
+            raise ArchiveError(f"cannot read {path}: {system_reason(error)}") from error
         weakref.finalize(self, os.close, self._descriptor)
 
     def files(self, number: int) -> Iterator[File]:
@@ -52,7 +52,7 @@ class Zip:
             with self.path.open("rb") as stream:
                 yield from _files(stream, number)
         except OSError as error:
-            raise ArchiveError(f"cannot read {self.path}: {explain(error)}") from error
+            raise ArchiveError(f"cannot read {self.path}: {system_reason(error)}") from error
         except _Refused as error:
             raise ArchiveError(f"{self.path} {error}") from error
 
@@ -104,7 +104,7 @@ class Zip:
             for done in range(0, file.packed, _PIECE):
                 yield os.pread(self._descriptor, min(_PIECE, file.packed - done), start + done)
         except OSError as error:
-            raise ImageError(f"it cannot be read: {explain(error)}") from error
+            raise ImageError(f"it cannot be read: {system_reason(error)}") from error
 
 
 class _Refused(Exception):

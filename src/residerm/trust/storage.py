@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from residerm.arrays import read_arrays, require_finite_arrays
-from residerm.errors import ResidermError, explain
+from residerm.errors import ResidermError, system_reason
 from residerm.files import new_file
 from residerm.trust.abstention import Abstention
 from residerm.trust.calibration import Calibration
@@ -60,7 +60,7 @@ def load(path: Path) -> Kept:
         require_finite_arrays(arrays, infinite=_MAY_BE_INFINITE)
         return _read(arrays)
     except OSError as error:
-        raise TrustError(f"{path}: {explain(error)}") from error
+        raise TrustError(f"{path}: {system_reason(error)}") from error
     except (ValueError, KeyError, ValidationError) as error:
         reason = str(error).partition("\n")[0]
         raise TrustError(f"{path} is damaged or of another version of residerm ({reason})") from error

@@ -29,7 +29,7 @@ from residerm.data.download.transfer import (
     open_client,
     transfer,
 )
-from residerm.errors import WriteError, explain
+from residerm.errors import WriteError, system_reason
 from residerm.files import new_file, write_error
 from residerm.progress import SILENT, Count, Progress
 
@@ -119,7 +119,7 @@ class _Fetcher:
         except FetchError as error:
             raise FetchError(f"{path} exists, but {error}; remove it to download it again") from error
         except OSError as error:
-            raise FetchError(f"cannot read {path}: {explain(error)}") from error
+            raise FetchError(f"cannot read {path}: {system_reason(error)}") from error
 
     def _require_room(self, missing: Iterable[RemoteFile]) -> None:
         self.lengths = {file.name: self._length(file) for file in missing}

@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from residerm.data.loading.cache import default_folder
-from residerm.errors import UsageError, WriteError, explain
+from residerm.errors import UsageError, WriteError, system_reason
 
 _PIXELS, _ABOUT = "pixels.raw", "cache.json"
 
@@ -61,7 +61,7 @@ def clear_caches(caches: list[StoredCache]) -> int:
         except Timeout:
             raise WriteError(f"{cache.folder} is being built by another process: wait for it, or stop it") from None
         except OSError as error:
-            raise WriteError(f"{cache.folder} cannot be removed: {explain(error)}") from error
+            raise WriteError(f"{cache.folder} cannot be removed: {system_reason(error)}") from error
     return sum(cache.bytes for cache in caches)
 
 
