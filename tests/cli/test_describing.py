@@ -117,7 +117,7 @@ def test_split_prints_and_writes_its_proof(archive: Path, tmp_path: Path, capsys
 
 def test_split_at_random_says_what_leaks(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = outcome(capsys, "split", archive, "--split", "random")
-    assert "show a lesion that is in the training part too" in printed
+    assert "show a lesion that is also in the training part" in printed
 
 
 def test_split_without_groups_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +137,7 @@ def test_split_without_groups_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
         (["preview", "{archive}", "--size", "4"], 2, "--size"),
         (["preview", "{archive}", "--filter", "nearest"], 2, "--filter"),
         (["preview", "{archive}", "--images", "0"], 2, "--images"),
-        (["preview", "{archive}", "--size", "16", "--out", "preview.doc"], 2, "a figure is written as .png"),
+        (["preview", "{archive}", "--size", "16", "--out", "preview.doc"], 2, "figures are saved as .png"),
     ],
 )
 def test_wrong_calls_get_one_line_and_leave_nothing(

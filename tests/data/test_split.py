@@ -126,7 +126,7 @@ def test_the_archives_own_parts(tmp_path: Path) -> None:
     split = divide(records, SplitOptions(split="archive"))
     assert (split.parts == records.table["part"]).all()
     assert split.leaking > 0  # drawn at random for each image, so that lesions are on both sides
-    assert "in the training part too" in split.remarks[0]
+    assert "also in the training part" in split.remarks[0]
 
 
 def test_a_validation_part_is_carved_out_by_lesion_where_the_archive_has_none(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_a_class_with_one_lesion_is_refused_with_the_way_out(tmp_path: Path) -> 
 
 
 def test_one_class_only_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveError, match="one class only"):
+    with pytest.raises(ArchiveError, match="only one class"):
         divide(records_of({"nv": 20}, tmp_path), SplitOptions())
 
 

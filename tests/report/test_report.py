@@ -213,7 +213,7 @@ def test_what_is_absent_shows_its_reason(tmp_path: Path) -> None:
     run = reporting.run(tmp_path, ("benign", "malignant"))
     reporting.evaluation(run)
     text = page_of(run).text
-    assert "Missing: there are only 2 classes, so that it would always be 1." in text
+    assert "Missing: there are only 2 classes, so it would always be 1." in text
     assert "None" not in text
     assert "nan" not in text.lower().replace("malignan", "").split()
 

@@ -148,7 +148,7 @@ def test_of_two_classes_both_are_always_the_top_two() -> None:
     likely = np.stack([LIKELY[:, 0] + LIKELY[:, 2], LIKELY[:, 1]], axis=1)
     labels = (LABELS == 1).astype(int)
     headline = assess(labels, likely, ["benign", "malignant"], LESIONS, resamples=100).headline
-    assert headline["top_2_accuracy"].absent == "there are only 2 classes, so that it would always be 1"
+    assert headline["top_2_accuracy"].absent == "there are only 2 classes, so it would always be 1"
     assert headline["macro_auc"].value == pytest.approx(point_scores(labels, likely).values["macro_auc"])
 
 

@@ -105,8 +105,8 @@ def test_small_groups_are_not_compared_and_the_reason_is_given() -> None:
     few = ["female" if number < 20 else "male" for number in range(900)]
     found, left = differences(given, {"sex": few, "site": [""] * 900}, BOOTSTRAP)
     assert not found
-    assert left["sex"] == "no group and its others have 30 lesions each (female 20, male 880)"
-    assert left["site"] == "there are not two groups that are known"
+    assert left["sex"] == "no group has 30 lesions both inside and outside of it (female 20, male 880)"
+    assert left["site"] == "there are fewer than two known groups"
     assert len(sexes) == 900
 
 

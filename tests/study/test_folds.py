@@ -72,7 +72,7 @@ def test_called_again_it_keeps_finished_folds_and_resumes_the_others(
     assert sorted(runs.iterdir()) == before
     assert document(runs).pooled == scores.pooled
     assert document(runs).over_folds == scores.over_folds
-    assert "is finished and kept" in shown.err
+    assert "is already finished" in shown.err
     assert "is resumed" in shown.err
     for word in ("mean", "standard deviation", "pooled", "95 % interval", "Not a medical device"):
         assert word in shown.out
@@ -96,7 +96,7 @@ def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None
     ("command", "message"),
     [
         (["train", "--fold", "all"], "--fold all needs the number of folds: give --folds too, such as --folds 5"),
-        (["train", "--fold", "all", "--folds", "2", "--split", "archive"], "--split archive comes with its parts"),
+        (["train", "--fold", "all", "--folds", "2", "--split", "archive"], "--split archive has fixed parts"),
         (["train", "--fold", "all", "--folds", "2", "--members", "2"], "--members and --fold all cannot be combined"),
         (["train", "--fold", "all", "--folds", "2", "--devices", "2"], "--fold all trains in one process"),
         (["train", "--fold", "every", "--folds", "2"], "--fold must be"),

@@ -1,8 +1,8 @@
 """Resampling of the training rows against class imbalance, through imbalanced-learn, on indices.
 
-The paper names under-sampling, over-sampling and both, but no numbers. Here *under* cuts the largest class to
-`cut_to` times the second largest; *over* raises the classes below `raise_to` (the median class) to it; *both* does
-the one and then the other. Validation and test rows never come here. Each epoch draws again from its own seed.
+The paper mentions under-sampling, over-sampling and both, but no numbers. Here, *under* reduces the largest class to
+`cut_to` times the second largest; *over* raises the classes below `raise_to` (the median class) to it; *both* applies
+one after the other. Validation and test rows are never resampled. Each epoch is resampled with its own seed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from residerm.config import SampleOptions
 
 
 def targets(counts: np.ndarray, options: SampleOptions) -> np.ndarray:
-    """How many images of each class the options ask for; classes without images stay without."""
+    """The number of images of each class after sampling; classes without images stay empty."""
     wanted = counts.copy()
     present = np.flatnonzero(counts)
     if options.sampling in ("under", "both") and len(present) > 1:
@@ -28,7 +28,7 @@ def targets(counts: np.ndarray, options: SampleOptions) -> np.ndarray:
 
 
 def draw(rows: np.ndarray, labels: np.ndarray, options: SampleOptions, *, seed: int, epoch: int = 0) -> np.ndarray:
-    """The training rows of an epoch: some left out, some repeated; `labels` are those of all records."""
+    """Draw the training rows of an epoch, omitting some and repeating others; `labels` are those of all records."""
     if options.sampling == "none":
         return rows
     from imblearn.over_sampling import RandomOverSampler

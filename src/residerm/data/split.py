@@ -1,8 +1,8 @@
-"""Training, validation and test parts, as a file that can be read again years later.
+"""Split an archive into training, validation and test parts, stored in a file.
 
-By lesion (or patient), stratified by class: every lesion is on one side only, which is asserted, and its proof is
-kept in `splits.json` beside `splits.csv`. Within a class, lesions are dealt in order of their number of images, so
-that the shares hold for images as well as for lesions. The same seed gives the same bytes.
+Splits are by lesion (or patient) and stratified by class: every lesion is in one part only, which is asserted and
+documented in `splits.json` next to `splits.csv`. Within a class, lesions are assigned in order of their number of
+images, so that the fractions hold for images as well as for lesions. The same seed gives the same bytes.
 
     residerm data split PATH --out FOLDER
 """
@@ -29,10 +29,10 @@ TRAIN, VALIDATION, TEST = range(3)
 
 @dataclass(frozen=True)
 class Split:
-    """The part of every record, and what is known of how the parts keep apart."""
+    """The part of every record, and a proof of how well the parts are separated."""
 
     parts: np.ndarray  # int8, an index into PARTS for each record
-    folds: np.ndarray | None  # int8, the fold of each record, where folds were asked for
+    folds: np.ndarray | None  # int8, the fold of each record, if folds were requested
     proof: SplitProof
 
     def rows(self, part: int) -> np.ndarray:
@@ -41,18 +41,18 @@ class Split:
 
     @property
     def leaking(self) -> int:
-        """Test images whose lesion is in the training part as well."""
+        """The number of test images whose lesion is also in the training part."""
         return self.proof.test_images_with_lesion_in_training
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What must be said wherever a score on this split is shown."""
+        """Remarks to show with every score on this split."""
         group = self.proof.grouped_by
         if group is None:
-            # Parts that were given may have been made by lesion elsewhere.
+            # Parts from a file may have been split by lesion elsewhere.
             by_image = ", so the split is by image" if self.proof.options.split in ("lesion", "random") else ""
             return (
-                f"The archive does not name lesions{by_image}: photographs of one lesion may be on both sides "
+                f"The archive does not name lesions{by_image}: photographs of one lesion may be in several parts "
                 "(`residerm data check` looks for copies).",
             )
         if not self.proof.leaks:
@@ -60,12 +60,12 @@ class Split:
         images = self.proof.parts["test"].images
         return (
             f"{self.leaking:,} of {images:,} test images ({self.leaking / max(images, 1):.0%}) show a {group} that is "
-            "in the training part too: scores on this split are better than on new patients.",
+            "also in the training part: scores on this split are better than on new patients.",
         )
 
 
 def divide(records: Records, options: SplitOptions = SplitOptions()) -> Split:
-    """Divide records as the options say."""
+    """Split records according to the options."""
     _refuse_unusable(records, options)
     folds = None
     if options.split == "archive":
@@ -77,7 +77,7 @@ def divide(records: Records, options: SplitOptions = SplitOptions()) -> Split:
         parts = _read_parts(Path(options.split), records)
     split = Split(parts, folds, _proof(records, parts, folds, options))
     if options.split == "lesion":
-        # Anything else would be a defect of ours.
+        # Anything else would be a bug.
         assert not split.proof.leaks, f"a lesion is in two parts: {split.proof.shared_groups}"
     return split
 
@@ -91,7 +91,7 @@ def write_split(split: Split, records: Records, folder: Path) -> Path:
 
 
 def table(records: Records, parts: np.ndarray, folds: np.ndarray | None) -> bytes:
-    """The bytes of `splits.csv`; their SHA-256 names the split."""
+    """The bytes of `splits.csv`; their SHA-256 identifies the split."""
 
     def rows() -> Iterator[SplitRow]:
         for row in range(len(records)):
@@ -105,7 +105,7 @@ def table(records: Records, parts: np.ndarray, folds: np.ndarray | None) -> byte
 def _refuse_unusable(records: Records, options: SplitOptions) -> None:
     if options.split not in ("lesion", "random", "archive") and not options.split.endswith(".csv"):
         hint = nearest(options.split, ("lesion", "random", "archive"))
-        raise UsageError(f"`split={options.split}`: say lesion, random, archive, or the path of a splits.csv.{hint}")
+        raise UsageError(f"`split={options.split}`: use lesion, random, archive, or the path of a splits.csv.{hint}")
     if options.test + options.validation >= 1:
         raise UsageError("`test` and `validation` together leave nothing to train on: their sum must be below 1")
     fold = options.one_fold
@@ -114,13 +114,13 @@ def _refuse_unusable(records: Records, options: SplitOptions) -> None:
     present = [name for name, count in records.class_counts().items() if count]
     if len(present) < 2:
         raise ArchiveError(
-            f"{records.tree.path} holds one class only ({listed(present)}): there is nothing to tell apart; "
+            f"{records.tree.path} contains only one class ({listed(present)}); "
             "add images of another class, or choose another `task`"
         )
 
 
 def _dealt(records: Records, groups: np.ndarray, options: SplitOptions) -> tuple[np.ndarray, np.ndarray | None]:
-    """Parts by dealing out groups; with folds, one fold is the test part and validation comes out of the others."""
+    """Assign groups to parts; with folds, one fold is the test part, and validation is taken from the others."""
     random = np.random.default_rng(options.split_seed)
     if options.folds is None:
         shares = np.array([1 - options.test - options.validation, options.validation, options.test])
@@ -131,7 +131,7 @@ def _dealt(records: Records, groups: np.ndarray, options: SplitOptions) -> tuple
 
 
 def _carve_validation(records: Records, groups: np.ndarray, parts: np.ndarray, options: SplitOptions) -> np.ndarray:
-    """Move whole groups from the training part to the validation part, as many as its share of all asks for."""
+    """Move whole groups from the training part to the validation part, until it has its fraction of all images."""
     training = np.flatnonzero(parts == TRAIN)
     share = min(options.validation * len(parts) / max(len(training), 1), 0.5)
     random = np.random.default_rng([options.split_seed, options.one_fold])
@@ -149,7 +149,7 @@ def _deal(
     options: SplitOptions,
     rows: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Deal the groups of each class over hands of these shares; the hand of each row."""
+    """Distribute the groups of each class over subsets of these fractions; return the subset of each row."""
     labels = records.labels if rows is None else records.labels[rows]
     _, member = np.unique(groups if rows is None else groups[rows], return_inverse=True)
     sizes = np.bincount(member)
@@ -166,7 +166,7 @@ def _deal(
 
 
 def _rarest_class(labels: np.ndarray, member: np.ndarray, classes: int) -> np.ndarray:
-    """The class by which each group is dealt: of several, which patients have, the one with the fewest images."""
+    """The class for stratifying each group: if a patient has several, the one with the fewest images."""
     by_count = np.argsort(np.bincount(labels, minlength=classes), kind="stable")
     rank = np.empty(classes, dtype=np.int64)
     rank[by_count] = np.arange(classes)
@@ -176,14 +176,14 @@ def _rarest_class(labels: np.ndarray, member: np.ndarray, classes: int) -> np.nd
 
 
 def _evenly(count: int, shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """A sequence of hands in which each has its exact share, spread evenly from first to last."""
+    """A sequence of subsets in which each has its exact fraction, spread evenly over the sequence."""
     hands = np.repeat(np.arange(len(shares)), _whole_shares(count, shares))
     places = [(np.arange(own) + random.random(own)) / own for own in np.bincount(hands, minlength=len(shares)) if own]
     return hands[np.argsort(np.concatenate(places), kind="stable")].astype(np.int8)
 
 
 def _whole_shares(count: int, shares: np.ndarray) -> np.ndarray:
-    """Whole numbers that add up to count, each within one of its share, and none 0 where its share is not."""
+    """Integers that sum to `count`, each within one of its fraction, and none 0 unless its fraction is."""
     exact = count * shares
     whole: np.ndarray = np.maximum(np.floor(exact + 1e-9).astype(int), shares > 0)
     while whole.sum() != count:
@@ -196,19 +196,19 @@ def _whole_shares(count: int, shares: np.ndarray) -> np.ndarray:
 def _too_few(records: Records, label: int, groups: int, hands: int, options: SplitOptions) -> str:
     thing = "image" if options.split == "random" else records.layout.grouped_by or "image"
     return (
-        f"class {records.classes[label]} has {groups} {thing}{'s' * (groups != 1)}, too few to be on all {hands} sides "
+        f"class {records.classes[label]} has {groups} {thing}{'s' * (groups != 1)}, too few for all {hands} parts "
         f"of the split: leave it out with `without={records.classes[label]}`"
-        + ("" if options.folds or options.validation == 0 else ", or do without a validation part (`validation=0`)")
+        + ("" if options.folds or options.validation == 0 else ", or omit the validation part (`validation=0`)")
     )
 
 
 def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
-    """The archive's own parts; where it has no validation part, one is carved out of its training part."""
+    """The archive's own parts; if it has no validation part, one is taken from its training part."""
     parts = np.array(records.table["part"])
     if (parts < 0).any() or not (parts == TRAIN).any() or not (parts == TEST).any():
         raise ArchiveError(
-            f"`split=archive`: {records.layout.title} at {records.tree.path} does not come with a training and a test "
-            "part for every image; use `split=lesion`"
+            f"`split=archive`: {records.layout.title} at {records.tree.path} does not assign every image to a training "
+            "or test part; use `split=lesion`"
         )
     if (parts == VALIDATION).any() or options.validation == 0:
         return parts
@@ -216,7 +216,7 @@ def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
 
 
 def _read_parts(path: Path, records: Records) -> np.ndarray:
-    """The parts that a `splits.csv` gives; it must name every record."""
+    """The parts from a `splits.csv`, which must list every record."""
     try:
         given = {row.image_id: row.part for row in read_splits(path, "it needs the columns image_id and part")}
     except DocumentError as error:
@@ -234,7 +234,7 @@ def _read_parts(path: Path, records: Records) -> np.ndarray:
 
 
 def _proof(records: Records, parts: np.ndarray, folds: np.ndarray | None, options: SplitOptions) -> SplitProof:
-    """What stands in `splits.json`: the counts, the lesions on two sides, and the hash of the file."""
+    """The content of `splits.json`: the counts, the lesions in two parts, and the hash of the file."""
     groups = {name: set(records.groups[parts == code].tolist()) for code, name in enumerate(PARTS)}
     test_groups = records.groups[parts == TEST]
     leaking = np.isin(test_groups, records.groups[parts == TRAIN]) if len(test_groups) else np.zeros(0, bool)

@@ -1,15 +1,15 @@
-"""Arrays → Figure, drawn without a display and without global state.
+"""Draw arrays as matplotlib figures, without a display and without global state.
 
     figures.save(figures.roc({"mel": (rates, sensitivities)}, {"mel": "0.91"}), Path("roc.png"))
-    figures.inline(figures.svg(figure))      an element of a page
+    figures.inline(figures.svg(figure))      an element of an HTML page
 
 | file | draws |
 |---|---|
-| `style` | colours, an empty figure, how one is saved |
+| `style` | colours, empty figures, saving |
 | `archive` | the class distribution; rows of images |
-| `training` | what every epoch brought |
+| `training` | learning curves |
 | `evaluation` | confusion, ROC and precision-recall curves, reliability |
-| `selective` | errors over coverage; reliability before and after calibration |
+| `selective` | error rate over coverage; reliability before and after calibration |
 """
 
 from residerm.figures.archive import class_distribution, image_rows

@@ -1,4 +1,4 @@
-"""What is in an archive, drawn: how many images each class has, and rows of the images themselves."""
+"""Figures of an archive: the number of images of each class, and rows of images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def class_distribution(
     images: Mapping[str, int], groups: Mapping[str, int] | None, title: str, group_name: str = "lesion"
 ) -> Figure:
-    """Images of each class as bars, with their share; lesions as a mark on each bar (the paper's figure 5)."""
+    """Images of each class as bars, with percentages; lesions as a mark on each bar (figure 5 of the paper)."""
     figure = new_figure(7.2, 1.1 + 0.42 * len(images))
     axes = figure.add_subplot()
     total = max(sum(images.values()), 1)
@@ -40,7 +40,7 @@ def class_distribution(
 
 
 def image_rows(rows: Sequence[tuple[str, Sequence[np.ndarray]]], columns: Sequence[str], title: str) -> Figure:
-    """Rows of images of one size, each row named at its left, each column above."""
+    """Rows of images of one size, with names of the rows on the left and of the columns above."""
     across, down = len(columns), len(rows)
     figure = new_figure(1.0 + 1.25 * across, 0.7 + 1.25 * down)
     for line, (name, images) in enumerate(rows):

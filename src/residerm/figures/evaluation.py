@@ -1,6 +1,6 @@
-"""How good a model is, drawn: confusion, ROC and precision-recall curves, reliability.
+"""Figures of an evaluation: confusion matrix, ROC and precision-recall curves, reliability.
 
-Arrays come in as they are to be drawn: the curves are computed and thinned where the probabilities are read.
+Arrays are drawn as given: the curves are computed and thinned by the caller.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.typing import DrawStyleType
 
-Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]  # of each class: across and up
-_LETTERS_ACROSS = 64  # of the key below a curve
+Curves = Mapping[str, tuple[np.ndarray, np.ndarray]]  # class → x and y
+_LETTERS_ACROSS = 64  # width of the legend
 _MOST_CLASSES_WITH_NUMBERS = 14  # more do not fit into the cells
 
 
 def confusion(counts: np.ndarray, classes: Sequence[str], *, shares: bool) -> Figure:
-    """Counts of images, or their shares in each row; rows are the truth, darker is more of its row."""
+    """Numbers of images, or percentages of each row; rows are the true classes, darker is a larger part of the row."""
     rows = counts.sum(axis=1, keepdims=True)
     of_row = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
     side = min(2.0 + 0.46 * len(classes), 9.0)
@@ -43,12 +43,12 @@ def confusion(counts: np.ndarray, classes: Sequence[str], *, shares: bool) -> Fi
     label(axes, "predicted", "true class")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    title(axes, "Shares of each true class, %" if shares else "Images")
+    title(axes, "Percentage of each true class" if shares else "Images")
     return figure
 
 
 def roc(curves: Curves, notes: Mapping[str, str]) -> Figure:
-    """Sensitivity over the share of false alarms, for each class against the rest; the diagonal is chance."""
+    """Sensitivity over the false positive rate, for each class against the rest; the diagonal is chance."""
     figure, axes = _against_the_rest(curves, notes, "area under the curve (AUC)")
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.9, linestyle=(0, (4, 3)), zorder=1)
     label(axes, "1 − specificity", "sensitivity")
@@ -65,7 +65,7 @@ def precision_recall(curves: Curves, notes: Mapping[str, str]) -> Figure:
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> Figure:
-    """What share was right at each confidence, over how many images there are; the diagonal is perfect."""
+    """Accuracy over confidence, with the number of images below; the diagonal is perfect calibration."""
     figure = new_figure(4.8, 4.8)
     axes, below = figure.subplots(2, height_ratios=(4, 1), sharex=True)
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.9, linestyle=(0, (4, 3)), label="perfect")
@@ -76,7 +76,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Figure:
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(color=FAINT, linewidth=0.6)
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=PALE)
-    label(axes, "", "share that is right")
+    label(axes, "", "accuracy")
     title(axes, "Reliability")
     widths = [one.high - one.low for one in bins]
     below.bar([one.low for one in bins], [one.n for one in bins], widths, align="edge", color=BLUE, alpha=0.55)
@@ -87,7 +87,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Figure:
 def _against_the_rest(
     curves: Curves, notes: Mapping[str, str], meaning: str, drawstyle: DrawStyleType = "default"
 ) -> tuple[Figure, Axes]:
-    """A curve for each class in a square, and below it a key with the score that each curve stands for."""
+    """A curve for each class in a square, with a legend of the scores below."""
     texts = {name: f"{named(name)}  {notes.get(name, '')}" for name in curves}
     columns = max(1, min(3, _LETTERS_ACROSS // (4 + max(map(len, texts.values()), default=1))))
     figure = new_figure(4.8, 5.0 + 0.19 * -(-len(curves) // columns))

@@ -1,4 +1,4 @@
-"""How far answers can be relied on, drawn: errors over the share that is answered, and reliability before and after."""
+"""Figures of trust: error rate over coverage, and reliability before and after calibration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Curve = tuple[np.ndarray, np.ndarray]
 
 
 def risk_coverage(curves: Mapping[str, Curve], chosen: tuple[float, float] | None = None) -> Figure:
-    """The share of errors over the share of images answered; `chosen` is where the threshold for abstention lies."""
+    """Error rate over the fraction of images answered; `chosen` is the point of the threshold for abstention."""
     figure = new_figure(4.8, 3.6)
     axes = figure.add_subplot()
     for (name, (coverage, risk)), colour in zip(curves.items(), SERIES, strict=False):
@@ -26,13 +26,13 @@ def risk_coverage(curves: Mapping[str, Curve], chosen: tuple[float, float] | Non
     axes.set(xlim=(0, 1), ylim=(0, None))
     axes.grid(color=FAINT, linewidth=0.6)
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=PALE)
-    label(axes, "share of the images answered, most confident first", "share of these that is wrong")
-    title(axes, "Errors over coverage")
+    label(axes, "fraction of the images answered, most confident first", "error rate of these")
+    title(axes, "Error rate over coverage")
     return figure
 
 
 def calibration(before: Sequence[tuple[float, float]], after: Sequence[tuple[float, float]]) -> Figure:
-    """What share was right at each mean confidence, before calibration and after it; the diagonal is perfect."""
+    """Accuracy over mean confidence, before and after calibration; the diagonal is perfect calibration."""
     figure = new_figure(4.8, 4.4)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.9, linestyle=(0, (4, 3)), label="perfect")
@@ -41,6 +41,6 @@ def calibration(before: Sequence[tuple[float, float]], after: Sequence[tuple[flo
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(color=FAINT, linewidth=0.6)
     axes.legend(loc="upper left", frameon=False, fontsize=9, labelcolor=PALE)
-    label(axes, "confidence: the probability of the most probable class", "share that is right")
+    label(axes, "confidence: the probability of the most probable class", "accuracy")
     title(axes, "Reliability before and after calibration")
     return figure

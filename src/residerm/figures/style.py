@@ -1,4 +1,4 @@
-"""What all figures share: colours, an empty figure, and the two ways to keep one, as a file or inside a page."""
+"""The common style of all figures: colours, empty figures, and saving them as a file or in an HTML page."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ _LONGEST_NAME = 22
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Write a figure in the format of its suffix, never over an existing file; a second format is laid out alike."""
+    """Save a figure in the format of its suffix without overwriting a file; a second format gets the same layout."""
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
-        raise UsageError(f"{path}: a figure is written as {', '.join(_FORMATS)}; give it one of these suffixes")
+        raise UsageError(f"{path}: figures are saved as {', '.join(_FORMATS)}; use one of these suffixes")
     with new_file(path) as partial:
         if suffix == ".svg":
             partial.write_text(svg(figure), encoding="utf-8")
         else:
             figure.savefig(partial, format=suffix.lstrip("."), dpi=150, bbox_inches="tight")
-    figure.set_layout_engine("none")  # to lay it out takes as long as to draw it
+    figure.set_layout_engine("none")  # computing the layout takes as long as drawing
     return path
 
 
 def svg(figure: Figure) -> str:
-    """The text of a figure's SVG file, the same for the same figure; its letters stay letters."""
+    """The text of a figure's SVG file, deterministic, with text stored as text."""
     import matplotlib
 
     stream = io.StringIO()
@@ -50,7 +50,7 @@ def svg(figure: Figure) -> str:
 
 
 def inline(source: str) -> str:
-    """An SVG file as an element of a page, whose variables --ink, --pale and --faint colour its texts and lines."""
+    """An SVG file as an HTML element; the page's variables --ink, --pale and --faint colour its text and lines."""
     element = re.sub(r"<metadata>.*?</metadata>", "", source[source.index("<svg") :], flags=re.DOTALL)
     for colour, variable in _NAMED.items():
         element = element.replace(colour, variable)
@@ -58,20 +58,20 @@ def inline(source: str) -> str:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches."""
+    """An empty figure, with its size in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def quiet(axes: Axes) -> None:
-    """No frame, and no ticks where the bars are named."""
+    """Remove the frame and the ticks of the left axis."""
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False, labelsize=9, colors=INK)
 
 
 def label(axes: Axes, horizontal: str, vertical: str) -> None:
-    """Name both axes of a diagram, and calm its frame down."""
+    """Label both axes, and simplify the frame."""
     axes.set_xlabel(horizontal, color=PALE, fontsize=9)
     axes.set_ylabel(vertical, color=PALE, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
@@ -80,11 +80,11 @@ def label(axes: Axes, horizontal: str, vertical: str) -> None:
 
 
 def title(axes: Axes, text: str) -> None:
-    """Say above a diagram what it shows."""
+    """Set the title."""
     axes.set_title(text, loc="left", fontsize=11, color=INK)
 
 
 def named(name: str) -> str:
-    """A name as it is drawn: cut where it is long, and a dollar sign starts no formula."""
+    """A name for drawing: truncated if long, and with dollar signs escaped."""
     short = name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
     return printable(short).replace("$", r"\$")

@@ -1,4 +1,4 @@
-"""A training drawn: what every epoch brought, on the validation part."""
+"""Figures of a training: learning curves on the validation part."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Curve = Sequence[tuple[int, float]]  # epoch and value; epochs without a value a
 
 
 def learning_curves(heading: str, vertical: str, curves: Mapping[str, Curve], chosen: int | None) -> Figure:
-    """Values of every epoch as lines, and the epoch whose weights were kept."""
+    """Values of every epoch as lines, and the epoch of the selected weights."""
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import MaxNLocator
 
     figure = new_figure(4.8, 3.4)
-    figure.set_layout_engine("none")  # beside each other, these figures have one size, whatever their labels are
+    figure.set_layout_engine("none")  # so that figures next to each other have the same size, whatever their labels
     figure.add_artist(Rectangle((0, 0), 1, 1, transform=figure.transFigure, fill=False, linewidth=0))
     axes = figure.add_axes((0.14, 0.26, 0.84, 0.64))
     if chosen is not None:

@@ -1,14 +1,14 @@
-"""Labels and probabilities → numbers. A score that is undefined is absent, with its reason; never a silent 0, 1 or NaN.
+"""Labels and probabilities → scores. An undefined score is absent, with the reason; never a silent 0, 1 or NaN.
 
-    values, reasons = point_scores(labels, probabilities)                  every epoch: what chooses a checkpoint
+    values, reasons = point_scores(labels, probabilities)                  every epoch, for choosing a checkpoint
     result = assess(labels, probabilities, classes, lesions)               every score, with a 95 % interval
     parts = by_attribute(labels, probabilities, lesions, {"sex": sexes}, classes=classes)
     difference = compare(labels, first, second, classes, lesions)          two models on the same images
     probabilities = divide_by_prior(probabilities, prior)
 
-`labels` holds the index of each image's class, `probabilities` a row for each image and a column for each class,
-and `lesions` what images are resampled together by. Arrays come in; immutable documents come out (`results`), in which
-every score is an `Estimate`: its value with the interval, or the reason why either is missing.
+`labels` contains the index of each image's class, `probabilities` a row for each image and a column for each class, and
+`lesions` the group of each image, for resampling. The inputs are arrays; the results are immutable documents
+(`results`), in which every score is an `Estimate`: its value with the interval, or the reason why either is missing.
 """
 
 from residerm.scores.assess import assess, by_attribute, headline_scores, standard_error

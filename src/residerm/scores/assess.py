@@ -57,7 +57,7 @@ def assess(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Assessment:
-    """Every score of a model, over all classes, by class, and read as malignant or benign."""
+    """Compute every score of a model: over all classes, by class, and for malignant against benign."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
     malignancy = images.malignancy(malignant) if malignant else None
@@ -91,14 +91,14 @@ def headline_scores(
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, Estimate]:
-    """The scores over all classes alone."""
+    """Compute only the scores over all classes."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
     return _estimates(images, {name: headline_score(images, name) for name in HEADLINE}, bootstrap)
 
 
 def standard_error(labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, name: str) -> float:
-    """How far a headline score would vary with other lesions; 0 where that cannot be said."""
+    """The standard error of a headline score under resampling of lesions; 0 if it is undefined."""
     classes = [str(number) for number in range(probabilities.shape[1])]
     images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(_RESAMPLES_OF_ONE, "lesion", 0)
     found = _estimates(images, {name: headline_score(images, name)}, bootstrap)[name]
@@ -120,7 +120,7 @@ def by_attribute(
     resamples: int = 2000,
     seed: int = 0,
 ) -> dict[str, list[Subgroup]]:
-    """The main scores for each value of each attribute, such as sex; an empty value is unknown, and comes last."""
+    """Compute the main scores for each value of each attribute, such as sex; an empty value is unknown, and is last."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
     for attribute, said in values.items():
@@ -139,7 +139,7 @@ def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap
 
 
 def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> list[Subgroup]:
-    """A line for each value, in the order of the alphabet or of age."""
+    """A row for each value, in alphabetical order or by age."""
     said = np.array([value or UNKNOWN for value in values])
 
     def place(value: str) -> tuple[bool, int, str]:

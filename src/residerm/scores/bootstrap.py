@@ -1,11 +1,12 @@
-"""The bootstrap: how far a score would vary with other lesions, as a 95 % interval.
+"""The bootstrap: 95 % intervals of scores by resampling lesions.
 
-    each resample draws as many lesions as there are, with replacement; a lesion brings all of its images
+    each resample draws as many lesions as there are, with replacement, each with all of its images
     interval = the 2.5 % and 97.5 % percentiles of the score over the resamples
 
-Images of one lesion are alike, so that resampling images would make the intervals too narrow. Resamples are drawn as
-weights, in chunks that fit the processor's cache; the same groups and seed always give the same resamples. A resample
-in which a score is undefined is left out of its interval; beyond 5 % of them there is no interval, but the reason.
+Images of one lesion are similar, so resampling images would make the intervals too narrow. Resamples are drawn as
+weights, in chunks that fit into the processor's cache; the same groups and seed always give the same resamples.
+Resamples in which a score is undefined are left out of its interval; above 5 %, a reason is given instead of an
+interval.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from residerm.scores.results import Estimate, Resampling
 
 LEVEL = 0.95
 MOST_UNDEFINED = 0.05  # of the resamples
-SAME_VALUE = "all resamples have the same value, which does not say how far it could be off"
+SAME_VALUE = "all resamples have the same value, which says nothing about its uncertainty"
 _ROUNDING = 1e-12
 _WEIGHTS_IN_CHUNK = 1 << 18  # 2 MB, about a processor's cache
 
@@ -32,7 +33,7 @@ Values = Mapping[Key, np.ndarray]
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """How many resamples of what, and from which seed."""
+    """The number of resamples, their unit, and the seed."""
 
     resamples: int
     unit: str
@@ -41,19 +42,19 @@ class Bootstrap:
     def __post_init__(self) -> None:
         """Refuse too few resamples for percentiles."""
         if self.resamples < 100:
-            raise UsageError(f"resamples: {self.resamples} are too few for an interval; take 100 or more")
+            raise UsageError(f"resamples: {self.resamples} are too few for an interval; use 100 or more")
 
     @property
     def described(self) -> Resampling:
-        """For the file of scores."""
+        """The settings, for the file of scores."""
         return Resampling(resamples=self.resamples, unit=self.unit, level=LEVEL, seed=self.seed)
 
     def estimates(self, values: Callable[[np.ndarray], Values[Key]], groups: np.ndarray) -> dict[Key, Estimate]:
-        """The value of each score with its interval, or with the reason why it has none.
+        """Compute each score with its interval, or with the reason why it has none.
 
         `values` gives scores for weights (resamples × images), `groups` the number of each image's group.
         """
-        with threadpool_limits(1, user_api="blas"):  # products this thin take longer in several threads
+        with threadpool_limits(1, user_api="blas"):  # products of such thin matrices are slower with several threads
             points = values(np.ones((1, len(groups))))
             chunks = [values(weights) for weights in self._draw(groups)]
         return {
@@ -62,7 +63,7 @@ class Bootstrap:
         }
 
     def _draw(self, groups: np.ndarray) -> Iterator[np.ndarray]:
-        """The weights of the images, some resamples at a time."""
+        """Iterate over the weights of the images, in chunks of resamples."""
         generator, count = np.random.default_rng(self.seed), int(groups.max()) + 1
         rows = max(1, _WEIGHTS_IN_CHUNK // len(groups))
         for start in range(0, self.resamples, rows):
@@ -72,7 +73,7 @@ class Bootstrap:
             yield times[:, groups].astype(float)
 
     def _estimate(self, value: float, values: np.ndarray) -> Estimate:
-        """A score with the percentiles of its resamples, or the reason why they are no interval."""
+        """A score with the percentiles of its resamples as interval, or the reason why there is none."""
         undefined = np.isnan(values)
         share = undefined.mean()
         if share > MOST_UNDEFINED:

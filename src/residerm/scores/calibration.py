@@ -1,4 +1,4 @@
-"""Calibration before and after: paired, because both are probabilities of the same images."""
+"""Scores before and after calibration, paired because both are of the same images."""
 
 from __future__ import annotations
 
@@ -53,6 +53,6 @@ def calibration_scores(
 
 
 def by_chance(images: Images) -> float:
-    """The calibration error that probabilities as these would have in the mean if every one of them were true."""
+    """The mean calibration error that these probabilities would have if they were perfectly calibrated."""
     variance = np.bincount(images.bin, images.confidence * (1 - images.confidence), minlength=BINS)
     return float(np.sqrt(2 / np.pi * variance).sum() / len(images))

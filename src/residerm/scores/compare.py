@@ -1,10 +1,10 @@
-"""Two models on the same images: how far apart they are, and whether that could be chance.
+"""Two models on the same images: their differences, and whether these could be due to chance.
 
-    difference = score(first) − score(second), with an interval over resamples of lesions that both models share
+    difference = score(first) − score(second), with an interval over resamples of lesions shared by both models
 
-Sharing the resamples is what makes the interval narrow: images that are hard for both cancel out. McNemar's test looks
-only at the images that one model gets right and the other wrong. It treats images as independent, although images
-of one lesion are alike, so that with several images a lesion its p-value is too small: trust the interval more.
+Shared resamples make the interval narrow, because images that are hard for both cancel out. McNemar's test uses only
+the images that one model gets right and the other wrong. It treats images as independent, although images of one lesion
+are similar, so with several images per lesion, its p-value is too small: the interval is more reliable.
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ def compare(
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> McNemar:
-    """Whether the two models are right equally often, from the images on which only one of them is.
+    """Test whether two models are right equally often, using the images on which only one of them is.
 
-    Under that hypothesis, each of these b + c images is a toss of a coin. The two-sided p-value is the binomial one for
-    fewer than 25, and else that of χ² = (|b − c| − 1)² / (b + c) with one degree of freedom.
+    Under the null hypothesis, each of these b + c images is a coin toss. The two-sided p-value is binomial for fewer
+    than 25 images, and otherwise that of χ² = (|b − c| − 1)² / (b + c) with one degree of freedom.
     """
     b = int((first_right & ~second_right).sum())
     c = int((second_right & ~first_right).sum())
@@ -82,7 +82,7 @@ def _differences(first: Images, second: Images, bootstrap: Bootstrap) -> dict[st
     shown = {name: replace(other if other.absent else one, share_of=None) for name, (one, other) in scores.items()}
     return {
         name: score.estimate(found.get(name), first.groups) for name, score in shown.items()
-    }  # no share, a difference
+    }  # a difference, not a fraction
 
 
 def _binomial(b: int, c: int) -> float:

@@ -1,6 +1,6 @@
-"""Prediction sets on lesions that they were not fitted on: how often the true class is inside, and how large they are.
+"""Prediction sets on lesions that they were not fitted on: how often they contain the true class, and their size.
 
-Each lesion counts once, by the mean over its images.
+Each lesion counts once, as the mean over its images.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Sets:
 def set_scores(
     given: Sets, labels: np.ndarray, groups: np.ndarray, classes: Sequence[str], bootstrap: Bootstrap
 ) -> SetScores:
-    """Coverage and size over all lesions and by class, with intervals."""
+    """Compute the coverage and size over all lesions and by class, with intervals."""
     groups = np.unique(groups, return_inverse=True)[1]
     own = 1 / np.bincount(groups)[groups]
     inside, size = given.sets[np.arange(len(labels)), labels], given.sets.sum(axis=1)
@@ -77,9 +77,9 @@ def set_scores(
 
 
 def expected(lesions: int, level: float) -> tuple[float, float] | None:
-    """Where the coverage of sets that were fitted on so few lesions lies, in 95 of 100 cases.
+    """The range that contains the coverage of sets fitted on this number of lesions in 95 of 100 cases.
 
-    It follows a beta distribution (Vovk 2012): k = ⌈(n + 1) · level⌉ and n + 1 − k are its parameters.
+    The coverage has a beta distribution (Vovk 2012) with parameters k = ⌈(n + 1) · level⌉ and n + 1 − k.
     """
     rank = math.ceil((lesions + 1) * level - 1e-9)
     if rank > lesions:
@@ -89,7 +89,7 @@ def expected(lesions: int, level: float) -> tuple[float, float] | None:
 
 
 def _beta_quantile(first: int, second: int, share: float) -> float:
-    """A quantile of a beta distribution with whole parameters, by halving: its CDF is a binomial tail."""
+    """A quantile of a beta distribution with integer parameters, by bisection: its CDF is a binomial tail."""
     trials = first + second - 1
     counts = np.arange(first, trials + 1)
     choose = np.array([math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1) for k in counts])

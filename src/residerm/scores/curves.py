@@ -1,10 +1,10 @@
-"""ROC curves of one ranking under many weights, and the scores that are read from them.
+"""ROC curves of one ranking under many weights, and the scores derived from them.
 
     ranking = rank(positive, probability)                  once
-    area = auc(curve(ranking, weights))                    weights: resamples × images; a value for each resample
+    area = auc(curve(ranking, weights))                    weights: resamples × images; one value for each resample
 
-The images are sorted once. A resample changes only the weights, so that its curve is a cumulative sum along the
-same order. Each score is NaN or infinite where there are no positives or no negatives: whoever asks looks first.
+The images are sorted once. A resample changes only the weights, so its curve is a cumulative sum in the same order.
+Scores are NaN or infinite if there are no positives or no negatives: the caller must check.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST = 0.9  # of the specificity at which sensitivity is read, and the other way round
-ABOVE = 0.8  # the sensitivity above which the ISIC challenge measures the area
+LEAST = 0.9  # the minimum specificity for the sensitivity score, and vice versa
+ABOVE = 0.8  # the sensitivity above which the ISIC challenge computes the area
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """The points of a ROC curve, whatever the weights: how many of the ranked positives and negatives are above each.
+    """The points of a ROC curve for any weights: how many of the ranked positives and negatives are above each.
 
-    Images with the same probability share a point, so that ties count half. Points between which only negatives come
-    lie on one horizontal line of the curve; the inner ones are left out, which changes no score.
+    Images with the same probability share a point, so that ties count half. Consecutive points with only negatives
+    between them are on one horizontal line; the inner ones are left out, which changes no score.
     """
 
-    positives: np.ndarray  # images, from the most probable down
+    positives: np.ndarray  # images, from the most probable to the least
     negatives: np.ndarray
     positives_above: np.ndarray  # a number for each point, from 0 to all
     negatives_above: np.ndarray
 
 
 def rank(positive: np.ndarray, probability: np.ndarray) -> Ranking:
-    """Sort once, for all resamples."""
+    """Sort the images once for all resamples."""
     order = np.argsort(-probability, kind="stable")
     ranked = positive[order]
     ends = np.flatnonzero(np.diff(probability[order], append=-np.inf))  # the last image of each tie
@@ -45,31 +45,31 @@ def rank(positive: np.ndarray, probability: np.ndarray) -> Ranking:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A ROC curve in weighted counts, for each resample; from the point where nothing is called to where all is."""
+    """A ROC curve in weighted counts for each resample, from no positive prediction to all positive."""
 
     true: np.ndarray  # positives above each point: resamples × points
     false: np.ndarray  # negatives above it
 
     @property
     def sensitivity(self) -> np.ndarray:
-        """The share of the positives above each point."""
+        """The fraction of the positives that are above each point."""
         return ratio(self.true, self.true[:, -1:])
 
     @property
     def specificity(self) -> np.ndarray:
-        """The share of the negatives below each point."""
+        """The fraction of the negatives that are below each point."""
         return ratio(self.false[:, -1:] - self.false, self.false[:, -1:])
 
     @property
     def precision(self) -> np.ndarray:
-        """The share of positives above each point; 1 where nothing is above it."""
+        """The fraction of the images above each point that are positive; 1 if there are none."""
         called = self.true + self.false
         precision: np.ndarray = np.divide(self.true, called, out=np.ones_like(called), where=called > 0)
         return precision
 
 
 def curve(ranking: Ranking, weights: np.ndarray) -> Curve:
-    """The curve of each resample."""
+    """Compute the curve of each resample."""
 
     def above(ranked: np.ndarray, counts: np.ndarray) -> np.ndarray:
         sums = np.zeros((len(weights), len(ranked) + 1))
@@ -83,7 +83,7 @@ def curve(ranking: Ranking, weights: np.ndarray) -> Curve:
 
 
 def auc(curve: Curve) -> np.ndarray:
-    """The area under the ROC curve: how often a positive is ranked above a negative; ties count half."""
+    """The area under the ROC curve: the probability that a positive is ranked above a negative; ties count half."""
     return ratio(np.trapezoid(curve.true, curve.false), curve.true[:, -1] * curve.false[:, -1])
 
 
@@ -93,40 +93,40 @@ def average_precision(curve: Curve) -> np.ndarray:
 
 
 def auc_above_sensitivity(curve: Curve) -> np.ndarray:
-    """The area under the part of the ROC curve whose sensitivity is at least 0.8, as the ISIC challenges measure it.
+    """The area under the part of the ROC curve with sensitivity of at least 0.8, as in the ISIC challenges.
 
     It is the integral of the sensitivity over the false positive rate, from the rate at which the curve reaches 0.8
-    (on the straight line between its points) to 1, down to the axis. It is not normalised: a perfect ranking has
-    1, chance has 0.18 = 0.2 × (0.8 + 1) / 2, and 0 is the least.
+    (linearly interpolated) to 1, down to the axis. It is not normalised: a perfect ranking has 1, chance has
+    0.18 = 0.2 × (0.8 + 1) / 2, and the minimum is 0.
     """
     sensitivity, rows = curve.sensitivity, np.arange(len(curve.true))
     after = np.argmax(sensitivity >= ABOVE, axis=1)
     before = np.maximum(after - 1, 0)
     part = ratio(ABOVE - sensitivity[rows, before], sensitivity[rows, after] - sensitivity[rows, before])
     start = curve.false[rows, before] + part * (curve.false[rows, after] - curve.false[rows, before])
-    # All points before the start are moved onto it; they enclose nothing there.
+    # All points before the start are moved to it, where they enclose no area.
     area = np.trapezoid(np.maximum(sensitivity, ABOVE), np.maximum(curve.false, start[:, None]))
     return ratio(area, curve.false[:, -1])
 
 
 def sensitivity_at_specificity(curve: Curve) -> np.ndarray:
-    """The highest sensitivity among the thresholds whose specificity is at least 0.9.
+    """The highest sensitivity over all thresholds with specificity of at least 0.9.
 
-    An image is called positive where its probability is at or above the threshold, so that images with the same
-    probability are called alike; nothing is interpolated. Each resample has a threshold of its own.
+    An image is predicted positive if its probability is at least the threshold, so images with the same probability
+    get the same prediction; nothing is interpolated. Each resample has its own threshold.
     """
     highest: np.ndarray = np.where(curve.specificity >= LEAST, curve.sensitivity, 0).max(axis=1)
     return highest
 
 
 def specificity_at_sensitivity(curve: Curve) -> np.ndarray:
-    """The highest specificity among the thresholds whose sensitivity is at least 0.9; thresholds as above."""
+    """The highest specificity over all thresholds with sensitivity of at least 0.9; thresholds as above."""
     highest: np.ndarray = np.where(curve.sensitivity >= LEAST, curve.specificity, 0).max(axis=1)
     return highest
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """A quotient; NaN or infinite where it is undefined, without a warning."""
+    """A quotient; NaN or infinite if undefined, without a warning."""
     with np.errstate(divide="ignore", invalid="ignore"):
         quotients: np.ndarray = np.true_divide(above, below)
     return quotients

@@ -1,10 +1,10 @@
-"""Every score as a function of weights: a row of weights is a resample, and every score gives one value for it.
+"""Every score as a function of weights: a row of weights is a resample, for which every score returns one value.
 
     weights: resamples × images          a lesion drawn twice gives all of its images the weight 2
     HEADLINE[name].compute(Weighed(images, weights)) → values, one for each resample
 
-Ones as weights give the score itself. What several scores need (counts, curves) is computed once for all of them. A
-value that is undefined is NaN, here and nowhere beyond the bootstrap; why it is undefined stands beside each score.
+Weights of 1 give the score itself. Quantities that several scores need (counts, curves) are computed only once. An
+undefined value is NaN, but only here and in the bootstrap; the possible reasons are defined with each score.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WeighedQuestion:
 
     @cached_property
     def counts(self) -> Mapping[Count, np.ndarray]:
-        """How many images are positive, were called so, and so on."""
+        """The number of images that are positive, predicted positive, and so on."""
         images, positives, called, both = (self.weights @ self.question.columns).T
         return {
             "images": images,
@@ -57,7 +57,7 @@ class WeighedQuestion:
         }
 
     def share(self, part: Count, whole: Count) -> np.ndarray:
-        """How much of one count another is."""
+        """One count as a fraction of another."""
         return ratio(self.counts[part], self.counts[whole])
 
     @cached_property
@@ -66,7 +66,7 @@ class WeighedQuestion:
         return curves.curve(self.question.ranking, self.weights)
 
     def score(self, name: str) -> np.ndarray:
-        """One of QUESTION_SCORES; NaN in a resample where a count that it needs is zero."""
+        """One of QUESTION_SCORES; NaN in resamples in which a count that it needs is zero."""
         if name not in self._scores:
             score = QUESTION_SCORES[name]
             defined = np.all([self.counts[need] > 0 for need in score.needs], axis=0)
@@ -76,12 +76,12 @@ class WeighedQuestion:
 
 @dataclass(frozen=True)
 class QuestionScore:
-    """A score of one class against the rest: what must not be zero for it, and the count of images it rests on."""
+    """A score of one class against the rest: the counts that must not be zero, and the images that it is based on."""
 
     compute: Callable[[WeighedQuestion], np.ndarray]
     needs: tuple[Count, ...]
     over: Count = "images"
-    is_share: bool = False  # of the images that it rests on
+    is_share: bool = False  # of the images that it is based on
 
 
 _BOTH: tuple[Count, ...] = ("positives", "negatives")
@@ -129,32 +129,32 @@ class Weighed:
         return self._questions.setdefault(question, WeighedQuestion(question, self.weights))
 
     def mean(self, values: np.ndarray) -> np.ndarray:
-        """The mean over the images of what each of them has."""
+        """The mean of a value over the images."""
         return ratio(self.weights @ values.astype(float), self.total)
 
     def macro(self, name: str) -> np.ndarray:
-        """The mean of a score over the classes that have images; NaN in a resample where it is undefined for one."""
+        """The mean of a score over the classes with images; NaN in resamples in which it is undefined for one."""
         return _mean([one.score(name) for one in self._present])
 
     def weighted(self, name: str) -> np.ndarray:
-        """The mean of a score over the classes, each as heavy as it has images."""
+        """The mean of a score over the classes, weighted by their numbers of images."""
         images = [one.counts["positives"] for one in self._present]
         parts = [np.where(n > 0, n * one.score(name), 0) for n, one in zip(images, self._present, strict=True)]
         return ratio(np.sum(parts, axis=0), self.total)
 
     def macro_auc(self) -> np.ndarray:
-        """The mean of the AUCs of each class against the rest; of two classes, the AUC of the second."""
+        """The mean of the AUCs of each class against the rest; for two classes, the AUC of the second."""
         questions = self.images.questions
         return _mean([self.of(one).score("auc") for one in (questions[1:] if len(questions) == 2 else questions)])
 
     def largest_share(self) -> np.ndarray:
-        """The accuracy of answering always with the most frequent class."""
+        """The accuracy of always predicting the most frequent class."""
         return ratio(np.max([one.counts["positives"] for one in self._present], axis=0), self.total)
 
     def calibration_error(self) -> np.ndarray:
-        """The expected calibration error: the difference of mean confidence and accuracy in a bin, over all bins.
+        """The expected calibration error: the mean difference of confidence and accuracy over all bins.
 
-        Of 15 bins of equal width of the predicted class's probability, each as heavy as it has images.
+        There are 15 bins of equal width for the predicted class's probability, weighted by their numbers of images.
         """
         return ratio(np.abs(self.weights @ self.images.excess_in_bins).sum(axis=1), self.total)
 
@@ -165,11 +165,11 @@ class Weighed:
 
 @dataclass(frozen=True)
 class HeadlineScore:
-    """A score over all classes, and why it is undefined for some images, where it is."""
+    """A score over all classes, and the reason why it is undefined for some images, if it is."""
 
     compute: Callable[[Weighed], np.ndarray]
     lacks: Callable[[Images], str | None] = lambda _: None
-    over_present: bool = False  # a mean over the classes that have images
+    over_present: bool = False  # a mean over the classes with images
     is_share: bool = False  # of all images
 
 
@@ -184,11 +184,11 @@ def _never_predicted(images: Images) -> str | None:
 
 
 def _top(places: int) -> HeadlineScore:
-    """How often the true class is among the most probable ones; of equally probable ones the first class is first."""
+    """How often the true class is among the most probable ones; ties are in the order of the classes."""
     return HeadlineScore(
         lambda weighed: weighed.mean(weighed.images.place_of_label < places),
         lambda images: (
-            f"there are only {len(images.classes)} classes, so that it would always be 1"
+            f"there are only {len(images.classes)} classes, so it would always be 1"
             if len(images.classes) <= places
             else None
         ),
@@ -220,16 +220,16 @@ HEADLINE: Mapping[str, HeadlineScore] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Score:
-    """One score of some images: its values under weights, the images it rests on, why it is absent, what it omits."""
+    """One score of some images: its values under weights, its images, why it is absent, and what it omits."""
 
     compute: Callable[[Weighed], np.ndarray]
     n: int
     absent: str | None
     note: str | None = None
-    share_of: np.ndarray | None = None  # bool: the images of which it is a share, where it is one
+    share_of: np.ndarray | None = None  # bool: the denominator, if the score is a fraction of images
 
     def estimate(self, found: Estimate | None, groups: np.ndarray) -> Estimate:
-        """What the bootstrap found, with the images that it rests on; or why there is nothing."""
+        """The estimate of the bootstrap with the number of images, or the reason why there is none."""
         known = Estimate(absent=self.absent) if self.absent is not None or found is None else found
         if self.share_of is not None:
             known = with_exact_interval(known, len(np.unique(groups[self.share_of])))
@@ -237,7 +237,7 @@ class Score:
 
 
 def headline_score(images: Images, name: str) -> Score:
-    """One of HEADLINE, of these images."""
+    """One of HEADLINE, for these images."""
     score = HEADLINE[name]
     omits = f"without {', '.join(images.missing)}: no images" if score.over_present and images.missing else None
     share_of = np.ones(len(images), dtype=bool) if score.is_share else None
@@ -245,7 +245,7 @@ def headline_score(images: Images, name: str) -> Score:
 
 
 def question_score(question: Question, name: str) -> Score:
-    """One of QUESTION_SCORES, of one question about some images."""
+    """One of QUESTION_SCORES, for one question about some images."""
     score = QUESTION_SCORES[name]
     counts = WeighedQuestion(question, np.ones((1, len(question.positive)))).counts
     absent = next((_LACKING[need].format(question.name) for need in score.needs if not counts[need][0]), None)

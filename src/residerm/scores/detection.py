@@ -1,7 +1,7 @@
-"""Outliers against the images that a model is for: how well a score, higher for outliers, tells them apart.
+"""How well a score, higher for outliers, distinguishes outliers from the images that a model is made for.
 
-    AUROC         of an outlier and an ordinary image, the outlier has the higher score in so many of all pairs
-    FPR at 95 %   the share of the outliers that pass, where 95 % of the ordinary images do
+    AUROC         the fraction of pairs of an outlier and an ordinary image in which the outlier scores higher
+    FPR at 95 %   the fraction of the outliers accepted when 95 % of the ordinary images are
 
 Both are functions of weights (resamples × images), over ordinary images and outliers together.
 """
@@ -29,7 +29,7 @@ class Detection:
 
     @cached_property
     def ranking(self) -> curves.Ranking:
-        """The images from the highest score down."""
+        """The images from the highest score to the lowest."""
         return curves.rank(self.outlier, self.score)
 
     def auroc(self, weights: np.ndarray) -> np.ndarray:
@@ -37,7 +37,7 @@ class Detection:
         return curves.auc(curves.curve(self.ranking, weights))
 
     def false_positive_rate(self, weights: np.ndarray) -> np.ndarray:
-        """The share of the outliers that score no higher than 95 % of the ordinary images do."""
+        """The fraction of the outliers with scores no higher than those of 95 % of the ordinary images."""
         order = np.argsort(self.score, kind="stable")
         inside, outside = weights[:, order] * ~self.outlier[order], weights[:, order] * self.outlier[order]
         reached = np.cumsum(inside, axis=1)
@@ -59,7 +59,7 @@ class Elsewhere:
 def outlier_scores(
     inside: np.ndarray, groups: np.ndarray, elsewhere: Elsewhere, threshold: float, bootstrap: Bootstrap
 ) -> OutlierScores:
-    """How well images from elsewhere are told from the scored ones, with intervals; each counts as a lesion."""
+    """How well images from elsewhere can be distinguished from scored ones, with intervals; each counts as a lesion."""
     count = len(elsewhere.scores)
     given = Detection(np.repeat([False, True], [len(inside), count]), np.concatenate([inside, elsewhere.scores]))
     groups = np.unique(groups, return_inverse=True)[1]

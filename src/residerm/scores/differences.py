@@ -1,14 +1,13 @@
 """Differences between groups of patients: a group against all others whose group is known.
 
-Three scores are compared, those that do not depend on how frequent each diagnosis is in a group:
+Three scores are compared that do not depend on how frequent each diagnosis is in a group:
 
-    balanced_accuracy    over the classes of which both sides have ten lesions or more, at least two
+    balanced_accuracy    over the classes with at least ten lesions in the group and outside, at least two classes
     sensitivity          to malignancy
     coverage             of the prediction sets
 
-Groups differ in more than the attribute that divides them, such as in how typical their lesions are: a difference is
-not by itself a bias of the model. P-values come from the interval, and are adjusted by Holm's method over everything
-that is compared.
+Groups differ in more than the attribute, for example in how typical their lesions are, so a difference is not by itself
+a bias of the model. P-values are derived from the intervals and adjusted by Holm's method over all comparisons.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _WIDTH = 2 * 1.959964  # standard errors in a 95 % interval
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """Scored images, each with what can be compared."""
+    """Scored images with the attributes and results to compare."""
 
     labels: np.ndarray
     predicted: np.ndarray
@@ -44,13 +43,13 @@ class Compared:
 def differences(
     given: Compared, attributes: Mapping[str, Sequence[str]], bootstrap: Bootstrap
 ) -> tuple[tuple[GroupDifference, ...], dict[str, str]]:
-    """Every difference that has enough lesions, and of the attributes without any, why."""
+    """Every difference with enough lesions, and the reason for attributes without any."""
     found: list[GroupDifference] = []
     left: dict[str, str] = {}
     for attribute, said in attributes.items():
         values = np.array([value or "" for value in said])
         known = _known(values)
-        known = known[:1] if len(known) == 2 else known  # of two, the second says the same with the other sign
+        known = known[:1] if len(known) == 2 else known  # of two, the second is the first negated
         own = [one for value in known for one in _of_value(given, attribute, value, values, bootstrap)]
         found += own
         if not own:
@@ -59,7 +58,7 @@ def differences(
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """P-values adjusted for their number, in their own order."""
+    """P-values adjusted for multiple comparisons, in the same order."""
     order = np.argsort(values)
     factors = np.arange(len(values), 0, -1)
     raised = np.minimum(np.maximum.accumulate(np.asarray(values)[order] * factors), 1)
@@ -94,7 +93,7 @@ def _estimates(
     given: Compared, one: np.ndarray, rest: np.ndarray, rows: np.ndarray, bootstrap: Bootstrap
 ) -> dict[str, Estimate]:
     right = given.predicted == given.labels
-    shares: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}  # score → pairs of what counts, among what
+    shares: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}  # score → pairs of numerator and denominator
     classes = [given.labels == label for label in np.unique(given.labels)]
     shared = [own for own in classes if _enough(given, own, one, rest)]
     if len(shared) >= FEWEST_CLASSES:
@@ -130,7 +129,7 @@ def _enough(given: Compared, own: np.ndarray, one: np.ndarray, rest: np.ndarray)
 
 
 def _p(estimate: Estimate) -> float | None:
-    """The two-sided p-value of no difference that belongs to an interval."""
+    """The two-sided p-value for no difference, derived from an interval."""
     if estimate.interval is None or estimate.value is None:
         return None
     error = (estimate.interval[1] - estimate.interval[0]) / _WIDTH
@@ -146,7 +145,7 @@ def _adjusted(found: Sequence[GroupDifference]) -> tuple[GroupDifference, ...]:
 def _why_not(values: np.ndarray, given: Compared) -> str:
     known = _known(values)
     if len(known) < 2:
-        return "there are not two groups that are known"
+        return "there are fewer than two known groups"
     lesions = {value: len(np.unique(given.groups[values == value])) for value in known}
     counts = ", ".join(f"{value} {count}" for value, count in lesions.items())
-    return f"no group and its others have {FEWEST_LESIONS} lesions each ({counts})"
+    return f"no group has {FEWEST_LESIONS} lesions both inside and outside of it ({counts})"

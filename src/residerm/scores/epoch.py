@@ -1,8 +1,8 @@
-"""The scores of every epoch, without intervals: what chooses a checkpoint.
+"""The scores of every epoch, without intervals, for choosing a checkpoint.
 
     values, reasons = point_scores(labels, probabilities)
 
-By scikit-learn where it has them. `assess` gives the same values for the same names.
+They are computed with scikit-learn where possible. `assess` gives the same values for the same names.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ LOWER_IS_BETTER = frozenset({"log_loss"})
 
 
 class Scores(NamedTuple):
-    """Scores by name, and why the others are absent."""
+    """Scores by name, and the reasons why others are absent."""
 
     values: Mapping[str, float]
     reasons: Mapping[str, str]
 
 
 def point_scores(labels: np.ndarray, probabilities: np.ndarray) -> Scores:
-    """The scores that choose a checkpoint and are written for every epoch."""
+    """Compute the scores that are logged for every epoch and used to choose a checkpoint."""
     from sklearn.metrics import f1_score
 
     if len(labels) == 0:
@@ -59,7 +59,7 @@ def macro_auc(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def surprise(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """-log of the probability of the true class; a probability of 0 counts as the smallest of float32, 1e-38."""
+    """-log of the probability of the true class; a probability of 0 counts as 1e-38, the smallest of float32."""
     of_label = probabilities[np.arange(len(labels)), labels].astype(np.float64)
     surprises: np.ndarray = -np.log(np.clip(of_label, np.finfo(np.float32).tiny, None))
     return surprises

@@ -1,7 +1,7 @@
-"""The exact interval of a share, after Clopper and Pearson (1934), for where resampling has none to give.
+"""The exact interval of a proportion by Clopper and Pearson (1934), for cases in which resampling gives none.
 
-Where all of a few lesions are right, or none, every resample is the same; the number of lesions alone still limits how
-far the share could be off. Lesions count, not images: with `n` lesions, a share of `x` stands for `x n` of them.
+If all or none of a few lesions are right, every resample is the same, but the number of lesions still determines an
+interval. It is based on lesions, not images: with `n` lesions, a proportion of `x` counts as `x n` lesions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _LEVEL = 0.95
 
 
 def with_exact_interval(estimate: Estimate, groups: int) -> Estimate:
-    """The estimate of a share, with the exact interval where it has none."""
+    """The estimate of a proportion, with the exact interval if it has none."""
     if estimate.value is None or estimate.interval or not groups:
         return estimate
     low, high = clopper_pearson(estimate.value * groups, groups)
@@ -20,7 +20,7 @@ def with_exact_interval(estimate: Estimate, groups: int) -> Estimate:
 
 
 def clopper_pearson(right: float, number: int) -> tuple[float, float]:
-    """The 95 % interval of a share, of which so many of a number are right."""
+    """The 95 % interval of the proportion `right` / `number`."""
     from scipy.special import betaincinv
 
     tail = (1 - _LEVEL) / 2

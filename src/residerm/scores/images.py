@@ -1,8 +1,8 @@
-"""Scored images: what is known of each one before any weight, computed once and used in every resample.
+"""Scored images: everything that does not depend on weights, computed once and used in every resample.
 
-`Images` holds labels, probabilities and groups, checked. A `Question` is a class against the rest, or malignant
-against benign: which images are positive, which were called so, and how probable that was. The predicted class is the
-one that the model named: where nothing else is said, the one with the highest probability; of equal ones, the first.
+`Images` contains validated labels, probabilities and groups. A `Question` is a class against the rest, or malignant
+against benign: which images are positive, which were predicted positive, and with which probability. The predicted
+class is by default the one with the highest probability; of equal ones, the first.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ BINS = 15  # of equal width from 0 to 1, for the calibration; a confidence on a 
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images with their true classes, what a model says of them, and what they are resampled together by."""
+    """Images with their true classes, a model's predictions, and the groups by which they are resampled."""
 
     labels: np.ndarray
     probabilities: np.ndarray
     predicted: np.ndarray
     classes: tuple[str, ...]
-    groups: np.ndarray  # their numbers, from 0 on, none left out
+    groups: np.ndarray  # numbered from 0 without gaps
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def where(self, chosen: np.ndarray) -> Images:
-        """Some of the images."""
+        """A subset of the images."""
         groups = np.unique(self.groups[chosen], return_inverse=True)[1]
         return Images(self.labels[chosen], self.probabilities[chosen], self.predicted[chosen], self.classes, groups)
 
@@ -46,34 +46,34 @@ class Images:
 
     @cached_property
     def present(self) -> np.ndarray:
-        """The classes that have images."""
+        """The classes with images."""
         return np.unique(self.labels)
 
     @cached_property
     def missing(self) -> tuple[str, ...]:
-        """The names of the classes that have none."""
+        """The names of the classes without images."""
         return tuple(name for number, name in enumerate(self.classes) if number not in self.present)
 
     @cached_property
     def never_predicted(self) -> tuple[str, ...]:
-        """The names of the classes that have images but were not predicted once."""
+        """The names of the classes that have images but were never predicted."""
         return tuple(self.classes[number] for number in self.present if number not in self.predicted)
 
     @cached_property
     def place_of_label(self) -> np.ndarray:
-        """How many classes come before the true one, from the most probable down; of equal ones the first is first."""
+        """The rank of the true class by probability, from 0; ties are in the order of the classes."""
         order = np.argsort(-self.probabilities, axis=1, kind="stable")
         place: np.ndarray = (order == self.labels[:, None]).argmax(axis=1)
         return place
 
     @cached_property
     def surprise(self) -> np.ndarray:
-        """Each image's part of the log loss."""
+        """Each image's contribution to the log loss."""
         return surprise(self.labels, self.probabilities)
 
     @cached_property
     def squared_error(self) -> np.ndarray:
-        """Each image's part of the Brier score: the squared differences to 0 and 1, summed over the classes."""
+        """Each image's contribution to the Brier score: the squared differences to 0 and 1, summed over the classes."""
         truth = np.eye(len(self.classes))[self.labels]
         error: np.ndarray = ((self.probabilities - truth) ** 2).sum(axis=1)
         return error
@@ -92,7 +92,7 @@ class Images:
 
     @cached_property
     def excess_in_bins(self) -> np.ndarray:
-        """How far the confidence is over what was right, in the column of its bin."""
+        """The confidence minus 1 if right, or minus 0 if wrong, in the column of its bin."""
         excess: np.ndarray = np.eye(BINS)[self.bin] * (self.confidence - self.right)[:, None]  # images × bins
         return excess
 
@@ -105,7 +105,7 @@ class Images:
         )
 
     def malignancy(self, malignant: Sequence[str]) -> Question:
-        """Malignant against benign, read from many classes: summed probabilities, and what was predicted."""
+        """Malignant against benign, from several classes: their summed probabilities and the predicted class."""
         stray = [name for name in malignant if name not in self.classes]
         if stray:
             raise UsageError(f"malignant: {stray[0]!r} is not one of the classes.{nearest(stray[0], self.classes)}")
@@ -117,7 +117,7 @@ class Images:
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One class against the rest: which images are positive, which were called so, and how probable that was."""
+    """One class against the rest: which images are positive, which were predicted positive, and how probable it was."""
 
     name: str
     positive: np.ndarray
@@ -126,12 +126,12 @@ class Question:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """What is counted: the images, the positives, those called so, and those that are both."""
+        """The columns that are counted: images, positives, predicted positives, and true positives."""
         masks = np.ones_like(self.positive), self.positive, self.called, self.positive & self.called
         return np.stack(masks, axis=1).astype(float)  # images × 4
 
     def images_of(self, count: str) -> np.ndarray:
-        """Which images are positive, negative, called so, or not."""
+        """Which images are positive, negative, predicted positive, or predicted negative."""
         masks = {
             "positives": self.positive, "negatives": ~self.positive, "called": self.called, "not_called": ~self.called
         }  # fmt: skip
@@ -139,7 +139,7 @@ class Question:
 
     @cached_property
     def ranking(self) -> Ranking:
-        """The images from the most probable down."""
+        """The images from the most probable to the least."""
         return rank(self.positive, self.probability)
 
 
@@ -150,7 +150,7 @@ def check(
     groups: np.ndarray | Sequence[str],
     predicted: np.ndarray | None = None,
 ) -> Images:
-    """The images as arrays that fit together, or a message that says what does not."""
+    """Validate the arrays and return the images; an error says which arrays do not match."""
     labels, probabilities, groups = np.asarray(labels), np.asarray(probabilities, dtype=np.float64), np.asarray(groups)
     if len(labels) == 0:
         raise UsageError("there are no images to score")

@@ -1,10 +1,10 @@
-"""Probabilities without the class shares that training taught: divided by that prior, and made to sum to one again.
+"""Probabilities without the class frequencies of training: divided by that prior and renormalised.
 
     p'(class) = p(class) / prior(class)  /  Σ p / prior
-    named(probabilities, prior, balanced=True)      the class of the highest p', the probabilities left alone
+    named(probabilities, prior, balanced=True)      the class with the highest p', without changing the probabilities
 
-A network that saw 67 % nevi leans towards nevi. Divided by its prior, it answers as if all classes were equally
-frequent, which favours balanced accuracy over accuracy.
+A network trained on 67 % nevi is biased towards nevi. Divided by the prior, its probabilities are as if all classes
+were equally frequent, which favours balanced accuracy over accuracy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from residerm.errors import UsageError
 
 
 def divide_by_prior(probabilities: np.ndarray, prior: np.ndarray | Sequence[float]) -> np.ndarray:
-    """Each image's probabilities as if all classes had been equally frequent in training."""
+    """The probabilities as if all classes had been equally frequent in training."""
     shares = np.asarray(prior, dtype=np.float64)
     if shares.shape != probabilities.shape[1:]:
         raise UsageError(
@@ -33,7 +33,7 @@ def divide_by_prior(probabilities: np.ndarray, prior: np.ndarray | Sequence[floa
 
 
 def named(probabilities: np.ndarray, prior: np.ndarray | Sequence[float], *, balanced: bool) -> np.ndarray:
-    """The class that is named for each image: the most probable one, or the one most probable beside its prior."""
+    """The predicted class of each image: the most probable one, if `balanced` after dividing by the prior."""
     weighed = divide_by_prior(probabilities, prior) if balanced else probabilities
     classes: np.ndarray = weighed.argmax(axis=1)
     return classes

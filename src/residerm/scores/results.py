@@ -1,11 +1,11 @@
-"""What scoring gives: numbers with their intervals, as immutable sections of a document, ready for JSON.
+"""The results of scoring: numbers with their intervals, as immutable sections of a JSON document.
 
     Estimate(value=0.81, low=0.77, high=0.85, n=1512)
     Estimate(value=1.0, no_interval="why there is none", n=3)
     Estimate(absent="why there is no value", n=0)
 
-`n` is the number of images that a score rests on: those of the class, for a sensitivity. Means over classes are over
-those that have images; where others have none, `note` says so.
+`n` is the number of images that a score is based on: for a sensitivity, those of the class. Means over classes are over
+those with images; if others have none, `note` says so.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class Estimate(Section):
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Both ends, where there are any."""
+        """Both ends of the interval, if there is one."""
         return None if self.low is None or self.high is None else (self.low, self.high)
 
     @property
     def reason(self) -> str:
-        """Why the value or the interval is missing; empty where neither is."""
+        """The reason why the value or the interval is missing; empty if neither is."""
         return self.absent or self.no_interval or ""
 
     def relative_to(self, level: float) -> int | None:
-        """Whether the interval lies above (1) or below (-1) a level, or includes it (0); None without an interval."""
+        """Whether the interval is above (1) or below (-1) a level, or includes it (0); None without an interval."""
         if self.interval is None:
             return None
         low, high = self.interval
@@ -58,21 +58,21 @@ class Resampling(Section):
 
 
 class Count(Section):
-    """How many images, of how many lesions (or patients)."""
+    """The number of images, and of their lesions (or patients)."""
 
     images: int
     groups: int
 
 
 class Malignancy(Section):
-    """The scores of malignant against benign, read from many classes."""
+    """The scores of malignant against benign, from several classes."""
 
     malignant: tuple[str, ...]
     scores: dict[str, Estimate]
 
 
 class ReliabilityBin(Section):
-    """Images whose confidence lies between two bounds: how confident the model was, and how often it was right."""
+    """The mean confidence and the accuracy of the images with a confidence between two bounds."""
 
     low: float
     high: float
@@ -87,7 +87,7 @@ class Subgroup(Section):
     value: str
     images: int
     groups: int
-    classes: int | None = None  # that have images here; None in files of older versions
+    classes: int | None = None  # with images here; None in files of older versions
     scores: dict[str, Estimate]
 
 
@@ -104,7 +104,7 @@ class Assessment(Section):
 
 
 class McNemar(Section):
-    """McNemar's test: the images on which one model alone is right, and the p-value."""
+    """McNemar's test: the numbers of images on which only one model is right, and the p-value."""
 
     first_only: int
     second_only: int

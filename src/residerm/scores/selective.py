@@ -1,12 +1,12 @@
-"""Answering some images and not others: how the errors fall when the least confident images are left unanswered.
+"""Selective prediction: how the errors decrease when the model abstains on the least confident images.
 
     risk(c)             = errors / answered, at a coverage of c = answered / all
     generalised risk(c) = errors / all
     AURC, AUGRC         = the areas under both
 
-Images of equal confidence are answered together. AUGRC (Traub et al. 2024) counts each error once; AURC weighs those
-at high confidence very heavily. Every function takes weights (resamples × images) and gives one value for each
-resample, as the bootstrap needs it.
+Images of equal confidence are answered together. AUGRC (Traub et al. 2024) counts each error once; AURC weighs those at
+high confidence very heavily. Every function takes weights (resamples × images) and returns one value for each
+resample, as needed by the bootstrap.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COVERAGE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class Selective:
-    """Images with the confidence of their answers and whether these are wrong."""
+    """Images with the confidence of their predictions and whether these are wrong."""
 
     confidence: np.ndarray
     labels: np.ndarray
@@ -34,37 +34,37 @@ class Selective:
 
     @cached_property
     def order(self) -> np.ndarray:
-        """The images from the most confident down."""
+        """The images from the most confident to the least."""
         return np.argsort(-self.confidence, kind="stable")
 
     @cached_property
     def wrong(self) -> np.ndarray:
-        """Whether each answer is wrong, from the most confident down."""
+        """Whether each prediction is wrong, from the most confident to the least."""
         wrong: np.ndarray = (self.predicted != self.labels)[self.order].astype(float)
         return wrong
 
     @cached_property
     def ends(self) -> np.ndarray:
-        """The last place of each confidence."""
+        """The last position of each confidence."""
         steps = np.diff(self.confidence[self.order]) != 0
         return np.append(np.flatnonzero(steps), len(self.order) - 1)
 
     def aurc(self, weights: np.ndarray) -> np.ndarray:
-        """The area under the risk over coverage."""
+        """The area under the risk-coverage curve."""
         answered, errors = self._cumulative(weights)
         steps = np.diff(answered, axis=1, prepend=0)
         risk = np.divide(errors, answered, out=np.zeros_like(errors), where=answered > 0)
         return ratio((steps * risk).sum(axis=1), answered[:, -1])
 
     def augrc(self, weights: np.ndarray) -> np.ndarray:
-        """The area under the generalised risk over coverage."""
+        """The area under the curve of the generalised risk over coverage."""
         answered, errors = self._cumulative(weights)
         steps = np.diff(answered, axis=1, prepend=0)
         middle = errors - np.diff(errors, axis=1, prepend=0) / 2
         return ratio((steps * middle).sum(axis=1), answered[:, -1] ** 2)
 
     def balanced_accuracy(self, weights: np.ndarray, coverage: float) -> np.ndarray:
-        """The mean sensitivity to the classes among the most confident images of this share of the weight."""
+        """The balanced accuracy of the most confident images, up to this coverage."""
         turned = weights[:, self.order]
         reached = np.cumsum(turned, axis=1)
         answered = turned * (reached <= coverage * reached[:, -1:] + 1e-9)
@@ -74,14 +74,14 @@ class Selective:
         return ratio(sensitivities.sum(axis=1), (images > 0).sum(axis=1))
 
     def curve(self, points: int = 200) -> tuple[np.ndarray, np.ndarray]:
-        """Coverage and risk, at no more than so many points, evenly spaced in coverage."""
+        """Coverage and risk at no more than `points` points, evenly spaced in coverage."""
         answered, errors = (one[0] for one in self._cumulative(np.ones((1, len(self.labels)))))
         coverage, risk = answered / answered[-1], errors / answered
         places = np.unique(np.searchsorted(coverage, np.linspace(coverage[0], 1, points) - 1e-12))
         return coverage[places], risk[places]
 
     def _cumulative(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The weight of the images answered, and of the errors among them, at the end of each confidence."""
+        """The cumulative weights of the images and of the errors, at the end of each confidence."""
         turned = weights[:, self.order]
         return np.cumsum(turned, axis=1)[:, self.ends], np.cumsum(turned * self.wrong, axis=1)[:, self.ends]
 
@@ -89,7 +89,7 @@ class Selective:
 def selective_scores(
     given: Selective, answered: np.ndarray, groups: np.ndarray, error_rate: float, bootstrap: Bootstrap
 ) -> SelectiveScores:
-    """The areas, the balanced accuracy at full and at 80 % coverage, and what the threshold does; with intervals."""
+    """The areas, the balanced accuracy at full and 80 % coverage, and the scores at the threshold, with intervals."""
     groups = np.unique(groups, return_inverse=True)[1]
     own = 1 / np.bincount(groups)[groups]
     wrong = answered & (given.predicted != given.labels)

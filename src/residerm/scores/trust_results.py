@@ -1,6 +1,6 @@
-"""What scoring says of trust: calibration, prediction sets, abstention, outliers and differences between groups.
+"""The scores of trust: calibration, prediction sets, abstention, outliers and differences between groups.
 
-Shares of sets and of errors count each lesion once, as the thresholds were fitted; all other scores count images.
+The scores of sets and of abstention count each lesion once, like the fit of the thresholds; all others count images.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class CalibrationScores(Section):
     before: dict[str, Estimate]
     after: dict[str, Estimate]
     change: dict[str, Estimate]  # after minus before
-    by_chance: float  # the calibration error that perfect probabilities would have on as many images
+    by_chance: float  # the calibration error that perfectly calibrated probabilities would have on as many images
     reliability_before: list[ReliabilityBin]
     reliability_after: list[ReliabilityBin]
 
@@ -28,7 +28,7 @@ class ClassSets(Section):
 
     own_threshold: bool
     fitted_on: int  # lesions
-    expected: tuple[float, float] | None = None  # the coverage that so few lesions allow to expect, 95 %
+    expected: tuple[float, float] | None = None  # the 95 % range of the coverage for that number of lesions
     coverage: Estimate
     size: Estimate
 
@@ -39,36 +39,36 @@ class SetScores(Section):
     level: float
     coverage: Estimate
     size: Estimate
-    single: Estimate  # share of the sets that hold one class
+    single: Estimate  # fraction of the sets with one class
     by_class: dict[str, ClassSets]
 
 
 class SelectiveScores(Section):
-    """Answering the most confident images alone."""
+    """Selective prediction: answering only the most confident images."""
 
     aurc: Estimate
     augrc: Estimate
     balanced_accuracy: Estimate  # of all images
     balanced_accuracy_at_80: Estimate  # of the most confident 80 %
-    error_rate: float  # that the threshold was chosen for
+    error_rate: float  # for which the threshold was chosen
     answered: Estimate
-    wrong: Estimate  # share of those answered
-    curve: list[tuple[float, float]]  # coverage, share of errors
-    chosen: tuple[float, float] | None = None  # where the threshold lies on it
+    wrong: Estimate  # fraction of those answered
+    curve: list[tuple[float, float]]  # coverage, error rate
+    chosen: tuple[float, float] | None = None  # the point of the threshold on the curve
 
 
 class OutlierScores(Section):
-    """Images from elsewhere, told from the scored ones."""
+    """How well images from elsewhere are distinguished from the scored ones."""
 
     source: str
     images: int
     auroc: Estimate
     false_positive_rate: Estimate  # at 95 % of the scored images accepted
-    marked: Estimate  # share above the threshold that was chosen on validation
+    marked: Estimate  # fraction above the threshold chosen on validation
 
 
 class GroupDifference(Section):
-    """A score of one group, less that of all others whose group is known."""
+    """A score of one group minus that of all others whose group is known."""
 
     attribute: str
     value: str
@@ -81,7 +81,7 @@ class GroupDifference(Section):
 
 
 class DecisionScores(Section):
-    """A threshold on the probability of malignancy, on validation and here."""
+    """The scores of a threshold on the probability of malignancy, on validation and here."""
 
     asked: float
     threshold: float
@@ -92,15 +92,15 @@ class DecisionScores(Section):
 
 
 class TrustScores(Section):
-    """How far the answers of an evaluation could be relied on."""
+    """How reliable the predictions of an evaluation are."""
 
     fitted_on: str
     fitted: tuple[str, ...]  # sentences: what was fitted
-    limits: tuple[str, ...]  # sentences: what it does not promise
+    limits: tuple[str, ...]  # sentences: its limitations
     calibration: CalibrationScores | None = None
     sets: SetScores | None = None
     selective: SelectiveScores | None = None
-    marked: Estimate | None = None  # share of the scored lesions that count as outliers
+    marked: Estimate | None = None  # fraction of the scored lesions that count as outliers
     outliers: tuple[OutlierScores, ...] = ()
     differences: tuple[GroupDifference, ...] = ()
     not_compared: dict[str, str] = Field(default_factory=dict)  # attribute → why its groups are not compared

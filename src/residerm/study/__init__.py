@@ -1,4 +1,4 @@
-"""Studies: several trainings that together answer one question. `train_folds` is cross-validation over all folds."""
+"""Studies that consist of several trainings. `train_folds` is cross-validation over all folds."""
 
 from residerm.study.folds import CrossValidation, train_folds
 from residerm.study.results import FoldResult, FoldScores, Spread

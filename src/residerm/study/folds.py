@@ -1,12 +1,12 @@
-"""Cross-validation: a training for each fold, each scored on the fold that it has not seen.
+"""Cross-validation: train once for each fold, and score each model on the held-out fold.
 
     validation = train_folds(experiment, Path("runs"))        experiment.split: folds=5
     validation.scores.over_folds["macro_auc"].mean
     validation.scores.pooled.headline["macro_auc"].interval
 
-Each fold is a run like any other, in the same folder. Called again with the same options, a fold whose run is finished
-is kept and one whose run is not is resumed; runs are recognised by their options. What was found lies in
-`<first run>-all-5-folds/`: `predictions.csv`, every image once, and `folds.json`, which is written last.
+Each fold is an ordinary run, in the same folder. When called again with the same options, finished runs are reused and
+unfinished ones resumed; runs are identified by their options. The results are in `<first run>-all-5-folds/`:
+`predictions.csv`, with every image once, and `folds.json`, which is written last.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from residerm.study.results import FoldScores, pool, summarised
 from residerm.training import session
 
 FOLDS, PREDICTIONS = "folds.json", "predictions.csv"
-_FILLED_IN = ("revision", "zero_init")  # options that a training fills in where they are None
+_FILLED_IN = ("revision", "zero_init")  # options that a training sets if they are None
 
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The runs of the folds; with the folder and the scores, unless one of them was interrupted."""
+    """The runs of the folds, with the folder of the results unless a run was interrupted."""
 
     runs: tuple[Run, ...]
     folder: Path | None = None
 
     @property
     def scores(self) -> FoldScores:
-        """What was found, read from its file."""
+        """The results, read from their file."""
         if self.folder is None:
-            raise RunError(f"{self.runs[-1].folder} was interrupted: train the folds again, which resumes it")
+            raise RunError(f"{self.runs[-1].folder} was interrupted: train the folds again to resume it")
         return FoldScores.read(self.folder / FOLDS)
 
 
 def train_folds(experiment: Experiment, runs: Path = Path("runs"), progress: Progress = SILENT) -> CrossValidation:
-    """Train and score every fold that is not yet, and pool what was predicted out of fold."""
+    """Train and score all unfinished folds, and pool the out-of-fold predictions."""
     folds = _number_of_folds(experiment)
     trained: list[Run] = []
     evaluations: list[Evaluation] = []
@@ -60,17 +60,17 @@ def train_folds(experiment: Experiment, runs: Path = Path("runs"), progress: Pro
 
 
 def _number_of_folds(experiment: Experiment) -> int:
-    """How many folds, where all of them can be trained on."""
+    """The number of folds, if all of them can be trained."""
     split, devices = experiment.split, experiment.training.devices
     if split.folds is None:
         raise UsageError("`fold=all` needs the number of folds: give `folds` too, such as `folds=5`")
     if split.split not in ("lesion", "random"):
         raise UsageError(
-            f"`fold=all` divides the archive itself, and `split={split.split}` comes with its parts: "
-            "give `split=lesion`, or leave out `fold`"
+            f"`fold=all` makes its own split, but `split={split.split}` has fixed parts: "
+            "use `split=lesion`, or omit `fold`"
         )
     if devices > 1:
-        raise UsageError(f"`fold=all` trains in one process: leave out `devices={devices}`, or give one fold at a time")
+        raise UsageError(f"`fold=all` trains in one process: omit `devices={devices}`, or train one fold at a time")
     return split.folds
 
 
@@ -79,11 +79,11 @@ def _with_fold(experiment: Experiment, fold: int) -> Experiment:
 
 
 def _trained(experiment: Experiment, runs: Path, progress: Progress) -> Run:
-    """The finished run of these options; else the last unfinished one, resumed; else a new one."""
+    """The finished run with these options; otherwise the last unfinished one, resumed; otherwise a new one."""
     same = [run for run in find_runs(runs) if _is_of(run, experiment)] if runs.is_dir() else []
     finished = [run for run in same if run.summary is not None and run.bundle.is_dir()]
     if finished:
-        progress.remark(f"{finished[-1].folder.name} is finished and kept")
+        progress.remark(f"{finished[-1].folder.name} is already finished")
         return finished[-1]
     if same:
         progress.remark(f"{same[-1].folder.name} is resumed")
@@ -92,7 +92,7 @@ def _trained(experiment: Experiment, runs: Path, progress: Progress) -> Run:
 
 
 def _is_of(run: Run, experiment: Experiment) -> bool:
-    """Whether a run was started with these options; a damaged one was not."""
+    """Whether a run was started with these options; False for a damaged one."""
     try:
         found = run.experiment.flat()
     except ResidermError:
@@ -102,13 +102,13 @@ def _is_of(run: Run, experiment: Experiment) -> bool:
 
 
 def _in_effect(experiment: Experiment) -> dict[str, object]:
-    """The options as the file of a run has them."""
+    """The options as stored in the file of a run."""
     absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
     return absolute.in_effect().flat()
 
 
 def _require_each_image_once(runs: Sequence[Run]) -> None:
-    """Refuse folds of an archive that has changed between them: an image would count twice, or never."""
+    """Refuse folds if the archive has changed between them, because images would count twice or never."""
     images = {row.image_id for row in runs[0].splits}
     tested: set[str] = set()
     for run in runs:
@@ -123,7 +123,7 @@ def _require_each_image_once(runs: Sequence[Run]) -> None:
 
 
 def _write(runs: Sequence[Run], evaluations: Sequence[Evaluation]) -> Path:
-    """Keep the pooled predictions and the scores beside the runs; what an earlier call has kept is replaced."""
+    """Write the pooled predictions and the scores next to the runs, replacing those of earlier calls."""
     pooled = pool([one.predictions for one in evaluations])
     scores = summarised([run.folder.name for run in runs], evaluations, pooled)
     first = runs[0].folder

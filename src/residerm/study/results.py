@@ -1,10 +1,10 @@
-"""folds.json: what a cross-validation found, fold by fold, over the folds, and pooled.
+"""folds.json: the results of a cross-validation, for each fold, over the folds, and pooled.
 
-    mean, deviation    over the folds. Their training parts overlap, so that the deviation is no standard error.
-    pooled             every image once, as the model that had not seen it predicts; 95 % intervals resample lesions
+    mean, deviation    over the folds. Their training parts overlap, so the deviation is not a standard error.
+    pooled             every image once, predicted by the model not trained on it; 95 % intervals resample lesions
 
-Pooled scores that rank images, such as the AUC, rank the answers of several models together, and can lie below the
-mean of the folds. The intervals are for these models; they do not say how far another training would differ.
+Pooled scores that rank images, such as the AUC, rank the predictions of several models together, and can be lower than
+the mean over the folds. The intervals are for these models; they do not include the variation between trainings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class FoldResult(Section):
     evaluation: str
     images: int
     groups: int
-    scores: dict[str, float]  # without those that are undefined
+    scores: dict[str, float]  # without undefined ones
 
 
 class Spread(Section):
@@ -79,7 +79,7 @@ def summarised(runs: Sequence[str], evaluations: Sequence[Evaluation], pooled: P
 
 
 def pool(tables: Sequence[PredictionTable]) -> PredictionTable:
-    """The predictions of all folds, one after another."""
+    """Concatenate the predictions of all folds."""
     return PredictionTable(
         classes=tables[0].classes,
         image_ids=[name for table in tables for name in table.image_ids],
@@ -102,7 +102,7 @@ def _result(fold: int, run: str, evaluation: Evaluation) -> FoldResult:
 
 
 def _over_folds(results: Sequence[FoldResult], names: Sequence[str]) -> dict[str, Spread]:
-    """Mean and standard deviation of each score that any fold has."""
+    """The mean and standard deviation of each score that is defined in any fold."""
     values = {name: [one.scores[name] for one in results if name in one.scores] for name in names}
     return {
         name: Spread(

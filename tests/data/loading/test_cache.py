@@ -168,7 +168,7 @@ def test_a_disk_that_is_too_full_is_said_before_work_starts(
 ) -> None:
     usage = cache_module.shutil.disk_usage(archive)
     monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(WriteError, match=r"the cache needs 0 MB .* make room, or set RESIDERM_CACHE"):
+    with pytest.raises(WriteError, match=r"the cache needs 0 MB .* free some space, or set RESIDERM_CACHE"):
         open_cache(open_archive(archive), SPEC, folder=folder)
     assert caches(folder) == []
 
@@ -248,4 +248,4 @@ def test_a_finished_cache_may_be_read_only() -> None:
         assert said == f"nothing: it returned {expected}"
         said = said_to_nobody(lambda: open_cache(records, PixelSpec(size=8), folder=folder))
         assert said.startswith(f"WriteError: cannot write {folder}: permission denied")
-        assert "RESIDERM_CACHE names another folder" in said
+        assert "set RESIDERM_CACHE to another folder" in said

@@ -1,19 +1,19 @@
-"""The same picture again: re-encoded, scaled, turned, mirrored, cropped, from nearer, brighter, of other contrast.
+"""Find copies of images: re-encoded, scaled, rotated, mirrored, cropped, closer, brighter, or with other contrast.
 
-Dermoscopic images are all alike, a dark blob on pink skin, so that a plain perceptual hash takes different lesions for
-one. Here pairs are found by what is coarse, and believed by what is fine:
+Dermoscopic images are all similar, a dark blob on pink skin, so a simple perceptual hash confuses different lesions.
+Here, pairs are found by coarse structure and confirmed by fine structure:
 
     candidates   Cosine frequencies c[v, u] of luma and chroma, as the magnitudes sqrt(c[v, u]² + c[u, v]²), do not
-                 change when an image is turned or mirrored. Each whole image is compared with every other one cropped
-                 in 99 ways, down to half of its sides, and keeps the few that are most like it.
-    aligned      Of a candidate the best orientations by signed frequencies, then the four edges of the crop by
-                 Gauss-Newton, on low frequencies and then on finer ones.
-    judged       By the correlation of the fine structure (hair, pores, network), with the local contrast evened out,
-                 over the whole and over the middle: a vignette or a ruler in both is not enough.
+                 change when an image is rotated or mirrored. Each whole image is compared with every other one cropped
+                 in 99 ways, down to half of its sides, and the most similar ones are kept.
+    aligned      The best orientations of a candidate are found by signed frequencies, then the four edges of the crop
+                 by Gauss-Newton, on low frequencies and then on higher ones.
+    judged       By the correlation of the fine structure (hair, pores, network) with normalised local contrast, over
+                 the whole image and over its centre: a vignette or a ruler in both is not enough.
                  distance = 1 - correlation.
 
 `LIMIT` was chosen by `benchmarks/duplicates.py` on one half of the lesions of HAM10000 and measured on the other half:
-see docs/duplicates.md. What is known of each image lies in paged tables: private memory does not grow with the archive.
+see docs/duplicates.md. The data of all images is in mapped files: private memory does not grow with the archive.
 """
 
 from __future__ import annotations
@@ -36,25 +36,25 @@ THUMBNAIL = np.dtype((np.uint8, (SIDE, SIDE, 3)))
 _COARSE_SIDE = 16
 _COARSE = np.dtype((np.float32, (3, _COARSE_SIDE, _COARSE_SIDE)))
 _LOW, _LOW_CHROMA, _FINE = 9, 5, 16  # cosine frequencies in each direction
-_CHROMA = 0.6  # weight of the colour differences: much tells lesions apart, little survives another white balance
-_SPANS = (  # of a side, as shares of it, that are combined down and across: crops, and then photographs from nearer
+_CHROMA = 0.6  # weight of the colour differences: high to distinguish lesions, low to tolerate another white balance
+_SPANS = (  # fractions of a side, combined vertically and horizontally: crops, and then closer photographs
     tuple((near, 1 - far) for near, far in product((0.0, 0.06, 0.13), repeat=2)),
     ((0.09, 0.71), (0.19, 0.81), (0.29, 0.91)),
     ((0.15, 0.65), (0.25, 0.75), (0.35, 0.85)),
 )
 _CROPS = np.array([(*down, *across) for spans in _SPANS for down, across in product(spans, repeat=2)], np.float32)
 _WHOLE, _LEAST, _MOST = np.array([[[0, 1, 0, 1]], [[0, 0.5, 0, 0.5]], [[0.5, 1, 0.5, 1]]], np.float32)
-_WAYS = range(8)  # to turn and mirror an image: bit 2 transposes, then bit 1 flips up-down and bit 0 left-right
+_WAYS = range(8)  # orientations of an image: bit 2 transposes, then bit 1 flips up-down and bit 0 left-right
 _KEPT = 8  # candidates of each image
-_BLOCK, _JUDGED = 512, 16  # images that are cropped, and whose candidates are judged, at a time
-_CROP_BITS = 127  # the last bits of a likeness carry the number of the crop, which is below 128
+_BLOCK, _JUDGED = 512, 16  # images cropped at a time, and images whose candidates are judged at a time
+_CROP_BITS = 127  # the last bits of a similarity store the number of the crop, which is below 128
 _LIKELY_TURNED, _LIKELY_ALIGNED, _LIKELY_ROUGHLY = 0.8, 0.88, 0.3  # a candidate below these correlations is dropped
-_STEP = 0.003  # by which an edge is moved to find a slope; a share of the side, as all edges are
-_NOISE = 2.0  # grey levels of local contrast below which there is nothing to even out
+_STEP = 0.003  # by which an edge is moved to estimate a slope; a fraction of the side, like all edges
+_NOISE = 2.0  # grey levels of local contrast below which it is not normalised
 
 
 class Pair(NamedTuple):
-    """Two images, by row, that show the same picture; at distance 0 they agree in every detail."""
+    """The rows of two images that are copies of each other; at distance 0, they agree in every detail."""
 
     first: int
     second: int
@@ -62,16 +62,16 @@ class Pair(NamedTuple):
 
 
 def thumbnail(image: Image.Image) -> np.ndarray:
-    """The few pixels by which an image is compared with others."""
+    """The small image that is used for comparisons."""
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))  # SIDE × SIDE × 3
 
 
 def find(
     thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress = SILENT, *, known: int | None = None
 ) -> list[Pair]:
-    """The pairs of images whose distance is at most `limit`, nearest first.
+    """Find the pairs of images with a distance of at most `limit`, nearest first.
 
-    With `known`, only the images after the first `known` are looked for, and only among those, whole or cropped.
+    With `known`, only the images after the first `known` are searched for, and only among those, whole or cropped.
     """
     first = known or 0
     rows = len(thumbnails) - first
@@ -88,22 +88,22 @@ def find(
             pairs = np.sort(np.stack([one[near], other[near]]), 0)
             found.extend(zip(distances[near].tolist(), *pairs.tolist(), strict=True))
 
-    with threadpool_limits(1, user_api="blas"):  # the threads here are ours; more of them get in each other's way
+    with threadpool_limits(1, user_api="blas"):  # we use our own threads, and more threads would slow each other down
         coarse = paged(len(thumbnails), _COARSE)
         for start in range(0, len(thumbnails), _BLOCK):
             coarse[start : start + _BLOCK] = _shrunk(_planes(thumbnails[start : start + _BLOCK]))
         candidates = _candidates(coarse, first, lambda done, total: report(rows * done // total))
         in_chunks(rows, judge, lambda done, _: report(rows + done))
-    nearest: dict[tuple[int, int], float] = {}  # a pair may be found from both sides
+    nearest: dict[tuple[int, int], float] = {}  # a pair may be found twice, once from each image
     for distance, one, other in sorted(found):
         nearest.setdefault((one, other), distance)
     return [Pair(*pair, distance) for pair, distance in nearest.items()]
 
 
 def _candidates(coarse: np.ndarray, first: int, count: Count) -> np.ndarray:
-    """For each image from `first` the rows of those that are most like it once cropped, and the number of the crop.
+    """For each image from `first`, the rows of those most similar to it when cropped, and the number of the crop.
 
-    They are looked for among the images before `first`, or among all where it is 0.
+    They are searched for among the images before `first`, or among all if it is 0.
     """
     rows, others = len(coarse), first or len(coarse)
     whole = _whole_invariants(coarse)
@@ -130,7 +130,7 @@ def _whole_invariants(coarse: np.ndarray) -> np.ndarray:
 
 
 def _cropped_invariants(coarse: np.ndarray) -> np.ndarray:
-    """The invariant vectors of these images in every crop: one product with the cosines of some spans gives many."""
+    """The invariant vectors of these images in every crop, many per product with the cosines of the spans."""
     by_crop = []
     for spans in _SPANS:
         cosines = _cosines(np.array(spans, np.float32), _LOW, _COARSE_SIDE).reshape(-1, _COARSE_SIDE)
@@ -141,7 +141,7 @@ def _cropped_invariants(coarse: np.ndarray) -> np.ndarray:
 
 
 def _invariant(spectra: np.ndarray) -> np.ndarray:
-    """Unit vectors of what does not change when an image is turned or mirrored."""
+    """Unit vectors that do not change when an image is rotated or mirrored."""
     below = np.array([_LOW, _LOW_CHROMA, _LOW_CHROMA])[:, None, None]
     v, u = np.indices((_LOW, _LOW))
     plane, v, u = np.nonzero((v <= u) & (u > 0) & (v + u < below))
@@ -149,9 +149,9 @@ def _invariant(spectra: np.ndarray) -> np.ndarray:
 
 
 def _likeness(whole: np.ndarray, cropped: np.ndarray) -> np.ndarray:
-    """How like each whole image is to each other in its best crop: the bits of a correlation and the crop's number.
+    """The similarity of each whole image to the best crop of each other: bits of a correlation, and the crop's number.
 
-    Floats that are not negative are in the order of their bits, so that the last bits can carry a number.
+    Non-negative floats are ordered like their bits, so the last bits can store a number.
     """
     best = np.zeros((len(whole), cropped.shape[1]), np.int32)
     correlation = np.empty(best.shape, np.float32)
@@ -165,9 +165,9 @@ def _likeness(whole: np.ndarray, cropped: np.ndarray) -> np.ndarray:
 
 
 def _merge(kept: np.ndarray, likeness: np.ndarray, start: int, begin: int) -> None:
-    """Put the best of a block, rows from `start` against images from `begin`, among those that are kept."""
+    """Merge the best candidates of a block, rows from `start` against images from `begin`, into those kept."""
     rows, images = np.ogrid[start : start + likeness.shape[0], begin : begin + likeness.shape[1]]
-    likeness[rows == images] = 0  # an image is no copy of itself
+    likeness[rows == images] = 0  # an image is not a copy of itself
     together = np.concatenate([kept["likeness"], likeness], 1)
     numbers = np.concatenate([kept["row"], np.broadcast_to(images, likeness.shape)], 1)
     best = np.argpartition(together, -_KEPT, axis=1)[:, -_KEPT:]
@@ -177,7 +177,7 @@ def _merge(kept: np.ndarray, likeness: np.ndarray, start: int, begin: int) -> No
 def _judged(
     thumbnails: np.ndarray, coarse: np.ndarray, candidates: np.ndarray, start: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distances between the rows from `start` and those of their candidates that are likely, and both rows."""
+    """The distances between the rows from `start` and their likely candidates, and both rows."""
     place, column = np.nonzero(candidates["likeness"] > _CROP_BITS)
     rows, others = place + start, candidates["row"][place, column]
     edges = _CROPS[candidates["likeness"][place, column] & _CROP_BITS]
@@ -194,11 +194,11 @@ def _judged(
 
 
 def _oriented(whole: np.ndarray, other: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Which pairs fit in some orientation; the ways to turn the other image that fit best; its crop's turned edges."""
+    """Which pairs match in some orientation; the best orientations of the other; its crop edges in them."""
     target = _unit(_spectra(whole, _WHOLE, _LOW))
     spectra = _unit(_spectra(other, edges, _LOW))
     fit = np.stack([(target * _turned_spectra(spectra, way)).sum((1, 2, 3)) for way in _WAYS], 1)
-    best = np.argsort(fit, 1)[:, -2:]  # two, because a round lesion fits about as well the other way round
+    best = np.argsort(fit, 1)[:, -2:]  # two, because a round lesion matches about as well in the opposite orientation
     chosen, rank = np.nonzero(np.take_along_axis(fit, best, 1) > _LIKELY_TURNED)
     ways = best[chosen, rank]
     turned = np.stack([_turned_edges(edges, way) for way in _WAYS], 1)
@@ -208,7 +208,7 @@ def _oriented(whole: np.ndarray, other: np.ndarray, edges: np.ndarray) -> tuple[
 def _aligned(
     whole: np.ndarray, other: np.ndarray, edges: np.ndarray, frequencies: int, steps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Move the edges by Gauss-Newton until the crop's frequencies fit best; the edges and the correlation."""
+    """Move the edges by Gauss-Newton until the crop's frequencies match best; return the edges and the correlation."""
     column = len(whole), whole.shape[1] * frequencies**2, 1
     target = _unit(_spectra(whole, _WHOLE, frequencies)).reshape(column)
     each_edge = np.eye(4, dtype=np.float32)
@@ -226,7 +226,7 @@ def _aligned(
 
 
 def _agreement(whole: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """The correlation of fine structure, over the whole image or over its middle, whichever is less."""
+    """The correlation of fine structure, over the whole image or over its centre, whichever is smaller."""
     whole, other = _fine_structure(whole), _fine_structure(other)
     middle = slice(SIDE // 5, SIDE - SIDE // 5)
     in_the_middle = _correlation(whole[..., middle, middle], other[..., middle, middle])
@@ -235,7 +235,7 @@ def _agreement(whole: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _fine_structure(luma: np.ndarray) -> np.ndarray:
-    """What is left when the local mean is taken away and the local contrast is evened out."""
+    """The image with the local mean subtracted and the local contrast normalised."""
     detail = luma - _blurred(luma, 2)
     evened: np.ndarray = detail / np.sqrt(_blurred(detail**2, 4) + _NOISE**2)
     return evened
@@ -256,7 +256,7 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _planes(thumbnails: np.ndarray) -> np.ndarray:
-    """Luma and the weighted colour differences."""
+    """Luma and weighted colour differences."""
     luma = _luma(thumbnails)
     red_and_blue = np.moveaxis(thumbnails[..., [0, 2]].astype(np.float32), -1, 1)
     return np.concatenate([luma, _CHROMA * (red_and_blue - luma)], 1)  # images × 3 × side × side
@@ -275,7 +275,7 @@ def _shrunk(planes: np.ndarray) -> np.ndarray:
 
 
 def _spectra(planes: np.ndarray, edges: np.ndarray, frequencies: int) -> np.ndarray:
-    """The weighted cosine frequencies of what lies between the edges."""
+    """The weighted cosine frequencies of the crop between the edges."""
     side = planes.shape[-1]
     down, across = _cosines(edges[:, :2], frequencies, side), _cosines(edges[:, 2:], frequencies, side)
     spectra: np.ndarray = down[:, None] @ planes @ across[:, None].swapaxes(-1, -2) * _weights(frequencies)
@@ -283,13 +283,13 @@ def _spectra(planes: np.ndarray, edges: np.ndarray, frequencies: int) -> np.ndar
 
 
 def _weights(frequencies: int) -> np.ndarray:
-    """Weights of frequencies, against the 1/f of photographs; 0 for the mean, so that brightness does not count."""
+    """Weights of frequencies that compensate for the 1/f spectrum of photographs; 0 for the mean (brightness)."""
     u = np.arange(frequencies, dtype=np.float32)
     return np.where(u[:, None] + u < frequencies, np.sqrt(np.hypot(u[:, None], u)), 0)
 
 
 def _cosines(spans: np.ndarray, frequencies: int, side: int) -> np.ndarray:
-    """What takes a side's pixels to the cosine frequencies of what lies between near and far."""
+    """The matrix from the pixels of a side to the cosine frequencies of each span."""
     place = (np.arange(side, dtype=np.float32) + 0.5) / side
     cosines = np.cos(np.pi * np.arange(frequencies, dtype=np.float32)[:, None] * place) / side
     from_pixels: np.ndarray = cosines @ _interpolation(spans, side)
@@ -297,7 +297,7 @@ def _cosines(spans: np.ndarray, frequencies: int, side: int) -> np.ndarray:
 
 
 def _cut_out(planes: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """What lies between the edges, enlarged to the whole side."""
+    """The crop between the edges, enlarged to the whole side."""
     side = planes.shape[-1]
     down, across = _interpolation(edges[:, :2], side), _interpolation(edges[:, 2:], side)
     cut_out: np.ndarray = down[:, None] @ planes @ across[:, None].swapaxes(-1, -2)
@@ -305,7 +305,7 @@ def _cut_out(planes: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def _interpolation(spans: np.ndarray, side: int) -> np.ndarray:
-    """What takes a side's pixels to as many between near and far, linearly."""
+    """The matrix that interpolates each span linearly to the number of pixels of a side."""
     pixels = np.arange(side, dtype=np.float32)
     near, far = spans[:, :1], spans[:, 1:]
     place = np.clip(near * side + (far - near) * (pixels + 0.5) - 0.5, 0, side - 1)
@@ -342,5 +342,5 @@ def _turned_edges(edges: np.ndarray, way: int) -> np.ndarray:
 
 def _unit(vectors: np.ndarray, axes: int | tuple[int, ...] = (-1, -2, -3)) -> np.ndarray:
     length = np.sqrt((vectors**2).sum(axes, keepdims=True))
-    unit: np.ndarray = vectors / np.maximum(length, 0.01)  # what is shorter is rounding: an image of one colour
+    unit: np.ndarray = vectors / np.maximum(length, 0.01)  # shorter vectors are rounding errors: an image of one colour
     return unit

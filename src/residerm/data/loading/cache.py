@@ -1,11 +1,11 @@
 """A cache of decoded images, as a memory-mapped array.
 
-Its key consists of the content (CRC-32 and size of each file, from the zip's directory, or stored by path, size and
-modification time) and the pixel spec, so that a changed image or another size is another cache, and the same archive,
-packed or unpacked, is the same one. One process builds a cache while others wait; a killed process leaves nothing that
-is ever opened. Private memory does not grow with the archive, because threads write to the mapped file.
+Its key is a hash of the content (CRC-32 and size of each file, from the zip's directory, or stored by path, size and
+modification time) and of the pixel spec, so a changed image or another size gives another cache, and the same archive,
+packed or unpacked, gives the same one. One process builds a cache while others wait; what a killed process leaves is
+never opened. Private memory does not grow with the archive, because threads write to the mapped file.
 
-An image that cannot be read is an error that names it, unless `on_bad_image` is "skip".
+An unreadable image raises an error that names it, unless `on_bad_image` is "skip".
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PIXELS, _ABOUT = "pixels.raw", "cache.json"
 
 @dataclass(frozen=True)
 class Cache:
-    """The decoded images of some records, in their order."""
+    """The decoded images of some records, in the same order."""
 
     folder: Path
     pixels: np.ndarray  # (rows, size, size, 3) uint8, mapped read-only
@@ -69,7 +69,7 @@ def open_cache(
                 _sweep(place)
                 _build(place, records, spec, on_bad_image, progress)
     except OSError as error:
-        if place is None or not _is_whole(place, records, spec):  # a finished one may be shared, and read-only
+        if place is None or not _is_whole(place, records, spec):  # a finished cache may be shared and read-only
             raise _not_writable(folder, error) from error
     cache = _open(place, len(records), spec)
     _refuse_unreadable(records, cache.unreadable, on_bad_image)
@@ -77,7 +77,7 @@ def open_cache(
 
 
 def _not_writable(folder: Path, error: OSError) -> WriteError:
-    return WriteError(f"{write_error(folder, error)}; the environment variable RESIDERM_CACHE names another folder")
+    return WriteError(f"{write_error(folder, error)}; set RESIDERM_CACHE to another folder")
 
 
 def _open(place: Path, rows: int, spec: PixelSpec) -> Cache:
@@ -87,16 +87,16 @@ def _open(place: Path, rows: int, spec: PixelSpec) -> Cache:
 
 
 def _is_whole(place: Path, records: Records, spec: PixelSpec) -> bool:
-    """Whether there is a finished cache, undamaged, whose unreadable images, if any, are still unreadable."""
+    """Whether there is a finished, undamaged cache whose unreadable images, if any, are still unreadable."""
     try:
         cache = _open(place, len(records), spec)
-    except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there; or cut off, or overwritten
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # missing, truncated or overwritten
         return False
     return all(_reason(records, row) is not None for row in cache.unreadable)
 
 
 def _sweep(place: Path) -> None:
-    """Remove what a killed process, or one with mendable images, left under this key; the lock is held."""
+    """Remove what a killed process, or a build with images fixed since, left under this key; the lock must be held."""
     for remains in (place, *place.parent.glob(f".{place.name}.*.partial")):
         shutil.rmtree(remains, ignore_errors=True)
 
@@ -112,13 +112,13 @@ def _build(place: Path, records: Records, spec: PixelSpec, on_bad_image: OnBadIm
 
 
 def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:
-    """A mapped array whose room on the disk is taken now: a full disk is an error here, not a fault while writing."""
+    """A mapped array whose disk space is allocated now, so a full disk is an error here, not a crash while writing."""
     size = int(np.prod(shape))
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise WriteError(
             f"the cache needs {size / 1e6:,.0f} MB in {path.parent.parent}, where {free / 1e6:,.0f} MB are free: "
-            "make room, or set RESIDERM_CACHE to another folder"
+            "free some space, or set RESIDERM_CACHE to another folder"
         )
     with path.open("wb") as file:
         reserve(file, size)
@@ -126,7 +126,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress: Progress) -> dict[int, str]:
-    """Decode every record into its place."""
+    """Decode every record into its row."""
     unreadable: dict[int, str] = {}
 
     def decode(start: int, stop: int) -> None:
@@ -141,7 +141,7 @@ def _decode_all(records: Records, spec: PixelSpec, pixels: np.ndarray, progress:
 
 
 def _reason(records: Records, row: int) -> str | None:
-    """Why a record cannot be decoded, or None where it can."""
+    """The reason why a record cannot be decoded, or None if it can."""
     try:
         with imaging.decoded(records.read(row)):
             return None
@@ -154,12 +154,12 @@ def _refuse_unreadable(records: Records, unreadable: dict[int, str], on_bad_imag
         names = listed((f"{records.where(row)}: {reason}" for row, reason in unreadable.items()), most=3)
         raise ArchiveError(
             f"{len(unreadable)} of {len(records):,} images cannot be read: {names}. "
-            "Mend them, or leave them out with `on_bad_image=skip`"
+            "Fix them, or leave them out with `on_bad_image=skip`"
         )
 
 
 def _key(records: Records, spec: PixelSpec, folder: Path) -> str:
-    """The name of a cache: a hash of what is decoded and how."""
+    """The name of a cache: a hash of the files and of how they are decoded."""
     digest = hashlib.sha256(f"{imaging.VERSION} {spec.model_dump_json()} {len(records)}".encode())
     for start in range(0, len(records), 4096):
         files = records.tree.files[records.table["image"][start : start + 4096]]
@@ -171,14 +171,14 @@ def _key(records: Records, spec: PixelSpec, folder: Path) -> str:
 
 
 def remembered_crcs(records: Records, rows: np.ndarray, folder: Path) -> list[int]:
-    """CRC-32 of files in a folder, computed once for each path, size and time of change."""
+    """CRC-32 of files in a folder, computed once for each path, size and modification time."""
     memory = folder / "files.sqlite"
     try:
         return list(_looked_up(records, rows, memory))
-    except sqlite3.OperationalError:  # a read-only folder: what is known is read, the rest computed and not kept
+    except sqlite3.OperationalError:  # a read-only folder: known values are read, others computed but not stored
         return list(_looked_up_only(records, rows, memory))
-    except sqlite3.DatabaseError:  # damaged: all that it holds can be computed
-        memory.unlink(missing_ok=True)  # another process may have met the same
+    except sqlite3.DatabaseError:  # damaged: everything in it can be recomputed
+        memory.unlink(missing_ok=True)  # another process may have removed it already
         return list(_looked_up(records, rows, memory))
 
 
@@ -202,7 +202,7 @@ def _looked_up_only(records: Records, rows: np.ndarray, path: Path) -> Iterator[
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    """What is remembered, not to be written; nothing where there is nothing that can be read."""
+    """The stored values, read-only; an empty database if there is none that can be read."""
     try:
         memory = sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True)
         memory.execute("SELECT 1 FROM file LIMIT 1")
@@ -213,7 +213,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
 
 
 def _identity(records: Records, row: int) -> tuple[bytes, int, int]:
-    """Path, size and time of change of an image's file."""
+    """Path, size and modification time of an image file."""
     file = records.tree.file(int(records.table["image"][row]))
     path = records.tree.containers[file.container].path.absolute() / os.fsdecode(file.name)
     return os.fsencode(path), file.size, file.position

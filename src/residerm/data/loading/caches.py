@@ -1,7 +1,7 @@
-"""The caches of decoded images on this machine: which there are, and how to remove them.
+"""List and remove the caches of decoded images on this machine.
 
-A cache is removed under its lock, so that none is taken from a process that is building it. One that a process has
-mapped stays readable to it until it ends.
+A cache is removed under its lock, so none is removed while a process is building it. A process that has mapped a cache
+can read it until it exits.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ class StoredCache:
 
     folder: Path
     images: int
-    size: int  # pixels of a side
+    size: int  # pixels per side
     bytes: int
-    used: str  # the day
+    used: str  # the date
 
     @property
     def name(self) -> str:
-        """The hash of what was decoded and how."""
+        """The hash of the files and of how they were decoded."""
         return self.folder.name
 
     def to_dict(self) -> dict[str, str | int]:
-        """For a program to read."""
+        """The cache as plain data, for JSON."""
         return {"folder": str(self.folder), "images": self.images, "size": self.size, "bytes": self.bytes,
                 "used": self.used}  # fmt: skip
 
 
 def find_caches(name: str | None = None, folder: Path | None = None) -> list[StoredCache]:
-    """The finished caches, the last used first; with a name, those that begin with it."""
+    """Find the finished caches, most recently used first; with a name, only those whose names start with it."""
     place = folder or default_folder()
     paths = sorted(place.glob(f"*/{_ABOUT}")) if place.is_dir() else []
     caches = [cache for path in paths if (cache := _stored(path.parent))]
@@ -53,7 +53,7 @@ def find_caches(name: str | None = None, folder: Path | None = None) -> list[Sto
 
 
 def clear_caches(caches: list[StoredCache]) -> int:
-    """Remove them; how many bytes that has freed."""
+    """Remove caches and return the number of bytes freed."""
     for cache in caches:
         try:
             with FileLock(cache.folder.parent / f"{cache.name}.lock", timeout=0):
@@ -66,7 +66,7 @@ def clear_caches(caches: list[StoredCache]) -> int:
 
 
 def _stored(folder: Path) -> StoredCache | None:
-    """A cache, or None where there is something else, or a damaged one."""
+    """The cache in a folder, or None if it is damaged or something else."""
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         status = (folder / _PIXELS).stat()

@@ -1,4 +1,4 @@
-"""A figure of what training sees: originals above, the same images augmented below, at the size of training.
+"""A figure of the inputs of training: original images above, the same images augmented below, at the training size.
 
 residerm data preview PATH --out preview.png
 """
@@ -19,13 +19,13 @@ from residerm.errors import ArchiveError, ImageError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_EPOCHS = 4  # the same images in so many epochs
+_EPOCHS = 4  # epochs in which the same images are shown
 
 
 def draw_preview(
     records: Records, spec: PixelSpec, options: AugmentOptions, *, images: int = 8, seed: int = 0
 ) -> Figure:
-    """Draw some images, of every class in turn, as they are and as training sees them in its first epochs."""
+    """Draw some images, alternating between classes, as they are and as augmented in the first epochs of training."""
     chosen, pixels = _readable(records, spec, images, seed)
     batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
     rows = [("as read", pixels)]
@@ -33,12 +33,12 @@ def draw_preview(
         seen = augment(batch, options, seed=seed, epoch=epoch, step=0).permute(0, 2, 3, 1)
         rows.append((f"epoch {epoch + 1}", list(seen.round().clamp(0, 255).to(torch.uint8).numpy())))
     columns = [records.classes[records.labels[row]] for row in chosen]
-    title = f"{records.layout.title} at {spec.size} px: as read, and as training sees it"
+    title = f"{records.layout.title} at {spec.size} px: as read, and augmented for training"
     return figures.image_rows(rows, columns, title)
 
 
 def _readable(records: Records, spec: PixelSpec, images: int, seed: int) -> tuple[list[int], list[np.ndarray]]:
-    """Rows and pixels of images that can be read, from each class in turn."""
+    """Rows and pixels of readable images, alternating between classes."""
     chosen: list[int] = []
     pixels: list[np.ndarray] = []
     for row in _in_turn(records, seed):
@@ -56,7 +56,7 @@ def _readable(records: Records, spec: PixelSpec, images: int, seed: int) -> tupl
 
 
 def _in_turn(records: Records, seed: int) -> list[int]:
-    """All rows, shuffled, so that the classes take turns."""
+    """All rows, shuffled and alternating between classes."""
     shuffled = np.random.default_rng(seed).permutation(len(records))
     labels = records.labels[shuffled]
     turn = np.zeros(len(records), dtype=np.int64)

@@ -1,12 +1,12 @@
-"""The synthetic archive: a folder in HAM10000's own layout, packed, so that it takes the same path.
+"""The synthetic archive: a folder in HAM10000's own layout, packed, so that it is read by the same code.
 
     HAM10000_metadata.csv                        lesion_id,image_id,dx,dx_type,age,sex,localization,dataset
     HAM10000_images_part_1.zip, …_part_2.zip     SYNTH_0000001.jpg …
     HAM10000_segmentations_lesion_tschandl.zip   …/SYNTH_0000001_segmentation.png
-    synthetic.json                               says that it is synthetic, and from which options
+    synthetic.json                               marks it as synthetic, with its options
 
-The same options give the same bytes, with the same versions of residerm, NumPy and Pillow, however many processes
-draw: every lesion and every photograph has a generator of its own, and the zips carry a fixed date.
+The same options give the same bytes with the same versions of residerm, NumPy and Pillow, for any number of processes:
+every lesion and every photograph has its own random generator, and the zips have a fixed date.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from residerm.progress import SILENT, Progress
 
 _COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset")
 _MASKS = "HAM10000_segmentations_lesion_tschandl"
-_WORTH_A_PROCESS = 150  # drawing fewer images takes less time than starting another process
+_WORTH_A_PROCESS = 150  # drawing fewer images is faster than starting another process
 
 
 def draw_archive(
@@ -50,7 +50,7 @@ def draw_archive(
 
 
 def _write_metadata(path: Path, photographs: Sequence[Photograph]) -> None:
-    """A line for each image, lesion by lesion as in HAM10000."""
+    """Write a row for each image, lesion by lesion as in HAM10000."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
@@ -67,7 +67,7 @@ def _write_zips(
     drawn: Iterator[tuple[bytes, bytes]],
     progress: Progress,
 ) -> None:
-    """Two zips of images and one of masks, in the order of the images' numbers."""
+    """Write two zips of images and one of masks, in the order of the images' numbers."""
     half, total = (len(photographs) + 1) // 2, len(photographs)
     with (
         ZipFile(folder / "HAM10000_images_part_1.zip", "w") as first,
@@ -81,18 +81,18 @@ def _write_zips(
 
 
 def _add(archive: ZipFile, name: str, data: bytes) -> None:
-    """Store a file as it is, with the date and the rights that all have."""
+    """Store a file uncompressed, with a fixed date and fixed permissions."""
     entry = ZipInfo(name)  # 1 January 1980
     entry.create_system, entry.external_attr = 3, 0o644 << 16
     archive.writestr(entry, data)
 
 
 def _write_marker(path: Path, options: SyntheticOptions, photographs: Sequence[Photograph]) -> None:
-    """Say what this is: readers know a synthetic archive by this file."""
+    """Write the file by which readers recognise a synthetic archive."""
     cases = {photograph.case for photograph in photographs}
     marker = {
         "synthetic": True,
-        "about": "Drawn by a program: no image shows a person, and no result on them says anything of real skin.",
+        "about": "Drawn by a program: no image shows a person, and no result on them says anything about real skin.",
         "generator": "residerm",
         "version": __version__,
         "licence": "CC0-1.0",

@@ -1,8 +1,8 @@
-"""What the synthetic pictures are drawn on: a view of a scene, smooth noise, and shapes seen through that view.
+"""The canvas for synthetic images: a view of a scene, smooth noise, and shapes seen through that view.
 
-The scene is the patch of skin, in units of the photograph's shorter side, with its origin in the middle. Everything
-that belongs to a lesion is laid down in scene coordinates, from that lesion's own random numbers and without regard
-to the view, so that two photographs of one lesion show the same lesion. Planes and colours are of 32 bits.
+The scene is a patch of skin, in units of the photograph's shorter side, with its origin in the centre. Everything that
+belongs to a lesion is defined in scene coordinates, with that lesion's own random numbers and independently of the
+view, so that two photographs of one lesion show the same lesion. Planes and colours are float32.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Plane = NDArray[np.floating]  # (height, width)
 Colours = NDArray[np.floating]  # (3, height, width), or (3, 1, 1) for one colour: red, green, blue from 0 to 1
 Points = NDArray[np.floating]  # (…, 2): x to the right, y downwards, in the scene
 
-_OVERSAMPLING = 3  # shapes are filled this much larger and averaged: smooth edges
+_OVERSAMPLING = 3  # shapes are drawn this much larger and averaged, for smooth edges
 
 
 @dataclass(frozen=True)
 class View:
-    """How the dermoscope is held over the skin: turned by radians, nearer or farther, aside by scene units."""
+    """The position of the dermoscope: rotation in radians, zoom, and offset in scene units."""
 
     turn: float = 0.0
     zoom: float = 1.0
@@ -32,12 +32,12 @@ class View:
 
 
 class Canvas:
-    """One photograph's pixels, and where in the scene each of them looks."""
+    """The pixels of a photograph, and their positions in the scene."""
 
     def __init__(self, width: int, height: int, view: View) -> None:
         self.width, self.height = width, height
-        self.unit = min(width, height)  # pixels of a scene unit where the zoom is 1
-        self.reach = 0.7 * math.hypot(width, height) / self.unit + 0.1  # no view drawn here looks farther
+        self.unit = min(width, height)  # pixels per scene unit at a zoom of 1
+        self.reach = 0.7 * math.hypot(width, height) / self.unit + 0.1  # no view drawn here extends farther
         self._axes = _rotation(view.turn) / (self.unit * view.zoom)
         self._origin = np.array(view.aside) - self._axes @ (width / 2, height / 2)
         self._to_pixels = np.linalg.inv(self._axes).T
@@ -46,9 +46,9 @@ class Canvas:
         self.y: Plane = (self._axes[1, 0] * column + self._axes[1, 1] * row + self._origin[1]).astype(np.float32)
 
     def noise(self, random: np.random.Generator, size: float, octaves: int = 1) -> Plane:
-        """Smooth noise, mean 0 and deviation 1 over the scene, with features of `size`.
+        """Smooth noise with mean 0 and standard deviation 1 over the scene, and features of `size`.
 
-        Each octave adds half the size and weight, as far as it can be seen. The field is refined to a few pixels.
+        Each octave adds half the size and weight, as long as it is visible. The field is refined to a few pixels.
         """
         spacing, finest, weight = 0.75 * size, 2 / self.unit, 1.0
         field = _rough(random, int(2 * self.reach / spacing) + 3)
@@ -60,7 +60,7 @@ class Canvas:
         return self._look((field - field.mean()) / field.std(), spacing, random.uniform(0, 2 * np.pi))
 
     def _look(self, field: Plane, spacing: float, turn: float) -> Plane:
-        """What this view sees of a square field, turned so that its grid never shows, with the origin in its middle."""
+        """The part of a square field in this view; the field is centred, and rotated to hide its grid."""
         rotated = _rotation(turn) @ np.column_stack([self._axes, self._origin])
         across, down = rotated / spacing + [0, 0, len(field) / 2]
         size, affine = (self.width, self.height), Image.Transform.AFFINE
@@ -100,7 +100,7 @@ def _rotation(angle: float) -> NDArray[np.floating]:
 
 
 def _rough(random: np.random.Generator, nodes: int) -> Plane:
-    """A square of uniform numbers: once smoothed they look like normal ones, and they take a fifth of the time."""
+    """A square of uniform random numbers, which look normal after smoothing and take a fifth of the time."""
     return random.random((nodes, nodes), dtype=np.float32)
 
 
@@ -123,7 +123,7 @@ def step(value: Plane, width: float) -> Plane:
 def blobs(
     random: np.random.Generator, places: Points, radii: NDArray[np.floating], rough: float = 0.15, long: float = 1.0
 ) -> Points:
-    """Slightly irregular outlines round places, up to `long` times as long as wide: (places, corners, 2)."""
+    """Slightly irregular outlines around points, up to `long` times as long as wide: (points, corners, 2)."""
     count, corners = len(places), 14
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False)
     reach = radii[:, None] * (1 + rough * random.standard_normal((count, corners)))
@@ -135,10 +135,10 @@ def blobs(
 
 
 def colour(red: float, green: float, blue: float) -> Colours:
-    """One colour, as wide as any picture."""
+    """One colour, which broadcasts to any image."""
     return np.array([red, green, blue], dtype=np.float32)[:, None, None]
 
 
 def lay(picture: Colours, cover: Plane, over: Colours) -> Colours:
-    """Lay a colour over a picture where it covers it."""
+    """Blend a colour over an image, weighted by its coverage."""
     return picture + cover * (over - picture)

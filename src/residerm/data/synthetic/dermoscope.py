@@ -1,4 +1,4 @@
-"""The dermoscope: its light, its lens and its sensor turn the colours of the skin into a photograph."""
+"""The dermoscope: its light, lens and sensor convert the colours of the skin to a photograph."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from residerm.data.synthetic.canvas import Canvas, Colours, Plane, colour, step
 
 @dataclass(frozen=True)
 class Dermoscope:
-    """One clinic's device: all photographs of a lesion are taken with the same."""
+    """The device of a clinic; all photographs of a lesion are taken with the same one."""
 
     balance: Colours  # of red, green and blue: the white balance
     saturation: float
     contrast: float
-    field: float  # radius of the round field of view in half diagonals of the picture; from 1 it is out of sight
+    field: float  # radius of the round field of view in half diagonals of the image; its edge is visible below 1
 
 
 def draw_dermoscope(random: np.random.Generator) -> Dermoscope:
-    """Draw a device: its colours are warmer or colder, duller or more vivid."""
+    """Draw a random device: its colours are warmer or colder, duller or more vivid."""
     warm = random.normal(0, 1)
     balance = np.exp(random.normal([0.03 * warm, 0, -0.05 * warm], [0.02, 0.02, 0.05]))
     saturation, contrast = 0.8 + 0.7 * random.beta(1.2, 2.5), random.uniform(0.9, 1.2)
@@ -31,7 +31,7 @@ def draw_dermoscope(random: np.random.Generator) -> Dermoscope:
 
 
 def expose(canvas: Canvas, random: np.random.Generator, device: Dermoscope, seen: Colours) -> Image.Image:
-    """Take a picture; the light is a little different each time."""
+    """Take a photograph; the light varies slightly each time."""
     light = np.exp(random.normal(0, [0.03, 0.02, 0.03])) * random.uniform(0.88, 1.06)
     picture = seen * (device.balance * colour(*light))
     grey = picture.mean(axis=0)
@@ -46,7 +46,7 @@ def expose(canvas: Canvas, random: np.random.Generator, device: Dermoscope, seen
 
 
 def _falloff(canvas: Canvas, random: np.random.Generator, device: Dermoscope) -> Plane:
-    """Light over the field of view: it falls towards the corners, leans to one side, and ends at the tube's rim."""
+    """The light over the field of view: darker towards the corners and to one side, and black outside of the tube."""
     x = np.linspace(-1, 1, canvas.width, dtype=np.float32)
     y = np.linspace(-1, 1, canvas.height, dtype=np.float32)[:, None]
     right, down = random.normal(0, 0.04), random.normal(0, 0.04)

@@ -1,4 +1,4 @@
-"""What lies between the skin and the lens: hair, air in the gel, the lamp's glint, the scale on the glass."""
+"""Objects between skin and lens: hair, air bubbles in the gel, reflections of the lamp, the scale on the glass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PRINT = colour(0.08, 0.07, 0.08)
 
 @dataclass(frozen=True)
 class Hair:
-    """The hair on one person's skin: it is there in all photographs of a lesion, though never in the same place."""
+    """The hair of one person: present in all photographs of a lesion, but never in the same place."""
 
     count: int
     width: float
@@ -36,7 +36,7 @@ def draw_hair(random: np.random.Generator) -> Hair:
 
 
 def draw_foreground(canvas: Canvas, random: np.random.Generator, hair: Hair, seen: Colours) -> Colours:
-    """Lay over the skin what is in front of it in one photograph."""
+    """Draw everything in front of the skin in one photograph."""
     if hair.count:
         seen = lay(seen, 0.85 * canvas.strokes(_hairs(canvas, random, hair)), hair.colour)
     if random.random() < 0.12:

@@ -1,7 +1,7 @@
-"""A lesion: where it lies, and the pigments that lie in and round it.
+"""A lesion: its shape, and the pigments in and around it.
 
-A lesion draws everything from its own generator in a fixed order, whatever the view, so that it is the same lesion in
-all its photographs. What it looks like is a matter of `recipes.py`; how pigments become colour, of `skin.py`.
+A lesion draws everything from its own random generator in a fixed order, whatever the view, so it is the same lesion in
+all its photographs. Its appearance is defined in `recipes.py`, and the conversion of pigments to colour in `skin.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Range = tuple[float, float]
 
 @dataclass
 class Pigments:
-    """What colours the skin: three absorbers, and two coverings from 0 to 1; structures change them in place."""
+    """The pigments of the skin: three absorbers, and two coverings from 0 to 1; structures change them in place."""
 
     melanin: Plane
     blood: Plane
@@ -29,9 +29,9 @@ class Pigments:
 
 @dataclass(frozen=True)
 class Outline:
-    """The ranges from which a class draws its outlines."""
+    """The ranges of the outlines of a class."""
 
-    irregular: Range  # lobes and bays; these three in shares of the radius
+    irregular: Range  # lobes and bays; these three as fractions of the radius
     ragged: Range  # fine teeth
     soft: Range
     radius: Range = (0.2, 0.55)  # in the scene
@@ -40,7 +40,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Body:
-    """Where a lesion lies."""
+    """The position and shape of a lesion."""
 
     x: Plane  # coordinates in which its ellipse is the unit circle
     y: Plane
@@ -52,17 +52,17 @@ class Body:
 
     @property
     def distance(self) -> Plane:
-        """From the middle; 1 on the ellipse."""
+        """The distance from the centre; 1 on the ellipse."""
         return np.sqrt(self.x * self.x + self.y * self.y)
 
     def place(self, points: Points) -> Points:
-        """Where points of the lesion's own coordinates lie in the scene."""
+        """Convert points from the lesion's coordinates to those of the scene."""
         return self.centre + points @ self.axes
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """What structures are laid into: a body and its pigments, with the lesion's own random numbers."""
+    """A lesion for structures to be drawn into: its body, its pigments and its random generator."""
 
     canvas: Canvas
     random: np.random.Generator
@@ -70,7 +70,7 @@ class Lesion:
     pigments: Pigments
 
     def noise(self, size: float, octaves: int = 1) -> Plane:
-        """Smooth noise, mean 0 and deviation 1."""
+        """Smooth noise with mean 0 and standard deviation 1."""
         return self.canvas.noise(self.random, size, octaves)
 
     def area(self, size: float, threshold: float, soft: float = 0.5) -> Plane:
@@ -78,11 +78,11 @@ class Lesion:
         return step(self.noise(size, 2) - threshold, soft) * self.body.cover
 
     def drawn(self, low: float, high: float) -> float:
-        """A number between two others."""
+        """A random number in a range."""
         return self.random.uniform(low, high)
 
     def scattered(self, least: int, most: int, inner: float = 0.0, outer: float = 0.85) -> Points:
-        """Random places in the scene, between two shares of the radius."""
+        """Random points in the scene, between two fractions of the radius."""
         count = int(self.random.integers(least, most))
         angle = self.random.uniform(0, 2 * math.pi, count)
         share = np.sqrt(self.random.uniform(inner**2, outer**2, count))
@@ -95,7 +95,7 @@ class Lesion:
 
 
 def draw_body(canvas: Canvas, random: np.random.Generator, ranges: Outline) -> Body:
-    """Draw where a lesion lies: an ellipse, bent by coarse noise into lobes and by fine noise into teeth."""
+    """Draw the shape of a lesion: an ellipse, deformed by coarse noise into lobes and by fine noise into teeth."""
     least, most = ranges.radius
     radius = least * (most / least) ** random.random()
     oblong, turn = math.sqrt(random.uniform(*ranges.oblong)), random.uniform(0, math.pi)

@@ -1,4 +1,4 @@
-"""From a photograph in the plan to its picture and the mask of its lesion."""
+"""Draw a planned photograph and the mask of its lesion."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from residerm.data.synthetic.skin import colours, draw_skin
 
 
 def draw(photograph: Photograph, options: SyntheticOptions) -> tuple[Image.Image, Image.Image]:
-    """Draw one photograph and, in one bit, where the lesion lies in it.
+    """Draw one photograph and the one-bit mask of its lesion.
 
-    The person, the lesion and the device come from the lesion's generator; how the device is held, the light and the
-    hair across the field, from the photograph's own.
+    The person, the lesion and the device are drawn from the lesion's random generator; the view, the light and the
+    position of the hair from the photograph's own.
     """
     lasting = np.random.default_rng([options.seed, 1, photograph.case.number])
     passing = np.random.default_rng([options.seed, 2, photograph.number])
@@ -45,5 +45,5 @@ def _view(random: np.random.Generator) -> View:
 
 def _bytes(image: Image.Image, file_format: str) -> bytes:
     file = io.BytesIO()
-    image.save(file, file_format, quality=92)  # PNG knows no quality and ignores it
+    image.save(file, file_format, quality=92)  # PNG ignores the quality
     return file.getvalue()

@@ -1,9 +1,9 @@
-"""Who is photographed: the lesions of the archive, their classes, people and places, and the photographs of each.
+"""The plan of the archive: its lesions, their classes, patients and sites, and the photographs of each.
 
-The class shares are those of HAM10000, except that rare classes are raised to `RARE_SHARE` of the lesions and the
-nevi make room for them: at the default 2,000 images each class has at least 80 lesions, so that a test part of 20 %
-holds 16 of each. A quarter of the lesions is photographed two or three times. The numbers of the photographs are
-shuffled, so that neither a name nor a place in the archive tells the class.
+The class frequencies are those of HAM10000, except that rare classes are raised to `RARE_SHARE` of the lesions at the
+expense of the nevi: with the default 2,000 images, each class has at least 80 lesions, so a test part of 20 % contains
+16 of each. A quarter of the lesions is photographed two or three times. The numbers of the photographs are shuffled,
+so that neither the name nor the position in the archive reveals the class.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from residerm.config import SyntheticOptions
 
 HAM10000_IMAGES = {"akiec": 327, "bcc": 514, "bkl": 1099, "df": 115, "mel": 1113, "nv": 6705, "vasc": 142}
 RARE_SHARE = 0.054
-REPEATED = 0.25  # share of the lesions with more than one photograph
-TWICE = 0.75  # share of those with two, the others have three
+REPEATED = 0.25  # fraction of the lesions with more than one photograph
+TWICE = 0.75  # fraction of those with two; the others have three
 
-_UNKNOWN = 0.006  # share of lesions of unknown age, as in HAM10000, and of unknown sex
-_PEOPLE = {  # mean age and its deviation, share on the face and neck, share confirmed by histology: as in HAM10000
+_UNKNOWN = 0.006  # fraction of lesions with unknown age, as in HAM10000, and with unknown sex
+_PEOPLE = {  # mean and standard deviation of the age, fractions on face and neck and with histology, as in HAM10000
     "akiec": (66, 12, 0.44, 1.0),
     "bcc": (68, 13, 0.25, 1.0),
     "bkl": (64, 14, 0.31, 0.68),
@@ -37,7 +37,7 @@ _WITHOUT_HISTOLOGY = {"nv": "follow_up"}  # the others are confirmed by consensu
 
 @dataclass(frozen=True)
 class Case:
-    """A lesion as the metadata knows it."""
+    """A lesion and its metadata."""
 
     number: int
     diagnosis: str
@@ -66,7 +66,7 @@ class Photograph:
 
 
 def plan(options: SyntheticOptions) -> list[Photograph]:
-    """Every photograph of the archive, by number."""
+    """All photographs of the archive, by number."""
     random = np.random.default_rng([options.seed, 0])
     lesions = round(options.images / (1 + REPEATED * (2 - TWICE)))
     diagnoses = random.permutation([name for name, count in lesions_by_class(lesions).items() for _ in range(count)])
@@ -76,14 +76,14 @@ def plan(options: SyntheticOptions) -> list[Photograph]:
 
 
 def lesions_by_class(lesions: int) -> dict[str, int]:
-    """Divide a number of lesions among the classes."""
+    """The number of lesions of each class."""
     total = sum(HAM10000_IMAGES.values())
     counts = {name: round(lesions * max(images / total, RARE_SHARE)) for name, images in HAM10000_IMAGES.items()}
     return counts | {"nv": lesions - sum(count for name, count in counts.items() if name != "nv")}
 
 
 def _photographs(random: np.random.Generator, images: int, lesions: int) -> np.ndarray:
-    """How often each lesion is photographed: once, twice or three times, `images` in all."""
+    """The number of photographs of each lesion: one, two or three, `images` in total."""
     counts, order, repeated = np.ones(lesions, dtype=int), random.permutation(lesions), round(REPEATED * lesions)
     counts[order[:repeated]] += 1
     counts[order[: images - lesions - repeated]] += 1

@@ -1,4 +1,4 @@
-"""Work in processes: drawing is a long row of short NumPy calls, so that threads would wait for the interpreter."""
+"""Draw in several processes: drawing consists of many short NumPy calls, so threads would wait for the GIL."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CHUNK = 16
 
 
 def mapped(work: Callable[[Item], Result], items: Sequence[Item], processes: int) -> Generator[Result]:
-    """The results in the order of the items; closing the iterator ends the processes after their current chunk."""
+    """Iterate over the results in the order of the items; closing the iterator stops the processes after a chunk."""
     if processes == 1:
         yield from map(work, items)
         return
@@ -34,7 +34,7 @@ def mapped(work: Callable[[Item], Result], items: Sequence[Item], processes: int
 
 
 def _belong_to_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it is killed."""
+    """Leave Ctrl-C to the parent, and exit when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,7 +1,7 @@
-"""What the seven classes look like: the ranges and chances from which each lesion is drawn.
+"""The appearance of the seven classes: the ranges and probabilities from which each lesion is drawn.
 
 The classes are distinguished by structure and outline, as in dermoscopy. Size, base colour and many structures overlap,
-and a share of the lesions wear another class's looks altogether (`MIMICRY`), so that no classifier can be perfect.
+and some lesions look entirely like another class (`MIMICRY`), so that no classifier can be perfect.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from residerm.data.synthetic.structures import (
     vessels,
 )
 
-MIMICRY = 0.05  # share of the lesions that look like one of another class
+MIMICRY = 0.05  # fraction of the lesions that look like another class
 LOOKALIKES = {
     "akiec": ("bkl", "bcc"),
     "bcc": ("akiec", "mel", "df"),
@@ -53,8 +53,8 @@ class Recipe:
     """The ranges of a class: its outlines, its pigments before any structure, and its structures."""
 
     outline: Outline
-    structures: dict[Structure, tuple[float, Range]]  # chance and strength, in the order in which they are laid
-    either: tuple[Structure, ...] = ()  # one of these is always there
+    structures: dict[Structure, tuple[float, Range]]  # probability and strength, in drawing order
+    either: tuple[Structure, ...] = ()  # one of these is always present
     melanin: Range = (0.0, 0.0)
     blood: Range = (0.0, 0.0)
     blue: Range = (0.0, 0.0)
@@ -156,7 +156,7 @@ RECIPES = {
 
 
 def draw_lesion(canvas: Canvas, random: np.random.Generator, diagnosis: str) -> tuple[Body, Pigments]:
-    """Draw one lesion of a class from its own generator: the same lesion, whatever the view."""
+    """Draw one lesion of a class from its own random generator: the same lesion, whatever the view."""
     if random.random() < MIMICRY:
         diagnosis = str(random.choice(LOOKALIKES[diagnosis]))
     recipe = RECIPES[diagnosis]

@@ -1,4 +1,4 @@
-"""Skin: its tone, its mottling, the vessels and freckles in it, and how pigments become colour (Beer–Lambert).
+"""Skin: its tone, mottling, vessels and freckles, and the conversion of pigments to colour (Beer–Lambert).
 
     colour = base · exp(−(melanin · M + blood · H + blue · D)), then covered by white and by keratin
 
@@ -21,7 +21,7 @@ _KERATIN = colour(0.88, 0.76, 0.52)
 
 
 def draw_skin(canvas: Canvas, random: np.random.Generator) -> Pigments:
-    """Draw the skin round a lesion: mostly fair, now and then dark, evenly coloured or mottled by the sun."""
+    """Draw the skin around a lesion: mostly fair, sometimes dark, evenly coloured or mottled by the sun."""
     tone, flush = 0.03 + 0.6 * random.beta(1.0, 5.0), random.uniform(0.04, 0.2)
     mottled, woven = random.uniform(0.1, 0.5), random.uniform(0.1, 0.5)
     grain, web = canvas.noise(random, 0.04, 2), _web(canvas, random, 0.1, 0.5)
@@ -39,7 +39,7 @@ def draw_skin(canvas: Canvas, random: np.random.Generator) -> Pigments:
 
 
 def colours(skin: Pigments, lesion: Pigments) -> Colours:
-    """The light that comes back from the skin with the lesion in it."""
+    """The light reflected by the skin with the lesion."""
     absorbed = (skin.melanin + lesion.melanin) * _MELANIN + (skin.blood + lesion.blood) * _BLOOD + lesion.blue * _DEEP
     seen = _BASE * np.exp(-np.maximum(absorbed, 0))
     seen = lay(seen, np.clip(skin.white + lesion.white, 0, 0.9), _WHITE)
@@ -47,7 +47,7 @@ def colours(skin: Pigments, lesion: Pigments) -> Colours:
 
 
 def _web(canvas: Canvas, random: np.random.Generator, size: float, width: float) -> Plane:
-    """A net of fibres or vessels: they lie where a layer of noise crosses zero."""
+    """A net of fibres or vessels, along the zero crossings of a layer of noise."""
     near = canvas.noise(random, size, 3) / width
     return np.exp(-near * near)
 

@@ -1,7 +1,7 @@
-"""The dermoscopic structures: each is a function that lays one kind of thing into a lesion.
+"""The dermoscopic structures: each function draws one kind of structure into a lesion.
 
-A structure takes the lesion and a strength, from about 0 (not to be seen) to 1 (unmistakable), and changes the
-pigments in place. Patterns rearrange pigment and keep its mean about the same: mean colour tells little of the class.
+A function takes the lesion and a strength, from about 0 (invisible) to 1 (unmistakable), and changes the pigments in
+place. Patterns rearrange pigment and roughly keep its mean, so the mean colour reveals little about the class.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ def network(lesion: Lesion, strength: float) -> None:
 
 
 def irregular_network(lesion: Lesion, strength: float) -> None:
-    """Atypical network: bent, of uneven thickness, broken off in parts of the lesion."""
+    """Atypical network: bent, of uneven thickness, interrupted in parts of the lesion."""
     waves = _lattice(lesion, lesion.drawn(0.055, 0.085), bend=0.6)
     lines = step(0.2 - waves + 0.8 * lesion.noise(0.2, 2), 0.9) * step(lesion.noise(0.35, 2) + 0.2, 0.5)
     lesion.pigments.melanin *= 1 + strength * (1.7 * lines - 0.6)
 
 
 def globules(lesion: Lesion, strength: float) -> None:
-    """Globules: round brown dots, alike and evenly spread."""
+    """Globules: round brown dots, similar and evenly distributed."""
     waves = _lattice(lesion, lesion.drawn(0.05, 0.07), bend=0.22)
     lesion.pigments.melanin *= 1 + strength * (1.4 * step(waves - 1.0, 1.2) - 0.45) * _here_and_there(lesion)
 
 
 def irregular_globules(lesion: Lesion, strength: float) -> None:
-    """Dots and globules of many sizes, heaped on one side."""
+    """Dots and globules of many sizes, concentrated on one side."""
     side = lesion.body.place(lesion.random.uniform(-0.5, 0.5, (1, 2)))
     places = 0.6 * lesion.scattered(12, 30, outer=1.0) + 0.4 * side
     dots = lesion.dots(places, 0.008, 0.028, soft=0.005) * step(lesion.body.depth + 0.1, 0.1)
@@ -46,7 +46,7 @@ def irregular_globules(lesion: Lesion, strength: float) -> None:
 
 
 def variegation(lesion: Lesion, strength: float) -> None:
-    """Several colours: pigment heaped in patches and to one side, light brown beside black and red."""
+    """Several colours: pigment concentrated in patches and on one side, light brown next to black and red."""
     angle = lesion.drawn(0, 2 * math.pi)
     slope = math.cos(angle) * lesion.body.x + math.sin(angle) * lesion.body.y
     patches = 0.7 * lesion.noise(0.9 * lesion.body.radius, 3) + 0.5 * np.clip(slope, -1.2, 1.2)
@@ -98,7 +98,7 @@ def openings(lesion: Lesion, strength: float) -> None:
 
 
 def ridges(lesion: Lesion, strength: float) -> None:
-    """Fissures and ridges: the folds of a brain."""
+    """Fissures and ridges, like the folds of a brain."""
     folds = _waves(lesion, lesion.drawn(0.055, 0.09), 1.0, (0.0,)) * _here_and_there(lesion)
     lesion.pigments.melanin *= 1 + 0.5 * strength * folds
     lesion.pigments.keratin += 0.1 * strength * lesion.body.cover * (1 - folds)
@@ -124,7 +124,7 @@ def nests(lesion: Lesion, strength: float) -> None:
 
 
 def strawberry(lesion: Lesion, strength: float) -> None:
-    """Strawberry pattern: a red net round pale, plugged follicles."""
+    """Strawberry pattern: a red net around pale, plugged follicles."""
     waves = _lattice(lesion, lesion.drawn(0.065, 0.095), bend=0.3)
     follicles = step(waves - 1.3, 0.9) * lesion.body.cover * _here_and_there(lesion)
     lesion.pigments.blood *= 1 + strength * (0.5 - 1.3 * follicles)
@@ -140,7 +140,7 @@ def scales(lesion: Lesion, strength: float) -> None:
 
 
 def scar(lesion: Lesion, strength: float) -> None:
-    """A white scar-like patch in the middle."""
+    """A white scar-like patch in the centre."""
     border = lesion.drawn(0.35, 0.6) + 0.15 * lesion.noise(0.15, 3)
     patch = strength * step(border - lesion.body.distance, 0.25)
     lesion.pigments.melanin *= 1 - 0.85 * patch
@@ -149,7 +149,7 @@ def scar(lesion: Lesion, strength: float) -> None:
 
 
 def rim(lesion: Lesion, strength: float) -> None:
-    """A delicate network in a ring, fading both ways."""
+    """A delicate network in a ring, fading inwards and outwards."""
     belt = (lesion.body.distance - 0.75 + 0.1 * lesion.noise(0.2, 2)) / 0.3
     lines = step(0.2 - _lattice(lesion, lesion.drawn(0.045, 0.06), bend=0.25), 1.2)
     lesion.pigments.melanin += 0.5 * strength * np.exp(-belt * belt) * lines
@@ -183,12 +183,12 @@ def shiny_streaks(lesion: Lesion, strength: float) -> None:
 
 
 def _here_and_there(lesion: Lesion) -> Plane:
-    """A pattern is never seen everywhere alike."""
+    """Uneven coverage, because no pattern is the same everywhere."""
     return 0.3 + 0.7 * step(lesion.noise(0.2, 3) + 0.5, 0.9)
 
 
 def _lattice(lesion: Lesion, period: float, bend: float) -> Plane:
-    """Three plane waves at 120°: 3 on the points of a triangular lattice, down to −1.5 in between; bent by noise."""
+    """Three plane waves at 120°: 3 at the points of a triangular lattice, down to −1.5 in between; bent by noise."""
     return _waves(lesion, period, bend, (0, 2 * math.pi / 3, 4 * math.pi / 3))
 
 
@@ -203,7 +203,7 @@ def _waves(lesion: Lesion, period: float, bend: float, angles: tuple[float, ...]
 
 
 def _branch(lesion: Lesion, lines: list[tuple[Points, float]], start: Points, angle: float, width: float) -> None:
-    """A winding vessel from `start`, thinner towards its end, that gives off twigs."""
+    """A winding vessel from `start` that gets thinner towards its end and branches into twigs."""
     place = start
     for _ in range(7):
         angle += lesion.random.normal(0, 0.35)
