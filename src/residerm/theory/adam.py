@@ -1,7 +1,7 @@
-"""Adam by its pseudo-code (the paper's figure 1, after Kingma and Ba, https://arxiv.org/abs/1412.6980).
+"""Adam from its pseudo-code (figure 1 of the paper, after Kingma and Ba, https://arxiv.org/abs/1412.6980).
 
-Nothing here knows torch. The paper calls the second decay rate g and gives 0.99; it is the pseudo-code's β2, and the
-authors of Adam, like torch, take 0.999.
+This module does not use torch. The paper calls the second decay rate g and sets it to 0.99; it is β2 in the
+pseudo-code, for which the authors of Adam, like torch, use 0.999.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""Back-propagation by hand, as the paper writes it in (1) to (7), and the plain product of (13) to (15).
+"""Back-propagation by hand, as in (1) to (7) of the paper, and the plain product of (13) to (15).
 
-Nothing here knows torch. A function is an equation. Columns are images, as in the paper: with m^l nodes in layer l and
-n images, x^l and a^l are (m^l, n), and the weights w^l between layers l - 1 and l are (m^l, m^(l-1)):
+This module does not use torch. Each function is an equation. Columns are images, as in the paper: with m^l nodes in
+layer l and n images, x^l and a^l are (m^l, n), and the weights w^l between layers l - 1 and l are (m^l, m^(l-1)):
 
     x^l = w^l a^(l-1)        a^l = f(x^l)        a^0: the images        predictions: softmax(x^L)
 
-Corrected against the paper: the cross-entropy has its minus sign; (3) sums over the m^(l+1) nodes of the next layer;
-(4) and (5) go back through the next layer's weights w^(l+1); the products in (14) and (15) have an order.
+Corrections of the paper: the cross-entropy has a minus sign; (3) sums over the m^(l+1) nodes of the next layer; (4) and
+(5) use the next layer's weights w^(l+1); the products in (14) and (15) are ordered.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Activation:
-    """A function of each node, and its derivative."""
+    """An elementwise function and its derivative."""
 
     value: Callable[[Array], Array]
     slope: Callable[[Array], Array]
@@ -31,7 +31,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Forward:
-    """What a network computed: x^1 … x^L, and a^0 … a^(L-1) followed by the predictions."""
+    """The result of a forward pass: x^1 … x^L, and a^0 … a^(L-1) followed by the predictions."""
 
     inputs: tuple[Array, ...]
     outputs: tuple[Array, ...]
@@ -39,7 +39,7 @@ class Forward:
 
 @dataclass(frozen=True)
 class Backward:
-    """The derivatives of the cross-entropy by what stands before and behind each activation, and by the weights."""
+    """The derivatives of the cross-entropy by the inputs and outputs of the activations, and by the weights."""
 
     by_input: tuple[Array, ...]  # δ^1 … δ^L
     by_output: tuple[Array, ...]  # of a^1 … a^(L-1)
@@ -47,7 +47,7 @@ class Backward:
 
 
 def forward(weights: Sequence[Array], images: Array, activation: Activation | None = None) -> Forward:
-    """x^l = w^l a^(l-1), a^l = f(x^l); the softmax behind the last layer."""
+    """x^l = w^l a^(l-1), a^l = f(x^l), with a softmax after the last layer."""
     f = activation or RELU
     inputs: list[Array] = []
     outputs = [images]
@@ -77,7 +77,7 @@ def cross_entropy(truth: Array, predictions: Array) -> float:
 
 
 def last_delta(predictions: Array, truth: Array) -> Array:
-    """δ^L = p - y: softmax and cross-entropy together; the softmax mixes the nodes, so that (1) alone is not enough."""
+    """δ^L = p - y: softmax and cross-entropy together; the softmax mixes the nodes, so (1) is not sufficient."""
     return predictions - truth
 
 
@@ -97,7 +97,7 @@ def by_weights_of(delta: Array, previous_output: Array) -> Array:
 
 
 def chain(weights: Sequence[Array], images: Array, by_last: Array, activation: Activation) -> Array:
-    """∂L/∂x of the talk: ∂L/∂a^3 · f'(z^3) · w^3 · f'(z^2) · w^2 · f'(z^1) · w^1, for as many layers as there are."""
+    """∂L/∂x of the talk: ∂L/∂a^3 · f'(z^3) · w^3 · f'(z^2) · w^2 · f'(z^1) · w^1, for any number of layers."""
     slopes, a = [], images
     for w in weights:
         slopes.append(activation.slope(w @ a))
@@ -109,7 +109,7 @@ def chain(weights: Sequence[Array], images: Array, by_last: Array, activation: A
 
 
 def product(weights: Sequence[Array]) -> Array:
-    """W^(L-1) … W^(l+1) W^l: in (14) the newest weights stand leftmost."""
+    """W^(L-1) … W^(l+1) W^l: in (14), the last weights are leftmost."""
     return reduce(lambda whole, w: w @ whole, weights)
 
 
@@ -129,7 +129,7 @@ def relu(x: Array) -> Array:
 
 
 def relu_slope(x: Array) -> Array:
-    """1 where x > 0, else 0; at 0, where the paper gives no value, 0 as well, like autograd."""
+    """1 where x > 0, else 0; also 0 at x = 0, like autograd; the paper gives no value there."""
     return (x > 0).astype(x.dtype)
 
 

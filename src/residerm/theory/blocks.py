@@ -1,15 +1,15 @@
-"""What goes through the blocks of a residual network: x, F(x), the shortcut, their sum, and the gradients of each.
+"""Record what passes through the blocks of a residual network: x, F(x), the shortcut, their sum, and their gradients.
 
     with watched_blocks(network, "ResNet-20") as blocks:
         loss = …network(images)…
     gradients = back_through(blocks, loss)
 
-Behind a block as published stands a ReLU, whose mask M is 1 where its output is positive; behind one with
-`preactivation` nothing does, and M is 1. With g = ∂E/∂y at the block's output,
+A block as published is followed by a ReLU, whose mask M is 1 where its output is positive; a block with `preactivation`
+is not, and M is 1. With g = ∂E/∂y at the block's output,
 
     ∂E/∂x = (∂h/∂x)^T M g + (∂F/∂x)^T M g        h: the shortcut, x itself or x in another shape
 
-Both terms are computed apart here. The hooks are taken away when the block of `with` ends, whatever happens in it.
+Both terms are computed separately here. The hooks are always removed when the `with` block ends.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from residerm.models.resnet import Block
 
 @dataclass
 class Watched:
-    """One block, and what went through it last."""
+    """One block, and what passed through it last."""
 
     name: str
     identity: bool  # whether the shortcut is x itself
@@ -37,7 +37,7 @@ class Watched:
 
     @property
     def x(self) -> Tensor:
-        """What came in."""
+        """The input."""
         return self.seen["x"]
 
     @property
@@ -52,13 +52,13 @@ class Watched:
 
     @property
     def output(self) -> Tensor:
-        """What went out."""
+        """The output."""
         return self.seen["output"]
 
 
 @dataclass(frozen=True)
 class Gradients:
-    """The gradients at one block, computed apart: what each way brings to x, and all of ∂E/∂x by autograd."""
+    """The gradients at one block: the contributions of both paths to that of x, and ∂E/∂x by autograd."""
 
     block: Watched
     by_shortcut: Tensor
@@ -69,12 +69,12 @@ class Gradients:
 
 @contextmanager
 def watched_blocks(network: nn.Module, called: str) -> Iterator[list[Watched]]:
-    """The blocks of a network in order; each holds what goes through it."""
+    """Yield the blocks of a network in order; each records what passes through it."""
     found = {name: module for name, module in network.named_modules() if isinstance(module, Block)}
     with_shortcut = {name: block for name, block in found.items() if block.downsample is not None}
     if not with_shortcut:
         raise UsageError(
-            f"{called} has no residual blocks to look into: give a run of one of residerm's own ResNets with its "
+            f"{called} has no residual blocks to inspect: give a run of one of residerm's own ResNets with "
             "shortcuts, such as `model=resnet20`"
         )
     watched, handles = [], []
@@ -90,7 +90,7 @@ def watched_blocks(network: nn.Module, called: str) -> Iterator[list[Watched]]:
 
 
 def back_through(blocks: Sequence[Watched], loss: Tensor) -> list[Gradients]:
-    """The gradients of a loss at each block; no parameter receives any."""
+    """Compute the gradients of a loss at each block, without accumulating any in parameters."""
     ends = [block.output for block in blocks]
     by_input = torch.autograd.grad(loss, [block.x for block in blocks], retain_graph=True)
     by_output = torch.autograd.grad(loss, ends, retain_graph=True)
@@ -98,7 +98,7 @@ def back_through(blocks: Sequence[Watched], loss: Tensor) -> list[Gradients]:
 
 
 def stages(blocks: Sequence[Watched]) -> list[list[Watched]]:
-    """The longest rows of blocks whose shortcuts are the identity: inside each, (9) to (12) speak of the same x."""
+    """The longest sequences of blocks with identity shortcuts, inside which (9) to (12) refer to the same x."""
     rows: list[list[Watched]] = [[]]
     for block in blocks:
         if block.identity:
@@ -109,7 +109,7 @@ def stages(blocks: Sequence[Watched]) -> list[list[Watched]]:
 
 
 def misses(stage: Sequence[Watched]) -> Iterator[tuple[int, float]]:
-    """For every l < L in a stage: how many blocks lie between, and how far x^l + Σ F is from x^L, relative to x^L."""
+    """For every l < L in a stage: the number of blocks between, and the relative distance of x^l + Σ F from x^L."""
     states = [block.x for block in stage] + [stage[-1].output]
     for first, start in enumerate(states[:-1]):
         summed = start
@@ -120,7 +120,7 @@ def misses(stage: Sequence[Watched]) -> Iterator[tuple[int, float]]:
 
 
 def relative_sizes(gradients: Sequence[Gradients]) -> Tensor:
-    """|shortcut's + branch's gradient| / |shortcut's gradient|, wherever an image has a gradient by the shortcut."""
+    """|shortcut's + branch's gradient| / |shortcut's gradient|, for images whose gradient by the shortcut is not 0."""
     whole = torch.cat([_norms(one.by_shortcut + one.by_branch) for one in gradients])
     direct = torch.cat([_norms(one.by_shortcut) for one in gradients])
     return whole[direct > 0] / direct[direct > 0]  # (blocks and images,)

@@ -1,7 +1,7 @@
-"""`residerm theory check`: every equation of the documents compared with an independent computation.
+"""`residerm theory check`: compare every equation of the documents with an independent computation.
 
 report = check(seed=0)                   on random networks and images
-report = check(Path("runs/…"))           and inside a trained residual network, on its own images
+report = check(Path("runs/…"))           also inside a trained residual network, on its own images
 report.holds
 """
 
@@ -24,7 +24,7 @@ _TRAINING_IMAGES = 32
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that was compared, and what was seen inside networks."""
+    """The results of all comparisons, by hand and inside networks."""
 
     findings: tuple[Finding, ...]
     inside: tuple[Inside, ...]
@@ -32,11 +32,11 @@ class Report:
 
     @property
     def holds(self) -> bool:
-        """Whether every equation holds, corrected where it has to be."""
+        """Whether every equation holds, after correction where needed."""
         return all(finding.holds for finding in self.findings)
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The report as plain data, for JSON."""
         return {
             "holds": self.holds,
             "equations": [finding.to_dict() for finding in self.findings],
@@ -47,7 +47,7 @@ class Report:
 
 
 def check(run: Path | None = None, options: EquationOptions = EquationOptions(), progress: Progress = SILENT) -> Report:
-    """Check every equation against its oracle; with a run, inside its network too."""
+    """Check every equation against its oracle; with a run, also inside its network."""
     depth, seed = options.depth, options.seed
     blocks_per_stage(depth)  # refused before work starts
     trained = [_trained(run, progress)] if run else []

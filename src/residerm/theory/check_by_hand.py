@@ -1,7 +1,7 @@
 """The equations written by hand in NumPy, each compared with autograd, torch.optim or scikit-learn, in float64.
 
-Networks, images and gradients are random; every check runs on several of them. Where a document's formula is
-misprinted, the formula as printed is computed too, and its error stands beside that of the right one.
+Networks, images and gradients are random; every check uses several of them. If a formula is misprinted in a document,
+it is also computed as printed, and its error is reported next to that of the correct one.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from residerm.theory.residual import BlockWeights
 _NETWORKS = 5  # random networks for each equation
 _IMAGES, _CLASSES = 16, 7
 _STEPS = 1000
-# Of these widths, the middle layers are alike, so that what the paper prints can be computed, and the last one grows.
+# The middle layers have the same width, so that the printed formulas can be computed, and the last one is wider.
 _WIDTHS_AS_PRINTED = (8, 8, 8, 12, _CLASSES)
 
 
 def check_by_hand(seed: int) -> Iterator[Finding]:
-    """Every equation that has a NumPy function, in the order of the paper."""
+    """Check every equation that has a NumPy function, in the order of the paper."""
     random = np.random.default_rng(seed)
     yield from _activations(random)
     yield from _back_propagation(random)
@@ -37,7 +37,7 @@ def check_by_hand(seed: int) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class Dense:
-    """A random dense network and images, with what autograd makes of them and what we make of them."""
+    """A random dense network and images, with the derivatives by autograd and by hand."""
 
     weights: list[Array]
     images: Array
@@ -45,7 +45,7 @@ class Dense:
 
     @classmethod
     def drawn(cls, random: np.random.Generator, widths: tuple[int, ...] | None = None) -> Dense:
-        """A network of random or given widths, its weights scaled as by He et al., and random images."""
+        """Draw a network of random or given widths, with weights scaled as by He et al., and random images."""
         inner = random.integers(4, 24, size=random.integers(2, 7))
         widths = widths or (int(random.integers(5, 40)), *inner.tolist(), _CLASSES)
         weights = [random.normal(size=(after, before)) * np.sqrt(2 / before) for before, after in pairwise(widths)]
@@ -57,13 +57,13 @@ class Dense:
         return np.eye(_CLASSES)[:, self.labels]
 
     def ours(self, activation: Activation = RELU) -> backprop.Backward:
-        """By hand."""
+        """The derivatives by hand."""
         return backprop.backward(
             self.weights, backprop.forward(self.weights, self.images, activation), self.truth, activation
         )
 
     def theirs(self, activation: str = "relu") -> backprop.Backward:
-        """By autograd."""
+        """The derivatives by autograd."""
         return oracle.backward(self.weights, self.images, self.labels, activation)
 
 
@@ -77,7 +77,7 @@ def _activations(random: np.random.Generator) -> Iterator[Finding]:
     yield Finding(
         "0 < f'(z) ≤ 1/4",
         "talk",
-        "how far above 1/4 at 10,000 numbers, and from 1/4 at 0",
+        "excess over 1/4 at 10,000 numbers, and difference from 1/4 at 0",
         largest([over, abs(float(slopes[-1]) - 0.25), float(slopes.min() <= 0)]),
     )
 
@@ -97,7 +97,7 @@ def _back_propagation(random: np.random.Generator) -> Iterator[Finding]:
     printed_sum, printed_weights, printed_delta = _as_printed(special)
     yield Finding("(1), (2) δ = ∂CE/∂a · ω", place, f"∂CE/∂x in {layers}", by_input)
     yield Finding("(3) sum over the next layer", place, f"∂CE/∂a in {layers}", by_output,
-                  correction="the sum goes over the m^(l+1) nodes of the next layer, not over m^l",
+                  correction="the sum is over the m^(l+1) nodes of the next layer, not over m^l",
                   printed=printed_sum)  # fmt: skip
     yield Finding("(4) ∂CE/∂a = wᵀδ", place, f"∂CE/∂a in {layers}", by_output,
                   correction="the weights are the next layer's, w^(l+1); the paper prints w^l",
@@ -120,13 +120,13 @@ def _cross_entropy(networks: list[Dense]) -> Finding:
         "paper 2.2",
         f"{_NETWORKS} networks: torch's cross_entropy",
         error_between(ours, theirs),
-        correction="the paper's sum lacks its minus sign: it would be maximised, not minimised",
+        correction="the paper's sum lacks the minus sign: it would be maximised, not minimised",
         printed=error_between([-loss for loss in ours], theirs),
     )
 
 
 def _as_printed(network: Dense) -> tuple[float, float, float]:
-    """The errors of (3), (4) and (5) as printed, at layers whose widths let them be computed."""
+    """The errors of (3), (4) and (5) as printed, at layers whose widths allow computing them."""
     found, slopes = network.theirs(), [RELU.slope(x) for x in backprop.forward(network.weights, network.images).inputs]
     narrow = len(network.weights[1])  # m^2 = 8, where m^3 = 12
     summed = network.weights[2][:narrow].T @ found.by_input[2][:narrow]
@@ -151,7 +151,7 @@ def _chain(random: np.random.Generator) -> Finding:
         "talk",
         "∂L/∂x with one node a layer, and with several: autograd",
         largest(errors),
-        correction="exact as printed for one node a layer; for several, each w is transposed and the last comes first",
+        correction="exact as printed for one node per layer; for several, each w is transposed and the last is first",
     )
 
 
@@ -169,7 +169,7 @@ def _adam(random: np.random.Generator) -> Iterator[Finding]:
         f"{compared}, both with β2 = 0.99",
         error_between(by_hand[0.99], by_torch[0.99]),
         ADAM,
-        correction="g = 0.99 is the pseudo-code's β2; Adam's authors and torch take 0.999, which is another path",
+        correction="g = 0.99 is the pseudo-code's β2; Adam's authors and torch use 0.999, which gives another path",
         printed=error_between(by_hand[0.99], by_torch[0.999]),
     )
 
@@ -194,13 +194,13 @@ def _residual(random: np.random.Generator) -> Iterator[Finding]:
     yield Finding("(9), (10) f the identity", "paper 4", f"every x^l of {networks}: torch", largest(exact))
     yield Finding("(11) x^L = x^l + Σ F", "paper 4, talk", f"x^L of {networks}: torch", largest(sums))
     yield Finding("(12) direct + through weights", "paper 4, talk",
-                  f"both terms apart, {networks}: autograd", largest(terms),
+                  f"both terms separately, {networks}: autograd", largest(terms),
                   remark="for vectors the 1 is the identity matrix, transposed like F's Jacobian")  # fmt: skip
     yield _eigenvalue(random)
 
 
 def _eigenvalue(random: np.random.Generator) -> Finding:
-    """With J^T u = λ u, the gradient u comes out as (1 + λ) u: it vanishes where λ = -1, whatever else J is."""
+    """With J^T u = λ u, the gradient u becomes (1 + λ) u: it vanishes for λ = -1, whatever J is otherwise."""
     errors = []
     for _ in range(_NETWORKS):
         block, x = _drawn_block(random, 12), random.normal(size=12)
@@ -217,13 +217,13 @@ def _eigenvalue(random: np.random.Generator) -> Finding:
         "paper 4",
         f"(I + J)ᵀu and (1 + λ)u for all eigenpairs of {_NETWORKS} Jacobians by autograd",
         largest([*errors, float(left)]),
-        correction="true for a number; a vector of gradients vanishes where J has the eigenvalue -1, along its "
-        f"eigenvector: in the example {left:.0e} of it is left, though J is not -I (|J + I| = {away:.2f} |I|)",
+        correction="true for a scalar; a vector of gradients vanishes if J has the eigenvalue -1, along its "
+        f"eigenvector: in the example, {left:.0e} of it remains, though J is not -I (|J + I| = {away:.2f} |I|)",
     )
 
 
 def vanishing_block(random: np.random.Generator, nodes: int, share: float = 1.0) -> tuple[BlockWeights, Array, Array]:
-    """A block, a point and a direction u with J = -share · u u^T there: at share 1 the gradient along u vanishes.
+    """A block, a point and a direction u with J = -share · u u^T there: for share 1, the gradient along u vanishes.
 
     F(x) = -share · u relu(u^T x), at a point where u^T x > 0.
     """
@@ -235,7 +235,7 @@ def vanishing_block(random: np.random.Generator, nodes: int, share: float = 1.0)
 
 
 def vanishing_example(seed: int, nodes: int = 12) -> tuple[tuple[float, float, float, float], ...]:
-    """For shares t: what is left of the gradient along u, and of one in a random direction; and |J + I| / |I|."""
+    """For several t: the remaining gradient along u and in a random direction, relative; and |J + I| / |I|."""
     lines: list[tuple[float, float, float, float]] = []
     for share in np.linspace(0, 2, 41):
         random = np.random.default_rng(seed)  # the same block and gradient for every share
@@ -260,7 +260,7 @@ def _plain_products(random: np.random.Generator) -> Iterator[Finding]:
         printed_gradient.append(error_between([ascending.T @ by_last], [by_first]))
     networks = f"{_NETWORKS} plain networks: torch"
     yield Finding("(13), (14) x^L = Π W x^l", "paper 4", f"x^L of {networks}", largest(forward),
-                  correction="the product has an order: W^(L-1) … W^l, the newest leftmost",
+                  correction="the product is ordered: W^(L-1) … W^l, the last leftmost",
                   printed=largest(printed_forward))  # fmt: skip
     yield Finding("(15) ∂E/∂x^l = (Π W)ᵀ ∂E/∂x^L", "paper 4", f"∂E/∂x^l of {networks}", largest(gradient),
                   correction="as in (14), and transposed for a column of gradients",
@@ -273,8 +273,7 @@ def _scores(random: np.random.Generator) -> Iterator[Finding]:
     x = random.normal(scale=20, size=10_000)
     yield Finding("(16) S(x) = e^x / (e^x + 1)", "paper 4.4", "10,000 numbers: torch.sigmoid",
                   error_between([formulas.logistic_as_printed(x)], [oracle.value("sigmoid", x)]),
-                  remark="it overflows beyond x = 709; of several classes it is the softmax for two "
-                  "of them with logits x and 0")  # fmt: skip
+                  remark="it overflows for x > 709; it is the softmax of two classes with logits x and 0")  # fmt: skip
     errors: dict[str, list[float]] = {"precision": [], "recall": [], "f1": []}
     for share in random.uniform(0.05, 0.95, size=100):
         truth, called = random.random(200) < share, random.random(200) < 0.5
@@ -287,6 +286,6 @@ def _scores(random: np.random.Generator) -> Iterator[Finding]:
 
 
 def _drawn_block(random: np.random.Generator, nodes: int) -> BlockWeights:
-    """Random weights of a residual function with twice as many nodes inside."""
+    """Random weights of a residual function with twice as many inner nodes."""
     inner = random.normal(size=(2 * nodes, nodes)) / np.sqrt(nodes)
     return BlockWeights(inner, random.normal(size=(nodes, 2 * nodes)) / np.sqrt(2 * nodes) / 2)

@@ -1,8 +1,8 @@
-"""Equations (8) to (12) inside real networks, seen through hooks: exact where nothing follows the sum, and the rest.
+"""Check equations (8) to (12) inside real networks with hooks: exactly if nothing follows the sum, else with a ReLU.
 
-On a network with `preactivation`, x^L = x^l + Σ F within each stage, and the gradient's two terms add up. On one as
-published, a ReLU follows each sum: (8) holds, and behind the ReLU's mask the shortcut's and the branch's gradient add
-up to autograd's, block by block; (11) is missed, by how much is measured. All in float64.
+In a network with `preactivation`, x^L = x^l + Σ F within each stage, and the two terms of the gradient add up. In one
+as published, a ReLU follows each sum: (8) holds, and behind the ReLU's mask, the gradients of shortcut and branch add
+up to autograd's at each block; (11) does not hold, and its error is measured. Everything is computed in float64.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from residerm.theory.findings import BACKPROPAGATION, Finding, error_between, la
 
 @dataclass(frozen=True)
 class Inside:
-    """What was seen in one network."""
+    """The results for one network."""
 
     name: str
     preactivation: bool
-    missed: dict[int, list[float]]  # blocks between l and L → how far (11) is missed, for every such pair
+    missed: dict[int, list[float]]  # blocks between l and L → the error of (11), for every such pair
     sizes: np.ndarray  # |gradient after the sum| / |direct term|, for every block and image
     findings: tuple[Finding, ...]
 
     @property
     def quantiles(self) -> dict[str, float]:
-        """The distribution of the sizes in a few numbers."""
+        """Quantiles of the sizes."""
         shares = {"smallest": 0, "1 %": 1, "median": 50, "99 %": 99, "largest": 100}
         return {name: float(np.percentile(self.sizes, share)) for name, share in shares.items()}
 
 
 def look_inside(name: str, network: nn.Module, images: Tensor, labels: Tensor) -> Inside:
-    """Send normalised images through a copy of a network and back, and compare (8) to (12) with what happens."""
+    """Check (8) to (12) in a forward and backward pass of normalised images through a copy of a network."""
     network = copy.deepcopy(network).double()
     with watched_blocks(network, name) as blocks:
         loss = F.cross_entropy(network(images.double()), labels, reduction="sum")
@@ -56,7 +56,7 @@ def look_inside(name: str, network: nn.Module, images: Tensor, labels: Tensor) -
 
 
 def fresh_networks(images: Tensor, labels: Tensor, depth: int, seed: int) -> Iterator[Inside]:
-    """The published network at its first weights, and the same with `preactivation`."""
+    """Check an untrained network as published, and the same with `preactivation`."""
     blocks = (blocks_per_stage(depth),) * 3
     for preactivation, name in ((True, f"pre-activation ResNet-{depth}"), (False, f"published ResNet-{depth}")):
         torch.manual_seed(seed)
@@ -103,15 +103,15 @@ def _far(name: str, missed: dict[int, list[float]]) -> Finding:
     return Finding(
         f"(11) in {name}",
         "paper 4, talk",
-        f"how far x^l + Σ F is from x^L, {farthest} blocks on",
+        f"distance of x^l + Σ F from x^L, {farthest} blocks later",
         float(np.mean(missed[farthest])) if missed else float("nan"),
         limit=None,
-        remark="it is for f the identity alone: each ReLU cuts off what is negative, the sum never forgets it",
+        remark="it only holds if f is the identity: each ReLU cuts off negative values, which the sum keeps",
     )
 
 
 def _terms(name: str, rows: Sequence[Sequence[Watched]], loss: Tensor) -> Finding:
-    """∂E/∂x^l against ∂E/∂x^L and the gradient through Σ F, which never sees the direct way."""
+    """Compare ∂E/∂x^l with ∂E/∂x^L plus the gradient through Σ F, which excludes the direct path."""
     errors = []
     for row in rows:
         first, last = row[0].x, row[-1].output

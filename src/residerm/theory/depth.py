@@ -1,15 +1,16 @@
 """`residerm theory depth`: the degradation experiment of He et al. 2015, https://arxiv.org/abs/1512.03385, figure 6.
 
 Plain and residual networks of 6n + 2 layers get the same images in the same order, the same budget and the same number
-of weights; only the shortcuts differ, which have none. What counts is whether the training images can be fitted, so
+of weights; they differ only in the shortcuts, which have no weights. The question is how well the training images can
+be fitted, so
 
-- nothing is augmented, averaged or clipped: SGD with momentum, its rate going up and down, for every network alike;
-- errors are measured alike: of the last weights, in evaluation, on all training and all validation images. No weights
-  are chosen by their validation score, and the test part is not touched.
+- nothing is augmented, averaged or clipped: all networks are trained by SGD with momentum and a one-cycle rate;
+- errors are those of the last weights in evaluation mode, on all training and all validation images. No weights are
+  selected by their validation score, and the test part is not used.
 
-    OUT/plan.json             all options; the same command resumes it where it stopped
+    OUT/plan.json             all options; the same command resumes it
     OUT/plain-20-s0/…         the run folder of a training
-    OUT/plain-20-s0/errors.json   its errors; the last thing written
+    OUT/plain-20-s0/errors.json   its errors, written last
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ _EVALUATED_AT_ONCE = 256
 
 
 class Plan(Options):
-    """Everything that the experiment depends on."""
+    """All options of the experiment."""
 
     path: Path | None = None  # None: the synthetic archive
     depths: tuple[int, ...]
@@ -71,7 +72,7 @@ class Plan(Options):
 
     @property
     def cells(self) -> list[Cell]:
-        """The trainings, so that every kind and depth has its first seed before any has its second."""
+        """The trainings, by seed: every kind and depth gets its first seed before any gets its second."""
         return [Cell(*one) for one in product(self.seeds, self.depths, (False, True))]
 
 
@@ -84,9 +85,9 @@ PRESETS: Mapping[DepthPreset, Plan] = MappingProxyType(
 
 
 def plan_of(preset: DepthPreset, options: DepthOptions, path: Path | None = None) -> Plan:
-    """A preset with the given options in place of its own."""
+    """A preset, overridden by the given options."""
     if preset not in PRESETS:
-        raise UsageError(f"`preset={preset}`: there is none; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}")
+        raise UsageError(f"`preset={preset}` is unknown; known are {', '.join(PRESETS)}.{nearest(preset, PRESETS)}")
     unique = {"depths": tuple(dict.fromkeys(options.depths)), "seeds": tuple(dict.fromkeys(options.seeds))}
     given = options.model_dump() | unique | {"path": path and path.absolute()}
     return PRESETS[preset].model_copy(update={name: value for name, value in given.items() if value not in (None, ())})
@@ -102,38 +103,38 @@ class Cell:
 
     @property
     def kind(self) -> str:
-        """plain or residual."""
+        """`plain` or `residual`."""
         return "residual" if self.residual else "plain"
 
     @property
     def name(self) -> str:
-        """Its folder."""
+        """The name of its folder."""
         return f"{self.kind}-{self.depth}-s{self.seed}"
 
 
 class Outcome(Document):
-    """`errors.json`: how a training went and ended."""
+    """`errors.json`: the course and the result of a training."""
 
-    remedy = "remove the folder {folder}, and give the same command again"
+    remedy = "remove the folder {folder}, and run the same command again"
 
     cell: Cell
     training_error: float
     validation_error: float
     training_loss: float
-    baselines: tuple[float, float]  # the errors of always naming the most common class, in training and validation
+    baselines: tuple[float, float]  # the errors of always predicting the most common class, in training and validation
     parameters: int
     minutes: float
-    training_errors: list[float]  # on the batches of each epoch, as they came
+    training_errors: list[float]  # on the batches of each epoch, during training
     validation_errors: list[float]  # after each epoch
 
     def to_dict(self) -> dict[str, object]:
-        """All of it for programs, the training it belongs to first."""
+        """The outcome as plain data for JSON, starting with the training."""
         of = {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed}
         return of | self.model_dump(mode="json", exclude={"cell"})
 
 
 class _Epochs(Relay):
-    """Counts the finished epochs of all trainings, in place of the steps of one."""
+    """Reports the finished epochs of all trainings instead of the steps of one."""
 
     def __init__(self, heard_by: Progress, name: str, *, before: int, total: int) -> None:
         super().__init__(heard_by)
@@ -151,7 +152,7 @@ class _Epochs(Relay):
 
 
 def run_depth(plan: Plan, out: Path, progress: Progress = SILENT) -> list[Outcome]:
-    """Train what is not trained yet, and give all outcomes; KeyboardInterrupt where Ctrl-C stopped a training."""
+    """Run the remaining trainings and return all outcomes; raise KeyboardInterrupt if Ctrl-C stopped one."""
     _begin(plan, out)
     path = plan.path or _drawn(plan, out / "archive")
     cells, outcomes = plan.cells, []
@@ -165,9 +166,9 @@ def run_depth(plan: Plan, out: Path, progress: Progress = SILENT) -> list[Outcom
 
 
 def experiment(plan: Plan, cell: Cell, path: Path) -> Experiment:
-    """The options of one training; those of two differ in depth, shortcut and seed alone.
+    """The options of one training; those of two trainings differ only in depth, shortcut and seed.
 
-    Blocks do not begin as the identity (`zero_init`), because only residual ones could.
+    Blocks do not start as the identity (`zero_init`), because only residual ones could.
     """
     blocks = blocks_per_stage(cell.depth)
     name = f"resnet{cell.depth}" if cell.depth in PUBLISHED else f"resnet-basic-{blocks}-{blocks}-{blocks}"
@@ -196,7 +197,7 @@ def experiment(plan: Plan, cell: Cell, path: Path) -> Experiment:
 
 
 def _begin(plan: Plan, out: Path) -> None:
-    """Refuse what cannot work; a new folder with the plan, or the folder of the same plan."""
+    """Refuse invalid plans; create a new folder with the plan, or accept the folder of the same plan."""
     for depth in plan.depths:
         blocks_per_stage(depth)
     written = plan.model_dump_json(indent=2) + "\n"
@@ -209,7 +210,7 @@ def _begin(plan: Plan, out: Path) -> None:
     before = _read_plan(out / "plan.json")
     differing = [f"{name} {was}, not {value}" for name, value in plan if (was := getattr(before, name)) != value]
     if differing:
-        raise UsageError(f"{out} was begun with {'; '.join(differing)}: give the same options, or another `out`")
+        raise UsageError(f"{out} was started with {'; '.join(differing)}: give the same options, or another `out`")
 
 
 def _read_plan(path: Path) -> Plan:
@@ -227,7 +228,7 @@ def _drawn(plan: Plan, folder: Path) -> Path:
 
 
 def _train(cell: Cell, experiment: Experiment, folder: Path, progress: Progress) -> None:
-    """Start, resume, or only measure a training, whichever is left to do."""
+    """Start, resume or only measure a training, as needed."""
     begun = find_runs(folder) if folder.exists() else []
     if not begun:
         run = train(experiment, folder, progress)
@@ -241,7 +242,7 @@ def _train(cell: Cell, experiment: Experiment, folder: Path, progress: Progress)
 
 
 def _measured(cell: Cell, experiment: Experiment, run: Run) -> Outcome:
-    """The errors of the last weights, and the course of the training."""
+    """Measure the errors of the last weights, and read the course of the training."""
     fabric, dataset = launch(experiment.training), prepare(experiment)
     trainer = assemble(dataset, begin_with(dataset), fabric)
     load_state(trainer.state, run.last, fabric.device)
@@ -271,7 +272,7 @@ def _measured(cell: Cell, experiment: Experiment, run: Run) -> Outcome:
 
 
 def _errors(logits: Tensor, labels: Tensor) -> tuple[float, float, float]:
-    """The share that is named wrong, the cross-entropy, and the error of always naming the most common class."""
+    """The error rate, the cross-entropy, and the error rate of always predicting the most common class."""
     wrong = (logits.argmax(1) != labels).double().mean().item()
     loss = torch.nn.functional.cross_entropy(logits, labels).item()
     return wrong, loss, 1 - labels.bincount().max().item() / len(labels)

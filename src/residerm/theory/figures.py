@@ -1,4 +1,4 @@
-"""The theory drawn: what was compared, what was missed, and what is left of a gradient."""
+"""Figures of the theory: errors of the equations, gradients of layers, and effects of depth."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _SERIES = (OLIVE, AMBER, BLUE, RED)
 _KIND_COLOURS = (RED, AMBER, OLIVE, BLUE)  # sigmoid, relu, batchnorm, residual
 _BY_SHORTCUT = {"plain": RED, "residual": BLUE}
 _SHADES = ("#a9c4df", "#6f9cc8", "#3b6ea5", "#173a5e")  # from shallow to deep
-_FLOAT32 = -45.0  # log10 of the smallest number that float32 can hold
+_FLOAT32 = -45.0  # log10 of the smallest float32
 
 
 def figures_in(out: str | Path | None) -> AbstractContextManager[Path | None]:
-    """A new folder to draw into, or None where no figures are asked for; one that exists is refused."""
+    """Create a new folder for the figures, or None if `out` is None; an existing one is refused."""
     return new_folder(Path(out)) if out else nullcontext()
 
 
 def write_check(report: Report, folder: Path) -> list[str]:
-    """Draw what was checked into a folder; the names of the files."""
+    """Draw the results of a check into a folder; return the names of the files."""
     sizes = {one.name: one.sizes for one in report.inside}
     return _write(
         folder,
@@ -51,20 +51,20 @@ def write_check(report: Report, folder: Path) -> list[str]:
 
 
 def write_flow(flow: FreshFlow | RunFlow, folder: Path) -> list[str]:
-    """Draw where the gradient went into a folder; the names of the files."""
+    """Draw the gradients of layers into a folder; return the names of the files."""
     if isinstance(flow, RunFlow):
         return _write(folder, {"layers": run_flow(flow.measured, flow.model)})
     figures = {
         "gradients": courses(flow.courses, of=lambda layer: layer.gradient, measure="$\\|\\partial E/\\partial W\\|$",
                              says="The gradient at every layer, before any training"),
         "activations": courses(flow.courses, of=lambda layer: _log10(layer.activation), measure="size of the output",
-                               says="What every layer gives, before any training"),
+                               says="The output of every layer, before any training"),
     }  # fmt: skip
     return _write(folder, figures | ({"training": trainings(flow.trainings)} if flow.trainings else {}))
 
 
 def write_depth(outcomes: Sequence[Outcome], out: Path) -> Path:
-    """Draw what depth does into the folder `figures` of the results, unless it is there, and return it."""
+    """Draw the effects of depth into the folder `figures` of the results, unless it exists, and return it."""
     figures = out / "figures"
     if not figures.exists():
         with new_folder(figures) as folder:
@@ -73,7 +73,7 @@ def write_depth(outcomes: Sequence[Outcome], out: Path) -> Path:
 
 
 def equations(findings: Sequence[Finding]) -> Figure:
-    """The error of every equation, with its limit, and the error of what is printed."""
+    """The error of every equation with its limit, and the error of the printed formula."""
     figure = new_figure(9.2, 1.3 + 0.235 * len(findings))
     axes = figure.add_subplot()
     for line, finding in enumerate(findings):
@@ -104,7 +104,7 @@ def equations(findings: Sequence[Finding]) -> Figure:
 
 
 def missed(networks: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
-    """How far x^l + Σ F is from x^L, by the number of blocks between: (11) and what a ReLU does to it."""
+    """The distance of x^l + Σ F from x^L by the number of blocks between: (11), and how a ReLU violates it."""
     figure = new_figure(7.4, 4.0)
     axes = figure.add_subplot()
     for (name, errors), colour in zip(networks.items(), _SERIES, strict=False):
@@ -126,7 +126,7 @@ def missed(networks: Mapping[str, Mapping[int, Sequence[float]]]) -> Figure:
 
 
 def sizes_after_sum(example: Sequence[Sequence[float]], networks: Mapping[str, np.ndarray]) -> Figure:
-    """Where a residual gradient vanishes: the constructed example, and what is measured in networks."""
+    """When a residual gradient vanishes: the constructed example, and measurements in networks."""
     figure = new_figure(10.4, 4.0)
     left, right = figure.subplots(1, 2)
     _draw_example(left, np.array(example))
@@ -152,7 +152,7 @@ def sizes_after_sum(example: Sequence[Sequence[float]], networks: Mapping[str, n
 
 
 def courses(found: Sequence[Course], *, of: Callable[[Layer], float | None], says: str, measure: str) -> Figure:
-    """A quantity at every layer: a column for each kind of network, a row for each start, a line for each depth."""
+    """A quantity of every layer: a column for each kind of network, a row for each start, a line for each depth."""
     kinds, starts = list(dict.fromkeys(one.kind for one in found)), list(dict.fromkeys(one.start for one in found))
     depths = sorted({one.depth for one in found})
     figure = new_figure(11, 1.2 + 2.6 * len(starts))
@@ -170,7 +170,7 @@ def courses(found: Sequence[Course], *, of: Callable[[Layer], float | None], say
     for axes, kind in zip(grid[0], kinds, strict=True):
         axes.set_title(KINDS[kind], loc="left", fontsize=10, color=INK)
     for axes in grid[-1]:
-        axes.set_xlabel("layer, from the image on", color=PALE, fontsize=9)
+        axes.set_xlabel("layer, starting at the image", color=PALE, fontsize=9)
     figure.legend(*grid[0][0].get_legend_handles_labels(), frameon=False, fontsize=9, loc="outside upper right",
                   ncols=len(depths))  # fmt: skip
     title(figure, says)
@@ -178,7 +178,7 @@ def courses(found: Sequence[Course], *, of: Callable[[Layer], float | None], say
 
 
 def trainings(found: Sequence[Training]) -> Figure:
-    """The first layer's gradient, and the loss, while networks of each kind learn."""
+    """The first layer's gradient, and the loss, during the training of each kind of network."""
     figure = new_figure(10.4, 3.9)
     left, right = figure.subplots(1, 2)
     for one, colour in zip(found, _KIND_COLOURS, strict=False):
@@ -200,14 +200,14 @@ def trainings(found: Sequence[Training]) -> Figure:
     right.set_ylim(0, 1.15 * max(float(np.mean(one.losses[-10:])) for one in found) + 0.6)
     figure.legend(*right.get_legend_handles_labels(), frameon=False, fontsize=9, loc="outside upper right",
                   ncols=len(found))  # fmt: skip
-    title(figure, f"While they learn: {found[0].depth} layers of each kind")
+    title(figure, f"During training: {found[0].depth} layers of each kind")
     for axes in (left, right):
         quiet(axes)
     return figure
 
 
 def run_flow(found: Measured, name: str) -> Figure:
-    """A trained network: what each layer receives, relative to its weights, and what it gives."""
+    """A trained network: the gradient of each layer relative to its weights, and the size of its output."""
     layers = found.layers
     figure = new_figure(max(6.4, min(14.0, 2 + 0.22 * len(layers))), 5.2)
     above, below = figure.subplots(2, 1, sharex=True)
@@ -219,7 +219,7 @@ def run_flow(found: Measured, name: str) -> Figure:
     every = max(1, len(layers) // 40)
     places = range(0, len(layers), every)
     below.set_xticks(places, [layers[place].name for place in places], rotation=90, fontsize=7)
-    title(figure, f"{name}: what each layer receives and gives, from the image on")
+    title(figure, f"{name}: gradient and output of each layer, starting at the image")
     return figure
 
 
@@ -248,12 +248,12 @@ def errors_by_depth(outcomes: Sequence[Outcome]) -> Figure:
         axes.set_ylim(0, 1.1 * max(baseline, axes.get_ylim()[1]))
         quiet(axes)
     figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, fontsize=9, loc="outside upper right", ncols=2)
-    title(figure, "What depth does to a network, with and without shortcuts")
+    title(figure, "The effect of depth, with and without shortcuts")
     return figure
 
 
 def courses_by_depth(outcomes: Sequence[Outcome]) -> Figure:
-    """Training and validation error, epoch by epoch: the mean of the seeds, and their spread."""
+    """Training and validation error of each epoch: the mean and the range of the seeds."""
     figure = new_figure(10.4, 3.9)
     left, right = figure.subplots(1, 2)
     depths = sorted({one.cell.depth for one in outcomes})
@@ -279,7 +279,7 @@ def courses_by_depth(outcomes: Sequence[Outcome]) -> Figure:
 
 
 def title(figure: Figure, text: str) -> None:
-    """What a figure says, above it at the left."""
+    """Set the title of a figure, at the top left."""
     figure.suptitle(text, x=0.01, ha="left", fontsize=11, color=INK)
 
 
@@ -288,7 +288,7 @@ def _write(folder: Path, figures: Mapping[str, Figure]) -> list[str]:
 
 
 def _powers_of_ten(row: Sequence[Axes]) -> None:
-    """Share an axis of exponents, and shade what float32 cannot hold."""
+    """Share an axis of exponents, and shade values that float32 cannot represent."""
     drawn = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for axes in row for line in axes.lines])
     low, high = float(np.nanmin(drawn)), float(np.nanmax(drawn))
     row[0].set_ylim(low - 0.05 * (high - low) - 0.3, high + 0.05 * (high - low) + 0.3)
@@ -299,7 +299,7 @@ def _powers_of_ten(row: Sequence[Axes]) -> None:
             axes.axhspan(row[0].get_ylim()[0], _FLOAT32, color=RED, alpha=0.06, linewidth=0)
     if low < _FLOAT32:
         row[-1].annotate(
-            "smaller than float32 can hold", (0.97, _FLOAT32), (0, -4), color=RED, fontsize=8, ha="right", va="top",
+            "too small for float32", (0.97, _FLOAT32), (0, -4), color=RED, fontsize=8, ha="right", va="top",
             xycoords=("axes fraction", "data"), textcoords="offset points",
         )  # fmt: skip
 
@@ -309,7 +309,7 @@ def _log10(value: float) -> float | None:
 
 
 def _draw_received(axes: Axes, layers: Sequence[Layer]) -> None:
-    """A bar for each layer, red where it receives nothing."""
+    """A bar for each layer, red if it receives no gradient."""
     relative = np.array([np.nan if one.relative is None else one.relative for one in layers])
     ground = min([NOTHING, *relative[np.isfinite(relative)]]) - 0.5
     colours = [RED if one.receives_nothing else BLUE for one in layers]
@@ -323,7 +323,7 @@ def _draw_received(axes: Axes, layers: Sequence[Layer]) -> None:
 
 
 def _draw_given(axes: Axes, layers: Sequence[Layer]) -> None:
-    """A point for each layer; a red cross at the ground where it gives nothing but zeros."""
+    """A point for each layer; a red cross at the bottom if its output is all zeros."""
     sizes = [_log10(one.activation) for one in layers]
     given = [value for value in sizes if value is not None] or [0.0]
     low, high = np.floor(min(given)) - 0.2, np.ceil(max(given)) + 0.2
@@ -348,12 +348,12 @@ def _draw_example(axes: Axes, example: np.ndarray) -> None:
     axes.set_ylim(-0.03, 1.32)
     axes.set_title("Constructed: a block with $J = -t\\,u u^T$", loc="left", fontsize=10, color=INK)
     axes.set_xlabel("$t$; at 1, $J$ has the eigenvalue $-1$", color=PALE, fontsize=9)
-    axes.set_ylabel("what is left, relative", color=PALE, fontsize=9)
+    axes.set_ylabel("remaining fraction", color=PALE, fontsize=9)
     axes.legend(frameon=False, fontsize=9, loc="upper right", ncols=1)
 
 
 def _key(axes: Axes, entries: Sequence[tuple[str, str, str, str]]) -> None:
-    """A legend below, of marks that stand for more than one line."""
+    """A legend below the axes, with the given marks."""
     for name, colour, mark, face in entries:
         axes.plot([], [], mark, color=colour, markerfacecolor=face, label=name, linestyle="none", markersize=5)
     axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.45, -0.09), ncols=len(entries))

@@ -1,11 +1,11 @@
-"""What a check found: two computations of the same thing, and how far they are apart.
+"""The results of checks: two computations of the same quantity, and their difference.
 
-The error of an array is relative to the largest entry of the array that it is compared with,
+The error of an array is relative to the largest entry of the array with which it is compared,
 
     error = max |ours - theirs| / max |theirs|
 
-so that entries which cancel to nearly nothing do not count for more than they are. Of several arrays, layers or random
-networks the largest error counts.
+so that entries that nearly cancel are not overrated. Over several arrays, layers or random networks, the largest error
+is used.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ BACKPROPAGATION, ADAM = 1e-10, 1e-12  # the largest errors allowed
 
 @dataclass(frozen=True)
 class Finding:
-    """One equation: where it stands, what was compared, and what came out."""
+    """One equation: its place in the documents, what was compared, and the error."""
 
     equation: str
     place: str
     compared: str
     error: float
-    limit: float | None = BACKPROPAGATION  # None: nothing is claimed, the error is what was measured
-    correction: str | None = None  # what the document misprints or claims too strongly
-    remark: str | None = None  # what else should be known
+    limit: float | None = BACKPROPAGATION  # None: no claim, the error is only measured
+    correction: str | None = None  # what is misprinted or overstated in the document
+    remark: str | None = None  # an additional note
     printed: float | None = None  # the error of the formula as printed
 
     @property
     def holds(self) -> bool:
-        """Whether the equation holds, corrected where it has to be; NaN is no success."""
+        """Whether the equation holds, after correction where needed; NaN is a failure."""
         return self.limit is None or self.error <= self.limit
 
     @property
     def verdict(self) -> str:
-        """In a word."""
+        """The result in one word."""
         if self.limit is None:
             return "measured"
         if not self.holds:
@@ -47,7 +47,7 @@ class Finding:
         return "corrected" if self.correction else "holds"
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The finding as plain data, for JSON."""
         return {
             "equation": self.equation,
             "place": self.place,
@@ -67,7 +67,7 @@ def error_between(ours: Iterable[Any], theirs: Iterable[Any]) -> float:
 
 
 def largest(errors: Sequence[float]) -> float:
-    """The largest error; NaN where one of them is."""
+    """The largest error; NaN if any of them is."""
     return float(np.max(errors))
 
 

@@ -1,6 +1,6 @@
-"""`residerm theory flow`: how much of the gradient reaches each layer, with and without shortcuts.
+"""`residerm theory flow`: the gradient that reaches each layer, with and without shortcuts.
 
-fresh = flow_of_fresh()                        of every kind, depth and initialisation, and while they learn
+fresh = flow_of_fresh()                        every kind, depth and initialisation, and during training
 trained = flow_of_run(Path("runs/…"))          is my network's gradient healthy?
 """
 
@@ -26,12 +26,12 @@ from residerm.theory.plain import KINDS, Kind, Start, network
 
 STARTS: tuple[Start, ...] = ("good", "poor")
 _IMAGES, _SIZE, _BATCH = 256, 32, 32
-_LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which layers are measured
+_LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which the layers are measured
 
 
 @dataclass(frozen=True)
 class Course:
-    """A fresh network, and every layer of it."""
+    """An untrained network, with measurements of all layers."""
 
     kind: Kind
     start: Start
@@ -50,7 +50,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Training:
-    """A network while it learns: its layers after some steps, and its loss at every step."""
+    """A network during training: its layers after some steps, and its loss at every step."""
 
     kind: Kind
     depth: int
@@ -70,7 +70,7 @@ class Training:
 
 @dataclass(frozen=True)
 class FreshFlow:
-    """Fresh networks of every kind, before and during training."""
+    """Networks of every kind, before and during training."""
 
     images: str
     courses: tuple[Course, ...]
@@ -101,7 +101,7 @@ class RunFlow:
 def flow_of_fresh(
     data: Path | None = None, options: FlowOptions = FlowOptions(), progress: Progress = SILENT
 ) -> FreshFlow:
-    """Measure fresh networks on an archive, or on the synthetic one; then train some, and measure them again."""
+    """Measure untrained networks on an archive, or on the synthetic one; then train some, and measure them again."""
     for depth in (*options.depths, options.training_depth):
         blocks_per_stage(depth)  # refused before work starts
     images = images_of_archive(data, _IMAGES, _SIZE, progress)
@@ -115,7 +115,7 @@ def flow_of_fresh(
 def at_initialisation(
     images: Images, depths: Sequence[int], *, width: int = 8, seed: int = 0, progress: Progress = SILENT
 ) -> list[Course]:
-    """Measure every kind of network at every depth, from both initialisations, before any training."""
+    """Measure every kind of network at every depth, with both initialisations, before any training."""
     plan = list(product(STARTS, KINDS, depths))
     pixels, labels, courses = normalised(images)[:_BATCH], images.labels[:_BATCH], []
     with _one_thread():
@@ -129,7 +129,7 @@ def at_initialisation(
 def while_training(
     images: Images, depth: int, steps: int, *, width: int = 8, seed: int = 0, progress: Progress = SILENT
 ) -> list[Training]:
-    """Train every kind from its good initialisation for some steps of Adam; measure its layers now and then."""
+    """Train every kind from its good initialisation for some steps of Adam; measure its layers at some of them."""
     trainings = []
     with _one_thread():
         for number, kind in enumerate(KINDS):
@@ -147,14 +147,14 @@ def while_training(
 
 
 def flow_of_run(run: Path, progress: Progress = SILENT) -> RunFlow:
-    """Measure the network that a run kept, on a batch that it was trained on."""
+    """Measure the selected network of a run, on a batch of its training images."""
     model, description, images = images_of_run(run, 2 * _BATCH, progress)
     measured = measure(model.network, model.normalise(images.pixels), images.labels)
     return RunFlow(name_of(description), images.source, measured)
 
 
 def normalised(images: Images) -> Tensor:
-    """The pixels as networks see them."""
+    """The pixels, normalised as inputs of networks."""
     pixels: Tensor = Normalise(IMAGENET_MEAN, IMAGENET_DEVIATION)(images.pixels)
     return pixels
 
@@ -169,11 +169,11 @@ class _Learning:
         self.losses: list[float] = []
 
     def look(self) -> Measured:
-        """The layers as they are now, always on the same batch."""
+        """Measure the layers in their current state, always on the same batch."""
         return measure(self._network, self._pixels[:_BATCH], self._labels[:_BATCH])
 
     def step(self) -> None:
-        """One step on a random batch."""
+        """Train one step on a random batch."""
         rows = torch.randint(len(self._labels), (_BATCH,), generator=self._random)
         loss = F.cross_entropy(self._network(self._pixels[rows]), self._labels[rows])
         self._optimizer.zero_grad()
@@ -184,7 +184,7 @@ class _Learning:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Networks as small as these take longer with several threads, four times so where other work is going on."""
+    """Use one thread: networks this small are slower with several, up to four times on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

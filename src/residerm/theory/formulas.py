@@ -1,7 +1,7 @@
-"""The paper's formulas that belong to no algorithm: the logistic function (16), and the scores (17) to (19).
+"""The other formulas of the paper: the logistic function (16), and the scores (17) to (19).
 
-Nothing here knows torch. A score is counted over two classes, True (positive) and False; where its denominator is
-zero it is None.
+This module does not use torch. Scores are for two classes, True (positive) and False; a score with a denominator of
+zero is None.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from residerm.theory.backprop import Array
 
 
 def logistic_as_printed(x: Array) -> Array:
-    """(16): S(x) = e^x / (e^x + 1); beyond x = 709 e^x overflows, and `backprop.sigmoid` is the same without it."""
+    """(16): S(x) = e^x / (e^x + 1); e^x overflows for x > 709, unlike the equivalent `backprop.sigmoid`."""
     shares: Array = np.exp(x) / (np.exp(x) + 1)
     return shares
 
 
 def precision(truth: np.ndarray, predicted: np.ndarray) -> float | None:
-    """(17): true positives of all that were called positive."""
+    """(17): true positives / all predicted positives."""
     return _share(np.sum(truth & predicted), np.sum(predicted))
 
 
 def recall(truth: np.ndarray, predicted: np.ndarray) -> float | None:
-    """(18): true positives of all that are positive."""
+    """(18): true positives / all positives."""
     return _share(np.sum(truth & predicted), np.sum(truth))
 
 

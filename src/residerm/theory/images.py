@@ -1,6 +1,6 @@
-"""The images that the theory is watched on: random ones, the synthetic archive, a given archive, or a run's own.
+"""The images for the theory: random ones, the synthetic archive, a given archive, or those of a run.
 
-Of a run, only training images are used; the test part is not touched.
+Only training images of a run are used; the test part is not touched.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _CLASSES = 7
 
 @dataclass(frozen=True)
 class Images:
-    """Some images, their labels, and where they are from."""
+    """Some images, their labels, and their source."""
 
     pixels: Tensor  # (n, 3, size, size), 0 to 255
     labels: Tensor  # (n,)
@@ -42,14 +42,14 @@ class Images:
 
 
 def random_images(count: int, size: int, seed: int) -> Images:
-    """Noise with labels by chance: enough for equations that hold for every input."""
+    """Noise with random labels: sufficient for equations that hold for every input."""
     random = torch.Generator().manual_seed(seed)
     pixels = 255 * torch.rand(count, 3, size, size, generator=random)
     return Images(pixels, torch.randint(_CLASSES, (count,), generator=random), _CLASSES, "random images")
 
 
 def images_of_archive(path: Path | None, count: int, size: int, progress: Progress = SILENT) -> Images:
-    """Training images of an archive, or of the synthetic one where none is given."""
+    """Training images of an archive, or of the synthetic one if none is given."""
     if path is not None:
         return _drawn(Experiment(path=path, pixels=PixelSpec(size=size)), count, progress)
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +59,7 @@ def images_of_archive(path: Path | None, count: int, size: int, progress: Progre
 
 
 def images_of_run(folder: Path, count: int, progress: Progress = SILENT) -> tuple[Model, ModelDescription, Images]:
-    """The model that a run kept, in evaluation, and images that it was trained on."""
+    """The selected model of a run in evaluation mode, and some of its training images."""
     run = open_run(folder)
     model, description = read_bundle(folder)
     experiment = read_experiment(run.folder / "config.yaml")
@@ -69,14 +69,14 @@ def images_of_run(folder: Path, count: int, progress: Progress = SILENT) -> tupl
 
 
 def name_of(description: ModelDescription) -> str:
-    """A model's name, with what was changed in it that matters here."""
+    """A model's name, with its changes that are relevant here."""
     changes = ["without shortcuts"] if description.resnet.shortcut == "none" else []
     changes += ["with preactivation"] if description.resnet.preactivation else []
     return " ".join([description.model, *changes])
 
 
 def _just_enough(count: int) -> SyntheticOptions:
-    """An archive with so many training images, drawn small: they become 32 pixels wide."""
+    """An archive with this number of training images, drawn small because they are resized to 32 pixels."""
     return SyntheticOptions(images=max(3 * count // 2, 140), width=96, height=72)
 
 

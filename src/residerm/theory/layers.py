@@ -1,14 +1,14 @@
-"""The size of activations and gradients at every layer of any network, through hooks.
+"""Measure the size of activations and gradients at every layer of any network with hooks.
 
-A layer is a convolution or a linear layer, in the order in which images go through. With the loss E of a batch,
+Layers are convolutions and linear layers, in the order of the forward pass. With the loss E of a batch,
 
-    activation      root of the mean square of the layer's output
+    activation      root mean square of the layer's output
     gradient        log10 |∂E/∂W|, the norm of the gradient of its weights
-    relative        log10 (|∂E/∂W| / |W|): by what share of itself a layer is asked to change
+    relative        log10 (|∂E/∂W| / |W|): the relative change that is asked of a layer
 
-The network itself is not touched: a copy in float64 is measured, with BatchNorm as in training and without dropout.
-Nothing underflows: what float64 cannot hold is measured again with the loss multiplied by 2^900, which changes nothing
-but the exponents. A gradient that is exactly zero is None.
+The network itself is not changed: a copy in float64 is measured, with BatchNorm in training mode and without dropout.
+Nothing underflows: values that are too small for float64 are measured again with the loss multiplied by 2^900, which
+only changes exponents. A gradient that is exactly zero is None.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ NOTHING = math.log10(2**-24 / 0.1)
 
 @dataclass(frozen=True)
 class Layer:
-    """What was measured at one layer."""
+    """The measurements of one layer."""
 
     name: str
     activation: float
     gradient: float | None
-    relative: float | None  # None also where the weights are zero
+    relative: float | None  # None also if the weights are zero
 
     @property
     def receives_nothing(self) -> bool:
-        """Whether its weights, in float32, would not change."""
+        """Whether its gradient is too small to change float32 weights."""
         return self.gradient is None or (self.relative is not None and self.relative < NOTHING)
 
     def to_dict(self) -> dict[str, object]:
@@ -59,7 +59,7 @@ class Layer:
 
 @dataclass
 class _Seen:
-    """A layer in the order of the call, and its output's size."""
+    """A layer, in the order of the calls, and the size of its output."""
 
     name: str
     module: nn.Module
@@ -75,17 +75,17 @@ class Measured:
 
     @property
     def starved(self) -> list[str]:
-        """The layers that receive nothing: so little that float32 weights would not change."""
+        """The layers whose gradients are too small to change float32 weights."""
         return [one.name for one in self.layers if one.receives_nothing]
 
     @property
     def dead(self) -> list[str]:
-        """The layers whose output is zero everywhere."""
+        """The layers whose outputs are all zero."""
         return [one.name for one in self.layers if one.activation == 0]
 
     @property
     def per_layer(self) -> float | None:
-        """The factor by which the gradient changes from one layer to the one before it, on average."""
+        """The mean factor by which the gradient changes from one layer to the previous one."""
         first, last = self.layers[0].gradient, self.layers[-1].gradient
         if first is None or last is None or len(self.layers) < 2:
             return None
@@ -93,12 +93,12 @@ class Measured:
 
 
 def measure(network: nn.Module, images: Tensor, labels: Tensor) -> Measured:
-    """Every layer of a network, on one batch of normalised images."""
+    """Measure every layer of a network on one batch of normalised images."""
     twin = _prepared(network)
     with _watched(twin) as seen:
         loss = F.cross_entropy(twin(images.double()), labels)
     if not seen:
-        raise UsageError("this network has no convolution and no linear layer: there is no gradient to follow")
+        raise UsageError("this network has no convolution and no linear layer to measure")
     weights = [one.module.get_parameter("weight") for one in seen]
     gradients = _log_norms(loss, weights)
     layers = []
@@ -110,7 +110,7 @@ def measure(network: nn.Module, images: Tensor, labels: Tensor) -> Measured:
 
 
 def _prepared(network: nn.Module) -> nn.Module:
-    """A copy in float64 whose layers all ask for gradients; BatchNorm as in training, all else as in evaluation."""
+    """A copy in float64 with gradients for all layers; BatchNorm in training mode, the rest in evaluation mode."""
     twin = copy.deepcopy(network).double().eval().requires_grad_(True)
     for module in twin.modules():
         if isinstance(module, _BatchNorm):
@@ -120,7 +120,7 @@ def _prepared(network: nn.Module) -> nn.Module:
 
 @contextmanager
 def _watched(network: nn.Module) -> Iterator[list[_Seen]]:
-    """The layers that are called while this lasts."""
+    """Record the layers that are called during the `with` block."""
     seen: list[_Seen] = []
 
     def watch(name: str) -> Any:
@@ -156,7 +156,7 @@ def _log_norms(loss: Tensor, weights: Sequence[Tensor]) -> list[float | None]:
 
 
 def _log_norm(gradient: Tensor | None, scale: float = 1.0) -> float | None:
-    """log10 (|gradient| / scale), squared only after its largest entry is 1."""
+    """log10 (|gradient| / scale), squared only after scaling the largest entry to 1."""
     largest = 0.0 if gradient is None else gradient.abs().max().item()
     if gradient is None or largest == 0:
         return None

@@ -1,6 +1,6 @@
-"""The independent side of every check: the same quantities by autograd and torch.optim, in float64.
+"""The independent computation of every check: the same quantities by autograd and torch.optim, in float64.
 
-Arrays go in and come out, so that whoever compares needs no torch.
+Inputs and outputs are arrays, so that callers do not need torch.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def backward(weights: Sequence[Array], images: Array, labels: NDArray[np.int64],
 
 
 def chain(weights: Sequence[Array], images: Array, by_last: Array, activation: str) -> Array:
-    """∂L/∂x of a dense network with an activation behind every layer, where ∂L/∂a of the last one is given."""
+    """∂L/∂x of a dense network with an activation after every layer, given ∂L/∂a of the last one."""
     x = _leaf(images)
     a: Tensor = x
     for w in weights:
@@ -72,7 +72,7 @@ def linear_gradient(weights: Sequence[Array], x: Array, by_last: Array) -> tuple
 
 
 def residual(x: Array, blocks: Sequence[BlockWeights], by_last: Array, *, activated: bool) -> tuple[list[Array], Array]:
-    """The states of a residual network, and ∂E/∂x^l; with a ReLU behind each sum where it is `activated`."""
+    """The states of a residual network, and ∂E/∂x^l; with a ReLU after each sum if `activated`."""
     states = [_leaf(x)]
     for block in blocks:
         added = states[-1] + _branch(states[-1], block)

@@ -1,12 +1,12 @@
-"""Plain networks as they were before normalisation and shortcuts, beside those that have them: four kinds, one shape.
+"""Networks of the same shape with and without normalisation and shortcuts, in four kinds.
 
     sigmoid      convolution, sigmoid
     relu         convolution, ReLU
     batchnorm    convolution, BatchNorm, ReLU: residerm's ResNet without its shortcuts
     residual     the same with its shortcuts
 
-All have 6n + 2 layers in three stages of the same width, side and stride. Initialisation is poor, every weight from
-N(0, 0.01²) as was usual before 2010, or good: Glorot and Bengio's for the sigmoid, He et al.'s for the others.
+All have 6n + 2 layers in three stages of the same width, resolution and stride. Initialisation is poor, all weights
+from N(0, 0.01²) as was usual before 2010, or good: Glorot and Bengio's for the sigmoid, He et al.'s for the others.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ _POOR = 0.01  # standard deviation
 
 
 class PlainNetwork(nn.Module):
-    """A row of convolutions and activations, mean over the image, linear classifier."""
+    """A sequence of convolutions and activations, a mean over the image, and a linear classifier."""
 
     def __init__(self, blocks: int, classes: int, width: int, activation: Callable[[], nn.Module]) -> None:
-        """As many layers as a residual network with so many blocks in a stage."""
+        """Create as many layers as in a residual network with `blocks` blocks per stage."""
         super().__init__()
         layers: list[nn.Module] = [nn.Conv2d(3, width, 3, padding=1, bias=False), activation()]
         channels = width
@@ -53,13 +53,13 @@ class PlainNetwork(nn.Module):
         self.fc = nn.Linear(channels, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits (n, classes) of normalised images (n, 3, height, width)."""
+        """Return the logits (n, classes) of normalised images (n, 3, height, width)."""
         logits: Tensor = self.fc(self.layers(images).mean((2, 3)))
         return logits
 
 
 def network(kind: Kind, depth: int, classes: int, *, width: int, start: Start, seed: int) -> nn.Module:
-    """A fresh network of a kind, with its first weights."""
+    """Create an untrained network of a kind."""
     blocks = blocks_per_stage(depth)
     torch.manual_seed(seed)
     if kind in ("batchnorm", "residual"):

@@ -1,4 +1,4 @@
-"""What was measured, in a sentence each."""
+"""Summaries of the measurements, in one sentence each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LAST_STEPS = 10
 
 
 def of_courses(courses: Sequence[Course]) -> str:
-    """What happens to the gradient of one kind of network as it gets deeper."""
+    """How the gradient of one kind of network changes with depth."""
     deepest = max(courses, key=lambda one: one.depth)
     layers = deepest.measured.layers
     starved, faded = deepest.measured.starved, layers[-2].activation
@@ -33,7 +33,7 @@ def of_courses(courses: Sequence[Course]) -> str:
 
 
 def of_training(training: Training) -> str:
-    """What a kind of network did with its gradient."""
+    """How the loss of one kind of network changed in training, and which layers receive nothing."""
     steps, last = len(training.losses), training.looks[max(training.looks)]
     begun, ended = training.losses[0], float(np.mean(training.losses[-_LAST_STEPS:]))
     starved = f"; {_receiving(last.starved, last.layers)}" if last.starved else ""
@@ -65,21 +65,21 @@ def of_run(run: RunFlow) -> str:
 
 
 def of_depths(outcomes: Sequence[Outcome]) -> list[str]:
-    """What the deepest networks of each kind end with, beside the shallowest."""
+    """The final errors of the deepest networks of each kind, compared with the shallowest."""
     depths = sorted({one.cell.depth for one in outcomes})
     if len(depths) < 2:
-        return ["one depth alone says nothing of what depth does: give two or more with `depths`"]
+        return ["a single depth shows no effect of depth: give two or more with `depths`"]
     return [_of_kind(kind, depths, outcomes) for kind in ("plain", "residual")]
 
 
 def spread(values: Sequence[float]) -> str:
-    """The mean of the seeds, and their range, in per cent."""
+    """The mean and the range of the seeds, in per cent."""
     text = f"{np.mean(values):.1%}"
     return text if len(values) == 1 else f"{text} ({min(values):.1%} to {max(values):.1%})"
 
 
 def power(exponent: float | None) -> str:
-    """A power of ten as a number, also where no float could hold it; 'none' where there is none."""
+    """A power of ten as a number, even if too small for a float; 'none' if the exponent is None."""
     if exponent is None:
         return "none"
     whole = int(np.floor(exponent))
@@ -87,10 +87,10 @@ def power(exponent: float | None) -> str:
 
 
 def _extremes(layers: Sequence[Layer]) -> tuple[str, str, float]:
-    """The layers that receive least and most relative to their weights, and the powers of ten between them.
+    """The layers with the smallest and largest gradients relative to their weights, and the powers of ten between.
 
-    A tenth at either end is left out: the first layer, the classifier and the projections of a network that has learnt
-    well receive up to a thousand times as much as the rest.
+    A tenth at either end is left out: in a well-trained network, the first layer, the classifier and the projections
+    receive up to a thousand times as much as the rest.
     """
     sizes = sorted((one.relative, one.name) for one in layers if one.relative is not None)
     aside = len(sizes) // 10
@@ -105,13 +105,13 @@ def _of_kind(kind: str, depths: Sequence[int], outcomes: Sequence[Outcome]) -> s
     )
     ended = f"{depths[-1]} layers end with a training error of {spread(deep)}, {depths[0]} with {spread(shallow)}"
     if len(deep) == len(shallow) == 1:
-        meaning = "one seed does not show what is chance"
+        meaning = "one seed cannot rule out chance"
     elif min(deep) > max(shallow):
         meaning = "with every seed, deeper is harder to fit: degradation"
     elif max(deep) < min(shallow):
         meaning = "with every seed, deeper fits better"
     else:
-        meaning = "the seeds overlap: no difference that these runs could show"
+        meaning = "the seeds overlap: these runs show no difference"
     return f"{kind}: {ended}; {meaning}"
 
 
@@ -133,7 +133,7 @@ def _change(course: Course) -> str:
 
 
 def _receiving(starved: Sequence[str], layers: Sequence[Layer]) -> str:
-    """Which layers receive nothing; those at the beginning as a row."""
+    """Which layers receive nothing; the first ones as a range."""
     names = [one.name for one in layers]
     if len(starved) == len(names):
         return f"all {len(names)} layers receive nothing"

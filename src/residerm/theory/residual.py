@@ -1,7 +1,7 @@
 """Residual networks by hand: (8) to (12) of the paper, with F(x, W) = V relu(U x).
 
-Nothing here knows torch. A block is its two matrices (U, V); x is one image, a column of m numbers. The derivative of
-F by x is a matrix, its Jacobian J, and the 1 of (12) is the identity matrix I:
+This module does not use torch. A block consists of two matrices (U, V); x is one image, a column of m numbers. The
+derivative of F by x is a matrix, its Jacobian J, and the 1 of (12) is the identity matrix I:
 
     x^(l+1) = x^l + F(x^l, W^l)        ∂E/∂x^l = (I + ∂/∂x^l Σ F(x^i, W^i))^T ∂E/∂x^L
 """
@@ -43,7 +43,7 @@ def forward(x: Array, blocks: Sequence[BlockWeights], after: Callable[[Array], A
 
 
 def sum_of_branches(states: Sequence[Array], blocks: Sequence[BlockWeights]) -> Array:
-    """Σ F(x^i, W^i) of (11), where `states` are the x^i that the network went through."""
+    """Σ F(x^i, W^i) of (11), where `states` are the x^i of the network."""
     return sum((branch(x, block) for x, block in zip(states, blocks, strict=False)), np.zeros_like(states[0]))
 
 
@@ -59,5 +59,5 @@ def jacobian_of_sum(states: Sequence[Array], blocks: Sequence[BlockWeights]) -> 
 
 
 def gradient_terms(states: Sequence[Array], blocks: Sequence[BlockWeights], by_last: Array) -> tuple[Array, Array]:
-    """(12): what of ∂E/∂x^l comes directly, and what through the weights."""
+    """(12): the direct term of ∂E/∂x^l, and the one through the weights."""
     return by_last, jacobian_of_sum(states, blocks).T @ by_last
