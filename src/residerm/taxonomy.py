@@ -182,5 +182,5 @@ def _way_out(silent: list[str]) -> str:
 
 
 def age_bands(ages: Iterable[float | None]) -> list[str]:
-    """The band of each age in years, "under 30" to "70 and over"; "" where the age is None or NaN."""
+    """The band of each age in years, "under 30" to "70 and over"; "" if the age is None or NaN."""
     return ["" if age is None or isnan(age) else AGE_BANDS[bisect_right(_AGE_BORDERS, age)] for age in ages]

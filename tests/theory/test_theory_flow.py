@@ -149,7 +149,7 @@ def test_images_that_fade_beyond_what_floats_hold_are_still_read() -> None:
     module = network("relu", 8, 3, width=4, start="good", seed=0)
     nn.init.zeros_(module.layers[2].weight)
     reading = readings.of_courses([Course("relu", "poor", 8, measure(module, *batch()))])
-    assert "fade on their way to zero, and at 8 layers no layer receives anything" in reading
+    assert "the activations fade to zero, and at 8 layers no layer receives anything" in reading
 
 
 def test_a_residual_network_learns_where_a_sigmoid_one_does_not(images: Images) -> None:

@@ -72,7 +72,7 @@ def divide(records: Records, options: SplitOptions = SplitOptions()) -> Split:
         parts = _archive_parts(records, options)
     elif options.split in ("lesion", "random"):
         groups = records.groups if options.split == "lesion" else records.table["image_id"]
-        parts, folds = _dealt(records, groups, options)
+        parts, folds = _assigned(records, groups, options)
     else:
         parts = _read_parts(Path(options.split), records)
     split = Split(parts, folds, _proof(records, parts, folds, options))
@@ -119,32 +119,32 @@ def _refuse_unusable(records: Records, options: SplitOptions) -> None:
         )
 
 
-def _dealt(records: Records, groups: np.ndarray, options: SplitOptions) -> tuple[np.ndarray, np.ndarray | None]:
+def _assigned(records: Records, groups: np.ndarray, options: SplitOptions) -> tuple[np.ndarray, np.ndarray | None]:
     """Assign groups to parts; with folds, one fold is the test part, and validation is taken from the others."""
     random = np.random.default_rng(options.split_seed)
     if options.folds is None:
-        shares = np.array([1 - options.test - options.validation, options.validation, options.test])
-        return _deal(records, groups, shares, random, options), None
-    folds = _deal(records, groups, np.full(options.folds, 1 / options.folds), random, options)
+        fractions = np.array([1 - options.test - options.validation, options.validation, options.test])
+        return _distribute(records, groups, fractions, random, options), None
+    folds = _distribute(records, groups, np.full(options.folds, 1 / options.folds), random, options)
     parts = np.where(folds == options.one_fold, np.int8(TEST), np.int8(TRAIN))
-    return _carve_validation(records, groups, parts, options), folds
+    return _take_validation(records, groups, parts, options), folds
 
 
-def _carve_validation(records: Records, groups: np.ndarray, parts: np.ndarray, options: SplitOptions) -> np.ndarray:
+def _take_validation(records: Records, groups: np.ndarray, parts: np.ndarray, options: SplitOptions) -> np.ndarray:
     """Move whole groups from the training part to the validation part, until it has its fraction of all images."""
     training = np.flatnonzero(parts == TRAIN)
-    share = min(options.validation * len(parts) / max(len(training), 1), 0.5)
+    fraction = min(options.validation * len(parts) / max(len(training), 1), 0.5)
     random = np.random.default_rng([options.split_seed, options.one_fold])
-    dealt = _deal(records, groups, np.array([1 - share, share]), random, options, training)
+    moved = _distribute(records, groups, np.array([1 - fraction, fraction]), random, options, training)
     carved = parts.copy()
-    carved[training[dealt == 1]] = VALIDATION
+    carved[training[moved == 1]] = VALIDATION
     return carved
 
 
-def _deal(
+def _distribute(
     records: Records,
     groups: np.ndarray,
-    shares: np.ndarray,
+    fractions: np.ndarray,
     random: np.random.Generator,
     options: SplitOptions,
     rows: np.ndarray | None = None,
@@ -154,15 +154,15 @@ def _deal(
     _, member = np.unique(groups if rows is None else groups[rows], return_inverse=True)
     sizes = np.bincount(member)
     strata = _rarest_class(labels, member, len(records.classes))
-    hands = np.zeros(len(sizes), dtype=np.int8)
+    subsets = np.zeros(len(sizes), dtype=np.int8)
     for label in np.unique(strata):
         own = np.flatnonzero(strata == label)
-        if len(own) < np.count_nonzero(shares):
-            raise ArchiveError(_too_few(records, label, len(own), int(np.count_nonzero(shares)), options))
+        if len(own) < np.count_nonzero(fractions):
+            raise ArchiveError(_too_few(records, label, len(own), int(np.count_nonzero(fractions)), options))
         shuffled = random.permutation(own)
         largest_first = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
-        hands[largest_first] = _evenly(len(own), shares, random)
-    return hands[member]
+        subsets[largest_first] = _evenly(len(own), fractions, random)
+    return subsets[member]
 
 
 def _rarest_class(labels: np.ndarray, member: np.ndarray, classes: int) -> np.ndarray:
@@ -175,28 +175,30 @@ def _rarest_class(labels: np.ndarray, member: np.ndarray, classes: int) -> np.nd
     return by_count[lowest]
 
 
-def _evenly(count: int, shares: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _evenly(count: int, fractions: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """A sequence of subsets in which each has its exact fraction, spread evenly over the sequence."""
-    hands = np.repeat(np.arange(len(shares)), _whole_shares(count, shares))
-    places = [(np.arange(own) + random.random(own)) / own for own in np.bincount(hands, minlength=len(shares)) if own]
-    return hands[np.argsort(np.concatenate(places), kind="stable")].astype(np.int8)
+    subsets = np.repeat(np.arange(len(fractions)), _integer_counts(count, fractions))
+    places = [
+        (np.arange(own) + random.random(own)) / own for own in np.bincount(subsets, minlength=len(fractions)) if own
+    ]
+    return subsets[np.argsort(np.concatenate(places), kind="stable")].astype(np.int8)
 
 
-def _whole_shares(count: int, shares: np.ndarray) -> np.ndarray:
+def _integer_counts(count: int, fractions: np.ndarray) -> np.ndarray:
     """Integers that sum to `count`, each within one of its fraction, and none 0 unless its fraction is."""
-    exact = count * shares
-    whole: np.ndarray = np.maximum(np.floor(exact + 1e-9).astype(int), shares > 0)
+    exact = count * fractions
+    whole: np.ndarray = np.maximum(np.floor(exact + 1e-9).astype(int), fractions > 0)
     while whole.sum() != count:
         step = 1 if whole.sum() < count else -1
-        candidates = np.where((shares > 0) & ((step > 0) | (whole > 1)), step * (exact - whole), -np.inf)
+        candidates = np.where((fractions > 0) & ((step > 0) | (whole > 1)), step * (exact - whole), -np.inf)
         whole[np.argmax(candidates)] += step
     return whole
 
 
-def _too_few(records: Records, label: int, groups: int, hands: int, options: SplitOptions) -> str:
+def _too_few(records: Records, label: int, groups: int, subsets: int, options: SplitOptions) -> str:
     thing = "image" if options.split == "random" else records.layout.grouped_by or "image"
     return (
-        f"class {records.classes[label]} has {groups} {thing}{'s' * (groups != 1)}, too few for all {hands} parts "
+        f"class {records.classes[label]} has {groups} {thing}{'s' * (groups != 1)}, too few for all {subsets} parts "
         f"of the split: leave it out with `without={records.classes[label]}`"
         + ("" if options.folds or options.validation == 0 else ", or omit the validation part (`validation=0`)")
     )
@@ -212,7 +214,7 @@ def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
         )
     if (parts == VALIDATION).any() or options.validation == 0:
         return parts
-    return _carve_validation(records, records.groups, parts, options)
+    return _take_validation(records, records.groups, parts, options)
 
 
 def _read_parts(path: Path, records: Records) -> np.ndarray:

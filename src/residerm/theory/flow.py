@@ -39,7 +39,7 @@ class Course:
     measured: Measured
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The measurements as plain data, for JSON."""
         return {
             "network": KINDS[self.kind],
             "initialisation": self.start,
@@ -58,7 +58,7 @@ class Training:
     losses: tuple[float, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The measurements as plain data, for JSON."""
         return {
             "network": KINDS[self.kind],
             "depth": self.depth,
@@ -77,7 +77,7 @@ class FreshFlow:
     trainings: tuple[Training, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The measurements as plain data, for JSON."""
         return {
             "images": self.images,
             "at_initialisation": [one.to_dict() for one in self.courses],
@@ -94,7 +94,7 @@ class RunFlow:
     measured: Measured
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The measurements as plain data, for JSON."""
         return {"model": self.model, "images": self.images, **_described(self.measured)}
 
 

@@ -48,7 +48,7 @@ class Layer:
         return self.gradient is None or (self.relative is not None and self.relative < NOTHING)
 
     def to_dict(self) -> dict[str, object]:
-        """For a program to read."""
+        """The measurements as plain data, for JSON."""
         return {
             "layer": self.name,
             "activation": self.activation,

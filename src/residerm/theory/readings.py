@@ -26,9 +26,7 @@ def of_courses(courses: Sequence[Course]) -> str:
     name = f"{KINDS[deepest.kind]}, {deepest.start} start: "
     if len(starved) == len(layers) and faded < 1e-6:
         size = power(np.log10(faded)) if faded else "zero"
-        return name + (
-            f"the images fade on their way to {size}, and at {deepest.depth} layers no layer receives anything"
-        )
+        return name + (f"the activations fade to {size}, and at {deepest.depth} layers no layer receives anything")
     return name + _change(deepest) + (f"; {_receiving(starved, layers)}" if starved else "")
 
 
