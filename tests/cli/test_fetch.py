@@ -100,7 +100,7 @@ def test_far_apart_lines_tell_how_far_it_is(server, offer, tmp_path, capsys, mon
 def test_a_terminal_gets_a_bar(server, tmp_path):
     terminal, its_side = pty.openpty()
     termios.tcsetwinsize(its_side, (24, 80))
-    process = start_fetch(server.put("/t", TABLE), tmp_path, stderr=its_side)
+    process = start_fetch(server.put("/t", TABLE), tmp_path, stderr=its_side, start_new_session=True)
     os.close(its_side)
     shown = b""
     with suppress(OSError):  # how the end of a terminal shows

@@ -45,6 +45,7 @@ class GraphRuntime(ABC, Generic[Opened]):
     """A graph that is ready to run; `Opened` is what its library makes of it."""
 
     name: ClassVar[str]
+    side_by_side: ClassVar[bool] = True  # whether several threads may each run slices of a batch
 
     def __init__(
         self,
@@ -66,7 +67,7 @@ class GraphRuntime(ABC, Generic[Opened]):
     def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
         try:
-            if self._threads == 1 or len(pixels) < _FEW * self._threads:
+            if self._threads == 1 or not self.side_by_side or len(pixels) < _FEW * self._threads:
                 at_once = self._slice * self._threads
                 slices = np.array_split(pixels, -(-len(pixels) // at_once))
                 return concatenated([self._infer(self._shared, some, maps) for some in slices])
