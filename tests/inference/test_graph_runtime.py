@@ -43,7 +43,7 @@ def test_threads_with_slices_of_their_own_change_nothing(
         for name in ("logits", "features", "maps"):
             np.testing.assert_allclose(getattr(found, name), getattr(alone, name)[:count], atol=1e-5)
         opened_again = "_of_threads" in vars(predictor._runtime)
-        assert opened_again == (count >= 2 * threads)
+        assert opened_again == (engine == "onnx" and count >= 2 * threads)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -39,9 +39,7 @@ class OpenVinoRuntime(GraphRuntime[_Compiled]):
     """A graph in OpenVINO: its own (model.xml), or ONNX's."""
 
     name = "openvino"
-    side_by_side = (
-        False  # requests of two threads, each copying its input, have been seen to wait for each other forever
-    )
+    side_by_side = False  # requests of two threads have been seen to wait for each other forever
 
     def _open(self, path: Path, threads: int, callers: int) -> _Compiled:
         import openvino
