@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +73,12 @@ def test_a_low_precision_is_compared_in_eight_views(tmp_path: Path, bundle: Path
     assert "balanced_accuracy" in record.explained
     assert ParityRecord.read(tmp_path / "half" / "parity.json") == record.sealed()
     assert "of 480 |" in (tmp_path / "half" / "MODEL_CARD.md").read_text()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_callers_in_several_threads_get_their_own_outputs(exported: Path, engine: Engine) -> None:
+    predictor, pixels = load(exported, runtime=engine, threads=2), images(12)
+    alone = [predictor.outputs(one[None]).logits for one in pixels]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda one: predictor.outputs(one[None]).logits, pixels))
+    np.testing.assert_allclose(found, alone, atol=1e-5)

@@ -21,25 +21,25 @@ _KINDS = {"u8": "uint8", "f32": "float32"}
 
 
 class _Compiled:
-    """A compiled graph, with a request for every thread that calls it: a request runs one batch at a time."""
+    """A compiled graph with one request, for one thread at a time.
+
+    Requests of two threads, each with its own, have been seen to wait for each other forever.
+    """
 
     def __init__(self, model: Any) -> None:
-        self.model = model
-        self._of_thread = threading.local()
+        self.model, self._request, self._lock = model, model.create_infer_request(), threading.Lock()
 
-    @property
-    def request(self) -> Any:
-        """The request of this thread."""
-        if not hasattr(self._of_thread, "request"):
-            self._of_thread.request = self.model.create_infer_request()
-        return self._of_thread.request
+    def infer(self, pixels: np.ndarray) -> Any:
+        """All outputs of some images."""
+        with self._lock:
+            return self._request.infer({"pixels": np.ascontiguousarray(pixels)})
 
 
 class OpenVinoRuntime(GraphRuntime[_Compiled]):
     """A graph in OpenVINO: its own (model.xml), or ONNX's."""
 
     name = "openvino"
-    side_by_side = False  # requests of two threads have been seen to wait for each other forever
+    side_by_side = False  # there is one request
 
     def _open(self, path: Path, threads: int, callers: int) -> _Compiled:
         import openvino
@@ -61,7 +61,7 @@ class OpenVinoRuntime(GraphRuntime[_Compiled]):
         return [_port(one) for one in opened.model.inputs], [_port(one) for one in opened.model.outputs]
 
     def _infer(self, opened: _Compiled, pixels: np.ndarray, maps: bool) -> Outputs:
-        found = opened.request.infer({"pixels": np.ascontiguousarray(pixels)})
+        found = opened.infer(pixels)
         values = {output.get_any_name(): value for output, value in found.items()}
         return Outputs(values["logits"], values.get("features"), values.get("maps") if maps else None)
 
