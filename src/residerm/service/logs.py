@@ -10,7 +10,7 @@ import json
 import logging
 import random
 import sys
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -48,7 +48,8 @@ def new_id() -> str:
 class _Together(logging.Handler):
     """Writes the lines of an event loop in groups, because each write releases the GIL.
 
-    Errors, and lines from other threads, are written immediately, after all previous lines.
+    Errors, and lines from other threads, are written immediately, after all previous lines. Lines that cannot be
+    written, because the reader of the log has ended or the disk is full, are lost: they must not fail a request.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -67,8 +68,8 @@ class _Together(logging.Handler):
     def flush(self) -> None:
         with self.lock or nullcontext():
             lines, self._lines, self._timer = self._lines, [], None
-            if lines:
-                self._stream.write("\n".join(lines) + "\n")
+            with suppress(OSError, ValueError):
+                self._stream.write("".join(f"{line}\n" for line in lines))
                 self._stream.flush()
 
 

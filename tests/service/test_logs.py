@@ -1,0 +1,59 @@
+"""A log that cannot be written loses its lines, and nothing else."""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import pytest
+import serving
+from pictures import encode
+
+from residerm.service import logs
+
+PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
+
+
+@pytest.fixture
+def loggers() -> Iterator[None]:
+    """Leave the loggers that `configure` changes as they were."""
+    both = [logging.getLogger(name) for name in ("residerm.service", "uvicorn")]
+    before = [(one.handlers, one.propagate, one.level) for one in both]
+    yield
+    for one, (handlers, propagate, level) in zip(both, before, strict=True):
+        one.handlers, one.propagate = handlers, propagate
+        one.setLevel(level)
+
+
+@pytest.mark.usefixtures("loggers")
+def test_a_line_for_a_closed_stream_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    stream.close()
+    monkeypatch.setattr("sys.stderr", stream)
+    logs.configure("json")
+    logs.log("request", logging.ERROR)
+
+
+@pytest.mark.usefixtures("loggers")
+def test_a_line_for_a_full_disk_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sys.stderr", Full())
+    logs.configure("json")
+    logs.log("request", logging.ERROR)
+
+
+def test_requests_are_answered_when_nobody_reads_the_log() -> None:
+    with serving.process() as (process, address):
+        assert process.stderr is not None
+        process.stderr.close()
+        for _ in range(5):
+            assert httpx.post(f"{address}v1/predict", content=PHOTO, timeout=30).status_code == 200
+            reply = httpx.post(f"{address}v1/predict", content=b"no image", timeout=30)
+            assert reply.headers["content-type"] == "application/problem+json"
