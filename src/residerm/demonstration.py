@@ -29,7 +29,7 @@ from residerm.config import (
 from residerm.data.archives import open_archive
 from residerm.data.split import TEST, divide
 from residerm.data.synthetic import draw_archive
-from residerm.errors import UsageError
+from residerm.errors import StoppedError, UsageError
 from residerm.evaluation.evaluate import evaluate
 from residerm.inference.prediction import Line, predict
 from residerm.progress import SILENT, Progress, Relay, Row
@@ -83,6 +83,8 @@ def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
     for model, training in _TRAININGS.items():
         progress.remark(f"training {model} for {training.epochs} epochs")
         runs[model] = train(_experiment(archive, model), folder / "runs", _Stages(progress))
+        if runs[model].summary is None:
+            raise StoppedError(f"stopped while training {model}: remove {folder} to start again, or give another `out`")
     progress.remark("scoring the test part with eight views and the prior divided out, and the linear model")
     evaluation = evaluate(runs[NETWORK].folder, EvaluateOptions(tta=True, prior=True, against=runs[LINEAR].folder))
     assert evaluation.comparison is not None

@@ -41,6 +41,12 @@ class UsageError(ResidermError):
     exit_code = 2
 
 
+class StoppedError(ResidermError):
+    """A signal stopped something that cannot be resumed: exit code 130."""
+
+    exit_code = 130
+
+
 class ArchiveError(ResidermError):
     """The archive, or one of its tables or containers, cannot be read as it is."""
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from residerm import cli, demonstration
-from residerm.config import SyntheticOptions, TrainOptions
+from residerm.config import Experiment, SyntheticOptions, TrainOptions
+from residerm.progress import Progress
+from residerm.runs import Run
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,6 +33,19 @@ def test_a_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert cli.run(["demo", "--out", str(tmp_path)]) == 2
     assert "is not empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_stopped_training_ends_it_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_: Experiment, runs: Path, __: Progress) -> Run:
+        return Run(runs / "unfinished")  # as `train` returns after a signal
+
+    monkeypatch.setattr(demonstration, "train", stopped)
+    monkeypatch.setattr(demonstration, "SyntheticOptions", lambda: SyntheticOptions(images=70, width=64, height=48))
+    assert cli.run(["demo", "--out", str(tmp_path / "demo")]) == 130
+    error = capsys.readouterr().err
+    assert f"stopped while training resnet18: remove {tmp_path / 'demo'} to start again, or give another --out" in error
 
 
 @pytest.mark.slow

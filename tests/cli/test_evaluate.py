@@ -122,6 +122,16 @@ def test_a_bundle_without_an_archive_has_nothing_to_be_scored_on(run: Path, caps
     assert "is a bundle, which has no test part: give an archive with --data" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("missing", [["config.yaml"], ["splits.csv"], ["config.yaml", "splits.csv"]])
+def test_a_run_that_lost_a_file_is_not_called_a_bundle(
+    run: Path, missing: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in missing:
+        (run / name).unlink()
+    said = refused(capsys, str(run), code=1)
+    assert f"{run} is not a run, or damaged: {', '.join(missing)} missing" in said
+
+
 def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> None:
     evaluated(run)
     evaluation = Evaluation.read(folder_of(run))

@@ -22,14 +22,14 @@ from residerm.data.loading.cache import Cache, open_cache
 from residerm.errors import UsageError
 from residerm.evaluation.alignment import align_classes
 from residerm.evaluation.evaluation_set import finished
-from residerm.evaluation.unseen import is_run, unseen
+from residerm.evaluation.unseen import unseen
 from residerm.files import require_writable
 from residerm.inference import ModelDescription, Predictor, load, read_description
 from residerm.inference.bundle import STARTER, find_bundle, replace_trust
 from residerm.inference.neighbours import TrainingImages
 from residerm.outputs import Outputs, Views, concatenated
 from residerm.progress import SILENT, Progress
-from residerm.runs import Run
+from residerm.runs import Run, is_run
 from residerm.training.neighbours import kept_images, reference_of, require_licence
 from residerm.trust import Trust, TrustSummary
 

@@ -13,12 +13,12 @@ from residerm.errors import UsageError
 from residerm.evaluation.alignment import align_classes
 from residerm.evaluation.evaluation_set import EvaluationSet, finished
 from residerm.evaluation.predictions import Predictions
-from residerm.evaluation.unseen import is_run, unseen
+from residerm.evaluation.unseen import unseen
 from residerm.inference import load
 from residerm.inference.bundle import find_bundle
 from residerm.inference.identity import bundle_hash
 from residerm.progress import Progress
-from residerm.runs import RunComparison
+from residerm.runs import RunComparison, is_run
 from residerm.scores import compare
 
 

@@ -27,7 +27,6 @@ from residerm.evaluation.identity import Identity, identify
 from residerm.evaluation.predictions import Predictions
 from residerm.evaluation.scoring import score, training_predictions, with_training
 from residerm.evaluation.trust import trust_scores
-from residerm.evaluation.unseen import is_run
 from residerm.explanation.methods import Subject as Explained
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load
@@ -35,7 +34,7 @@ from residerm.inference.answers import Rule
 from residerm.inference.bundle import STARTER, find_bundle
 from residerm.progress import SILENT, Progress
 from residerm.report import draw_figures, write_card, write_report
-from residerm.runs import Evaluation, EvaluationScores, Run, write_outputs
+from residerm.runs import Evaluation, EvaluationScores, Run, is_run, write_outputs
 from residerm.runs.evaluations import COMPARISON, OUTPUTS, PREDICTIONS, SCORES
 from residerm.runs.explanations import explanation_file
 

@@ -22,14 +22,14 @@ from residerm.data.split import TRAIN, VALIDATION, divide
 from residerm.description import ModelDescription
 from residerm.errors import UsageError
 from residerm.evaluation.evaluation_set import finished
-from residerm.evaluation.unseen import is_run, unseen
+from residerm.evaluation.unseen import unseen
 from residerm.files import require_writable
 from residerm.inference.bundle import copy_bundle, read_description, write_ensemble
 from residerm.inference.export import export_bundle, require_possible
 from residerm.inference.measuring import Sample
 from residerm.inference.parity import ParityRecord
 from residerm.progress import SILENT, Progress
-from residerm.runs import Run, open_run
+from residerm.runs import Run, is_run, open_run
 
 _CALIBRATION_SHARE = 3  # every third image of another archive is used to set the ranges of int8
 

@@ -18,7 +18,7 @@ from residerm.data.archives.records import Records
 from residerm.data.loading.contents import contents_of
 from residerm.errors import ResidermError
 from residerm.inference.bundle import read_seen
-from residerm.runs import Content, Run, open_run
+from residerm.runs import Content, Run, is_run, open_run
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,6 @@ class KnownImages:
             return True
         shared = [(name, content) for name, content in zip(names, contents, strict=True) if name in self.contents]
         return 2 * sum(self.contents[name] == content for name, content in shared) > len(shared)
-
-
-def is_run(model: Path) -> bool:
-    """Whether a path is the folder of a run, not of a bundle."""
-    return (model / "splits.csv").is_file()
 
 
 def lists_seen_images(model: Path) -> bool:

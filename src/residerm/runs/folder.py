@@ -178,6 +178,11 @@ def open_run(path: Path) -> Run:
     return Run(path)
 
 
+def is_run(path: Path) -> bool:
+    """Whether a path is the folder of a run, which may be damaged, rather than of a bundle."""
+    return any((path / name).is_file() for name in _FIRST_FILES)
+
+
 def find_runs(parent: Path) -> list[Run]:
     """The runs in a folder, oldest first."""
     if not parent.is_dir():

@@ -76,6 +76,6 @@ def _refuse_soup_of_random_weights(experiment: Experiment, options: MemberOption
     network = experiment.network
     if options.join == "soup" and options.members > 1 and not (network.pretrained or network.weights):
         raise UsageError(
-            "join: the average of networks with random initial weights is not meaningful: give pretrained or weights, "
-            "or join them as an ensemble"
+            "`join=soup`: the average of networks with random initial weights is not meaningful: give `pretrained` or "
+            "`weights`, or join them as an ensemble"
         )

@@ -1,5 +1,6 @@
 """What holds for every layout: recognised packed and unpacked, told the same, with its licence and its paper."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import making
@@ -74,6 +75,38 @@ def test_licence_and_paper(name: str, licence: str, paper: str) -> None:
 @pytest.mark.parametrize("name", ["isic2018", "isic2019", "dermamnist"])
 def test_what_contains_ham10000_cites_it_too(name: str) -> None:
     assert "10.1038/sdata.2018.161" in LAYOUTS[name].citation
+
+
+@pytest.mark.parametrize(
+    ("name", "missing"),
+    [
+        ("ham10000", "21 of its 10,015 images"),
+        ("isic2016", "6 of its 900 training images, 6 of its 379 test images"),
+        ("isic2017", "6 of its 2,000 training images, 6 of its 150 validation images, 6 of its 600 test images"),
+        ("isic2018", "10 of its 10,015 training images, 5 of its 193 validation images, 5 of its 1,512 test images"),
+        ("isic2019", "18 of its 25,331 training images, 9 of its 8,238 test images"),
+        ("isic2020", "12 of its 33,126 images"),
+        ("dermamnist", "14 of its 7,007 training images, 7 of its 1,003 validation images, 7 of its 2,005 test images"),
+    ],
+)
+def test_a_part_of_a_published_archive_is_called_so(name: str, missing: str, tmp_path: Path) -> None:
+    (sentence,) = open_archive(making.ARCHIVES[name](tmp_path / "archive")).shortage
+    assert sentence.startswith("This is a part of ")
+    assert sentence.endswith(f": {missing}.")
+
+
+def test_a_whole_archive_is_not_called_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = making.isic2019(tmp_path / "archive")
+    layout = replace(
+        LAYOUTS["isic2019"], published={"train": 18, "test": 9}
+    )  # nine images of an unknown diagnosis count
+    monkeypatch.setitem(LAYOUTS, "isic2019", layout)
+    assert open_archive(path, layout="isic2019").shortage == ()
+    for file in path.glob("ISIC_2019_Test_*"):
+        file.unlink()
+    assert open_archive(path, layout="isic2019").shortage == (
+        "This is a part of ISIC 2019: none of its 9 test images.",
+    )
 
 
 @pytest.mark.parametrize("layout", PUBLISHED, ids=lambda layout: layout.name)

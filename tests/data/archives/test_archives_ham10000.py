@@ -275,3 +275,11 @@ def test_a_part_of_the_archive_is_called_so(tmp_path: Path) -> None:
     records = open_archive(making.ham10000(tmp_path))
     assert f"This is a part of HAM10000: {len(records)} of its 10,015 images." in records.notes
     assert not any("part of" in note for note in open_archive(making.synthetic(tmp_path / "synthetic")).notes)
+
+
+def test_test_images_do_not_make_up_for_missing_ones(tmp_path: Path) -> None:
+    table = making.table([{"lesion_id": "HAM_9", "image_id": "ISIC_0034529", "dx": "nv"}])
+    images = {"ISIC2018_Task3_Test_Images": {"ISIC_0034529.jpg": making.jpeg(1)}}
+    path = making.ham10000(tmp_path)
+    making.write(path, {"ISIC2018_Task3_Test_GroundTruth.csv": table}, images, packed=True)
+    assert open_archive(path).shortage == ("This is a part of HAM10000: 21 of its 10,015 images.",)

@@ -86,6 +86,7 @@ _RECORDS = """
     FROM fate JOIN row ON row.rowid = fate.row JOIN image USING (key) LEFT JOIN mask USING (key)
     WHERE fate = 'record' ORDER BY fate.row
 """
+_HERE = "SELECT part, count(DISTINCT key) FROM row JOIN image USING (key) GROUP BY part"  # also those left out
 _GROUPED = "SELECT count(*) FROM fate JOIN row ON row.rowid = fate.row WHERE fate = 'record' AND grp <> x''"
 
 
@@ -104,6 +105,7 @@ def assemble(tree: Tree, layout: Layout) -> Records:
             raise _no_records(tree, layout, fates, faults)
         table = from_query(database, _RECORDS, _record_type(database), fates["record"])
         grouped = _count(database, _GROUPED) > 0
+        here = Counter({PARTS[max(part, 0)]: count for part, count in database.execute(_HERE)})
     return Records(
         layout=layout if grouped else replace(layout, grouped_by=None),
         tree=tree,
@@ -115,6 +117,7 @@ def assemble(tree: Tree, layout: Layout) -> Records:
         faults=faults,
         flow=_flow(layout, fates),
         merged=merged,
+        shortage=_shortage(layout, here),
     )
 
 
@@ -160,6 +163,21 @@ def _merged(name: str, spellings: Counter[str]) -> str:
     """A note about a class that is spelled in several ways, which may be meant as several classes."""
     labels = listed(f"{printable(spelling)} ({count:,})" for spelling, count in spellings.items())
     return f"The labels {labels} are read as one class, {name}: if they are different classes, rename them."
+
+
+def _shortage(layout: Layout, here: Counter[str]) -> tuple[str, ...]:
+    """A sentence if images of the published archive are missing; those without a part are for training."""
+    whole = layout.published
+    short = [
+        f"{f'{here[part]:,}' if here[part] else 'none'} of its {count:,} {_kind(part) if len(whole) > 1 else 'images'}"
+        for part, count in whole.items()
+        if here[part] < count
+    ]
+    return (f"This is a part of {layout.title}: {listed(short)}.",) if short else ()
+
+
+def _kind(part: str) -> str:
+    return f"{'training' if part == 'train' else part} images"
 
 
 def _said(text: str) -> str:

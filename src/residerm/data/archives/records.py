@@ -84,7 +84,7 @@ class Layout:
     left_out: str = "unknown diagnosis"  # why rows have no label
     notes: tuple[str, ...] = ()
     synthetic: bool = False
-    published_images: int | None = None  # how many the whole archive has
+    published: Mapping[str, int] = field(default_factory=dict)  # images of the whole archive, by part
     isic_ids: bool = False  # whether images are named by the ISIC Archive, the same in all of its archives
 
 
@@ -103,6 +103,7 @@ class Records:
     flow: tuple[tuple[str, int], ...] = ()
     mapping: ClassMapping | None = None
     merged: tuple[str, ...] = ()  # a sentence for each class that the archive spells in several ways
+    shortage: tuple[str, ...] = ()  # a sentence if the archive is only a part of the published one
 
     def __len__(self) -> int:
         return len(self.table)
@@ -111,14 +112,6 @@ class Records:
     def notes(self) -> tuple[str, ...]:
         """Caveats about the archive, including whether it is only a part of the published one."""
         return (*self.merged, *self.layout.notes, *self.shortage)
-
-    @property
-    def shortage(self) -> tuple[str, ...]:
-        """A sentence if the archive is only a part of the published one."""
-        here, published = dict(self.flow).get("records", len(self)), self.layout.published_images
-        if published is None or here >= published:
-            return ()
-        return (f"This is a part of {self.layout.title}: {here:,} of its {published:,} images.",)
 
     @property
     def labels(self) -> np.ndarray:

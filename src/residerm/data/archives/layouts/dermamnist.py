@@ -74,6 +74,7 @@ def _recognises(tree: Tree) -> bool:
 LAYOUT = Layout(
     name="dermamnist",
     title="DermaMNIST",
+    published={"train": 7_007, "validation": 1_003, "test": 2_005},
     licence="CC BY-NC 4.0",
     citation="Yang et al.: MedMNIST v2 - A large-scale lightweight benchmark for 2D and 3D biomedical image "
     f"classification. Scientific Data 10:41 (2023), doi:10.1038/s41597-022-01721-8; {CITATION}",

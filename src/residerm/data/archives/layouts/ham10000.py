@@ -80,7 +80,7 @@ def _is_synthetic(tree: Tree) -> bool:
 LAYOUT = Layout(
     name="ham10000",
     isic_ids=True,
-    published_images=10_015,
+    published={"train": 10_015},  # the test images come from ISIC 2018
     title="HAM10000",
     licence="CC BY-NC 4.0",
     citation=CITATION,
@@ -102,5 +102,5 @@ SYNTHETIC = replace(
     left_out="unknown diagnosis",
     synthetic=True,
     isic_ids=False,
-    published_images=None,
+    published={},
 )

@@ -30,6 +30,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 LAYOUT = Layout(
     name="isic2016",
     isic_ids=True,
+    published={"train": 900, "test": 379},
     title="ISIC 2016 part 3",
     licence="CC0 1.0",
     citation="Gutman et al.: Skin Lesion Analysis toward Melanoma Detection: A Challenge at the International "

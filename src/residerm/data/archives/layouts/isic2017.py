@@ -48,6 +48,7 @@ def _label(line: dict[str, str]) -> str:
 LAYOUT = Layout(
     name="isic2017",
     isic_ids=True,
+    published={"train": 2_000, "validation": 150, "test": 600},
     title="ISIC 2017 part 3",
     licence="CC0 1.0",
     citation="Codella et al.: Skin Lesion Analysis Toward Melanoma Detection: A Challenge at the 2017 International "

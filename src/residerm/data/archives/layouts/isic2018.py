@@ -48,6 +48,7 @@ def _recognises(tree: Tree) -> bool:
 LAYOUT = Layout(
     name="isic2018",
     isic_ids=True,
+    published={"train": 10_015, "validation": 193, "test": 1_512},
     title="ISIC 2018 task 3",
     licence="CC BY-NC 4.0",
     citation="Codella et al.: Skin Lesion Analysis Toward Melanoma Detection 2018: A Challenge Hosted by the "

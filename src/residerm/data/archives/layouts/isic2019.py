@@ -43,6 +43,7 @@ def rows(tree: Tree) -> Iterator[Row]:
 LAYOUT = Layout(
     name="isic2019",
     isic_ids=True,
+    published={"train": 25_331, "test": 8_238},
     title="ISIC 2019",
     licence="CC BY-NC 4.0",
     citation="Combalia et al.: BCN20000: Dermoscopic Lesions in the Wild. arXiv:1908.02288 (2019); Codella et al.: "

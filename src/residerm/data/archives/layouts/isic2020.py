@@ -77,6 +77,7 @@ class _Copies:
 LAYOUT = Layout(
     name="isic2020",
     isic_ids=True,
+    published={"train": 33_126},
     title="ISIC 2020",
     licence="CC BY-NC 4.0",
     citation="Rotemberg et al.: A patient-centric dataset of images and metadata for identifying melanomas using "
