@@ -206,7 +206,8 @@ def calibrated(trust: Trust, test: Labelled, classes: tuple[str, ...]) -> None:
     found = calibration_scores(
         test.labels, before, after, classes, test.groups, kind=trust.summary.calibration.kind, bootstrap=BOOTSTRAP
     )
-    print(f"\n{found.kind}; expected of perfect probabilities: {found.by_chance:.4f}")
+    print(f"\n{found.kind}; expected of perfect probabilities: {found.by_chance:.4f}; "
+          f"corrected: {found.corrected_before:.4f} before, {found.corrected_after:.4f} after")  # fmt: skip
     print("\n| score | before | after | change |\n|---|---|---|---|")
     for name in found.before:
         print(

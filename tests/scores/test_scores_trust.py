@@ -8,7 +8,7 @@ from scipy.stats import beta, false_discovery_control, norm
 from residerm.outputs import softmax
 from residerm.scores import headline_scores
 from residerm.scores.bootstrap import Bootstrap
-from residerm.scores.calibration import by_chance, calibration_scores
+from residerm.scores.calibration import by_chance, calibration_scores, corrected_error
 from residerm.scores.coverage import Sets, expected, set_scores
 from residerm.scores.differences import Compared, differences, holm
 from residerm.scores.images import check
@@ -43,6 +43,27 @@ def test_the_calibration_error_by_chance_is_that_of_drawn_answers() -> None:
         gaps = np.bincount(images.bin, images.confidence - right, minlength=15)
         errors.append(np.abs(gaps).sum() / 600)
     assert by_chance(images) == pytest.approx(np.mean(errors), rel=0.05)
+
+
+@pytest.mark.parametrize("excess", [0.05, 0.1])
+def test_the_corrected_calibration_error_has_no_bias(excess: float) -> None:
+    """A confidence that is always too high by the same amount has this amount as its error."""
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.55, 0.95, 400)
+    squares = []
+    for _ in range(400):
+        labels = (generator.random(400) < confidence - excess).astype(int)
+        images = check(labels, np.stack([1 - confidence, confidence], axis=1), list("ab"), np.arange(400))
+        squares.append(corrected_error(images) ** 2)
+    assert np.sqrt(np.mean(squares)) == pytest.approx(excess, rel=0.05)
+
+
+def test_the_corrected_calibration_error_of_perfect_probabilities_is_small() -> None:
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.5, 1, 100_000)
+    labels = (generator.random(len(confidence)) < confidence).astype(int)
+    images = check(labels, np.stack([1 - confidence, confidence], axis=1), list("ab"), np.arange(len(labels)))
+    assert corrected_error(images) < 0.003
 
 
 def test_sets_count_each_lesion_once() -> None:

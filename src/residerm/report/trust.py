@@ -139,7 +139,16 @@ def _calibration_text(found: CalibrationScores | None) -> str:
     }[change]
     return (
         f"With perfect probabilities, the calibration error on this number of images would be about "
-        f"{found.by_chance:.3f}. {verdict}"
+        f"{found.by_chance:.3f}.{_corrected(found)} {verdict}"
+    )
+
+
+def _corrected(found: CalibrationScores) -> str:
+    if found.corrected_before is None or found.corrected_after is None:
+        return ""
+    return (
+        f" Corrected for this, as a root mean square over the bins, it was {found.corrected_before:.3f} before and "
+        f"{found.corrected_after:.3f} after calibration."
     )
 
 

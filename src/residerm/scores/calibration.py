@@ -47,6 +47,8 @@ def calibration_scores(
         after=of("after"),
         change=of("change"),
         by_chance=by_chance(second),
+        corrected_before=corrected_error(first),
+        corrected_after=corrected_error(second),
         reliability_before=reliability(first),
         reliability_after=reliability(second),
     )
@@ -56,3 +58,19 @@ def by_chance(images: Images) -> float:
     """The mean calibration error that these probabilities would have if they were perfectly calibrated."""
     variance = np.bincount(images.bin, images.confidence * (1 - images.confidence), minlength=BINS)
     return float(np.sqrt(2 / np.pi * variance).sum() / len(images))
+
+
+def corrected_error(images: Images) -> float:
+    """The root mean square calibration error, corrected for the number of images (Kumar, Liang and Ma, 2019).
+
+    From the squared difference of confidence and accuracy in each bin, the variance of the accuracy is subtracted.
+    For perfect probabilities the sum is zero on average; if it is negative, the error is zero.
+    """
+    count, confidence, right = (
+        np.bincount(images.bin, values, minlength=BINS)
+        for values in (np.ones(len(images)), images.confidence, images.right)
+    )
+    several = count > 1
+    count, confidence, right = count[several], confidence[several] / count[several], right[several] / count[several]
+    squares = (confidence - right) ** 2 - right * (1 - right) / (count - 1)
+    return float(np.sqrt(max(count @ squares / len(images), 0.0)))

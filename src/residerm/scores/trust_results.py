@@ -19,6 +19,8 @@ class CalibrationScores(Section):
     after: dict[str, Estimate]
     change: dict[str, Estimate]  # after minus before
     by_chance: float  # the calibration error that perfectly calibrated probabilities would have on as many images
+    corrected_before: float | None = None  # root mean square error without what is expected by chance
+    corrected_after: float | None = None  # None in files of earlier versions
     reliability_before: list[ReliabilityBin]
     reliability_after: list[ReliabilityBin]
 

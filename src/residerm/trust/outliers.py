@@ -58,6 +58,20 @@ class Energy:
 
 
 @dataclass(frozen=True, eq=False)
+class _QuadraticForm:
+    """The squared distances to all means, multiplied out, so that they take one matrix product per batch.
+
+    Vectors are centred at the mean of the means, which keeps the squares small and the differences exact.
+    """
+
+    centre: np.ndarray  # (d,)
+    products: np.ndarray  # (d, k + classes): the axes, and the means over the variance of the rest
+    weights: np.ndarray  # (k,): the precision along the axes, less that of the rest
+    along_means: np.ndarray  # (k, classes)
+    squared_means: np.ndarray  # (classes,)
+
+
+@dataclass(frozen=True, eq=False)
 class Gaussians:
     """Class means, and the shrunk covariance within classes, as its largest axes and one variance for the rest."""
 
@@ -68,21 +82,27 @@ class Gaussians:
 
     def distance(self, vectors: np.ndarray) -> np.ndarray:
         """The squared distance to the nearest class, divided by the number of dimensions."""
-        centre, means, along_means = self._centred
-        vectors = vectors - centre
-        along = ((vectors @ self.axes)[:, None] - along_means) ** 2  # (n, classes, k)
-        square = (vectors**2).sum(axis=1)[:, None] + (means**2).sum(axis=1) - 2 * vectors @ means.T
-        across = np.maximum(square - along.sum(axis=2), 0)
-        distances = (along / self.variances).sum(axis=2) + across / self.rest
-        nearest: np.ndarray = distances.min(axis=1) / vectors.shape[1]
+        form = self._form
+        centred = vectors - form.centre
+        products = centred @ form.products
+        along, across = products[:, : len(form.weights)], products[:, len(form.weights) :]
+        squares = (centred**2).sum(axis=1) / self.rest + along**2 @ form.weights
+        distances = squares[:, None] - 2 * (along @ form.along_means + across) + form.squared_means
+        nearest: np.ndarray = np.maximum(distances.min(axis=1), 0) / vectors.shape[1]
         return nearest
 
     @cached_property
-    def _centred(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The mean of the means, the centred means, and their projections; centring keeps squares small and exact."""
+    def _form(self) -> _QuadraticForm:
         centre = self.means.mean(axis=0)
-        means = self.means - centre
-        return centre, means, means @ self.axes
+        means, weights = self.means - centre, 1 / self.variances - 1 / self.rest
+        along = means @ self.axes
+        return _QuadraticForm(
+            centre=centre,
+            products=np.hstack([self.axes, means.T / self.rest]),
+            weights=weights,
+            along_means=weights[:, None] * along.T,
+            squared_means=(means**2).sum(axis=1) / self.rest + along**2 @ weights,
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Its parameters, by name."""
