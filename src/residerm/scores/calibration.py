@@ -66,11 +66,11 @@ def corrected_error(images: Images) -> float:
     From the squared difference of confidence and accuracy in each bin, the variance of the accuracy is subtracted.
     For perfect probabilities the sum is zero on average; if it is negative, the error is zero.
     """
-    count, confidence, right = (
-        np.bincount(images.bin, values, minlength=BINS)
-        for values in (np.ones(len(images)), images.confidence, images.right)
+    in_bins = np.bincount(images.bin, minlength=BINS)
+    several = in_bins > 1
+    count = in_bins[several]
+    confidence, accuracy = (
+        np.bincount(images.bin, values, minlength=BINS)[several] / count for values in (images.confidence, images.right)
     )
-    several = count > 1
-    count, confidence, right = count[several], confidence[several] / count[several], right[several] / count[several]
-    squares = (confidence - right) ** 2 - right * (1 - right) / (count - 1)
-    return float(np.sqrt(max(count @ squares / len(images), 0.0)))
+    squares = (confidence - accuracy) ** 2 - accuracy * (1 - accuracy) / (count - 1)
+    return float(np.sqrt(max(float(count @ squares) / len(images), 0.0)))
