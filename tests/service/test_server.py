@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import signal
 import socket
@@ -75,32 +74,6 @@ def test_a_request_that_was_accepted_before_sigterm_is_answered() -> None:
         process.send_signal(signal.SIGTERM)
         assert answer.result().status_code == 200
         assert process.wait(20) == 143
-
-
-def workers_of(process: int) -> set[int]:
-    """The processes that listen: the children of a process that have a thread for the model."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return {int(child) for child in children if "multiprocessing.spawn" in Path(f"/proc/{child}/cmdline").read_text()}
-
-
-@pytest.mark.slow
-def test_a_worker_that_is_killed_loses_its_own_and_is_replaced() -> None:
-    with serving.process(0.02, "--workers", "2") as (process, address):
-        first = workers_of(process.pid)
-        assert len(first) == 2
-        os.kill(min(first), signal.SIGKILL)
-        statuses = []
-        for _ in range(40):
-            with suppress(httpx.TransportError):
-                statuses.append(httpx.post(f"{address}v1/predict", content=PHOTO, timeout=60).status_code)
-        assert set(statuses) == {200}
-        assert len(statuses) >= 35, "a request in the killed worker may be lost, and no other"
-        until = time.monotonic() + 60
-        while len(workers_of(process.pid)) < 2 and time.monotonic() < until:
-            time.sleep(0.2)
-        assert len(workers_of(process.pid)) == 2
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) in (0, 143)
 
 
 def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

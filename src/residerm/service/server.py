@@ -24,11 +24,13 @@ from residerm.parallel import cores
 from residerm.service import logs
 from residerm.service.memory import return_freed_memory
 from residerm.service.security import is_loopback, read_token
+from residerm.service.supervisor import supervise
 
 if TYPE_CHECKING:
     import uvicorn
 
 _SWITCH_SECONDS = 0.0005  # longest wait of the event loop for the GIL; Python's default is ten times as long
+_LAST_SECONDS = 5.0  # after the grace period, for the batch that is being processed
 _CONNECTIONS_WAITING = 256  # in the kernel, until a worker accepts them
 
 
@@ -57,7 +59,12 @@ def serve(
     with _bind(options) as listener:
         app = build_app(model, options, token)
         announce(Listening(options.host, listener.getsockname()[1]))
-        _run(app if options.workers == 1 else partial(build_app, model, options, token), options, listener)
+        if options.workers == 1:
+            _run(app, options, listener)
+        else:
+            del app  # each worker loads the model itself
+            work = partial(_build_and_run, model, options, token, listener)
+            supervise(work, options.workers, options.grace + _LAST_SECONDS)
 
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
@@ -76,18 +83,17 @@ def build_app(model: str | Path, options: ServeOptions, token: str | None = None
     return create_app(served, options, token)
 
 
-def _run(app: FastAPI | Callable[[], FastAPI], options: ServeOptions, listener: socket.socket) -> None:
+def _build_and_run(model: str | Path, options: ServeOptions, token: str | None, listener: socket.socket) -> None:
+    _run(build_app(model, options, token), options, listener)
+
+
+def _run(app: FastAPI, options: ServeOptions, listener: socket.socket) -> None:
     import uvicorn
-    from uvicorn.supervisors import Multiprocess
 
-    config = uvicorn_config(app, options)
-    if options.workers == 1:
-        uvicorn.Server(config).run(sockets=[listener])
-    else:
-        Multiprocess(config, sockets=[listener]).run()
+    uvicorn.Server(uvicorn_config(app, options)).run(sockets=[listener])
 
 
-def uvicorn_config(app: FastAPI | Callable[[], FastAPI], options: ServeOptions) -> uvicorn.Config:
+def uvicorn_config(app: FastAPI, options: ServeOptions) -> uvicorn.Config:
     """The configuration of uvicorn: only HTTP/1.1, with limits and without its own logs."""
     import uvicorn
 
@@ -95,8 +101,6 @@ def uvicorn_config(app: FastAPI | Callable[[], FastAPI], options: ServeOptions) 
 
     return uvicorn.Config(
         app,
-        factory=options.workers > 1,
-        workers=options.workers,
         http=PatientProtocol,
         ws="none",
         lifespan="on",
@@ -135,7 +139,6 @@ def _bind(options: ServeOptions) -> socket.socket:
     except OSError as error:
         listener.close()
         raise UsageError(_cannot_listen(error, options)) from error
-    listener.set_inheritable(True)
     return listener
 
 

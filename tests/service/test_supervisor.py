@@ -1,0 +1,116 @@
+"""Several workers on one port: what is lost when one is killed, and how they start and end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import serving
+from pictures import encode
+
+PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request: when it began and ended, and its status or the error of its connection."""
+
+    began: float
+    ended: float
+    outcome: int | str
+
+
+def workers_of(process: int) -> set[int]:
+    """The workers: the children of a process that were spawned, without the tracker of their resources."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return {int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()}
+
+
+def post(address: str) -> Sent:
+    began = time.monotonic()
+    try:
+        outcome: int | str = httpx.post(f"{address}v1/predict", content=PHOTO, timeout=60).status_code
+    except httpx.TransportError as error:
+        outcome = repr(error)
+    return Sent(began, time.monotonic(), outcome)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def has_ended(process: int) -> bool:
+    try:
+        return "\nState:\tZ" in Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return True
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 143
+
+
+def test_a_worker_that_is_killed_loses_only_what_it_had_accepted() -> None:
+    with serving.process(0.02, "--workers", "2") as (process, address), ThreadPoolExecutor(8) as pool:
+        first = workers_of(process.pid)
+        assert len(first) == 2
+        sending = [pool.submit(post, address) for _ in range(200)]
+        wait_until(lambda: sum(one.done() for one in sending) >= 40)
+        killed = time.monotonic()
+        os.kill(min(first), signal.SIGKILL)
+        sent = [one.result() for one in sending]
+        lost = [one for one in sent if isinstance(one.outcome, str)]
+        assert {one.outcome for one in sent} - {one.outcome for one in lost} == {200}
+        assert all(one.began < killed for one in lost), "requests sent after the kill are answered by another worker"
+        assert len(lost) <= 8
+        wait_until(lambda: len(workers_of(process.pid)) == 2)
+        assert not workers_of(process.pid) & {min(first)}
+        end(process)
+
+
+def test_a_worker_that_is_slow_is_left_alone() -> None:
+    with serving.process(0.0, "--workers", "2") as (process, address):
+        workers = workers_of(process.pid)
+        slow = min(workers)
+        os.kill(slow, signal.SIGSTOP)
+        assert post(address).outcome == 200
+        time.sleep(7)  # uvicorn's supervisor waits 5 s for a sign of life
+        os.kill(slow, signal.SIGCONT)
+        assert post(address).outcome == 200
+        assert workers_of(process.pid) == workers
+        end(process)
+
+
+def test_workers_end_with_their_supervisor() -> None:
+    with serving.process(0.0, "--workers", "2") as (process, address):
+        workers = workers_of(process.pid)
+        process.kill()
+        process.wait(10)
+        wait_until(lambda: all(has_ended(worker) for worker in workers))
+        assert isinstance(post(address).outcome, str), "the port is free again"
+
+
+def test_ctrl_c_in_a_terminal_reaches_workers_and_supervisor_without_a_traceback() -> None:
+    with serving.process(0.0, "--workers", "2") as (process, _):
+        workers = workers_of(process.pid)
+        for one in (*workers, process.pid):
+            os.kill(one, signal.SIGINT)
+        assert process.wait(60) == 130
+        assert all(has_ended(worker) for worker in workers)
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
