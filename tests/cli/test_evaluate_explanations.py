@@ -70,7 +70,9 @@ def test_an_archive_without_masks_says_so(bare: Path, capsys: pytest.CaptureFixt
     assert sorted(path.name for path in (bare / "evaluations").iterdir()) == before
 
 
-def test_masks_of_another_size_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_masks_of_another_size_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     shape = making.mask
     monkeypatch.setattr(making, "mask", lambda seed: shape(seed, (24, 24) if seed % 2 else (48, 36)))
     run = trained(tmp_path)
@@ -78,6 +80,9 @@ def test_masks_of_another_size_are_left_out(tmp_path: Path, monkeypatch: pytest.
     (scores,) = evaluation(run).explanations
     assert 0 < scores.masks_left_out < scores.images
     assert scores.lesion.images == scores.images - scores.masks_left_out
+    left_out = f"Left out of this: {scores.masks_left_out} with a mask that is unreadable or of another shape."
+    assert left_out in capsys.readouterr().out
+    assert left_out in (run / "report.html").read_text()
 
 
 def test_what_is_left_without_the_lesion_and_without_the_background(run: Path) -> None:

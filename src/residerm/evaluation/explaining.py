@@ -202,7 +202,7 @@ def _giving(model: Model) -> Callable[[], Model]:
 def _lesion(
     images: EvaluationSet, explained: _Explained, predictor: Predictor, estimate: _Estimator
 ) -> tuple[LesionScores | None, str | None, int]:
-    """The scores against the lesion masks, or why there are none, and the number of images without a valid mask."""
+    """The scores against the lesion masks, a sentence about images without a valid mask, and their number."""
     masks = read_masks(images.records, explained.rows, predictor.description.pixels)
     left_out = len(explained) - len(masks.rows)
     if not len(masks.rows):
@@ -213,7 +213,7 @@ def _lesion(
     means = estimate.means({"share": found.share, "energy": found.energy, "pointing": found.pointing})
     quotients = estimate.quotients({"all": (found.background, found.lesion)} | _by_class(found, numbers, classes))
     scores = LesionScores(images=len(masks.rows), **means, quotient=quotients.pop("all"), quotient_by_class=quotients)
-    return scores, None, left_out
+    return scores, f"Left out of this: {masks.reasons}." if left_out else None, left_out
 
 
 def _by_class(

@@ -67,7 +67,8 @@ def _inside(scores: ExplanationScores) -> str:
     lesion = scores.lesion
     if lesion is None or lesion.energy.value is None or lesion.share.value is None:
         return scores.no_lesion or ""
-    return (
+    inside = (
         f"{rate(lesion.energy.value)} % of the evidence is inside the lesion, which covers {rate(lesion.share.value)} "
         "% of the image; evidence around a lesion need not be wrong."
     )
+    return f"{inside} {scores.no_lesion}" if scores.no_lesion else inside

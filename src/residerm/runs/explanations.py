@@ -64,7 +64,7 @@ class ExplanationScores(Document):
     sanity: tuple[SanityLevel, ...] = ()
     sanity_images: int = 0
     lesion: LesionScores | None = None
-    no_lesion: str | None = None  # why there are none
+    no_lesion: str | None = None  # why there are none, or not for all images
     masks_left_out: int = 0
 
     @property
