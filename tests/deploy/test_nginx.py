@@ -132,6 +132,28 @@ def test_too_large_and_too_many_requests_are_problems(folder: Path) -> None:
     assert {reply.status_code for reply in refused} == {429}
     assert refused[0].json()["type"] == "urn:residerm:problem:too-many"
     assert refused[0].headers["retry-after"] == "1"
+    logged = (folder / "access.log").read_text()
+    assert all(reply.json()["request_id"] in logged for reply in [large, *refused])
+
+
+def test_the_service_and_nginx_log_the_same_id(folder: Path) -> None:
+    with (
+        serving.running(serving.app()) as service,
+        front(folder, service) as address,
+        client(folder) as one,
+    ):
+        reply = one.post(f"{address}/v1/predict", content=PHOTO)
+    assert reply.json()["request_id"] == reply.headers["x-request-id"]
+    assert reply.headers["x-request-id"] in (folder / "access.log").read_text()
+
+
+def test_a_service_that_is_away_is_a_problem(folder: Path) -> None:
+    with front(folder, f"http://127.0.0.1:{free_port()}") as address, client(folder) as one:
+        reply = one.post(f"{address}/v1/predict", content=PHOTO)
+    assert reply.status_code == 503
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert reply.headers["retry-after"] == "5"
+    assert reply.json()["request_id"] in (folder / "access.log").read_text()
 
 
 def test_the_service_knows_clients_by_their_own_address(folder: Path) -> None:

@@ -168,6 +168,15 @@ def test_a_request_id_of_the_client_is_kept_where_it_is_plain() -> None:
     assert send("GET", "/healthz", headers={"x-request-id": "a b<c>"}).headers["x-request-id"] != "a b<c>"
 
 
+def test_only_failed_health_checks_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("residerm.service").propagate = True
+    with caplog.at_level(logging.INFO, logger="residerm.service"):
+        assert send("GET", "/healthz").status_code == 200
+        reply = send("GET", "/metrics", serving.app(token="a-token-of-a-clinic"))
+    assert reply.status_code == 401
+    assert [record.fields["request_id"] for record in caplog.records] == [reply.headers["x-request-id"]]
+
+
 def test_a_defect_is_a_500_that_shows_nothing_and_the_next_request_is_answered(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -137,18 +138,35 @@ def test_a_body_that_waits_to_be_asked_for_is_not_taken_for_the_next_request() -
         assert statuses(received(connection)) == [200]
 
 
-def test_refusals_of_a_full_queue_are_one_line_a_second() -> None:
-    with serving.process(0.3, "--log", "json", "--queue", "1", "--batch-size", "1") as (process, address):
+def logged_ids(process: subprocess.Popen[str]) -> list[str]:
+    """The ids in the log of a process that has ended; refusals share lines."""
+    assert process.stderr is not None
+    events = [json.loads(line) for line in process.stderr.read().splitlines() if line.startswith("{")]
+    assert all(event["requests"] == len(event["request_ids"]) for event in events if event["event"] == "refused")
+    return [one for event in events for one in event.get("request_ids", [event.get("request_id")])]
+
+
+def test_every_answer_has_its_id_in_the_log() -> None:
+    def ask_often(worker: int) -> list[httpx.Response]:
+        ids = [f"request-{worker}-{number}" for number in range(20)]
+        with httpx.Client(timeout=30) as client:
+            return [client.post(f"{address}v1/predict", content=PHOTO, headers={"X-Request-ID": one}) for one in ids]
+
+    with serving.process(0.1, "--log", "json", "--queue", "1", "--batch-size", "1") as (process, address):
+        upgrade = {"connection": "upgrade", "upgrade": "h2c"}
+        replies = [httpx.post(f"{address}v1/predict", content=PHOTO, headers=upgrade)]
+        with connect(address) as connection:
+            connection.sendall(b"no request\r\n\r\n")
+            malformed = json.loads(received(connection).partition(b"\r\n\r\n")[2])
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(lambda _: httpx.post(f"{address}v1/predict", content=PHOTO), range(16)))
-        refused = sum(answer.status_code == 503 for answer in answers)
-        time.sleep(1.2)
+            replies += [reply for some in pool.map(ask_often, range(8)) for reply in some]
         process.send_signal(signal.SIGTERM)
         process.wait(20)
-        events = [json.loads(line) for line in process.stderr.read().splitlines() if line.startswith("{")]
-    assert 0 < refused < 16
-    assert sum(event["requests"] for event in events if event["event"] == "refused") == refused
-    assert sum(event.get("status") == 200 for event in events) == 16 - refused
+        logged = logged_ids(process)
+    answered = [reply.headers["x-request-id"] for reply in replies]
+    assert {reply.status_code for reply in replies} == {200, 400, 503}
+    assert answered[1:] == [f"request-{worker}-{number}" for worker in range(8) for number in range(20)]
+    assert sorted(logged) == sorted([*answered, malformed["request_id"]])
 
 
 def test_a_connection_too_many_is_refused_with_a_problem() -> None:

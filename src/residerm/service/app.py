@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import residerm
 from residerm.config import ServeOptions
 from residerm.description import DISCLAIMER
+from residerm.service import logs
 from residerm.service.answers import Answers, Health, ModelAnswer
 from residerm.service.front import Front
 from residerm.service.gate import GATE, Gate
@@ -50,8 +51,11 @@ def create_app(model: Served, options: ServeOptions, token: str | None = None) -
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, object]]:
         await worker.start()
-        yield {GATE: Gate(worker.limits.require_room, metrics)}
+        gate = Gate(worker.limits.require_room, metrics)
+        yield {GATE: gate}
         await worker.end()
+        gate.flush()
+        logs.flush()
 
     app = FastAPI(
         title="residerm",

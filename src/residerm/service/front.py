@@ -7,7 +7,6 @@ cause leaves here as an exception.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
 
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from residerm.service.gate import WITH_IMAGES
 from residerm.service.limits import CROWDED
-from residerm.service.logs import log, logger, new_id
+from residerm.service.logs import log, logger, request_id_from
 from residerm.service.metrics import Metrics
 from residerm.service.problems import Problem
 from residerm.service.security import HEADERS, Guard
@@ -27,7 +26,6 @@ ROUTES = frozenset(
     | {"/style.css"}
 )
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _GONE = 499  # as nginx logs a client that closed the connection; never sent
 
 
@@ -57,7 +55,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         headers, started = Headers(scope=scope), time.monotonic()
-        request_id = _request_id(headers)
+        request_id = request_id_from(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
         try:
@@ -89,7 +87,7 @@ class Front:
     def _tell(self, scope: Scope, answer: _Answer, request_id: str, seconds: float) -> None:
         route = scope["path"] if scope["path"] in ROUTES else "other"
         self._metrics.request(route, answer.status, seconds)
-        if route not in _QUIET:
+        if route not in _QUIET or answer.status >= 400:
             level = logging.WARNING if answer.status >= 500 else logging.INFO
             log(
                 "request",
@@ -116,9 +114,3 @@ class _Answer:
             extra = [(name, value) for name, value in HEADERS.items() if name not in present]
             message["headers"] = [*message["headers"], *extra, (b"x-request-id", self.request_id.encode())]
         await self._send(message)
-
-
-def _request_id(headers: Headers) -> str:
-    """The id that a client or proxy gave, where it is a plain one, or a new one."""
-    given = headers.get("x-request-id", "")
-    return given if _ID.fullmatch(given) else new_id()

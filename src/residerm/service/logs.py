@@ -9,7 +9,9 @@ import asyncio
 import json
 import logging
 import random
+import re
 import sys
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from typing import TextIO
@@ -19,6 +21,7 @@ from residerm.config import LogFormat
 logger = logging.getLogger("residerm.service")
 
 _IDS = random.Random()  # ids are no secrets, and the system's generator would be asked for each
+_PLAIN_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _SECONDS_HELD = 0.05
 
 
@@ -40,9 +43,21 @@ def log(event: str, level: int = logging.INFO, **fields: object) -> None:
         logger.log(level, event, extra={"fields": fields})
 
 
+def flush() -> None:
+    """Write the lines that are held back."""
+    for handler in logger.handlers:
+        handler.flush()
+
+
 def new_id() -> str:
     """A new request id."""
     return f"{_IDS.getrandbits(64):016x}"
+
+
+def request_id_from(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """The id in the headers of a request if a client or proxy sent a plain one; otherwise a new one."""
+    given = next((value for name, value in headers if name == b"x-request-id"), b"")
+    return given.decode("ascii") if _PLAIN_ID.fullmatch(given) else new_id()
 
 
 class _Together(logging.Handler):

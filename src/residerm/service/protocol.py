@@ -12,14 +12,13 @@ closing it could lose the answer, and would require a new connection for the nex
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from residerm.service.gate import GATE, Gate
 from residerm.service.limits import CROWDED
-from residerm.service.logs import log, new_id
+from residerm.service.logs import new_id, request_id_from
 from residerm.service.problems import Problem
 from residerm.service.security import HEADERS
 
@@ -67,19 +66,29 @@ class PatientProtocol(HttpToolsProtocol):
             return None  # pipelined behind another one
         if self.parser.should_upgrade() and any(name in _WITH_BODY for name, _ in self.headers):
             return Problem("malformed", "requests with a body cannot be upgraded; send the request without `Upgrade`")
-        gate: Gate | None = self.app_state.get(GATE)
-        path = self.url.partition(b"?")[0].decode("ascii", "replace")
-        return gate.refusal(self.parser.get_method().decode("ascii"), path) if gate else None
+        gate = self._gate()
+        return gate.refusal(self.parser.get_method().decode("ascii"), self._path()) if gate else None
 
     def _refuse(self, problem: Problem) -> None:
         """Answer a request without calling the application."""
         upgrades = self.parser.should_upgrade()
         stays = self.parser.should_keep_alive() and not self.expect_100_continue and not upgrades
         self.cycle = _ANSWERED
-        self.transport.write(_whole(problem, new_id(), stays))
+        self._answer(problem, self._path(), request_id_from(self.headers), stays)
         if not stays:
             self.transport.close()
         self.on_response_complete()
+
+    def _answer(self, problem: Problem, path: str, request_id: str, stays: bool) -> None:
+        self.transport.write(_whole(problem, request_id, stays))
+        if gate := self._gate():
+            gate.refused(path, problem, request_id)
+
+    def _gate(self) -> Gate | None:
+        return self.app_state.get(GATE)
+
+    def _path(self) -> str:
+        return self.url.partition(b"?")[0].decode("ascii", "replace")
 
     def on_body(self, body: bytes) -> None:
         """Buffer a part of a body."""
@@ -104,9 +113,7 @@ class PatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer malformed HTTP, unless a response has started, and close."""
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            request_id = new_id()
-            self.transport.write(_whole(Problem("malformed", msg), request_id, stays=False))
-            log("request", logging.INFO, request_id=request_id, route="other", status=400)
+            self._answer(Problem("malformed", msg), "", new_id(), stays=False)
         self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
