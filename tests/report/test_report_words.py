@@ -11,7 +11,7 @@ import reporting
 import yaml
 
 from residerm import figures
-from residerm.config import Experiment, SampleOptions, TrainOptions
+from residerm.config import Experiment, ModelOptions, ResNetOptions, SampleOptions, TrainOptions
 from residerm.report import write_card
 from residerm.report.cautions import cautions
 from residerm.report.estimates import HEADLINE, SCORES
@@ -304,3 +304,14 @@ def test_the_training_plots_have_one_size() -> None:
     first, second = ([float(found[1]) for found in size if found] for size in sizes)
     assert len(first) == 2
     assert first == pytest.approx(second, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("pretrained", "zero_init", "listed"), [(False, True, False), (False, False, True), (True, True, True)]
+)
+def test_identity_blocks_are_the_default_of_random_weights_only(
+    pretrained: bool, zero_init: bool, listed: bool
+) -> None:
+    network, resnet = ModelOptions(pretrained=pretrained), ResNetOptions(zero_init=zero_init)
+    changed, _ = options(Experiment(path=Path("x"), network=network, resnet=resnet))
+    assert ("zero_init" in changed) is listed

@@ -126,7 +126,9 @@ def _neighbours(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Ex
     """The nearest training images, with class, similarity and id, and with pictures if the model has them."""
     if not explanation.neighbours:
         return
-    canvas.text((_MARGIN, top + 14), "Most similar training images, by the model's features", _INK, _font(16))
+    canvas.text(
+        (_MARGIN, top + 14), "Most similar training images (cosine similarity of their features)", _INK, _font(16)
+    )
     width, side = (_WIDTH - 2 * _MARGIN + 18) // _IN_ROW, _side_of_pictures(explanation)
     for number, one in enumerate(explanation.neighbours):
         left = _MARGIN + number % _IN_ROW * width

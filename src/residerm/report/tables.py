@@ -178,6 +178,9 @@ def options(experiment: Experiment) -> tuple[dict[str, str], dict[str, str]]:
     default = Experiment(path=Path(), sample=experiment.sample, training=training).in_effect()
     config, defaults = experiment.flat(), Experiment(path=Path()).flat()
     defaults["class_weight_power"] = default.training.class_weight_power
+    begins_at_random = not (experiment.network.pretrained or experiment.network.weights)
+    if begins_at_random and config["zero_init"]:
+        defaults["zero_init"] = True
     texts = {name: _option(value) for name, value in config.items()}
     changed = {name: text for name, text in texts.items() if name == "path" or config[name] != defaults.get(name)}
     return changed, {name: text for name, text in texts.items() if name not in changed}
