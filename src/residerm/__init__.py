@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 
+from residerm import telemetry
+
 __version__ = "0.1.0"
 
 _COMMANDS = (
@@ -25,6 +27,8 @@ _MODULES = {
 }
 
 __all__ = ["__version__", *sorted(_MODULES)]
+
+telemetry.switch_off()
 
 
 def __getattr__(name: str) -> object:
