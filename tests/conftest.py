@@ -1,6 +1,7 @@
-"""What every test may ask for: the real images, where they are; and what every test gets: one thread, its own cache.
+"""Settings of all tests: one thread, a temporary cache, and the folder of real images where there is one.
 
-Networks of tests are too small for more threads, and two workers with as many threads as cores wait for each other.
+The networks are too small to benefit from several threads, and two workers with one thread per core slow each other
+down.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ settings.load_profile("same everywhere")
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported; processes that tests start inherit it
 
-NO_REAL_DATA = "real images are not here: put them at ../shared/data, or name their folder by RESIDERM_DATA"
+NO_REAL_DATA = "no real images: put them in ../shared/data, or set RESIDERM_DATA to their folder"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or fills the cache of whoever runs it."""
+    """Keep tests out of the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESIDERM_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -30,7 +31,7 @@ def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder with `ham10000` and `isic2016`, as the project's developers have it."""
+    """The folder with `ham10000` and `isic2016`; without it, the test is skipped."""
     named = os.environ.get("RESIDERM_DATA")
     folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
     if not (folder / "ham10000").is_dir():
@@ -39,7 +40,7 @@ def real_data() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say it aloud where tests on real images did not run."""
+    """Print a warning if tests on real images were skipped."""
     skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_REAL_DATA in str(report.longrepr)]
     if skipped:
         terminalreporter.write_line(f"{len(skipped)} tests did not run: {NO_REAL_DATA}", yellow=True, bold=True)

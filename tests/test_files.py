@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from limits import folder_for_all, said_to_nobody, tiny_disk
+from system_limits import error_without_permissions, folder_for_all, tiny_disk
 
 from residerm.errors import WriteError
 from residerm.files import new_file, new_folder, require_new_folder, require_writable, reserve, write_error
@@ -185,7 +185,7 @@ def test_a_parent_that_is_a_file(tmp_path, write):
 def test_a_folder_without_permission(write):
     with folder_for_all() as folder:
         for path in (folder / "place", folder / "deep" / "place"):
-            said = said_to_nobody(lambda path=path: write(path))
+            said = error_without_permissions(lambda path=path: write(path))
             reason = "permission denied; give this user permission, or choose another place"
             assert said == f"WriteError: cannot write {path}: {reason}"
         assert tree(folder) == {}
@@ -199,7 +199,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     with folder_for_all() as folder:
         (folder / "closed").mkdir(mode=0)
         for path in (folder / "place", folder / "deep" / "place", folder / "closed" / "place", folder / "closed/a/b"):
-            said = said_to_nobody(lambda path=path: require_writable(path))
+            said = error_without_permissions(lambda path=path: require_writable(path))
             assert said.startswith(f"WriteError: cannot write {path}: permission denied")
         assert tree(folder) == {"closed": None}
 
@@ -208,7 +208,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
 def test_a_folder_that_may_not_even_be_entered(write):
     with folder_for_all() as folder:
         (folder / "closed").mkdir(mode=0)
-        said = said_to_nobody(lambda: write(folder / "closed" / "place"))
+        said = error_without_permissions(lambda: write(folder / "closed" / "place"))
         assert said.startswith(f"WriteError: cannot write {folder}/closed/place: permission denied")
 
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 from residerm import cli
@@ -13,7 +13,7 @@ QUICK = ("--model", "cnn", "--size", "32", "--batch-size", "8", "--rounds", "1",
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=35)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=35)
 
 
 def test_all_three_are_measured_and_compared(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 from residerm import cli
@@ -18,7 +18,7 @@ from residerm.data.loading.cache import open_cache
 def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "caches"
     monkeypatch.setenv("RESIDERM_CACHE", str(folder))
-    records = open_archive(making.ham10000(tmp_path / "archive", lesions=7))
+    records = open_archive(archives.ham10000(tmp_path / "archive", lesions=7))
     for size in (8, 16):
         open_cache(records, PixelSpec(size=size))
     return folder

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 import residerm
@@ -16,7 +16,7 @@ SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An archive of which the run has seen the first half at most."""
-    return making.ham10000(tmp_path_factory.mktemp("site") / "archive", lesions=140)
+    return archives.ham10000(tmp_path_factory.mktemp("site") / "archive", lesions=140)
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -63,7 +63,7 @@ def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: P
     moved.symlink_to(archive, target_is_directory=True)
     with pytest.raises(residerm.errors.UsageError, match="is the archive that"):
         residerm.calibrate(run, moved)
-    other = making.ham10000(tmp_path / "other", lesions=70)
+    other = archives.ham10000(tmp_path / "other", lesions=70)
     calibrated = residerm.calibrate(run, other)
     assert calibrated.bundle == run / "bundle-ham10000"
     assert calibrated.summary.lesions < 70
@@ -89,7 +89,7 @@ def test_json(run: Path, site: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_an_archive_of_another_task_is_refused(
     run: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = making.ARCHIVES[kind](tmp_path / "other")
+    other = archives.ARCHIVES[kind](tmp_path / "other")
     assert cli.run(["calibrate", str(run), "--data", str(other), "--out", str(tmp_path / "new")]) == 2
     assert "labelled with the classes of the model" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "new").exists()

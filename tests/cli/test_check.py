@@ -7,15 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import lesions
-import making
+import archives
 import pytest
-from lesions import Line, encoded, picture
+from sample_lesions import Line, encode, make_clean_images, make_image, write_archive
 
 from residerm import cli
 from residerm.data.inspect.check import Finding
 
-JPEG = encoded(picture(99))
+JPEG = encode(make_image(99))
 
 
 def outcome(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -24,7 +23,7 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int
 
 
 def archive(folder: Path, *lines: Line) -> Path:
-    return lesions.write(folder / "archive", [*lesions.clean(30), *lines])
+    return write_archive(folder / "archive", [*make_clean_images(30), *lines])
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def broken(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def suspect(tmp_path: Path) -> Path:
-    return archive(tmp_path, Line("a", JPEG), Line("b", encoded(picture(99), quality=60)))
+    return archive(tmp_path, Line("a", JPEG), Line("b", encode(make_image(99), quality=60)))
 
 
 def test_a_clean_archive_exits_with_0(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +80,7 @@ def test_without_a_terminal_the_summary_is_plain_text_of_80_columns(
 
 
 def test_only_the_first_pairs_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    copies = [Line(f"copy_{seed:02d}", encoded(picture(seed), quality=70)) for seed in range(12)]
+    copies = [Line(f"copy_{seed:02d}", encode(make_image(seed), quality=70)) for seed in range(12)]
     _, printed, _ = outcome(capsys, archive(tmp_path, *copies))
     assert "Pairs to inspect (the first 10 of 12)" in printed
     assert len(re.findall(r"^ *clean_\d+ +copy_\d+", printed, re.MULTILINE)) == 10
@@ -138,8 +137,8 @@ def test_a_failed_check_leaves_no_csv(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_the_split_that_is_asked_for_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photographs = [
-        Line(f"again_{seed:02d}", encoded(picture(seed), quality=70), line.label, f"lesion of {line.image_id}")
-        for seed, line in enumerate(lesions.clean(30))
+        Line(f"again_{seed:02d}", encode(make_image(seed), quality=70), line.label, f"lesion of {line.image_id}")
+        for seed, line in enumerate(make_clean_images(30))
     ]
     path = archive(tmp_path, *photographs)
     _, printed, _ = outcome(capsys, path)
@@ -176,7 +175,7 @@ def test_the_real_archive_has_no_errors_and_few_suspects(real_data: Path, capsys
 
 
 def test_labels_that_are_read_as_one_class_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = making.class_folders(tmp_path / "archive", classes=("Mel", "MEL", "nv"), images=10)
+    folders = archives.class_folders(tmp_path / "archive", classes=("Mel", "MEL", "nv"), images=10)
     code, printed, _ = outcome(capsys, folders)
     assert code == 0
     assert re.search(r"merged labels +warning +1 +The labels MEL", printed)

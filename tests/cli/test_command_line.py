@@ -14,9 +14,9 @@ from typing import Annotated
 
 import pytest
 from cyclopts import Parameter
-from limits import tiny_disk
 from pydantic import model_validator
-from zipping import many
+from sample_zips import zip_many_members
+from system_limits import tiny_disk
 
 import residerm
 from residerm import cli
@@ -194,7 +194,7 @@ def test_a_path_that_is_not_utf8(tmp_path):
 
 
 def test_a_full_temporary_folder(tmp_path):
-    (tmp_path / "a.zip").write_bytes(many(3_000))
+    (tmp_path / "a.zip").write_bytes(zip_many_members(3_000))
     with tiny_disk(kilobytes=64) as folder:
         done = residerm_process("data", "stats", tmp_path / "a.zip", env={**os.environ, "TMPDIR": str(folder)})
     said = f"residerm: cannot write temporary files in {folder}: the disk is full; make room, or choose another place"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,7 +20,7 @@ LESIONS = 42  # six of each class, half of them photographed twice
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    return making.ham10000(tmp_path / "archive", lesions=LESIONS)
+    return archives.ham10000(tmp_path / "archive", lesions=LESIONS)
 
 
 def outcome(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -35,7 +35,7 @@ def test_stats_counts_images_and_lesions(archive: Path, capsys: pytest.CaptureFi
     assert (told["images"], told["groups"], told["masks"]) == (63, 42, 63)
     assert told["images_in_groups_of_several"] == 42
     assert {name: (images, lesions) for name, images, lesions, *_ in told["by_class"]["rows"]} == dict.fromkeys(
-        making.SEVEN, (9, 6)
+        archives.SEVEN, (9, 6)
     )
     for breakdown in told["by_person"]:
         assert sum(row[1] for row in breakdown["rows"]) == 63
@@ -44,7 +44,7 @@ def test_stats_counts_images_and_lesions(archive: Path, capsys: pytest.CaptureFi
 
 def test_stats_puts_ages_into_their_bands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ages = iter(["0.0", "29.0", "30.0", "49.0", "50.0", "69.0", "70.0", "85.0", "", "unknown"] * 2)
-    path = making.ham10000(tmp_path, change=lambda line: line | {"age": next(ages, "")})
+    path = archives.ham10000(tmp_path, change=lambda line: line | {"age": next(ages, "")})
     _, printed, _ = outcome(capsys, "stats", path, "--json")
     by_age = next(part for part in json.loads(printed)["by_person"] if part["title"] == "by age")
     assert [row[0] for row in by_age["rows"]] == [
@@ -68,7 +68,7 @@ def test_stats_prints_tables_licence_and_citation(archive: Path, capsys: pytest.
 
 
 def test_stats_names_a_synthetic_archive_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, printed, _ = outcome(capsys, "stats", making.synthetic(tmp_path))
+    _, printed, _ = outcome(capsys, "stats", archives.synthetic(tmp_path))
     assert "synthetic" in printed.splitlines()[0]
 
 
@@ -121,7 +121,7 @@ def test_split_at_random_says_what_leaks(archive: Path, capsys: pytest.CaptureFi
 
 
 def test_split_without_groups_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    _, printed, _ = outcome(capsys, "split", making.isic2016(tmp_path, images=30), "--test", "0.3")
+    _, printed, _ = outcome(capsys, "split", archives.isic2016(tmp_path, images=30), "--test", "0.3")
     assert "does not name lesions, so the split is by image" in printed
 
 
@@ -186,7 +186,7 @@ def test_preview_without_augmentation_shows_the_same_image_in_every_row(archive:
 
 
 def test_preview_leaves_out_what_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = making.class_folders(tmp_path / "folders")
+    path = archives.class_folders(tmp_path / "folders")
     victims = sorted(path.rglob("*.jpg"))
     for victim in victims[1:]:
         victim.write_bytes(b"no image")
@@ -215,7 +215,7 @@ def test_no_verb_but_preview_imports_torch(verb: str, archive: Path, tmp_path: P
 def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number, name in enumerate(["[bold]a", "b[red]"]):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "1.jpg").write_bytes(making.jpeg(number))
+        (tmp_path / name / "1.jpg").write_bytes(archives.make_jpeg(number))
     code, printed, _ = outcome(capsys, "stats", tmp_path)
     assert code == 0
     assert "[bold]a" in printed

@@ -7,12 +7,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import making
+import archives
 import numpy as np
 import pytest
-import reporting
-from limits import folder_for_all, said_to_nobody
+import sample_runs
 from sklearn.metrics import balanced_accuracy_score
+from system_limits import error_without_permissions, folder_for_all
 
 import residerm
 from residerm import cli
@@ -27,7 +27,7 @@ SMALL = ("--size", "32", "--batch-size", "16", "--epochs", "2", "--precision", "
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=140)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=140)
 
 
 def trained(archive: Path, runs: Path, *options: str, model: str = "cnn") -> Path:
@@ -178,7 +178,7 @@ def test_eight_views_and_the_prior_are_kept_apart(run: Path) -> None:
 
 def test_the_class_that_is_named_can_be_the_one_beside_its_prior(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prior = np.array([0.30, 0.05, 0.10, 0.15, 0.20, 0.10, 0.10])
-    reporting.change(run / "bundle" / "model.json", prior=prior.tolist())
+    sample_runs.update_json(run / "bundle" / "model.json", prior=prior.tolist())
     plain, balanced = evaluated(run), evaluated(run, "--decide", "balanced", folder="ham10000-test-balanced")
     rows, classes = predictions(run, "ham10000-test-balanced"), np.array(balanced["classes"])
     shares = np.array([[float(row[f"p_{name}"]) for name in classes] for row in rows])
@@ -196,8 +196,8 @@ def test_the_class_that_is_named_can_be_the_one_beside_its_prior(run: Path, caps
 
 def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(run, tmp_path / "other"))
-    reporting.change(run / "bundle" / "model.json", prior=[0.94, *[0.01] * 6])
-    reporting.change(other / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
+    sample_runs.update_json(run / "bundle" / "model.json", prior=[0.94, *[0.01] * 6])
+    sample_runs.update_json(other / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
     assert cli.run(["evaluate", str(run), "--decide", "balanced", "--against", str(other)]) == 0
     comparison = json.loads((folder_of(run, "ham10000-test-balanced-against-other") / "comparison.json").read_text())
     assert comparison["differences"]["macro_auc"]["value"] == 0
@@ -217,7 +217,7 @@ def test_views_do_not_care_how_an_image_lies(run: Path) -> None:
 
 def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """ISIC 2019 has ak in place of akiec, and scc: these have no class in the model, and that is said."""
-    other = making.isic2019(tmp_path / "isic2019", change=lambda line: line | {"image": line["image"]})
+    other = archives.isic2019(tmp_path / "isic2019", change=lambda line: line | {"image": line["image"]})
     scores = evaluated(run, "--data", str(other), folder="isic2019-all")
     assert set(scores["mapping"]["unmapped"]) == {"ak", "scc"}
     assert "the model does not have it" in capsys.readouterr().err
@@ -228,14 +228,14 @@ def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.Captu
 def test_a_part_of_a_published_archive_is_called_one(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = making.ham10000(tmp_path / "larger", lesions=140)
+    other = archives.ham10000(tmp_path / "larger", lesions=140)
     assert cli.run(["evaluate", str(run), "--data", str(other)]) == 0
     said = " ".join(capsys.readouterr().err.split())
     assert re.search(r"This is a part of HAM10000: \d+ of its 10,015 images\.", said)
 
 
 def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> None:
-    other = making.isic2019(tmp_path / "isic2019")
+    other = archives.isic2019(tmp_path / "isic2019")
     scores = evaluated(run, "--data", str(other), "--task", "malignancy", folder="isic2019-all-malignancy")
     assert scores["classes"] == ["benign", "malignant"]
     assert scores["mapping"]["map"]["scc"] == scores["mapping"]["model"]["akiec"] == "malignant"
@@ -244,7 +244,7 @@ def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> 
 
 
 def test_a_model_of_diagnoses_answers_isic_2016_as_melanoma(run: Path, tmp_path: Path) -> None:
-    other = making.isic2016(tmp_path / "isic2016", images=12)
+    other = archives.isic2016(tmp_path / "isic2016", images=12)
     scores = evaluated(run, "--data", str(other), folder="isic2016-all-melanoma")
     assert scores["classes"] == ["not_melanoma", "melanoma"]
     assert scores["mapping"]["model"]["bcc"] == "not_melanoma"
@@ -287,7 +287,7 @@ def csv_archive(folder: Path, seeds: range, name: str = "labels.csv") -> Path:
     """A table of images that are called 0.jpg, 1.jpg, … whatever they show."""
     (folder / "images").mkdir(parents=True)
     for place, seed in enumerate(seeds):
-        (folder / "images" / f"{place}.jpg").write_bytes(making.jpeg(seed))
+        (folder / "images" / f"{place}.jpg").write_bytes(archives.make_jpeg(seed))
     rows = [f"images/{place}.jpg,{('mel', 'nv')[place % 2]}" for place in range(len(seeds))]
     (folder / name).write_text("\n".join(["path,label", *rows]) + "\n")
     return folder / name
@@ -317,7 +317,7 @@ def test_an_archive_edited_in_place_and_another_precision_are_other_evaluations(
 def test_another_model_of_the_same_name_is_another_comparison(run: Path, tmp_path: Path) -> None:
     for place in ("o1", "o2"):
         shutil.copytree(run, tmp_path / place / "x")
-    reporting.change(tmp_path / "o2" / "x" / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
+    sample_runs.update_json(tmp_path / "o2" / "x" / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
     for place in ("o1", "o2"):
         evaluated(
             run,
@@ -373,7 +373,7 @@ def test_the_own_test_part_is_read_as_malignant_or_benign(run: Path) -> None:
 
 
 def test_a_task_that_the_classes_do_not_say_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = trained(making.csv_table(tmp_path / "animals", images=60), tmp_path / "runs")
+    run = trained(archives.csv_table(tmp_path / "animals", images=60), tmp_path / "runs")
     assert "class cat, dog is ambiguous" in refused(capsys, str(run), "--task", "malignancy", code=2)
 
 
@@ -419,7 +419,7 @@ def test_an_archive_that_has_moved(run: Path, archive: Path, capsys: pytest.Capt
 
 def test_melanoma_and_malignancy_never_meet(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = trained(archive, tmp_path / "runs", "--task", "malignancy")
-    other = making.isic2016(tmp_path / "isic2016")
+    other = archives.isic2016(tmp_path / "isic2016")
     error = refused(capsys, str(run), "--data", str(other), code=2)
     assert "never compared" in error
     assert "basal cell carcinoma" in error
@@ -452,7 +452,7 @@ def test_no_permission_to_write(trained_once: Path, monkeypatch: pytest.MonkeyPa
         cache.mkdir(mode=0o777)
         cache.chmod(0o777)
         monkeypatch.setenv("RESIDERM_CACHE", str(cache))
-        said = said_to_nobody(lambda: evaluate(run))
+        said = error_without_permissions(lambda: evaluate(run))
     assert said.startswith("WriteError: cannot write")
     assert "permission denied" in said
 
@@ -478,7 +478,7 @@ def test_scores_and_labels_must_fit() -> None:
 
 
 def test_an_unreadable_image_of_another_archive(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    other = making.isic2019(tmp_path / "other", packed=False)
+    other = archives.isic2019(tmp_path / "other", packed=False)
     broken = sorted(other.rglob("*.jpg"))[0]
     broken.write_bytes(broken.read_bytes()[:200])
     error = refused(capsys, str(run), "--data", str(other), code=1)

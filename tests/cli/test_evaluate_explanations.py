@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 from residerm import cli
@@ -13,7 +13,7 @@ SMALL = ("--model", "resnet20", "--size", "32", "--batch-size", "16", "--epochs"
 
 
 def trained(folder: Path, **options: object) -> Path:
-    archive = making.ham10000(folder / "archive", lesions=70, **options)
+    archive = archives.ham10000(folder / "archive", lesions=70, **options)
     assert cli.run(["train", str(archive), *SMALL, "--runs", str(folder / "runs")]) == 0
     return next((folder / "runs").iterdir())
 
@@ -73,8 +73,8 @@ def test_an_archive_without_masks_says_so(bare: Path, capsys: pytest.CaptureFixt
 def test_masks_of_another_size_are_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shape = making.mask
-    monkeypatch.setattr(making, "mask", lambda seed: shape(seed, (24, 24) if seed % 2 else (48, 36)))
+    shape = archives.make_mask
+    monkeypatch.setattr(archives, "make_mask", lambda seed: shape(seed, (24, 24) if seed % 2 else (48, 36)))
     run = trained(tmp_path)
     assert cli.run(["evaluate", str(run), "--explain"]) == 0
     (scores,) = evaluation(run).explanations

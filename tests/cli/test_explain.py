@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,7 +18,7 @@ SMALL = ("--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("archive"), lesions=70)
+    return archives.ham10000(tmp_path_factory.mktemp("archive"), lesions=70)
 
 
 def trained(archive: Path, folder: Path, model: str) -> Path:
@@ -41,7 +41,7 @@ def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(3):
-        (folder / f"{number}.jpg").write_bytes(making.jpeg(1000 + number, (60, 40)))
+        (folder / f"{number}.jpg").write_bytes(archives.make_jpeg(1000 + number, (60, 40)))
     return folder
 
 

@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 import residerm
@@ -18,7 +18,7 @@ SMALL = ("--model", "resnet20", "--size", "32", "--batch-size", "16", "--epochs"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def calibrated(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same model, fitted to another site, with pictures of the images that it was trained on."""
-    site = making.ham10000(tmp_path_factory.mktemp("site") / "archive", lesions=140)
+    site = archives.ham10000(tmp_path_factory.mktemp("site") / "archive", lesions=140)
     out = tmp_path_factory.mktemp("calibrated") / "bundle"
     given = ["calibrate", str(run), "--data", str(site), "--out", str(out), "--keep-thumbnails"]
     assert cli.run(given) == 0
@@ -41,7 +41,7 @@ def calibrated(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "image.jpg"
-    path.write_bytes(making.jpeg(1000, (60, 40)))
+    path.write_bytes(archives.make_jpeg(1000, (60, 40)))
     return path
 
 
@@ -109,7 +109,7 @@ def test_training_keeps_them_too(archive: Path, tmp_path: Path) -> None:
 
 
 def test_a_licence_that_is_not_known_keeps_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folders = making.class_folders(tmp_path / "classes", images=40)
+    folders = archives.class_folders(tmp_path / "classes", images=40)
     given = ["train", str(folders), *SMALL, "--keep-thumbnails", "--runs", str(tmp_path / "runs")]
     assert cli.run(given) == 2
     message = capsys.readouterr().err

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -16,7 +16,7 @@ SMALL = ("--model", "resnet20", "--width", "4", "--size", "32", "--batch-size", 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    archive = making.ham10000(folder / "archive", lesions=70)
+    archive = archives.ham10000(folder / "archive", lesions=70)
     assert cli.run(["train", str(archive), *SMALL, "--runs", str(folder / "runs")]) == 0
     return next((folder / "runs").iterdir())
 
@@ -29,7 +29,7 @@ def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys
     assert "validation part" in record["source"]
     assert (folder / "trust.npz").read_bytes() == (run / "bundle" / "trust.npz").read_bytes()
     image = tmp_path / "one.jpg"
-    image.write_bytes(making.jpeg(5000, (60, 40)))
+    image.write_bytes(archives.make_jpeg(5000, (60, 40)))
     expected, found = (load(path).predict([image]) for path in (run, folder))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert cli.run(["predict", str(folder), str(image), "--runtime", "onnx", "--threads", "1"]) == 0
@@ -46,7 +46,7 @@ def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys
 def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
     assert cli.run(["export", str(run), str(run), "--out", str(tmp_path / "two")]) == 0
     assert cli.run(["export", str(run), "--out", str(tmp_path / "one")]) == 0
-    images = [making.jpeg(6000 + number, (60, 40)) for number in range(3)]
+    images = [archives.make_jpeg(6000 + number, (60, 40)) for number in range(3)]
     expected = load(run).predict(images)
     for name, members in (("two", 2), ("one", 1)):
         predictor = load(tmp_path / name)
@@ -77,7 +77,7 @@ def test_wrong_calls(
 
 
 def test_another_archive_is_compared_on_what_is_new(run: Path, tmp_path: Path) -> None:
-    archive = making.ham10000(tmp_path / "archive", lesions=84)  # the run knows 70 of its lesions
+    archive = archives.ham10000(tmp_path / "archive", lesions=84)  # the run knows 70 of its lesions
     folder = tmp_path / "exported"
     assert cli.run(["export", str(run), "--to", "onnx", "--data", str(archive), "--out", str(folder)]) == 0
     record = json.loads((folder / "parity.json").read_text())

@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 import pytest
-from fetching import start_fetch
-from servers import file_server
+from downloads import start_fetch
+from http_server import file_server
 
 from residerm import cli
 from residerm.data.archives.layouts import ham10000

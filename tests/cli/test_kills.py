@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -73,7 +73,7 @@ def timed(arguments: list[str], cache: Path) -> float:
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in IMPORTED:
         importlib.import_module(package)
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 from residerm import cli
@@ -18,8 +18,8 @@ SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("odd") / os.fsdecode(b"caf\xe9")
-    making.ham10000(place / "archive", lesions=70)
-    (place / os.fsdecode(b"im\xff.jpg")).write_bytes(making.jpeg(1))
+    archives.ham10000(place / "archive", lesions=70)
+    (place / os.fsdecode(b"im\xff.jpg")).write_bytes(archives.make_jpeg(1))
     return place
 
 

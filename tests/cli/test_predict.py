@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -25,7 +25,7 @@ SMALL = ("--model", "resnet20", "--size", "32", "--batch-size", "16", "--epochs"
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    archive = making.ham10000(folder / "archive", lesions=70)
+    archive = archives.ham10000(folder / "archive", lesions=70)
     assert cli.run(["train", str(archive), *SMALL, "--runs", str(folder / "runs")]) == 0
     return next((folder / "runs").iterdir())
 
@@ -35,7 +35,7 @@ def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(11):
-        (folder / f"{number:02d}.jpg").write_bytes(making.jpeg(1000 + number, (60, 40)))
+        (folder / f"{number:02d}.jpg").write_bytes(archives.make_jpeg(1000 + number, (60, 40)))
     return folder
 
 
@@ -79,7 +79,7 @@ def test_the_same_as_the_predictor_alone(model: Path, images: Path) -> None:
 def test_bad_files_are_lines_and_the_rest_is_done(
     model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (images / "03.jpg").write_bytes(making.jpeg(3, (60, 40))[:200])
+    (images / "03.jpg").write_bytes(archives.make_jpeg(3, (60, 40))[:200])
     (images / "04.jpg").write_text("no picture")
     (images / "05.jpg").write_bytes(b"")
     target = tmp_path / "found.json"

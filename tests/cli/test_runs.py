@@ -5,17 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
-import reporting
+import sample_runs
 
 from residerm import cli
 
 
 def named(folder: Path, name: str, *, strength: float | None, task: str = "diagnosis") -> None:
     """A finished run of that name, evaluated unless its strength is None."""
-    made = reporting.run(folder / name)
-    reporting.change(made.folder / "bundle" / "model.json", task=task)
+    made = sample_runs.make_run(folder / name)
+    sample_runs.update_json(made.folder / "bundle" / "model.json", task=task)
     if strength is not None:
-        reporting.evaluation(made, strength=strength)
+        sample_runs.make_evaluation(made, strength=strength)
     made.folder.rename(folder / "runs" / name)
     shutil.rmtree(folder / name)
 

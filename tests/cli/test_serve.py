@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 
+import colour_service
 import pytest
-import serving
 
 from residerm import cli
 
@@ -39,7 +39,7 @@ def test_a_model_that_is_none_is_refused_before_anything_listens(capsys: pytest.
 
 
 def test_a_bundle_without_a_parity_record_is_refused(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
-    (tmp_path / "model.json").write_text(serving.description().model_dump_json())
+    (tmp_path / "model.json").write_text(colour_service.make_description().model_dump_json())
     (tmp_path / "model.onnx").write_bytes(b"a graph")
     assert cli.run(["serve", str(tmp_path), "--port", "0"]) == 1
     shown = capsys.readouterr().err

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 from residerm import cli
@@ -14,7 +14,7 @@ FIGURES = {"equations.png", "identity.png", "vanishing.png"}
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
 
 
 def trained(archive: Path, runs: Path, *options: str) -> Path:
@@ -140,7 +140,7 @@ def test_another_folder_is_no_run(archive: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_run_whose_archive_is_gone_says_so(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    moved = making.ham10000(tmp_path / "moved", lesions=105)
+    moved = archives.ham10000(tmp_path / "moved", lesions=105)
     run = trained(moved, tmp_path / "runs", "--model", "resnet-basic-1-1-1", "--width", "2")
     moved.rename(tmp_path / "elsewhere")
     assert "which no longer exists" in printed(capsys, "flow", str(run), code=2)

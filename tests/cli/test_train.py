@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 import torch
@@ -25,7 +25,7 @@ CLOCKS = {"seconds"}
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
 
 
 def train(archive: Path, runs: Path, *options: str, code: int = 0) -> Path:

@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import making
+import archives
 import pytest
-from limits import tiny_disk
+from system_limits import tiny_disk
 
 from residerm import cli
 from residerm.runs import Run
@@ -18,7 +18,7 @@ SMALL = ("--size", "32", "--batch-size", "16", "--precision", "float32", "--epoc
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
 
 
 @pytest.fixture(scope="module")

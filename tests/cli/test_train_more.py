@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 import torch
@@ -29,7 +29,7 @@ PLAIN = ("--optimizer", "sgd", "--rate", "0.05", "--no-augment")
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=70)
 
 
 def trained(archive: Path, runs: Path, *options: str, model: str = "cnn", size: int = 32, epochs: int = 1) -> Path:
@@ -200,7 +200,7 @@ def test_blocks_begin_as_their_shortcuts_unless_there_are_weights(tmp_path: Path
 def test_two_spellings_of_a_class_are_trained_as_one_and_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folders = making.class_folders(tmp_path / "archive", classes=("Mel", "mel", "nv"), images=20)
+    folders = archives.class_folders(tmp_path / "archive", classes=("Mel", "mel", "nv"), images=20)
     run = trained(folders, tmp_path / "runs")
     assert "The labels Mel (20), mel (20) are read as one class, mel" in " ".join(capsys.readouterr().err.split())
     assert json.loads((run / "bundle" / "model.json").read_text())["classes"] == ["mel", "nv"]

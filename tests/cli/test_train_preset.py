@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import making
+import archives
 import yaml
 
 from residerm import cli
@@ -14,7 +14,7 @@ QUICK = ("--size", "64", "--grow-from", "32", "--epochs", "1", "--batch-size", "
 
 
 def test_transfer_starts_from_the_weights_in_a_wheel(tmp_path: Path) -> None:
-    archive = making.ham10000(tmp_path / "archive", lesions=105)
+    archive = archives.ham10000(tmp_path / "archive", lesions=105)
     options = ["--preset", "transfer", *QUICK, "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *options]) == 0
     run = next((tmp_path / "runs").iterdir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import making
+import archives
 import pytest
 import torch
 import yaml
@@ -20,7 +20,7 @@ SEVEN = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from making import jpeg
+from archives import make_jpeg
 
 from residerm.config import ArchiveOptions, Experiment, PixelSpec, SampleOptions, SplitOptions
 from residerm.data.dataset import Dataset
@@ -18,7 +18,7 @@ def archive(tmp_path: Path) -> Path:
         for number in range(40 if label == "nv" else 20):
             file = tmp_path / "archive" / label / f"{label}-{number}.jpg"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(jpeg(number + 100 * (label == "nv")))
+            file.write_bytes(make_jpeg(number + 100 * (label == "nv")))
     (tmp_path / "archive/nv/nv-3.jpg").write_bytes(b"no picture")
     return tmp_path / "archive"
 

@@ -15,10 +15,10 @@ from zipfile import ZIP_STORED, ZipFile
 
 import numpy as np
 import pytest
-from hearing import Heard
-from limits import folder_for_all, said_to_nobody, tiny_disk
 from PIL import Image
 from pydantic import ValidationError
+from recorded_progress import RecordedProgress
+from system_limits import error_without_permissions, folder_for_all, tiny_disk
 
 from residerm.config import SyntheticOptions
 from residerm.data.archives import open_archive
@@ -282,7 +282,7 @@ def looks(picture: Image.Image, mask: Image.Image) -> np.ndarray:
 
 
 def test_every_image_is_reported_once_as_it_is_drawn(tmp_path: Path) -> None:
-    heard = Heard()
+    heard = RecordedProgress()
     draw_archive(tmp_path / "archive", OPTIONS, heard, processes=1)
     assert heard.steps == [(done, 80) for done in range(1, 81)]
 
@@ -295,7 +295,7 @@ def test_an_empty_folder_may_be_there_already(tmp_path: Path) -> None:
 def test_a_folder_with_something_in_it_is_refused_and_unharmed(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("dear")
     with pytest.raises(WriteError, match=f"{tmp_path} already exists") as error:
-        draw_archive(tmp_path, OPTIONS, Heard(lambda *_: pytest.fail("it drew")), processes=1)
+        draw_archive(tmp_path, OPTIONS, RecordedProgress(lambda *_: pytest.fail("it drew")), processes=1)
     assert "\n" not in str(error.value)
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("diary.txt", "dear")]
 
@@ -309,7 +309,7 @@ def test_a_full_disk_is_one_message_and_nothing_is_left() -> None:
 
 def test_no_permission_is_one_message() -> None:
     with folder_for_all() as folder:
-        said = said_to_nobody(lambda: draw_archive(folder / "archive", OPTIONS, processes=1))
+        said = error_without_permissions(lambda: draw_archive(folder / "archive", OPTIONS, processes=1))
         assert said.startswith(f"WriteError: cannot write {folder}/archive: permission denied")
         assert not list(folder.iterdir())
 
@@ -320,7 +320,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        draw_archive(tmp_path / "archive", OPTIONS, Heard(interrupt), processes=2)
+        draw_archive(tmp_path / "archive", OPTIONS, RecordedProgress(interrupt), processes=2)
     assert not list(tmp_path.iterdir())
 
 

@@ -14,11 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode
+from sample_images import encode
 
 CONFIGURATION = Path(__file__).parents[2] / "deploy" / "nginx.conf"
 PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
@@ -101,7 +101,10 @@ def test_nginx_itself_finds_nothing_wrong(folder: Path) -> None:
 
 
 def test_tls_and_the_token_pass_through(folder: Path) -> None:
-    with serving.running(serving.app(token=TOKEN)) as service, front(folder, service) as address:
+    with (
+        colour_service.serve_in_thread(colour_service.make_app(token=TOKEN)) as service,
+        front(folder, service) as address,
+    ):
         with client(folder) as one:
             assert one.post(f"{address}/v1/predict", content=PHOTO).status_code == 401
             reply = one.post(f"{address}/v1/predict", content=PHOTO, headers={"authorization": f"Bearer {TOKEN}"})
@@ -118,7 +121,7 @@ def test_tls_and_the_token_pass_through(folder: Path) -> None:
 def test_too_large_and_too_many_requests_are_problems(folder: Path) -> None:
     slower = {"rate=20r/s": "rate=1r/s"}
     with (
-        serving.running(serving.app()) as service,
+        colour_service.serve_in_thread(colour_service.make_app()) as service,
         front(folder, service, **slower) as address,
         client(folder) as one,
     ):
@@ -157,14 +160,16 @@ def test_a_service_that_is_away_is_a_problem(folder: Path) -> None:
 
 
 def test_the_service_knows_clients_by_their_own_address(folder: Path) -> None:
-    application = serving.app(serving.ColourPredictor(before=serving.slow(1.0)), client_requests=1)
+    application = colour_service.make_app(
+        colour_service.ColourPredictor(before=colour_service.delay(1.0)), client_requests=1
+    )
 
     def ask(address: str) -> int:
         with client(folder, address) as one:
             return one.post(f"{url}/v1/predict", content=PHOTO).status_code
 
     with (
-        serving.running(application, proxy="127.0.0.1") as service,
+        colour_service.serve_in_thread(application, proxy="127.0.0.1") as service,
         front(folder, service) as url,
         ThreadPoolExecutor(2) as pool,
     ):

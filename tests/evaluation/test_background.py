@@ -3,14 +3,14 @@
 import threading
 
 import pytest
-from hearing import Heard
+from recorded_progress import RecordedProgress
 
 from residerm.evaluation.background import in_background
 from residerm.progress import SILENT, Progress
 
 
 def test_the_result_and_the_steps_come_through() -> None:
-    heard = Heard()
+    heard = RecordedProgress()
 
     def work(progress: Progress) -> str:
         progress.advance("working", 1, 1)

@@ -3,10 +3,9 @@
 import shutil
 from pathlib import Path
 
-import lesions
 import pytest
-from hearing import Heard
-from lesions import Line, encoded, picture
+from recorded_progress import RecordedProgress
+from sample_lesions import Line, encode, make_clean_images, make_image, write_archive
 
 from residerm import cli
 from residerm.config import EvaluateOptions
@@ -18,7 +17,7 @@ NEW = 10
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return lesions.write(tmp_path_factory.mktemp("data") / "archive", lesions.clean(40))
+    return write_archive(tmp_path_factory.mktemp("data") / "archive", make_clean_images(40))
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +32,17 @@ def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def clinic(folder: Path, run: Path) -> Path:
     """New lesions, and of images that the run has seen one re-encoded, one resized and one as it is."""
     seen = [int(row.image_id[-3:]) for row in open_run(run).splits if row.part == "train"]
-    resized = picture(seen[1]).resize((80, 60))
+    resized = make_image(seen[1]).resize((80, 60))
     copies = [
-        Line("encoded", encoded(picture(seen[0]), quality=60)),
-        Line("resized", encoded(resized, "PNG"), suffix=".png"),
-        Line("same", encoded(picture(seen[2]))),
+        Line("encoded", encode(make_image(seen[0]), quality=60)),
+        Line("resized", encode(resized, "PNG"), suffix=".png"),
+        Line("same", encode(make_image(seen[2]))),
     ]
-    return lesions.write(folder / "clinic", [*lesions.clean(NEW, first=100), *copies])
+    return write_archive(folder / "clinic", [*make_clean_images(NEW, first=100), *copies])
 
 
 def remarks_on_copies(run: Path, data: Path) -> tuple[int, list[str]]:
-    heard = Heard()
+    heard = RecordedProgress()
     evaluation = evaluate(run, EvaluateOptions(data=data, overwrite=True), heard)
     return evaluation.scores.images, [remark for remark in heard.remarks if "near copies" in remark]
 
@@ -56,7 +55,7 @@ def test_near_copies_are_counted_and_scored(run: Path, tmp_path: Path) -> None:
 
 
 def test_other_images_are_not_remarked_on(run: Path, archive: Path, tmp_path: Path) -> None:
-    assert remarks_on_copies(run, lesions.write(tmp_path / "new", lesions.clean(NEW, first=200)))[1] == []
+    assert remarks_on_copies(run, write_archive(tmp_path / "new", make_clean_images(NEW, first=200)))[1] == []
     assert remarks_on_copies(run, archive)[1] == []
 
 

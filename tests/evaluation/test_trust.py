@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -19,7 +19,7 @@ SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    archive = making.ham10000(folder / "archive", lesions=210)
+    archive = archives.ham10000(folder / "archive", lesions=210)
     shares = ("--test", "0.4", "--validation", "0.3")
     assert cli.run(["train", str(archive), *SMALL, *shares, "--runs", str(folder / "runs")]) == 0
     return next((folder / "runs").iterdir())
@@ -31,7 +31,7 @@ def outliers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for number in range(12):
         pixels = np.random.default_rng(number).integers(0, 256, (30, 40, 3), dtype=np.uint8)
-        making.Image.fromarray(pixels).save(folder / f"{number}.png")
+        archives.Image.fromarray(pixels).save(folder / f"{number}.png")
     (folder / "broken.png").write_bytes(b"no image")
     return folder
 

@@ -1,6 +1,6 @@
 """Scores of a map: of a model whose evidence is known, a map that shows it must win; and where evidence lies."""
 
-import making
+import archives
 import numpy as np
 import pytest
 import torch
@@ -93,11 +93,11 @@ def test_evidence_inside_and_outside_the_lesion() -> None:
 
 def test_a_mask_is_read_as_its_image_is() -> None:
     spec = PixelSpec(size=24)
-    mask = read_mask(making.mask(3, (48, 36)), making.jpeg(3, (24, 18)), spec)
+    mask = read_mask(archives.make_mask(3, (48, 36)), archives.make_jpeg(3, (24, 18)), spec)
     assert mask.shape == (24, 24)
     assert 0 < mask.mean() < 1
     with pytest.raises(ImageError, match="a mask of 20x20 pixels does not fit an image of 24x18"):
-        read_mask(making.mask(3, (20, 20)), making.jpeg(3, (24, 18)), spec)
+        read_mask(archives.make_mask(3, (20, 20)), archives.make_jpeg(3, (24, 18)), spec)
 
 
 def test_weights_are_lost_from_the_top_down_and_the_network_keeps_its_own() -> None:

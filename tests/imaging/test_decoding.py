@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from pictures import encode, picture, png
 from PIL import Image
+from sample_images import encode, make_pixels, make_png
 
 from residerm import imaging
 from residerm.config import PixelSpec
@@ -28,7 +28,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_squash_is_a_plain_resize(name):
-    pixels = picture(96, 64)
+    pixels = make_pixels(96, 64)
     spec = PixelSpec(size=24, filter=name)
     expected = np.asarray(Image.fromarray(pixels).resize((24, 24), FILTERS[name]))
     assert np.array_equal(imaging.read(encode(pixels, "PNG"), spec), expected)
@@ -37,7 +37,7 @@ def test_squash_is_a_plain_resize(name):
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize(("size", "middle"), [((96, 64), (16, 0, 80, 64)), ((64, 96), (0, 16, 64, 80))])
 def test_crop_takes_the_middle(name, size, middle):
-    pixels = picture(*size)
+    pixels = make_pixels(*size)
     expected = np.asarray(Image.fromarray(pixels).resize((32, 32), FILTERS[name], box=middle))
     got = imaging.read(encode(pixels, "PNG"), PixelSpec(size=32, aspect="crop", filter=name))
     assert np.array_equal(got, expected)
@@ -45,7 +45,7 @@ def test_crop_takes_the_middle(name, size, middle):
 
 @pytest.mark.parametrize("name", FILTERS)
 def test_pad_shows_all_of_it_on_black(name):
-    pixels = picture(96, 64)
+    pixels = make_pixels(96, 64)
     got = imaging.read(encode(pixels, "PNG"), PixelSpec(size=48, aspect="pad", filter=name))
     expected = np.zeros((48, 48, 3), np.uint8)
     expected[8:40] = np.asarray(Image.fromarray(pixels).resize((48, 32), FILTERS[name]))
@@ -77,7 +77,7 @@ def test_pixels_are_pinned_to_the_version():
 
 
 def test_reduced_decoding_stays_close_to_full_decoding():
-    data = encode(picture(1600, 1200), "JPEG", quality=90)
+    data = encode(make_pixels(1600, 1200), "JPEG", quality=90)
     reduced = imaging.read(data, PixelSpec(size=64)).astype(int)
     full = imaging.read(data, PixelSpec(size=64, reduced=False)).astype(int)
     difference = np.abs(reduced - full)
@@ -89,13 +89,13 @@ def test_reduced_decoding_stays_close_to_full_decoding():
     ("at_least", "width"), [(None, 800), (301, 800), (300, 400), (151, 400), (150, 200), (75, 100)]
 )
 def test_reduced_decoding_never_falls_below_what_is_asked(at_least, width):
-    data = encode(picture(800, 600), "JPEG")
+    data = encode(make_pixels(800, 600), "JPEG")
     image = imaging.decode(data, (at_least, at_least) if at_least else None)
     assert image.size == (width, width * 3 // 4)
 
 
 def test_only_jpegs_are_reduced():
-    assert imaging.decode(encode(picture(80, 60), "PNG"), (8, 8)).size == (80, 60)
+    assert imaging.decode(encode(make_pixels(80, 60), "PNG"), (8, 8)).size == (80, 60)
 
 
 # Every kind of file and of pixel
@@ -113,12 +113,12 @@ def test_only_jpegs_are_reduced():
     ],
 )
 def test_lossless_formats_keep_every_pixel(form, options):
-    pixels = picture(40, 30)
+    pixels = make_pixels(40, 30)
     assert np.array_equal(decoded(encode(pixels, form, **options)), pixels)
 
 
 def test_grey_is_the_same_in_three_channels():
-    grey = picture(40, 30)[..., 0]
+    grey = make_pixels(40, 30)[..., 0]
     for form in ("PNG", "TIFF", "BMP", "PPM"):
         assert np.array_equal(decoded(encode(grey, form)), np.stack([grey] * 3, axis=-1)), form
     jpeg = decoded(encode(grey, "JPEG", quality=100)).astype(int)
@@ -126,7 +126,7 @@ def test_grey_is_the_same_in_three_channels():
 
 
 def test_one_bit_is_black_and_white():
-    bits = picture(40, 30)[..., 0] > 128
+    bits = make_pixels(40, 30)[..., 0] > 128
     expected = np.stack([bits * np.uint8(255)] * 3, axis=-1)
     for form in ("PNG", "TIFF", "BMP"):
         assert np.array_equal(decoded(encode(Image.fromarray(bits), form)), expected), form
@@ -134,7 +134,7 @@ def test_one_bit_is_black_and_white():
 
 def test_palette():
     palette = np.arange(768, dtype=np.uint8).reshape(256, 3)[::-1]
-    index = picture(40, 30)[..., 0]
+    index = make_pixels(40, 30)[..., 0]
     image = Image.fromarray(index)
     image.putpalette(palette.tobytes())
     for form in ("PNG", "GIF", "BMP", "TIFF"):
@@ -147,8 +147,8 @@ def on_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def test_transparency_is_on_white():
-    colour = picture(40, 30)
-    alpha = picture(40, 30, seed=1)[..., 1]
+    colour = make_pixels(40, 30)
+    alpha = make_pixels(40, 30, seed=1)[..., 1]
     for form, options in (("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True, "exact": True})):
         got = decoded(encode(np.dstack([colour, alpha]), form, **options))
         assert np.abs(got - on_white(colour, alpha)).max() <= 1, form
@@ -158,14 +158,14 @@ def test_transparency_is_on_white():
 
 
 def test_one_transparent_colour_is_white():
-    pixels = np.where(picture(40, 30)[..., :1] > 128, np.uint8(200), np.uint8(7)) * np.ones(3, np.uint8)
+    pixels = np.where(make_pixels(40, 30)[..., :1] > 128, np.uint8(200), np.uint8(7)) * np.ones(3, np.uint8)
     expected = np.where(pixels == 7, 255, pixels)
     assert np.array_equal(decoded(encode(pixels, "PNG", transparency=(7, 7, 7))), expected)
     assert np.array_equal(decoded(encode(pixels[..., 0], "PNG", transparency=7)), expected)
 
 
 def test_a_transparent_palette_entry_is_white():
-    index = picture(40, 30)[..., 0] // 64
+    index = make_pixels(40, 30)[..., 0] // 64
     image = Image.fromarray(index)
     colours = np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90], [100, 110, 120]], np.uint8)
     image.putpalette(colours.tobytes())
@@ -179,13 +179,13 @@ def sixteen_bit_png(samples: np.ndarray) -> bytes:
     """Grey or RGB; Pillow cannot write the latter."""
     height, width = samples.shape[:2]
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in samples)
-    return png(width, height, 16, 2 if samples.ndim == 3 else 0, lines)
+    return make_png(width, height, 16, 2 if samples.ndim == 3 else 0, lines)
 
 
 @pytest.mark.parametrize("brightest", [65535, 200])
 def test_sixteen_bits_keep_the_higher_byte(brightest):
     """Also of a picture so dark that it could be taken for one of eight bits."""
-    grey = (picture(40, 30)[..., 0].astype(np.uint32) * brightest // 255).astype(np.uint16)
+    grey = (make_pixels(40, 30)[..., 0].astype(np.uint32) * brightest // 255).astype(np.uint16)
     expected = np.stack([(grey >> 8).astype(np.uint8)] * 3, axis=-1)
     files = {
         "png": sixteen_bit_png(grey),
@@ -214,7 +214,7 @@ def from_cmyk(cmyk: np.ndarray) -> np.ndarray:
 
 
 def test_cmyk():
-    cmyk = np.dstack([picture(40, 30), picture(40, 30, seed=1)[..., 0] // 3]).astype(float)
+    cmyk = np.dstack([make_pixels(40, 30), make_pixels(40, 30, seed=1)[..., 0] // 3]).astype(float)
     image = Image.merge("CMYK", [Image.fromarray(ink.astype(np.uint8)) for ink in np.moveaxis(cmyk, -1, 0)])
     assert np.abs(decoded(encode(image, "TIFF")) - from_cmyk(cmyk)).max() <= 1
     inverted = encode(image, "JPEG", quality=100, subsampling=0)
@@ -249,7 +249,7 @@ STORED = {  # how a picture lies in a file of each EXIF orientation
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_comes_out_upright(orientation, form):
-    upright = picture(320, 240)
+    upright = make_pixels(320, 240)
     exif = Image.Exif()
     exif[0x0112] = orientation
     data = encode(np.ascontiguousarray(STORED[orientation](upright)), form, exif=exif)
@@ -270,7 +270,7 @@ def test_of_an_animation_the_first_frame_is_read(form):
 
 
 def test_of_a_multi_picture_jpeg_the_first_is_read():
-    first, second = picture(320, 240), picture(320, 240)[::-1]
+    first, second = make_pixels(320, 240), make_pixels(320, 240)[::-1]
     data = encode(first, "MPO", save_all=True, append_images=[Image.fromarray(second)], quality=95)
     assert Image.open(io.BytesIO(data)).format == "MPO"
     assert np.abs(decoded(data).astype(int) - first).mean() < 3
@@ -278,7 +278,7 @@ def test_of_a_multi_picture_jpeg_the_first_is_read():
 
 
 def test_a_colour_profile_is_ignored():
-    pixels = picture(40, 30)
+    pixels = make_pixels(40, 30)
     for form in ("JPEG", "PNG", "TIFF"):
         plain, profiled = encode(pixels, form), encode(pixels, form, icc_profile=b"a profile" * 30)
         assert plain != profiled
@@ -286,7 +286,7 @@ def test_a_colour_profile_is_ignored():
 
 
 def test_threads_read_the_same():
-    files = [encode(picture(200 + n, 150), form) for n, form in enumerate(["JPEG", "PNG", "TIFF", "GIF"] * 8)]
+    files = [encode(make_pixels(200 + n, 150), form) for n, form in enumerate(["JPEG", "PNG", "TIFF", "GIF"] * 8)]
     spec = PixelSpec(size=16)
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda data: imaging.read(data, spec), files))
@@ -300,7 +300,7 @@ def test_threads_read_the_same():
 def test_transparent_values_are_laid_on_white_as_pixels_are(mode, transparency, form):
     if isinstance(transparency, bytes) and (mode, form) != ("P", "PNG"):
         pytest.skip("no such file can be written")
-    image = Image.fromarray(picture(40, 30)).convert("L").convert(mode)
+    image = Image.fromarray(make_pixels(40, 30)).convert("L").convert(mode)
     data = encode(image, form, transparency=transparency)
     layer = Image.open(io.BytesIO(data)).convert("RGBA")
     expected = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from pictures import encode, picture, png
 from PIL import Image
+from sample_images import encode, make_pixels, make_png
 
 from residerm import imaging
 from residerm.config import PixelSpec
@@ -44,7 +44,7 @@ def test_no_image(data):
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_a_file_cut_short_is_refused_or_whole_all_the_same(form, options):
     """Only an end that holds no pixels may be missing."""
-    data = encode(picture(60, 40), form, **options)
+    data = encode(make_pixels(60, 40), form, **options)
     whole = decoded(data)
     refused = 0
     for length in (*range(1, len(data), 29), *range(len(data) - 30, len(data))):
@@ -58,14 +58,14 @@ def test_a_file_cut_short_is_refused_or_whole_all_the_same(form, options):
 
 
 def test_a_truncated_jpeg_says_so():
-    data = encode(picture(60, 40), "JPEG")
+    data = encode(make_pixels(60, 40), "JPEG")
     for padding in (b"", bytes(5000)):  # a broken download, and one into a file that was reserved whole
         with pytest.raises(ImageError, match=r"^the image is cut short$"):
             decoded(data[: len(data) * 2 // 3] + padding)
 
 
 def test_a_corrupt_jpeg_is_refused():
-    data = bytearray(encode(picture(60, 40), "JPEG"))
+    data = bytearray(encode(make_pixels(60, 40), "JPEG"))
     table = data.find(b"\xff\xc4")  # Huffman codes
     data[table + 5 : table + 25] = b"\xff" * 20
     with pytest.raises(ImageError, match="damaged"):
@@ -73,7 +73,7 @@ def test_a_corrupt_jpeg_is_refused():
 
 
 def test_a_corrupt_png_is_refused():
-    data = bytearray(encode(picture(60, 40), "PNG"))
+    data = bytearray(encode(make_pixels(60, 40), "PNG"))
     at = data.find(b"IDAT") + 1000
     data[at] ^= 0xFF
     with pytest.raises(ImageError, match=r"damaged|cut short"):
@@ -86,8 +86,8 @@ def test_whatever_is_broken_ends_in_an_image_error():
     rng = np.random.default_rng(0)
     exif = Image.Exif()
     exif[0x0112] = 6
-    seeds = [encode(picture(24, 16), form, exif=exif) for form in ("JPEG", "PNG", "TIFF", "WEBP")]
-    seeds += [encode(picture(24, 16), form) for form in ("BMP", "GIF", "PPM", "MPO")]
+    seeds = [encode(make_pixels(24, 16), form, exif=exif) for form in ("JPEG", "PNG", "TIFF", "WEBP")]
+    seeds += [encode(make_pixels(24, 16), form) for form in ("BMP", "GIF", "PPM", "MPO")]
     outcomes = set()
     for _ in range(1500):
         data = bytearray(seeds[rng.integers(len(seeds))])
@@ -107,7 +107,7 @@ import sys
 from residerm import imaging
 assert imaging.decode(bytes.fromhex(sys.stdin.read())).size == (40, 30)
 """
-    data = encode(picture(40, 30), "JPEG", exif=exif)
+    data = encode(make_pixels(40, 30), "JPEG", exif=exif)
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, input=data.hex(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -154,7 +154,7 @@ def giant_tiff() -> bytes:
 
 
 def giant_webp() -> bytes:
-    data = bytearray(encode(picture(16, 16), "WEBP", lossless=True))
+    data = bytearray(encode(make_pixels(16, 16), "WEBP", lossless=True))
     bits = int.from_bytes(data[21:25], "little")
     data[21:25] = ((bits & ~0xFFFFFFF) | 16_382 | 16_382 << 14).to_bytes(4, "little")
     return bytes(data)
@@ -202,7 +202,7 @@ def test_a_giant_jpeg_is_read_at_a_reduced_scale():
         (giant_jpeg, PixelSpec(size=64, reduced=False), "20000x20000"),
         (lambda: giant_jpeg(progressive=True) + bytes(10**6), PixelSpec(size=64), "20000x20000"),
         (in_several_scans, PixelSpec(size=64), "20000x20000"),
-        (lambda: png(20_000, 20_000, 8, 2, bytes(60_001 * 50)), PixelSpec(size=64), "20000x20000"),
+        (lambda: make_png(20_000, 20_000, 8, 2, bytes(60_001 * 50)), PixelSpec(size=64), "20000x20000"),
         (giant_tiff, PixelSpec(size=64), "20000x20000"),
         (giant_webp, PixelSpec(size=64), "16383x16383"),
         (lambda: b"P6 20000 20000 255\n" + bytes(1000), PixelSpec(size=64), "20000x20000"),
@@ -224,9 +224,9 @@ def test_a_jpeg_that_claims_more_than_fits_into_it_is_refused():
 
 def test_the_limit_itself_is_read(monkeypatch):
     monkeypatch.setattr(limits, "MAXIMUM_PIXELS", 40 * 30)
-    assert decoded(encode(picture(40, 30), "PNG")).shape == (30, 40, 3)
+    assert decoded(encode(make_pixels(40, 30), "PNG")).shape == (30, 40, 3)
     with pytest.raises(ImageError, match=r"^41x30 pixels are more than"):
-        decoded(encode(picture(41, 30), "PNG"))
+        decoded(encode(make_pixels(41, 30), "PNG"))
 
 
 def test_what_libtiff_finds_wrong_is_in_the_error_alone(capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import encode, picture
+from sample_images import encode, make_pixels, make_png
 
 pydicom = pytest.importorskip("pydicom")
 from pydicom.dataset import FileDataset, FileMetaDataset  # noqa: E402
@@ -51,19 +51,19 @@ def dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, kind: str = 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 @pytest.mark.parametrize("kind", [DERMOSCOPY, CAPTURE])
 def test_uncompressed_colours_are_read_to_the_bit(syntax: str, kind: str) -> None:
-    pixels = picture(40, 30)
+    pixels = make_pixels(40, 30)
     assert np.array_equal(np.asarray(decode(dicom(pixels, syntax, kind))), pixels)
 
 
 def test_a_jpeg_inside_is_the_jpeg() -> None:
-    jpeg = encode(picture(40, 30), "JPEG")
-    data = dicom(picture(40, 30), JPEGBaseline8Bit, PixelData=encapsulate([jpeg]))
+    jpeg = encode(make_pixels(40, 30), "JPEG")
+    data = dicom(make_pixels(40, 30), JPEGBaseline8Bit, PixelData=encapsulate([jpeg]))
     spec = PixelSpec(size=16)
     assert np.array_equal(read(data, spec), read(jpeg, spec))
 
 
 def test_the_first_of_several_frames_is_read() -> None:
-    first, second = picture(20, 10, 1), picture(20, 10, 2)
+    first, second = make_pixels(20, 10, 1), make_pixels(20, 10, 2)
     data = dicom(first, NumberOfFrames="2", PixelData=first.tobytes() + second.tobytes())
     assert np.array_equal(np.asarray(decode(data)), first)
 
@@ -89,26 +89,24 @@ def test_grey_of_twelve_bits_gives_its_higher_byte(name: str, expected: int) -> 
 )
 def test_what_is_not_read_is_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ImageError, match=words) as raised:
-        read(dicom(picture(40, 30), **changes), PixelSpec(size=16))
+        read(dicom(make_pixels(40, 30), **changes), PixelSpec(size=16))
     assert "Doe" not in str(raised.value)
 
 
 def test_a_jpeg_that_is_larger_than_the_header_says_is_refused() -> None:
-    from pictures import png
-
-    bomb = png(12_000, 12_000, 8, 0, b"\0")
+    bomb = make_png(12_000, 12_000, 8, 0, b"\0")
     with pytest.raises(ImageError, match="megapixels"):
-        read(dicom(picture(40, 30), JPEGBaseline8Bit, PixelData=encapsulate([bomb])), PixelSpec(size=16))
+        read(dicom(make_pixels(40, 30), JPEGBaseline8Bit, PixelData=encapsulate([bomb])), PixelSpec(size=16))
 
 
 def test_a_deflated_file_is_refused_before_it_is_inflated() -> None:
-    data = dicom(picture(40, 30)).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
+    data = dicom(make_pixels(40, 30)).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
     with pytest.raises(ImageError, match="deflated"):
         decode(data)
 
 
 def test_damage_anywhere_is_an_error_that_repeats_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    data, random = dicom(picture(40, 30)), np.random.default_rng(0)
+    data, random = dicom(make_pixels(40, 30)), np.random.default_rng(0)
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as warned:
         for _ in range(300):
             broken = bytearray(data[: random.integers(132, len(data))])
@@ -123,7 +121,7 @@ def test_damage_anywhere_is_an_error_that_repeats_nothing(caplog: pytest.LogCapt
 
 
 def test_without_pydicom_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = dicom(picture(40, 30))
+    data = dicom(make_pixels(40, 30))
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImageError, match=r"residerm\[dicom\]"):
         decode(data)

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from pictures import encode, picture
 from PIL import Image
+from sample_images import encode, make_pixels
 
 from residerm import imaging
 from residerm.config import PixelSpec
@@ -120,7 +120,7 @@ def large(mode: str, form: str, size: tuple[int, int] = (9_900, 10_000), **optio
 
 
 def progressive(size: tuple[int, int]) -> bytes:
-    header = encode(picture(64, 64), "JPEG", progressive=True, subsampling=0)
+    header = encode(make_pixels(64, 64), "JPEG", progressive=True, subsampling=0)
     frame = header.find(b"\xff\xc2")
     data = header[: frame + 5] + struct.pack(">HH", *size[::-1]) + header[frame + 9 :]
     return data + bytes(size[0] * size[1] // 512)
@@ -190,7 +190,7 @@ def test_threads_share_the_memory():
 def test_a_decode_reserves_its_memory_and_gives_it_back(monkeypatch):
     budget = Budget(MOST)
     monkeypatch.setattr(decoding, "BUDGET", budget)
-    data = encode(picture(40, 30), "PNG")
+    data = encode(make_pixels(40, 30), "PNG")
     with imaging.decoded(data):
         assert budget.free <= MOST - 40 * 30 * 4
     for bad in (data[: len(data) // 2], encode(Image.new("LAB", (4, 4)), "TIFF")):
@@ -202,18 +202,18 @@ def test_a_decode_reserves_its_memory_and_gives_it_back(monkeypatch):
 
 
 def with_segments(segment: bytes) -> bytes:
-    data = encode(picture(40, 30), "JPEG")
+    data = encode(make_pixels(40, 30), "JPEG")
     return data[:2] + segment * (4_000_000 // len(segment)) + data[2:]
 
 
 def with_chunks() -> bytes:
-    data = encode(picture(40, 30), "PNG")
+    data = encode(make_pixels(40, 30), "PNG")
     chunk = bytes(4) + b"prIv" + struct.pack(">I", zlib.crc32(b"prIv"))
     return data[:33] + chunk * 333_333 + data[33:]
 
 
 def in_scans(count: int) -> bytes:
-    first, *scans = encode(picture(40, 30), "JPEG", progressive=True)[:-2].split(b"\xff\xda")
+    first, *scans = encode(make_pixels(40, 30), "JPEG", progressive=True)[:-2].split(b"\xff\xda")
     return b"\xff\xda".join([first, *scans, *scans[-1:] * count]) + b"\xff\xd9"
 
 
@@ -248,7 +248,7 @@ def test_what_is_slow_to_read_is_refused_at_once(make):
 
 def test_the_usual_number_of_scans_and_segments_is_read():
     assert imaging.decode(in_scans(20)).size == (40, 30)
-    data = encode(picture(40, 30), "JPEG")
+    data = encode(make_pixels(40, 30), "JPEG")
     comments = b"\xff\xfe\0\x04ab" * 1000
     assert imaging.decode(data[:2] + comments + data[2:]).size == (40, 30)
 

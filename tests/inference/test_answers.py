@@ -4,11 +4,11 @@ import csv
 import json
 from pathlib import Path
 
-import judging
-import making
+import archives
 import numpy as np
 import pytest
-from modelling import description, images, trained
+from sample_models import make_description, make_images, make_model
+from sample_outputs import CLASSES, SHARES, LabelledOutputs, make_outputs, make_trust
 
 from residerm import cli
 from residerm.config import ResNetOptions
@@ -20,7 +20,7 @@ from residerm.inference.prediction import predict
 from residerm.outputs import Outputs
 from residerm.trust import Trust
 
-SEVEN = {"classes": judging.CLASSES, "prior": (0.4, *[0.1] * 6)}
+SEVEN = {"classes": CLASSES, "prior": (0.4, *[0.1] * 6)}
 
 
 class _Fixed:
@@ -36,13 +36,13 @@ class _Fixed:
         return Outputs(self._outputs.logits[: len(pixels)], self._outputs.features[: len(pixels)])
 
 
-def _predictor(trust: Trust | None, said: judging.Said) -> Predictor:
-    about = description(trained("resnet20", ResNetOptions()), ResNetOptions()).model_copy(update=SEVEN)
+def _predictor(trust: Trust | None, said: LabelledOutputs) -> Predictor:
+    about = make_description(make_model("resnet20", ResNetOptions()), ResNetOptions()).model_copy(update=SEVEN)
     return Predictor(about, _Fixed(said.outputs), trust)
 
 
 def test_without_trust_the_softmax_answers() -> None:
-    said = judging.said(20)
+    said = make_outputs(20)
     answers = Rule(_predictor(None, said)).answer(said.outputs)
     np.testing.assert_array_equal(answers.probabilities, said.outputs.probabilities)
     assert answers.judgements is None
@@ -50,7 +50,7 @@ def test_without_trust_the_softmax_answers() -> None:
 
 
 def test_with_trust_the_calibrated_probabilities_answer() -> None:
-    said, trust = judging.said(60, seed=3), judging.fitted()
+    said, trust = make_outputs(60, seed=3), make_trust()
     rule = Rule(_predictor(trust, said))
     answers = rule.answer(said.outputs)
     np.testing.assert_array_equal(answers.probabilities, trust.judge(said.outputs).probabilities)
@@ -62,19 +62,19 @@ def test_with_trust_the_calibrated_probabilities_answer() -> None:
 
 
 def test_balanced_divides_by_what_the_probabilities_lean_towards() -> None:
-    said = judging.said(60, seed=3)
-    trust = judging.fitted(judging.said(2000))
+    said = make_outputs(60, seed=3)
+    trust = make_trust(make_outputs(2000))
     assert trust.summary.calibration.kind == "vector"
     rule = Rule(_predictor(trust, said), decide="balanced")
-    assert rule.prior[5] == pytest.approx(judging.SHARES[5], abs=0.05)
+    assert rule.prior[5] == pytest.approx(SHARES[5], abs=0.05)
     shares = rule.answer(said.outputs).probabilities
     np.testing.assert_array_equal(rule.name(shares), (shares / rule.prior).argmax(axis=1))
 
 
 def test_malignant_takes_a_threshold() -> None:
-    said, trust = judging.said(60, seed=3), judging.fitted()
+    said, trust = make_outputs(60, seed=3), make_trust()
     rule = Rule(_predictor(trust, said), decide="malignant", sensitivity=0.9)
-    malignant = np.isin(judging.CLASSES, ("akiec", "bcc", "mel"))
+    malignant = np.isin(CLASSES, ("akiec", "bcc", "mel"))
     shares = rule.answer(said.outputs).probabilities
     np.testing.assert_array_equal(
         malignant[rule.name(shares)], shares @ malignant >= trust.malignancy_threshold(0.9).threshold
@@ -87,14 +87,12 @@ def test_malignant_takes_a_threshold() -> None:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network with trust that was fitted on what it says of noise."""
-    model = trained("resnet20", ResNetOptions())
-    about = description(model, ResNetOptions()).model_copy(update=SEVEN)
+    model = make_model("resnet20", ResNetOptions())
+    about = make_description(model, ResNetOptions()).model_copy(update=SEVEN)
     plain = write_bundle(_seven(model), about, tmp_path_factory.mktemp("plain") / "bundle")
-    outputs = load(plain).outputs(images(140))
+    outputs = load(plain).outputs(make_images(140))
     labels, groups = np.arange(140) // 2 % 7, np.arange(140) // 2
-    trust = Trust.fit(
-        outputs.logits, labels, groups, outputs.features, outputs.features, labels, classes=judging.CLASSES
-    )
+    trust = Trust.fit(outputs.logits, labels, groups, outputs.features, outputs.features, labels, classes=CLASSES)
     return write_bundle(_seven(model), about, tmp_path_factory.mktemp("judged") / "bundle", trust)
 
 
@@ -112,7 +110,7 @@ def _seven(model):
 @pytest.fixture
 def photograph(tmp_path: Path) -> Path:
     path = tmp_path / "photograph.jpg"
-    path.write_bytes(making.jpeg(1, (60, 40)))
+    path.write_bytes(archives.make_jpeg(1, (60, 40)))
     return path
 
 

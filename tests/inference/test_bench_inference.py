@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from modelling import description, trained
+from sample_models import make_description, make_model
 
 from residerm import cli
 from residerm.config import ResNetOptions
@@ -40,8 +40,8 @@ def test_geometric_means_over_the_cases() -> None:
 
 
 def test_a_bundle_is_measured_at_its_own_size(tmp_path: Path) -> None:
-    model = trained("resnet20", ResNetOptions())
-    bundle = write_bundle(model, description(model, ResNetOptions()), tmp_path / "bundle")
+    model = make_model("resnet20", ResNetOptions())
+    bundle = write_bundle(model, make_description(model, ResNetOptions()), tmp_path / "bundle")
     speeds = bench_inference(bundle, sizes=(999,), batches=(1,), rounds=1, threads=1, int8=False)
     assert [(case.model, case.size) for case in speeds.cases] == [(str(bundle), model.size)]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from limits import memory_grows_less_than
-from modelling import NETWORKS, description, images, trained
+from sample_models import NETWORKS, make_description, make_images, make_model
+from system_limits import memory_grows_less_than
 
 from residerm.config import PixelSpec, ResNetOptions
 from residerm.inference import load
@@ -18,11 +18,11 @@ from residerm.inference.bundle import BundleError, read_bundle, write_bundle
 
 @pytest.mark.parametrize(("name", "resnet"), NETWORKS)
 def test_the_network_that_was_saved_comes_back(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
-    saved = trained(name, resnet)
-    write_bundle(saved, description(saved, resnet), tmp_path / "bundle")
+    saved = make_model(name, resnet)
+    write_bundle(saved, make_description(saved, resnet), tmp_path / "bundle")
     back, said = read_bundle(tmp_path / "bundle")
     heads = {"features", "maps", "linear_classifier"}
-    assert said.model_dump(exclude=heads) == description(saved, resnet).model_dump(exclude=heads)
+    assert said.model_dump(exclude=heads) == make_description(saved, resnet).model_dump(exclude=heads)
     assert not back.training
     for (key, value), (key_back, value_back) in zip(
         saved.network.state_dict().items(), back.network.state_dict().items(), strict=True
@@ -34,9 +34,9 @@ def test_the_network_that_was_saved_comes_back(tmp_path: Path, name: str, resnet
 
 @pytest.mark.parametrize(("name", "resnet"), NETWORKS)
 def test_a_predictor_says_what_the_network_says(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
-    saved = trained(name, resnet)
-    write_bundle(saved, description(saved, resnet), tmp_path / "bundle")
-    pixels = images()
+    saved = make_model(name, resnet)
+    write_bundle(saved, make_description(saved, resnet), tmp_path / "bundle")
+    pixels = make_images()
     with torch.inference_mode():
         expected = saved(torch.from_numpy(pixels).permute(0, 3, 1, 2)).softmax(1).numpy()
     assert np.ptp(expected, axis=0).max() > 1e-3  # the images are distinguished
@@ -45,8 +45,8 @@ def test_a_predictor_says_what_the_network_says(tmp_path: Path, name: str, resne
 
 @pytest.mark.parametrize("other", ["resnet34", "resnet20"])
 def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> None:
-    saved = trained("resnet18", ResNetOptions())
-    said = description(saved, ResNetOptions()).model_copy(update={"model": other})
+    saved = make_model("resnet18", ResNetOptions())
+    said = make_description(saved, ResNetOptions()).model_copy(update={"model": other})
     write_bundle(saved, said, tmp_path / "bundle")
     with pytest.raises(BundleError, match=f"the weights do not fit {other}; the bundle is damaged"):
         read_bundle(tmp_path / "bundle")
@@ -66,8 +66,8 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> N
 def test_a_network_that_a_bundle_only_names_takes_no_memory(
     tmp_path: Path, changes: dict[str, Any], complaint: str
 ) -> None:
-    saved = trained("resnet18", ResNetOptions())
-    said = description(saved, ResNetOptions()).model_copy(update=changes)
+    saved = make_model("resnet18", ResNetOptions())
+    said = make_description(saved, ResNetOptions()).model_copy(update=changes)
     write_bundle(saved, said, tmp_path / "bundle")
     with memory_grows_less_than(200), pytest.raises(BundleError, match=complaint):
         read_bundle(tmp_path / "bundle")
@@ -82,4 +82,4 @@ def test_a_bundle_of_format_1_is_read(bundle: Path, tmp_path: Path) -> None:
     (old / "seen.npz").unlink()
     found, expected = load(old), load(bundle)
     assert found.description == expected.description
-    np.testing.assert_array_equal(found.outputs(images()).logits, expected.outputs(images()).logits)
+    np.testing.assert_array_equal(found.outputs(make_images()).logits, expected.outputs(make_images()).logits)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from modelling import description, sample
+from sample_models import make_description, make_sample
 from torch import nn
 
 from residerm import imaging
@@ -29,9 +29,9 @@ def settled(name: str, size: int) -> Model:
     """
     torch.manual_seed(0)
     model = build(name, 3, size).train()
-    said = description(model, ResNetOptions())
+    said = make_description(model, ResNetOptions())
     model.set_colours(said.mean, said.deviation)
-    pictures, spec = sample(), PixelSpec(size=size)
+    pictures, spec = make_sample(), PixelSpec(size=size)
     pixels = torch.from_numpy(np.stack([imaging.read(pictures.read(number), spec) for number in range(len(pictures))]))
     for module in model.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
@@ -45,15 +45,15 @@ def settled(name: str, size: int) -> Model:
 @pytest.mark.parametrize(("name", "size"), SIZES.items(), ids=list(SIZES))
 def test_it_is_exported_and_passes(tmp_path: Path, name: str, size: int) -> None:
     model = settled(name, size)
-    said = description(model, ResNetOptions()).model_copy(update={"pixels": PixelSpec(size=size)})
+    said = make_description(model, ResNetOptions()).model_copy(update={"pixels": PixelSpec(size=size)})
     bundle = write_bundle(model, said, tmp_path / "bundle")
     folder = tmp_path / "onnx"
     record = export_bundle(
-        [bundle], folder, to="onnx", precision="float32", sample=sample(), calibration=sample(seed=1)
+        [bundle], folder, to="onnx", precision="float32", sample=make_sample(), calibration=make_sample(seed=1)
     )
     assert record.passed
     assert {one.runtime for one in record.measured} == {"onnx", "openvino"}
-    pixels = np.stack([imaging.read(sample().read(number), said.pixels) for number in range(4)])
+    pixels = np.stack([imaging.read(make_sample().read(number), said.pixels) for number in range(4)])
     expected = load(bundle).outputs(pixels, maps=True)
     for runtime in ("onnx", "openvino"):
         found = load(folder, runtime=runtime).outputs(pixels, maps=True)  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modelling import description, images, sample, trained
+from sample_models import make_description, make_images, make_model, make_sample
 
 from residerm.config import ResNetOptions
 from residerm.errors import ResidermError, UsageError
@@ -24,20 +24,20 @@ NAMES = {
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
 def test_the_same_outputs_as_in_torch(bundle: Path, exported: Path, runtime: str) -> None:
-    expected, predictor = load(bundle).outputs(images(), maps=True), load(exported, runtime=runtime)  # type: ignore[arg-type]
+    expected, predictor = load(bundle).outputs(make_images(), maps=True), load(exported, runtime=runtime)  # type: ignore[arg-type]
     assert (predictor.runtime, predictor.precision) == (runtime, "float32")
-    found = predictor.outputs(images(), maps=True)
+    found = predictor.outputs(make_images(), maps=True)
     np.testing.assert_allclose(found.logits, expected.logits, atol=1e-4)
     np.testing.assert_allclose(found.features, expected.features, atol=1e-4)  # type: ignore[arg-type]
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)  # type: ignore[arg-type]
-    assert predictor.outputs(images()).maps is None
+    assert predictor.outputs(make_images()).maps is None
     weight, bias = predictor.classifier  # type: ignore[misc]
     np.testing.assert_allclose(found.features @ weight.T + bias, found.logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
 def test_neither_batch_nor_order_nor_threads_matter(exported: Path, runtime: str) -> None:
-    pixels = images(19)
+    pixels = make_images(19)
     whole = load(exported, runtime=runtime, threads=1).outputs(pixels).probabilities  # type: ignore[arg-type]
     predictor = load(exported, runtime=runtime, threads=2)  # type: ignore[arg-type]
     for size in (1, 3, 17):
@@ -46,7 +46,7 @@ def test_neither_batch_nor_order_nor_threads_matter(exported: Path, runtime: str
 
 
 def test_views_are_those_of_torch(bundle: Path, exported: Path) -> None:
-    expected, found = (load(path).outputs(images(), views=8, maps=True) for path in (bundle, exported))
+    expected, found = (load(path).outputs(make_images(), views=8, maps=True) for path in (bundle, exported))
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)  # type: ignore[arg-type]
 
@@ -80,17 +80,19 @@ def test_auto_takes_the_fastest_that_is_installed(exported: Path, monkeypatch: p
 
 
 def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path, bundle: Path) -> None:
-    other = trained("resnet-basic-1-1-1", ResNetOptions(width=4))
-    second = write_bundle(other, description(other, ResNetOptions(width=4)), tmp_path / "second")
+    other = make_model("resnet-basic-1-1-1", ResNetOptions(width=4))
+    second = write_bundle(other, make_description(other, ResNetOptions(width=4)), tmp_path / "second")
     together = write_ensemble([bundle, second], tmp_path / "together")
-    members = [load(path).outputs(images(), maps=True) for path in (bundle, second)]
+    members = [load(path).outputs(make_images(), maps=True) for path in (bundle, second)]
     folder = tmp_path / "onnx"
-    export_bundle([bundle, second], folder, to="onnx", precision="float32", sample=sample(), calibration=sample())
+    export_bundle(
+        [bundle, second], folder, to="onnx", precision="float32", sample=make_sample(), calibration=make_sample()
+    )
     for path in (together, folder):
         predictor = load(path)
         assert predictor.description.members == 2
         assert predictor.classifier is None
-        found = predictor.outputs(images(), maps=True)
+        found = predictor.outputs(make_images(), maps=True)
         mean = (members[0].probabilities + members[1].probabilities) / 2
         np.testing.assert_allclose(found.probabilities, mean, atol=1e-5)
         for name in ("features", "maps"):
@@ -109,18 +111,23 @@ def test_models_that_disagree_are_not_averaged(tmp_path: Path, bundle: Path, cha
 
 
 def test_another_network_does_not_pass(tmp_path: Path, exported: Path) -> None:
-    other = trained("resnet-basic-1-1-2", ResNetOptions(width=8))
-    reference = load(write_bundle(other, description(other, ResNetOptions(width=8)), tmp_path / "other"))
+    other = make_model("resnet-basic-1-1-2", ResNetOptions(width=8))
+    reference = load(write_bundle(other, make_description(other, ResNetOptions(width=8)), tmp_path / "other"))
     said = read_description(exported)
     graph = Predictor(said, open_graph(exported, said, "onnx", precision="float32"))
-    measured = measure("onnx", graph, reference, sample(), "float32")
+    measured = measure("onnx", graph, reference, make_sample(), "float32")
     assert not measured.passed("float32")
 
 
 def test_a_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: Path) -> None:
     with pytest.raises(ParityError, match="int8 could cost more than half a point"):
         export_bundle(
-            [bundle], tmp_path / "int8", to="onnx", precision="int8", sample=sample(), calibration=sample(seed=1)
+            [bundle],
+            tmp_path / "int8",
+            to="onnx",
+            precision="int8",
+            sample=make_sample(),
+            calibration=make_sample(seed=1),
         )
     assert not list(tmp_path.iterdir())
 
@@ -128,7 +135,12 @@ def test_a_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: 
 def test_an_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path) -> None:
     with pytest.raises(UsageError, match="is already exported"):
         export_bundle(
-            [exported], tmp_path / "again", to="onnx", precision="float32", sample=sample(), calibration=sample()
+            [exported],
+            tmp_path / "again",
+            to="onnx",
+            precision="float32",
+            sample=make_sample(),
+            calibration=make_sample(),
         )
 
 
@@ -136,5 +148,7 @@ def test_trust_that_cannot_be_read_is_not_taken_along(tmp_path: Path, bundle: Pa
     broken = Path(shutil.copytree(bundle, tmp_path / "broken"))
     (broken / "trust.npz").write_bytes(b"of another version")
     with pytest.raises(ResidermError, match=r"trust\.npz is damaged or of another version"):
-        export_bundle([broken], tmp_path / "out", to="onnx", precision="float32", sample=sample(), calibration=sample())
+        export_bundle(
+            [broken], tmp_path / "out", to="onnx", precision="float32", sample=make_sample(), calibration=make_sample()
+        )
     assert not (tmp_path / "out").exists()

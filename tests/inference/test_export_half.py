@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from modelling import images, sample
 from onnx import TensorProto
+from sample_models import make_images, make_sample
 
 from residerm.errors import UsageError
 from residerm.inference import load
@@ -20,12 +20,12 @@ from residerm.inference.parity import Engine
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
 def test_an_export_in_half_says_nearly_the_same(tmp_path: Path, bundle: Path, engine: Engine) -> None:
     record = export_bundle(
-        [bundle], tmp_path / "half", to=engine, precision="float16", sample=sample(200), calibration=sample()
+        [bundle], tmp_path / "half", to=engine, precision="float16", sample=make_sample(200), calibration=make_sample()
     )
     assert record.precision == "float16"
     assert record.passed
     predictor = load(tmp_path / "half")
-    found, expected = predictor.outputs(images()).probabilities, load(bundle).outputs(images()).probabilities
+    found, expected = predictor.outputs(make_images()).probabilities, load(bundle).outputs(make_images()).probabilities
     assert predictor.precision == "float16"
     np.testing.assert_allclose(found, expected, atol=2e-3)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from modelling import sample
 from onnx import TensorProto
+from sample_models import make_sample
 
 from residerm import cli
 from residerm.errors import ResidermError, UsageError
@@ -134,7 +134,9 @@ def test_weights_that_are_not_finite_are_refused(copy: Path, runtime: str) -> No
 
 def test_weights_of_openvino_that_are_not_finite_are_refused(bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "openvino"
-    export_bundle([bundle], folder, to="openvino", precision="float32", sample=sample(), calibration=sample(seed=1))
+    export_bundle(
+        [bundle], folder, to="openvino", precision="float32", sample=make_sample(), calibration=make_sample(seed=1)
+    )
     content, filters = (folder / "model.bin").read_bytes(), load(folder).classifier
     assert filters
     weights = np.ascontiguousarray(filters[0]).tobytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from modelling import images, sample
+from sample_models import make_images, make_sample
 
 from residerm.inference import load
 from residerm.inference.bundle import read_description
@@ -22,7 +22,7 @@ ENGINES: tuple[Engine, ...] = ("onnx", "openvino")
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_slices_change_nothing(exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    pixels = images(7)
+    pixels = make_images(7)
     whole = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
     monkeypatch.setattr(graph, "_PIXELS_AT_ONCE", 3 * 32 * 32)
     sliced = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
@@ -35,7 +35,7 @@ def test_threads_with_slices_of_their_own_change_nothing(
     exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The order of the images, too: slices end in any order."""
-    pixels = images(11)
+    pixels = make_images(11)
     alone = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
     monkeypatch.setattr(graph, "_PIXELS_AT_ONCE", 2 * 32 * 32)
     for threads, count in ((2, 3), (2, 4), (2, 11), (3, 11)):
@@ -66,7 +66,7 @@ def test_bytes_that_are_no_graph_are_refused(exported: Path, tmp_path: Path, eng
 
 def test_a_low_precision_is_compared_in_eight_views(tmp_path: Path, bundle: Path) -> None:
     record = export_bundle(
-        [bundle], tmp_path / "half", to="onnx", precision="float16", sample=sample(60), calibration=sample()
+        [bundle], tmp_path / "half", to="onnx", precision="float16", sample=make_sample(60), calibration=make_sample()
     )
     assert record.views == 8
     assert "60 images in 8 views each" in record.explained
@@ -77,7 +77,7 @@ def test_a_low_precision_is_compared_in_eight_views(tmp_path: Path, bundle: Path
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_callers_in_several_threads_get_their_own_outputs(exported: Path, engine: Engine) -> None:
-    predictor, pixels = load(exported, runtime=engine, threads=2), images(12)
+    predictor, pixels = load(exported, runtime=engine, threads=2), make_images(12)
     alone = [predictor.outputs(one[None]).logits for one in pixels]
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda one: predictor.outputs(one[None]).logits, pixels))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -28,7 +28,7 @@ MOST_MEGABYTES = 400
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "one.jpg"
-    path.write_bytes(making.jpeg(5000, (60, 40)))
+    path.write_bytes(archives.make_jpeg(5000, (60, 40)))
     return path
 
 
@@ -76,7 +76,7 @@ def test_what_needs_more_says_how_to_install_it(bundle: Path, image: Path) -> No
 
 @pytest.mark.light
 def test_the_light_installation(exported: Path, image: Path, tmp_path: Path) -> None:
-    archive = making.ham10000(tmp_path / "archive", lesions=21)
+    archive = archives.ham10000(tmp_path / "archive", lesions=21)
     done = light("predict", str(exported), str(image), "--json")
     assert done.returncode == 0, done.stderr
     shares = json.loads(done.stdout)["predictions"][0]["probabilities"]

@@ -6,10 +6,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
-from modelling import description, images, trained
+from sample_models import make_description, make_images, make_model
 from sklearn.neighbors import NearestNeighbors
 
 from residerm.config import ResNetOptions
@@ -23,7 +23,7 @@ COUNT, WIDTH = 300, 16
 
 def some_images(thumbnails: bool = False, width: int = WIDTH) -> TrainingImages:
     generator = np.random.default_rng(0)
-    files = [making.jpeg(number, (32, 32)) for number in range(COUNT)] if thumbnails else None
+    files = [archives.make_jpeg(number, (32, 32)) for number in range(COUNT)] if thumbnails else None
     ids = [f"IMAGE_{number}" for number in range(COUNT)]
     return TrainingImages.of(generator.normal(size=(COUNT, width)), generator.integers(0, 3, COUNT), ids, files)
 
@@ -31,8 +31,8 @@ def some_images(thumbnails: bool = False, width: int = WIDTH) -> TrainingImages:
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that keeps training images with their pictures."""
-    model = trained("resnet20", ResNetOptions())
-    said = description(model, ResNetOptions())
+    model = make_model("resnet20", ResNetOptions())
+    said = make_description(model, ResNetOptions())
     kept = some_images(thumbnails=True, width=model.features)
     return write_bundle(model, said, tmp_path_factory.mktemp("model") / "bundle", neighbours=kept)
 
@@ -71,7 +71,7 @@ def test_it_is_read_as_it_was_written(known: Path) -> None:
     back, written = read_neighbours(known, read_description(known)), some_images(thumbnails=True, width=64)
     np.testing.assert_array_equal(back.directions, written.directions)
     assert back.image_ids.tolist() == written.image_ids.tolist()
-    (near,) = back.nearest(load(known).outputs(images()[:1]).features, 2)
+    (near,) = back.nearest(load(known).outputs(make_images()[:1]).features, 2)
     for one in near:
         assert one.picture is not None
         assert one.picture.shape == (32, 32, 3)
@@ -142,7 +142,7 @@ def test_what_is_damaged_is_refused(known: Path, tmp_path: Path, damage: Callabl
     damage(copy / "neighbours.npz")
     with pytest.raises(BundleError, match=message):
         read_neighbours(copy, read_description(copy))
-    assert len(load(copy).outputs(images()))  # the model works all the same
+    assert len(load(copy).outputs(make_images()))  # the model works all the same
 
 
 def test_a_picture_that_is_no_picture_is_refused(known: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from modelling import description, images, trained
+from sample_models import make_description, make_images, make_model
 from torch.backends import cuda, cudnn, mkldnn
 
 from residerm.config import ResNetOptions
@@ -93,19 +93,19 @@ def test_threads_that_overlap_leave_it_as_it_was(rounded: list[str]) -> None:
 
 def test_a_prediction_in_float32_is_not_rounded(rounded: list[str]) -> None:
     """Where this CPU computes bf16, `medium` would round the last layer's numbers."""
-    model = trained("resnet18", SMALL)
-    predictor = Predictor(description(model, SMALL), TorchRuntime(model, device="cpu"))
-    found = predictor.outputs(images()).logits
+    model = make_model("resnet18", SMALL)
+    predictor = Predictor(make_description(model, SMALL), TorchRuntime(model, device="cpu"))
+    found = predictor.outputs(make_images()).logits
     assert settings() == rounded
     torch.set_float32_matmul_precision("highest")
     for one in _settings():
         one.fp32_precision = "ieee"  # the fixture restores them
-    np.testing.assert_array_equal(found, predictor.outputs(images()).logits)
+    np.testing.assert_array_equal(found, predictor.outputs(make_images()).logits)
 
 
 def test_bf16_leaves_the_settings_alone(rounded: list[str]) -> None:
-    model, seen = trained("resnet18", SMALL), []
+    model, seen = make_model("resnet18", SMALL), []
     runtime = TorchRuntime(model, precision="bf16", device="cpu")
     runtime._network.register_forward_hook(lambda *_: seen.append(settings()))
-    runtime.run(images(), maps=False)
+    runtime.run(make_images(), maps=False)
     assert seen == [rounded]

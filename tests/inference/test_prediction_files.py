@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-import making
+import archives
 import pytest
 
 from residerm.inference import load
@@ -17,7 +17,7 @@ from residerm.inference.prediction import Line, as_document, predict, write_line
 def test_what_is_written_is_the_whole_document(exported: Path, tmp_path: Path, count: int) -> None:
     predictor = load(exported)
     for number in range(5):
-        (tmp_path / f"{number}.jpg").write_bytes(making.jpeg(number, (60, 40)) if number != 3 else b"none")
+        (tmp_path / f"{number}.jpg").write_bytes(archives.make_jpeg(number, (60, 40)) if number != 3 else b"none")
     lines = list(predict(predictor, [tmp_path]))[:count]
     out = write_lines(iter(lines), predictor, tmp_path / "out.json")
     document = as_document(lines, predictor)
@@ -36,5 +36,5 @@ def test_nothing_is_left_where_predicting_ends_early(exported: Path, tmp_path: P
 
 
 def making_one(folder: Path) -> Path:
-    (folder / "one.jpg").write_bytes(making.jpeg(1, (60, 40)))
+    (folder / "one.jpg").write_bytes(archives.make_jpeg(1, (60, 40)))
     return folder / "one.jpg"

@@ -4,12 +4,12 @@ import copy
 import io
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 import torch
-from modelling import NETWORKS, description, images, trained
 from PIL import Image
+from sample_models import NETWORKS, make_description, make_images, make_model
 
 from residerm.config import ResNetOptions
 from residerm.errors import ImageError, UsageError
@@ -21,15 +21,15 @@ SMALL = ResNetOptions(width=8)
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    saved = trained("resnet18", SMALL)
-    return write_bundle(saved, description(saved, SMALL), tmp_path_factory.mktemp("model") / "bundle")
+    saved = make_model("resnet18", SMALL)
+    return write_bundle(saved, make_description(saved, SMALL), tmp_path_factory.mktemp("model") / "bundle")
 
 
 @pytest.mark.parametrize(("name", "resnet"), NETWORKS)
 def test_outputs_are_those_of_the_model(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
-    saved = trained(name, resnet)
-    predictor = load(write_bundle(saved, description(saved, resnet), tmp_path / "bundle"))
-    pixels = images()
+    saved = make_model(name, resnet)
+    predictor = load(write_bundle(saved, make_description(saved, resnet), tmp_path / "bundle"))
+    pixels = make_images()
     with torch.inference_mode():
         expected = saved.outputs(torch.from_numpy(pixels).permute(0, 3, 1, 2))
     found = predictor.outputs(pixels, maps=True)
@@ -50,17 +50,17 @@ def test_mean_of_the_maps_and_the_classifier_make_the_logits(bundle: Path) -> No
     assert predictor.runtime == "torch"
     assert predictor.classifier is not None
     weight, bias = predictor.classifier
-    found = predictor.outputs(images(), maps=True)
+    found = predictor.outputs(make_images(), maps=True)
     assert found.maps is not None
     np.testing.assert_allclose(found.maps.mean((1, 2)) @ weight.T + bias, found.logits, atol=1e-4)
 
 
 def test_maps_are_left_out_unless_asked_for(bundle: Path) -> None:
-    assert load(bundle).outputs(images()).maps is None
+    assert load(bundle).outputs(make_images()).maps is None
 
 
 def test_views_are_averaged_and_maps_turned_back(bundle: Path) -> None:
-    predictor, pixels = load(bundle), images()
+    predictor, pixels = load(bundle), make_images()
     turned = np.rot90(pixels, 1, axes=(1, 2))
     one, other = predictor.outputs(pixels, views=8, maps=True), predictor.outputs(turned, views=8, maps=True)
     np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
@@ -70,7 +70,7 @@ def test_views_are_averaged_and_maps_turned_back(bundle: Path) -> None:
 
 
 def test_batches_do_not_matter(bundle: Path) -> None:
-    predictor, pixels = load(bundle), images(19)
+    predictor, pixels = load(bundle), make_images(19)
     whole = predictor.outputs(pixels).probabilities
     for size in (1, 3, 17):
         np.testing.assert_allclose(predictor.outputs(pixels, batch_size=size).probabilities, whole, atol=1e-5)
@@ -80,7 +80,7 @@ def test_batches_do_not_matter(bundle: Path) -> None:
 
 def test_one_image_in_every_form(bundle: Path, tmp_path: Path) -> None:
     predictor, stream = load(bundle), io.BytesIO()
-    picture = Image.open(io.BytesIO(making.jpeg(1, (60, 40))))
+    picture = Image.open(io.BytesIO(archives.make_jpeg(1, (60, 40))))
     picture.save(stream, "PNG")
     file = tmp_path / "one.png"
     file.write_bytes(stream.getvalue())
@@ -113,10 +113,10 @@ def test_pixels_of_another_kind_are_refused(bundle: Path, pixels: np.ndarray) ->
 
 
 def test_the_model_that_is_given_stays_as_it_is() -> None:
-    model = trained("resnet18", SMALL)
+    model = make_model("resnet18", SMALL)
     before = copy.deepcopy(model)
-    predictor = Predictor(description(model, SMALL), TorchRuntime(model))
-    predictor.outputs(images())
+    predictor = Predictor(make_description(model, SMALL), TorchRuntime(model))
+    predictor.outputs(make_images())
     assert [type(one) for one in model.modules()] == [type(one) for one in before.modules()]
     for (key, value), other in zip(model.state_dict().items(), before.state_dict().values(), strict=True):
         assert torch.equal(value, other), key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_folder_of_that_name_goes_first(bundle: Path, tmp_path: Path, monkeypa
 
 def test_it_answers_and_can_be_judged() -> None:
     predictor = load("starter")
-    probabilities = predictor.predict([making.jpeg(seed, (200, 150)) for seed in range(3)])
+    probabilities = predictor.predict([archives.make_jpeg(seed, (200, 150)) for seed in range(3)])
     assert probabilities.shape == (3, 7)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert predictor.trust is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 import timm
@@ -86,7 +86,7 @@ def altered(tmp_path, monkeypatch) -> Path:
 
 @pytest.mark.usefixtures("altered")
 def test_an_altered_file_is_refused_before_anything_is_written(tmp_path, capsys):
-    archive, runs = making.ham10000(tmp_path / "archive", lesions=105), tmp_path / "runs"
+    archive, runs = archives.ham10000(tmp_path / "archive", lesions=105), tmp_path / "runs"
     options = ["--model", NAMES[0], "--pretrained", "--size", "32", "--batch-size", "16", "--runs", str(runs)]
     assert cli.run(["train", str(archive), *options]) == 1
     said = " ".join(capsys.readouterr().err.split())

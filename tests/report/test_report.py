@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reporting
+import sample_runs
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from residerm.errors import ResidermError
@@ -65,11 +65,11 @@ def draw_figures_of(folder: Path) -> None:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return reporting.run(tmp_path)
+    return sample_runs.make_run(tmp_path)
 
 
 def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     text = page_of(run).text
     for words in (
         "resnet20 on HAM10000",
@@ -94,7 +94,7 @@ def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
 
 
 def test_a_report_needs_no_network_and_no_script(run: Run) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     page = page_of(run)
     assert "script" not in page.tags
     assert page.tags.count("svg") == 8
@@ -103,8 +103,8 @@ def test_a_report_needs_no_network_and_no_script(run: Run) -> None:
 
 
 def test_names_of_classes_are_text(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, ("<b>&", "$x$ and $y$", "a'\"`class"))
-    reporting.evaluation(run)
+    run = sample_runs.make_run(tmp_path, ("<b>&", "$x$ and $y$", "a'\"`class"))
+    sample_runs.make_evaluation(run)
     page = page_of(run)
     assert page.text.count("<b>&") > 5
     assert page.text.count("$x$ and $y$") > 5
@@ -114,7 +114,7 @@ def test_names_of_classes_are_text(tmp_path: Path) -> None:
 
 
 def test_an_older_report_is_replaced(run: Run) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     (run.folder / "report.html").write_text("old")
     assert write_report(run).read_text() != "old"
     assert [path.name for path in run.folder.iterdir() if path.name.startswith(".")] == []
@@ -148,7 +148,7 @@ def test_a_run_that_did_not_finish_is_refused(run: Run) -> None:
     ],
 )
 def test_a_damaged_file_is_named(run: Run, file: str, content: str, words: str) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     (run.folder / file).write_text(content)
     with pytest.raises(ResidermError, match=re.escape(words)):
         write_report(run)
@@ -163,16 +163,16 @@ def test_a_run_without_evaluations_says_so(run: Run) -> None:
 
 
 def test_an_evaluation_that_was_broken_off_is_named(run: Run) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     (run.folder / "evaluations" / "isic2016-all").mkdir()
     assert "scores.json is missing (interrupted?): isic2016-all" in page_of(run).text
 
 
 def test_the_own_test_part_comes_before_variants_and_other_archives(run: Run) -> None:
-    reporting.evaluation(run, images=60)
-    reporting.evaluation(run, "ham10000-test-tta", images=50, tta=True)
+    sample_runs.make_evaluation(run, images=60)
+    sample_runs.make_evaluation(run, "ham10000-test-tta", images=50, tta=True)
     mapping = {"map": {"melanoma": "mel"}, "unmapped": {"other": 7}}
-    reporting.evaluation(run, "isic2016-test", images=40, archive="ISIC 2016 part 3", mapping=mapping)
+    sample_runs.make_evaluation(run, "isic2016-test", images=40, archive="ISIC 2016 part 3", mapping=mapping)
     text = page_of(run).text
     assert "Scored on the test part of HAM10000 : 60 images" in text.replace("HAM10000:", "HAM10000 :")
     assert "ham10000-test-tta HAM10000, test part; mean of eight views" in text
@@ -180,8 +180,8 @@ def test_the_own_test_part_comes_before_variants_and_other_archives(run: Run) ->
 
 
 def test_a_comparison_leaves_the_whole_test_part_the_main_one(run: Run) -> None:
-    reporting.evaluation(run, images=60)
-    folder = reporting.evaluation(run, "ham10000-test-against-other", images=44)
+    sample_runs.make_evaluation(run, images=60)
+    folder = sample_runs.make_evaluation(run, "ham10000-test-against-other", images=44)
     reading = {"against": "other", "images": 44, "differences": {}}
     tested = {"first_only": 0, "second_only": 0, "p": 1.0}
     (folder / "comparison.json").write_text(json.dumps(reading | {"mcnemar": tested}))
@@ -191,7 +191,7 @@ def test_a_comparison_leaves_the_whole_test_part_the_main_one(run: Run) -> None:
 
 
 def test_a_comparison_says_which_run_is_better(run: Run) -> None:
-    folder = reporting.evaluation(run)
+    folder = sample_runs.make_evaluation(run)
     (folder / "comparison.json").write_text(
         '{"against": "run <2>", "images": 60, "differences": {'
         '"accuracy": {"value": -0.02, "low": -0.03, "high": -0.01, "n": 60},'
@@ -210,8 +210,8 @@ def test_a_comparison_says_which_run_is_better(run: Run) -> None:
 
 
 def test_what_is_absent_shows_its_reason(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, ("benign", "malignant"))
-    reporting.evaluation(run)
+    run = sample_runs.make_run(tmp_path, ("benign", "malignant"))
+    sample_runs.make_evaluation(run)
     text = page_of(run).text
     assert "Missing: there are only 2 classes, so it would always be 1." in text
     assert "None" not in text
@@ -219,7 +219,7 @@ def test_what_is_absent_shows_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_missing_thumbnail_is_said_and_none_is_read_from_elsewhere(run: Run, tmp_path: Path) -> None:
-    folder = reporting.evaluation(run)
+    folder = sample_runs.make_evaluation(run)
     (tmp_path / "secret.jpg").write_bytes(b"\xff\xd8\xffsecret")
     (folder / "gallery" / "0.jpg").unlink()
     line = {"image_id": "x", "label": "nv", "predicted": "mel", "confidence": 0.9, "probability_of_label": 0.1}
@@ -233,8 +233,8 @@ def test_a_missing_thumbnail_is_said_and_none_is_read_from_elsewhere(run: Run, t
 
 
 def test_ten_thousand_test_images_stay_small(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, [f"class {number}" for number in range(8)], images=200)
-    folder = reporting.evaluation(run, images=10_000, strength=1.0)
+    run = sample_runs.make_run(tmp_path, [f"class {number}" for number in range(8)], images=200)
+    folder = sample_runs.make_evaluation(run, images=10_000, strength=1.0)
     big = b"\xff\xd8\xff" + bytes(150_000)
     for path in (folder / "gallery").iterdir():
         path.write_bytes(big)
@@ -255,7 +255,7 @@ def test_a_curve_keeps_its_ends_and_its_area_when_thinned() -> None:
 
 
 def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
-    folder = reporting.evaluation(run)
+    folder = sample_runs.make_evaluation(run)
     draw_figures_of(folder)
     names = ["confusion_counts", "confusion_shares", "precision_recall", "reliability", "roc"]
     drawn = [path.name for path in sorted((folder / "figures").iterdir())]
@@ -263,7 +263,7 @@ def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
 
 
 def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_gone(run: Run) -> None:
-    folder = reporting.evaluation(run)
+    folder = sample_runs.make_evaluation(run)
     again = page_of(run).text
     draw_figures_of(folder)
     assert page_of(run).text == again
@@ -275,7 +275,7 @@ def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_g
 
 
 def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:
-    folder = reporting.evaluation(run)
+    folder = sample_runs.make_evaluation(run)
     rows = list(csv.DictReader((folder / "predictions.csv").open()))
     positive = [row["label"] == "mel" for row in rows]
     probability = [float(row["p_mel"]) for row in rows]
@@ -286,18 +286,18 @@ def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:
 
 @pytest.mark.parametrize("name", ["one", "none"])
 def test_a_class_with_one_or_no_test_image(tmp_path: Path, name: str) -> None:
-    run = reporting.run(tmp_path)
-    folder = reporting.evaluation(run)
+    run = sample_runs.make_run(tmp_path)
+    folder = sample_runs.make_evaluation(run)
     rows = list(csv.DictReader((folder / "predictions.csv").open()))
     kept = [row for row in rows if row["label"] != "bkl"] + [row for row in rows if row["label"] == "bkl"][
         : name == "one"
     ]
-    classes = list(reporting.CLASSES)
+    classes = list(sample_runs.CLASSES)
     labels = np.array([classes.index(row["label"]) for row in kept])
     probabilities = np.array([[float(row[f"p_{one}"]) for one in classes] for row in kept])
-    found = reporting.assess(labels, probabilities, classes, [row["group"] for row in kept], resamples=200)
-    reporting.change(folder / "scores.json", **json.loads(found.to_json()))
-    reporting._write_table(folder / "predictions.csv", kept)
+    found = sample_runs.assess(labels, probabilities, classes, [row["group"] for row in kept], resamples=200)
+    sample_runs.update_json(folder / "scores.json", **json.loads(found.to_json()))
+    sample_runs.write_table(folder / "predictions.csv", kept)
     text = page_of(run).text
     if name == "none":
         assert "There are no test images of bkl" in text

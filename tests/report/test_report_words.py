@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reporting
+import sample_runs
 import yaml
 
 from residerm import figures
@@ -55,7 +55,7 @@ def between(low: float, high: float) -> Estimate:
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    return reporting.run(tmp_path)
+    return sample_runs.make_run(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_malignancy_counts_add_up() -> None:
 
 def test_every_score_that_is_computed_has_a_name_and_a_sentence(run: Run) -> None:
     assert set(HEADLINE) == set(COMPUTED)
-    read = Reading(Evaluation.read(reporting.evaluation(run)))
+    read = Reading(Evaluation.read(sample_runs.make_evaluation(run)))
     assert len({sentence(name, read) for name in HEADLINE}) >= len(HEADLINE) - 1
 
 
@@ -139,32 +139,32 @@ def titles(run: Run, *, loud: bool) -> set[str]:
 
 
 def test_a_clean_run_has_no_loud_caution(run: Run) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     assert titles(run, loud=True) == set()
     assert titles(run, loud=False) >= {"What the intervals do not cover", "Better on training than on test images"}
 
 
 def test_a_split_that_leaks_is_said_loudly(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, split={"test_images_with_lesion_in_training": 15, "grouped_by": "lesion"})
+    run = sample_runs.make_run(tmp_path, split={"test_images_with_lesion_in_training": 15, "grouped_by": "lesion"})
     leak = next(caution for caution in cautions(read_material(run)) if caution.loud)
     assert leak.title == "Test lesions were seen in training"
     assert "15 of 60 test images (25.0 %)" in leak.text
 
 
 def test_an_archive_without_lesions_is_said_loudly(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, split={"grouped_by": None})
+    run = sample_runs.make_run(tmp_path, split={"grouped_by": None})
     assert titles(run, loud=True) == {"Lesions may be in both training and test"}
 
 
 def test_merged_labels_are_said_loudly(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path)
-    reporting.change(run.folder / "data.json", notes=["Two are one.", "A part."], merged=["Two are one."])
+    run = sample_runs.make_run(tmp_path)
+    sample_runs.update_json(run.folder / "data.json", notes=["Two are one.", "A part."], merged=["Two are one."])
     assert titles(run, loud=True) == {"Labels were merged into one class"}
     assert "About the archive" in titles(run, loud=False)
 
 
 def test_synthetic_images_are_said_loudly_in_report_and_card(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, synthetic=True)
+    run = sample_runs.make_run(tmp_path, synthetic=True)
     assert titles(run, loud=True) == {"Synthetic images"}
     card = write_card(run).read_text()
     assert "has not seen real skin" in card
@@ -172,14 +172,14 @@ def test_synthetic_images_are_said_loudly_in_report_and_card(tmp_path: Path) -> 
 
 
 def test_a_model_that_is_no_better_than_a_constant_answer_is_told_so(run: Run) -> None:
-    reporting.evaluation(run, strength=0.0)
+    sample_runs.make_evaluation(run, strength=0.0)
     assert "No gain in accuracy over the most frequent class" in titles(run, loud=False)
 
 
 def test_resampling_and_a_shifted_prior_are_told(run: Run) -> None:
     config = run.folder / "config.yaml"
     config.write_text(yaml.safe_dump(yaml.safe_load(config.read_text()) | {"sampling": "over"}))
-    reporting.change(run.folder / "bundle" / "model.json", prior=[1 / 3] * 3)
+    sample_runs.update_json(run.folder / "bundle" / "model.json", prior=[1 / 3] * 3)
     assert titles(run, loud=False) >= {"Training images were resampled", "Trained with other class frequencies"}
 
 
@@ -206,7 +206,7 @@ def test_copies_are_allowed_by_licences_that_say_so() -> None:
 
 
 def test_the_card_is_filled_in_and_asks_a_person_for_the_rest(run: Run) -> None:
-    reporting.evaluation(run)
+    sample_runs.make_evaluation(run)
     card = write_card(run).read_text(encoding="utf-8")
     front = yaml.safe_load(card.split("---\n")[1])
     assert front["license"] == "cc-by-nc-4.0"
@@ -222,8 +222,8 @@ def test_the_card_is_filled_in_and_asks_a_person_for_the_rest(run: Run) -> None:
 
 
 def test_the_tables_of_the_card_have_as_many_cells_in_every_row(tmp_path: Path) -> None:
-    run = reporting.run(tmp_path, ("<b>&", "a|b", "*c*_d_"))
-    reporting.evaluation(run)
+    run = sample_runs.make_run(tmp_path, ("<b>&", "a|b", "*c*_d_"))
+    sample_runs.make_evaluation(run)
     card = write_card(run).read_text(encoding="utf-8")
     for table in card.split("\n\n"):
         rows = [line.replace(r"\|", "") for line in table.splitlines() if line.startswith("|")]
@@ -242,14 +242,14 @@ def test_a_card_of_an_unfinished_run_is_refused(run: Run) -> None:
 
 
 def test_the_share_of_each_class_is_that_of_its_images(run: Run) -> None:
-    read = Reading(Evaluation.read(reporting.evaluation(run)))
+    read = Reading(Evaluation.read(sample_runs.make_evaluation(run)))
     assert sum(read.shares.values()) == pytest.approx(1)
     assert read.baselines["accuracy"] == pytest.approx(read.score("majority_accuracy").value)
     assert np.isclose(read.baselines["balanced_accuracy"], 1 / 3)
 
 
 def test_the_first_figure_is_the_sensitivity_to_malignancy(run: Run) -> None:
-    evaluation = Evaluation.read(reporting.evaluation(run))
+    evaluation = Evaluation.read(sample_runs.make_evaluation(run))
     first = cards(evaluation)[0]
     assert evaluation.scores.malignancy is not None
     found = evaluation.scores.malignancy.scores["sensitivity"]
@@ -259,7 +259,7 @@ def test_the_first_figure_is_the_sensitivity_to_malignancy(run: Run) -> None:
 
 
 def test_a_mean_over_fewer_classes_stands_beside_no_other(run: Run) -> None:
-    folder = reporting.evaluation(run)
+    folder = sample_runs.make_evaluation(run)
     content = json.loads((folder / "scores.json").read_text())
     content["by_attribute"]["sex"][0]["classes"] = 2
     (folder / "scores.json").write_text(json.dumps(content))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reporting
+import sample_runs
 
 from residerm.documents import DocumentError
 from residerm.outputs import Outputs
@@ -30,7 +30,7 @@ def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
-    folder = reporting.evaluation(reporting.run(tmp_path))
+    folder = sample_runs.make_evaluation(sample_runs.make_run(tmp_path))
     scores = Evaluation.read(folder).scores
     scores.write(folder / "again.json")
     assert type(scores).read(folder / "again.json") == scores
@@ -38,7 +38,7 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["decide", "precision", "seconds", "gap", "training", "mapping"])
 def test_scores_of_older_versions_are_read(tmp_path: Path, name: str) -> None:
-    path = reporting.evaluation(reporting.run(tmp_path)) / "scores.json"
+    path = sample_runs.make_evaluation(sample_runs.make_run(tmp_path)) / "scores.json"
     content = json.loads(path.read_text())
     content.pop(name, None)
     path.write_text(json.dumps(content))
@@ -46,10 +46,10 @@ def test_scores_of_older_versions_are_read(tmp_path: Path, name: str) -> None:
 
 
 def test_fields_of_later_versions_are_ignored_and_another_format_is_refused(tmp_path: Path) -> None:
-    path = reporting.evaluation(reporting.run(tmp_path)) / "scores.json"
-    reporting.change(path, something={"new": 1})
+    path = sample_runs.make_evaluation(sample_runs.make_run(tmp_path)) / "scores.json"
+    sample_runs.update_json(path, something={"new": 1})
     assert Evaluation.read(path.parent).scores.images == 60
-    reporting.change(path, format=7)
+    sample_runs.update_json(path, format=7)
     with pytest.raises(DocumentError, match=r"its format 7 is not supported by this version .*residerm evaluate"):
         Evaluation.read(path.parent)
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sample_predictions import make_predictions
 from scipy import stats
-from scoring import predictions
 
 from residerm.errors import UsageError
 from residerm.scores import (
@@ -24,7 +24,7 @@ from residerm.scores import (
 )  # fmt: skip
 
 CLASSES = ("akiec", "mel", "nv")
-LABELS, LIKELY, LESIONS = predictions(150, 3)
+LABELS, LIKELY, LESIONS = make_predictions(150, 3)
 
 
 def assessed(labels: np.ndarray = LABELS, likely: np.ndarray = LIKELY, **options: Any) -> Assessment:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scoring import predictions
+from sample_predictions import make_predictions
 from sklearn import metrics
 
 from residerm.errors import UsageError
@@ -14,7 +14,7 @@ CLASSES = ("a", "b", "c")
 
 def test_intervals_are_those_of_a_plain_loop_over_repeated_rows() -> None:
     """The same draws of lesions; rows repeated as often as drawn; scikit-learn on the rows; percentiles."""
-    labels, probabilities, lesions = predictions(90, 3, ties=True)
+    labels, probabilities, lesions = make_predictions(90, 3, ties=True)
     random, values = np.random.default_rng(5), []
     rows_of = [np.flatnonzero(lesions == lesion) for lesion in range(lesions.max() + 1)]
     for _ in range(200):
@@ -52,7 +52,7 @@ def test_every_resample_has_as_many_lesions_and_their_images_go_together() -> No
 
 
 def test_resamples_come_in_chunks_but_do_not_depend_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    labels, probabilities, lesions = predictions(100, 3)
+    labels, probabilities, lesions = make_predictions(100, 3)
 
     def bounds(seed: int = 0) -> list[float]:
         found = assess(labels, probabilities, CLASSES, lesions, resamples=150, seed=seed).headline

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from sample_predictions import make_predictions
 from scipy import stats
-from scoring import predictions
 
 from residerm.errors import UsageError
 from residerm.scores import Comparison, Estimate, assess, compare
 from residerm.scores.compare import mcnemar
 
 CLASSES = ("akiec", "mel", "nv")
-LABELS, FIRST, LESIONS = predictions(150, 3)
+LABELS, FIRST, LESIONS = make_predictions(150, 3)
 SECOND = 0.3 * FIRST + 0.7 * np.random.default_rng(1).dirichlet([1, 1, 1], 150)
 RESULT = compare(LABELS, FIRST, SECOND, CLASSES, LESIONS, resamples=200)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from scoring import predictions
+from sample_predictions import make_predictions
 from sklearn import metrics
 
 from residerm.scores.curves import curve, rank, sensitivity_at_specificity, specificity_at_sensitivity
@@ -14,7 +14,7 @@ from residerm.scores.definitions import HEADLINE, QUESTION_SCORES, Weighed
 from residerm.scores.images import check
 
 CLASSES = ("a", "b", "c", "d")
-TRUTH, LIKELY, LESIONS = predictions(120, 4, seed=1, ties=True)
+TRUTH, LIKELY, LESIONS = make_predictions(120, 4, seed=1, ties=True)
 IMAGES = check(TRUTH, LIKELY, CLASSES, LESIONS)
 WEIGHTS = np.random.default_rng(2).integers(0, 4, (6, 120)).astype(float)
 WEIGHED = Weighed(IMAGES, WEIGHTS)

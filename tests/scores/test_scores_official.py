@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scoring import predictions
+from sample_predictions import make_predictions
 
 from residerm.scores import assess
 
@@ -25,7 +25,7 @@ CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 @pytest.fixture(scope="module", params=[0, 1, 2])
 def both(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Any]:
     """Our scores and the official ones, of the same predictions."""
-    labels, probabilities, lesions = predictions(400, 7, seed=request.param)
+    labels, probabilities, lesions = make_predictions(400, 7, seed=request.param)
     if request.param == 2:  # ties in every class, though not of the two highest, which they score as undecided
         probabilities = np.round(probabilities, 2) + np.arange(7) * 1e-9
     truth, said = (pandas.DataFrame(table, columns=list(CLASSES)) for table in (np.eye(7)[labels], probabilities))

@@ -1,8 +1,8 @@
 """What scoring says of trust: calibration before and after, sets, differences between groups."""
 
-import judging
 import numpy as np
 import pytest
+from sample_outputs import CLASSES, make_outputs
 from scipy.stats import beta, false_discovery_control, norm
 
 from residerm.outputs import softmax
@@ -19,13 +19,13 @@ BOOTSTRAP = Bootstrap(300, "lesion", 0)
 
 
 def test_calibration_scores_are_the_headline_ones_and_their_difference() -> None:
-    said = judging.said(200, sharpness=5.0)
+    said = make_outputs(200, sharpness=5.0)
     before, after = softmax(said.logits.astype(float)), softmax(said.logits / 2.5)
     found = calibration_scores(
-        said.labels, before, after, judging.CLASSES, said.groups, kind="temperature", bootstrap=BOOTSTRAP
+        said.labels, before, after, CLASSES, said.groups, kind="temperature", bootstrap=BOOTSTRAP
     )
     for shares, scores in ((before, found.before), (after, found.after)):
-        expected_scores = headline_scores(said.labels, shares, judging.CLASSES, said.groups, resamples=300)
+        expected_scores = headline_scores(said.labels, shares, CLASSES, said.groups, resamples=300)
         for name, score in scores.items():
             assert score == expected_scores[name]
     change = found.change["log_loss"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import base64
 import sys
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode, picture
+from sample_images import encode, make_pixels
 
 from residerm import cli
 from residerm.service.bench import measure
@@ -26,7 +26,7 @@ def run(address: str, image: bytes = PHOTO, **plan: object) -> Outcome:
 
 
 def test_one_client_after_another_is_answered() -> None:
-    with serving.running(serving.app()) as address:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address:
         outcome = run(address, mode="closed", seconds=0.5, connections=2)
     assert set(outcome.statuses) == {"200"}
     assert outcome.sent == outcome.statuses["200"] == len(outcome.milliseconds) > 10
@@ -34,15 +34,17 @@ def test_one_client_after_another_is_answered() -> None:
 
 
 def test_at_a_rate_as_many_are_sent_as_the_rate_says() -> None:
-    with serving.running(serving.app()) as address:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address:
         outcome = run(address, mode="open", seconds=2, connections=16, rate=40)
     assert outcome.statuses == {"200": outcome.sent}
     assert 50 < outcome.sent < 115
 
 
 def test_ten_times_the_load_is_answered_by_200_429_and_503_alone() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(0.05))
-    with serving.running(serving.app(predictor, batch_size=1, queue=6, client_requests=5)) as address:
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(0.05))
+    with colour_service.serve_in_thread(
+        colour_service.make_app(predictor, batch_size=1, queue=6, client_requests=5)
+    ) as address:
         outcome = run(address, mode="open", seconds=2, connections=24, rate=200)
         assert set(outcome.statuses) == {"200", "503"}
         assert outcome.statuses["503"] > outcome.statuses["200"] > 5
@@ -52,8 +54,8 @@ def test_ten_times_the_load_is_answered_by_200_429_and_503_alone() -> None:
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
 def test_malformed_requests_are_refused_without_an_error_of_the_service(form: str) -> None:
-    with serving.running(serving.app(upload_seconds=0.5)) as address:
-        outcome = run(address, encode(picture(60, 40), form), mode="hostile", connections=4, requests=400)
+    with colour_service.serve_in_thread(colour_service.make_app(upload_seconds=0.5)) as address:
+        outcome = run(address, encode(make_pixels(60, 40), form), mode="hostile", connections=4, requests=400)
         assert outcome.sent == 400
         assert not [status for status in outcome.statuses if status.startswith("5") and status != "503"]
         assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
@@ -62,7 +64,7 @@ def test_malformed_requests_are_refused_without_an_error_of_the_service(form: st
 def test_each_connection_is_a_client_of_its_own() -> None:
     addresses = {client(number) for number in range(600)}
     assert len(addresses) == (600 if sys.platform == "linux" else 1)
-    with serving.running(serving.app(client_requests=1)) as address:
+    with colour_service.serve_in_thread(colour_service.make_app(client_requests=1)) as address:
         assert set(run(address, mode="closed", seconds=0.5, connections=4).statuses) == {"200"}
 
 

@@ -7,11 +7,11 @@ import io
 import logging
 from collections.abc import Iterator
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode
+from sample_images import encode
 
 from residerm.service import logs
 
@@ -50,7 +50,7 @@ def test_a_line_for_a_full_disk_is_lost(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_requests_are_answered_when_nobody_reads_the_log() -> None:
-    with serving.process() as (process, address):
+    with colour_service.serve_in_process() as (process, address):
         assert process.stderr is not None
         process.stderr.close()
         for _ in range(5):

@@ -14,7 +14,7 @@ _SCRIPT = """
 import io, re, sys
 from pathlib import Path
 from PIL import Image
-import serving
+import colour_service
 from residerm.service.findings import Finder, Question
 from residerm.service.memory import return_freed_memory
 
@@ -28,7 +28,7 @@ def image(width, height):
 
 if sys.argv[1] == "fixed":
     return_freed_memory()
-finder = Finder(serving.ColourPredictor(), 50_000_000)
+finder = Finder(colour_service.ColourPredictor(), 50_000_000)
 small = image(600, 450)
 finder([small] * 16)
 before = resident()

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import colour_service
 import pytest
-import serving
 
 from residerm.inference.observations import OBSERVED, Observations
 from residerm.scores.results import ReliabilityBin
@@ -23,13 +23,13 @@ BINS = [
 
 def scores(**changes: Any) -> SimpleNamespace:
     bins = [SimpleNamespace(**one) for one in BINS]
-    fields = {"part": "test", "classes": serving.CLASSES, "tta": False, "prior": False, "without": None}
+    fields = {"part": "test", "classes": colour_service.CLASSES, "tta": False, "prior": False, "without": None}
     return SimpleNamespace(**fields | {"archive": "colours", "reliability": bins, "trust": None} | changes)
 
 
 def read(monkeypatch: pytest.MonkeyPatch, found: SimpleNamespace, folder: Path) -> tuple[Observed, ...]:
     monkeypatch.setattr(observed.EvaluationScores, "read", lambda _: found)
-    return observed.read_observed(serving.ColourPredictor(trust=None), folder)
+    return observed.read_observed(colour_service.ColourPredictor(trust=None), folder)
 
 
 def test_a_range_with_enough_images_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -52,21 +52,21 @@ def test_calibrated_probabilities_are_not_held_against_uncalibrated_ones(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(observed.EvaluationScores, "read", lambda _: scores())
-    assert observed.read_observed(serving.ColourPredictor(), tmp_path) == ()
+    assert observed.read_observed(colour_service.ColourPredictor(), tmp_path) == ()
 
 
 def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(json.dumps({"format": 1}))
-    assert observed.read_observed(serving.ColourPredictor(), tmp_path) == ()
+    assert observed.read_observed(colour_service.ColourPredictor(), tmp_path) == ()
 
 
 def test_a_model_without_a_test_part_brings_what_networks_like_it_have_shown(tmp_path: Path) -> None:
     ranges = [ReliabilityBin.model_validate(one) for one in BINS]
     Observations(where="the test parts of 3 networks", ranges=ranges).write(tmp_path / OBSERVED)
-    (one,) = observed.read_observed(serving.ColourPredictor(), tmp_path)
+    (one,) = observed.read_observed(colour_service.ColourPredictor(), tmp_path)
     assert (one.images, one.part) == (100, "the test parts of 3 networks")
-    assert observed.read_observed(serving.ColourPredictor(trust=None), tmp_path) == (), "they were calibrated"
+    assert observed.read_observed(colour_service.ColourPredictor(trust=None), tmp_path) == (), "they were calibrated"
 
 
 def test_without_a_folder_nothing_was_observed() -> None:
-    assert observed.read_observed(serving.ColourPredictor(), None) == ()
+    assert observed.read_observed(colour_service.ColourPredictor(), None) == ()

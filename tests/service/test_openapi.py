@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import colour_service
 import pytest
-import serving
 from hypothesis import HealthCheck, Phase, settings
 
 schemathesis = pytest.importorskip("schemathesis")
@@ -14,13 +14,13 @@ from schemathesis.checks import CHECKS  # noqa: E402
 schemathesis.serializer.alias("application/dicom", "application/octet-stream")
 EXAMPLES = 20
 PROMISES = ("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance")
-application = serving.app(upload_seconds=2.0)
+application = colour_service.make_app(upload_seconds=2.0)
 schema = schemathesis.openapi.from_dict(application.openapi())
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with serving.running(application) as url:
+    with colour_service.serve_in_thread(application) as url:
         yield url
 
 

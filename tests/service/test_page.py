@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import browser
+import colour_service
 import pytest
-import serving
 
 RED, GREEN, GREY, FOREIGN = (200, 60, 60), (60, 200, 60), (90, 90, 90), (0, 250, 0)
 TOKEN = "0123456789abcdef"
@@ -22,7 +22,7 @@ def chrome() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    with serving.running(serving.app()) as url:
+    with colour_service.serve_in_thread(colour_service.make_app()) as url:
         yield url
 
 
@@ -187,7 +187,7 @@ def test_on_paper_there_is_the_answer_and_no_button(visit: Callable[..., Any], a
 
 
 def test_a_service_with_a_token_asks_for_it(visit: Callable[..., Any]) -> None:
-    with serving.running(serving.app(token=TOKEN)) as url:
+    with colour_service.serve_in_thread(colour_service.make_app(token=TOKEN)) as url:
         page = visit(url)
         page.fill("#token", "wrong-wrong-wrong")
         page.press("#token", "Enter")

@@ -7,12 +7,12 @@ import base64
 import io
 import json
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode
 from PIL import Image
+from sample_images import encode
 
 from residerm.errors import ImageError
 from residerm.service import worker
@@ -28,7 +28,7 @@ def photo(colour: tuple[int, int, int] = RED, form: str = "PNG") -> bytes:
 
 def ask(path: str = "/v1/predict", app=None, **request) -> httpx.Response:
     async def run() -> httpx.Response:
-        async with serving.client(app or serving.app()) as client:
+        async with colour_service.open_client(app or colour_service.make_app()) as client:
             return await client.post(path, **request)
 
     return asyncio.run(run())
@@ -68,7 +68,7 @@ def test_an_image_unlike_the_training_images_is_an_outlier() -> None:
 
 
 def test_a_model_without_trust_says_so_and_has_no_set() -> None:
-    answer = ask(app=serving.app(serving.ColourPredictor(trust=None)), content=photo()).json()
+    answer = ask(app=colour_service.make_app(colour_service.ColourPredictor(trust=None)), content=photo()).json()
     assert "not calibrated" in answer["warnings"][0]
     image = answer["images"][0]
     assert (image["prediction_set"], image["outlier"], image["outlier_score"]) == (None, None, None)
@@ -76,15 +76,15 @@ def test_a_model_without_trust_says_so_and_has_no_set() -> None:
 
 
 def test_a_model_of_drawn_images_says_that_its_answers_mean_nothing() -> None:
-    predictor = serving.ColourPredictor(serving.description(synthetic=True))
-    assert "synthetic images" in ask(app=serving.app(predictor), content=photo()).json()["warnings"][0]
+    predictor = colour_service.ColourPredictor(colour_service.make_description(synthetic=True))
+    assert "synthetic images" in ask(app=colour_service.make_app(predictor), content=photo()).json()["warnings"][0]
 
 
 def test_several_images_are_answered_in_their_order_and_in_few_batches() -> None:
-    predictor = serving.ColourPredictor()
+    predictor = colour_service.ColourPredictor()
     colours = [RED, GREEN, BLUE, GREEN, RED]
     files = [("images", (f"{number}.png", photo(colour))) for number, colour in enumerate(colours)]
-    images = ask(app=serving.app(predictor), files=files).json()["images"]
+    images = ask(app=colour_service.make_app(predictor), files=files).json()["images"]
     assert [one["predicted"] for one in images] == ["mel", "nv", "bkl", "nv", "mel"]
     assert [one["name"] for one in images] == [f"{number}.png" for number in range(5)]
     assert len(predictor.batches) <= 4, "the first batch is the one that warms up"
@@ -118,7 +118,7 @@ def test_explain_without_a_class_explains_the_predicted_one() -> None:
 
 def test_the_model_document_has_what_is_known_of_the_model() -> None:
     async def run() -> dict:
-        async with serving.client(serving.app(max_files=3)) as client:
+        async with colour_service.open_client(colour_service.make_app(max_files=3)) as client:
             return (await client.get("/v1/model")).json()
 
     document = asyncio.run(run())
@@ -130,7 +130,7 @@ def test_the_model_document_has_what_is_known_of_the_model() -> None:
 
 def test_metrics_count_abstentions_outliers_and_problems() -> None:
     async def run() -> str:
-        async with serving.client(serving.app()) as client:
+        async with colour_service.open_client(colour_service.make_app()) as client:
             for body in (photo(), photo(GREY), photo(FOREIGN), b"no image"):
                 await client.post("/v1/predict", content=body)
             return (await client.get("/metrics")).text
@@ -146,7 +146,7 @@ def test_openapi_names_every_route_and_its_examples_are_valid() -> None:
     from residerm.service.answers import Answers
 
     async def run() -> dict:
-        async with serving.client(serving.app()) as client:
+        async with colour_service.open_client(colour_service.make_app()) as client:
             return (await client.get("/openapi.json")).json()
 
     document = asyncio.run(run())
@@ -175,7 +175,7 @@ def test_a_large_file_is_answered_like_a_small_one() -> None:
 
 def test_the_time_of_every_decode_is_counted() -> None:
     seen: list[float] = []
-    finder = Finder(serving.ColourPredictor(), 50_000_000, seen.append)
+    finder = Finder(colour_service.ColourPredictor(), 50_000_000, seen.append)
     found = finder([Question(photo()), Question(b"no image"), Question(photo(GREEN), explain=True)])
     finder.end()
     assert len(seen) == 2

@@ -6,11 +6,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode
+from sample_images import encode
 
 from residerm.service.limits import Limits
 from residerm.service.problems import Problem
@@ -93,16 +93,16 @@ def test_drain_finishes_what_was_taken_on_and_takes_nothing_more() -> None:
     run_queue(test)
 
 
-def statuses(requests: int, predictor: serving.ColourPredictor, **options) -> list[httpx.Response]:
+def statuses(requests: int, predictor: colour_service.ColourPredictor, **options) -> list[httpx.Response]:
     async def run() -> list[httpx.Response]:
-        async with serving.client(serving.app(predictor, **options)) as client:
+        async with colour_service.open_client(colour_service.make_app(predictor, **options)) as client:
             return await asyncio.gather(*(client.post("/v1/predict", content=PHOTO) for _ in range(requests)))
 
     return asyncio.run(run())
 
 
 def test_over_the_queue_the_answer_is_503_with_retry_after() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(0.1))
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(0.1))
     replies = statuses(12, predictor, queue=4, client_requests=100)
     assert sorted({reply.status_code for reply in replies}) == [200, 503]
     assert sum(reply.status_code == 200 for reply in replies) == 4
@@ -112,7 +112,7 @@ def test_over_the_queue_the_answer_is_503_with_retry_after() -> None:
 
 
 def test_over_a_client_s_share_the_answer_is_429() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(0.1))
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(0.1))
     replies = statuses(8, predictor, client_requests=2)
     assert sorted(reply.status_code for reply in replies) == [200] * 2 + [429] * 6
     assert "retry-after" in replies[-1].headers
@@ -151,7 +151,7 @@ def test_an_error_may_be_that_of_one_item() -> None:
 
 
 def test_past_the_deadline_the_answer_is_503() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(0.2))
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(0.2))
     replies = statuses(4, predictor, batch_size=1, deadline=0.25)
     assert {reply.status_code for reply in replies} == {200, 503}
     assert any("past its deadline" in reply.text for reply in replies)
@@ -164,7 +164,7 @@ def test_a_slow_client_is_told_so() -> None:
             await asyncio.sleep(0.05)
 
     async def run() -> httpx.Response:
-        async with serving.client(serving.app(upload_seconds=0.2)) as client:
+        async with colour_service.open_client(colour_service.make_app(upload_seconds=0.2)) as client:
             return await client.post("/v1/predict", content=drip())
 
     reply = asyncio.run(run())

@@ -6,18 +6,18 @@ import asyncio
 import logging
 import zlib
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode, png
+from sample_images import encode, make_png
 
 PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
 
 
 def send(method: str = "POST", path: str = "/v1/predict", app=None, **request) -> httpx.Response:
     async def run() -> httpx.Response:
-        async with serving.client(app or serving.app()) as client:
+        async with colour_service.open_client(app or colour_service.make_app()) as client:
             return await client.request(method, path, **request)
 
     return asyncio.run(run())
@@ -35,7 +35,7 @@ def refused(reply: httpx.Response, status: int, words: str) -> None:
 
 def bomb() -> bytes:
     """A PNG of 90 million pixels in some kilobytes."""
-    return png(9000, 10000, 8, 0, b"\0" * (9001 * 10000))
+    return make_png(9000, 10000, 8, 0, b"\0" * (9001 * 10000))
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def bomb() -> bytes:
     ],
 )
 def test_a_bad_request_is_a_problem(request_: dict, status: int, words: str) -> None:
-    refused(send(app=serving.app(max_megabytes=2, max_files=3), **request_), status, words)
+    refused(send(app=colour_service.make_app(max_megabytes=2, max_files=3), **request_), status, words)
 
 
 def test_an_image_of_101_megapixels_is_refused_before_it_is_decoded() -> None:
-    refused(send(content=png(10100, 10000, 8, 0, b"\0")), 422, "megapixels")
+    refused(send(content=make_png(10100, 10000, 8, 0, b"\0")), 422, "megapixels")
 
 
 def test_a_png_that_unpacks_to_far_more_is_refused_before_it_is_decoded() -> None:
@@ -98,7 +98,7 @@ def test_an_unknown_class_for_an_explanation_is_refused_with_the_known_ones() ->
 
 
 def test_a_model_without_maps_is_not_explained() -> None:
-    app = serving.app(serving.ColourPredictor(classifier=None))
+    app = colour_service.make_app(colour_service.ColourPredictor(classifier=None))
     refused(send(path="/v1/explain", app=app, content=PHOTO), 409, "/v1/predict")
 
 
@@ -125,14 +125,18 @@ def test_a_token_is_needed_for_the_api_and_the_metrics_but_not_for_the_page() ->
     token = "0123456789abcdef"
     right = {"authorization": f"Bearer {token}"}
     for path in ("/v1/model", "/metrics"):
-        refused(send("GET", path, serving.app(token=token)), 401, "Bearer")
-        refused(send("GET", path, serving.app(token=token), headers={"authorization": "Bearer no"}), 401, "Bearer")
-        assert send("GET", path, serving.app(token=token), headers=right).status_code == 200
-    reply = send(app=serving.app(token=token), content=PHOTO)
+        refused(send("GET", path, colour_service.make_app(token=token)), 401, "Bearer")
+        refused(
+            send("GET", path, colour_service.make_app(token=token), headers={"authorization": "Bearer no"}),
+            401,
+            "Bearer",
+        )
+        assert send("GET", path, colour_service.make_app(token=token), headers=right).status_code == 200
+    reply = send(app=colour_service.make_app(token=token), content=PHOTO)
     refused(reply, 401, "Bearer")
     assert reply.headers["www-authenticate"] == "Bearer"
     for path in ("/", "/healthz", "/readyz", "/openapi.json"):
-        assert send("GET", path, serving.app(token=token)).status_code == 200
+        assert send("GET", path, colour_service.make_app(token=token)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -187,7 +191,9 @@ def test_a_defect_is_a_500_that_shows_nothing_and_the_next_request_is_answered(
             raise broken.pop()
 
     async def run() -> tuple[httpx.Response, httpx.Response]:
-        async with serving.client(serving.app(serving.ColourPredictor(before=fail))) as client:
+        async with colour_service.open_client(
+            colour_service.make_app(colour_service.ColourPredictor(before=fail))
+        ) as client:
             broken.append(RuntimeError("secret of the machine"))
             return await client.post("/v1/predict", content=PHOTO), await client.post("/v1/predict", content=PHOTO)
 

@@ -15,11 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode
+from sample_images import encode
 
 from residerm.config import ServeOptions
 from residerm.errors import UsageError
@@ -48,7 +48,11 @@ def received(connection: socket.socket) -> bytes:
 
 def test_sigterm_under_load_answers_everything_that_was_accepted_and_ends() -> None:
     outcomes: list[str] = []
-    with serving.process(0.05) as (process, address), ThreadPoolExecutor(8) as pool, httpx.Client() as client:
+    with (
+        colour_service.serve_in_process(0.05) as (process, address),
+        ThreadPoolExecutor(8) as pool,
+        httpx.Client() as client,
+    ):
 
         def load() -> None:
             while True:
@@ -69,7 +73,7 @@ def test_sigterm_under_load_answers_everything_that_was_accepted_and_ends() -> N
 
 
 def test_a_request_that_was_accepted_before_sigterm_is_answered() -> None:
-    with serving.process(1.0) as (process, address), ThreadPoolExecutor(1) as pool:
+    with colour_service.serve_in_process(1.0) as (process, address), ThreadPoolExecutor(1) as pool:
         answer = pool.submit(httpx.post, f"{address}v1/predict", content=PHOTO, timeout=30)
         time.sleep(0.4)
         process.send_signal(signal.SIGTERM)
@@ -79,7 +83,7 @@ def test_a_request_that_was_accepted_before_sigterm_is_answered() -> None:
 
 def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
-    with serving.running(serving.app()) as address, connect(address) as connection:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         for byte in b"POST /v1/pre":
             try:
                 connection.send(bytes([byte]))
@@ -105,8 +109,11 @@ def statuses(answers: bytes) -> list[int]:
 
 
 def test_what_is_refused_keeps_its_connection_and_the_next_request_is_answered() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(1.0))
-    with serving.running(serving.app(predictor, batch_size=1, queue=1)) as address, connect(address) as connection:
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(1.0))
+    with (
+        colour_service.serve_in_thread(colour_service.make_app(predictor, batch_size=1, queue=1)) as address,
+        connect(address) as connection,
+    ):
         with busy(address):
             connection.sendall(HEAD % len(PHOTO) + PHOTO)
             refusal = connection.recv(65536)
@@ -125,13 +132,13 @@ def test_what_is_refused_keeps_its_connection_and_the_next_request_is_answered()
 
 
 def test_a_body_that_waits_to_be_asked_for_is_not_taken_for_the_next_request() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(1.0))
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(1.0))
     head = HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") % len(PHOTO)
-    slow = serving.app(predictor, batch_size=1, queue=1)
-    with serving.running(slow) as address, connect(address) as connection, busy(address):
+    slow = colour_service.make_app(predictor, batch_size=1, queue=1)
+    with colour_service.serve_in_thread(slow) as address, connect(address) as connection, busy(address):
         connection.sendall(head)
         assert b"connection: close" in received(connection)
-    with serving.running(serving.app()) as address, connect(address) as connection:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(head)
         assert statuses(connection.recv(65536)) == [100]
         connection.sendall(PHOTO)
@@ -152,7 +159,10 @@ def test_every_answer_has_its_id_in_the_log() -> None:
         with httpx.Client(timeout=30) as client:
             return [client.post(f"{address}v1/predict", content=PHOTO, headers={"X-Request-ID": one}) for one in ids]
 
-    with serving.process(0.1, "--log", "json", "--queue", "1", "--batch-size", "1") as (process, address):
+    with colour_service.serve_in_process(0.1, "--log", "json", "--queue", "1", "--batch-size", "1") as (
+        process,
+        address,
+    ):
         upgrade = {"connection": "upgrade", "upgrade": "h2c"}
         replies = [httpx.post(f"{address}v1/predict", content=PHOTO, headers=upgrade)]
         with connect(address) as connection:
@@ -170,8 +180,8 @@ def test_every_answer_has_its_id_in_the_log() -> None:
 
 
 def test_a_connection_too_many_is_refused_with_a_problem() -> None:
-    application = serving.app(connections=8)
-    with serving.running(application, connections=8) as address, contextlib.ExitStack() as stack:
+    application = colour_service.make_app(connections=8)
+    with colour_service.serve_in_thread(application, connections=8) as address, contextlib.ExitStack() as stack:
         for _ in range(8):
             stack.enter_context(connect(address))
         reply = httpx.post(f"{address}/v1/predict", content=PHOTO)
@@ -181,7 +191,7 @@ def test_a_connection_too_many_is_refused_with_a_problem() -> None:
 
 
 def test_headers_without_end_are_refused() -> None:
-    with serving.running(serving.app()) as address, connect(address) as connection:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         with suppress(OSError):
             for number in range(100_000):
@@ -191,7 +201,7 @@ def test_headers_without_end_are_refused() -> None:
 
 
 def test_what_is_no_http_is_answered_with_a_problem() -> None:
-    with serving.running(serving.app()) as address, connect(address) as connection:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(b"\x16\x03\x01 no request\r\n\r\n")
         head, _, body = received(connection).partition(b"\r\n\r\n")
     assert statuses(head) == [400]
@@ -200,7 +210,7 @@ def test_what_is_no_http_is_answered_with_a_problem() -> None:
 
 def test_a_wish_for_another_protocol_is_passed_over() -> None:
     upgrade = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQCAAAA"}
-    with serving.running(serving.app()) as address:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address:
         assert httpx.get(f"{address}/healthz", headers=upgrade).status_code == 200
         assert httpx.get(f"{address}/healthz", headers={"connection": "upgrade", "upgrade": "websocket"}).is_success
         reply = httpx.post(f"{address}/v1/predict", content=PHOTO, headers=upgrade)
@@ -210,7 +220,10 @@ def test_a_wish_for_another_protocol_is_passed_over() -> None:
 
 def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
-    with serving.running(serving.app(upload_seconds=0.3)) as address, connect(address) as connection:
+    with (
+        colour_service.serve_in_thread(colour_service.make_app(upload_seconds=0.3)) as address,
+        connect(address) as connection,
+    ):
         connection.sendall(HEAD % len(PHOTO) + PHOTO[:10])
         started = time.monotonic()
         assert b" 408 " in received(connection).partition(b"\r\n")[0]
@@ -218,7 +231,7 @@ def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: 
 
 
 def test_200_megabytes_are_refused_by_their_length_alone() -> None:
-    with serving.running(serving.app()) as address, connect(address) as connection:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(HEAD % 200_000_000 + PHOTO)
         assert b" 413 " in connection.recv(65536).partition(b"\r\n")[0]
 
@@ -228,15 +241,15 @@ def test_an_endless_upload_is_refused_when_it_is_too_large() -> None:
         while True:
             yield b"x" * 100_000
 
-    with serving.running(serving.app(max_megabytes=1)) as address:
+    with colour_service.serve_in_thread(colour_service.make_app(max_megabytes=1)) as address:
         with suppress(httpx.TransportError):  # a client that still writes need not have read the answer
             assert httpx.post(f"{address}/v1/predict", content=endless()).status_code == 413
         assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
 
 
 def test_the_work_of_a_client_that_has_gone_is_dropped() -> None:
-    predictor = serving.ColourPredictor(before=serving.slow(0.3))
-    with serving.running(serving.app(predictor, batch_size=1)) as address:
+    predictor = colour_service.ColourPredictor(before=colour_service.delay(0.3))
+    with colour_service.serve_in_thread(colour_service.make_app(predictor, batch_size=1)) as address:
         for _ in range(6):
             with connect(address) as connection:
                 connection.sendall(HEAD % len(PHOTO) + PHOTO)
@@ -258,7 +271,7 @@ def test_the_work_of_a_client_that_has_gone_is_dropped() -> None:
     ],
 )
 def test_what_is_no_request_is_refused_and_harms_nobody(sent: bytes) -> None:
-    with serving.running(serving.app()) as address:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address:
         with connect(address) as connection:
             connection.sendall(sent)
             connection.shutdown(socket.SHUT_WR)
@@ -280,7 +293,7 @@ def test_nothing_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     large = encode(np.random.default_rng(0).integers(0, 255, (1200, 1200, 3), np.uint8), "PNG")
-    with serving.process() as (process, address):
+    with colour_service.serve_in_process() as (process, address):
         files = [("images", ("a.png", large)), ("images", ("b.png", PHOTO))]
         assert httpx.post(f"{address}v1/predict", files=files).status_code == 200
         opened = open_files(process.pid)
@@ -289,7 +302,7 @@ def test_nothing_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_log_lines_say_what_happened_and_hold_no_name() -> None:
-    with serving.process(0.0, "--log", "json") as (process, address):
+    with colour_service.serve_in_process(0.0, "--log", "json") as (process, address):
         httpx.post(f"{address}v1/predict", files=[("images", ("Doe Jane.png", PHOTO))])
         httpx.get(f"{address}secret-path")
         process.send_signal(signal.SIGTERM)
@@ -342,7 +355,7 @@ def test_a_token_that_is_none_is_refused(tmp_path: Path, text: str, words: str) 
 def test_the_client_gives_answers_and_says_what_went_wrong(tmp_path: Path) -> None:
     photo = tmp_path / "red.png"
     photo.write_bytes(PHOTO)
-    with serving.running(serving.app()) as address:
+    with colour_service.serve_in_thread(colour_service.make_app()) as address:
         answers = ask([photo], address, explain_class="nv")
         assert answers.images[0].predicted == "mel"
         assert answers.images[0].explanation.label == "nv"

@@ -6,8 +6,8 @@ import asyncio
 import zipfile
 from pathlib import Path
 
+import colour_service
 import pytest
-import serving
 
 from residerm.config import ServeOptions
 from residerm.inference.bundle import STARTER
@@ -23,7 +23,7 @@ def test_a_real_photograph_gets_a_calibrated_answer_with_its_picture(real_data: 
 
     async def run() -> tuple[dict, dict]:
         app = create_app(load_served("starter", 1), ServeOptions())
-        async with serving.client(app) as client:
+        async with colour_service.open_client(app) as client:
             answers = await client.post("/v1/explain", content=photo)
             return answers.json(), (await client.get("/v1/model")).json()
 

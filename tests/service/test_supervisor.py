@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import colour_service
 import httpx
 import numpy as np
 import pytest
-import serving
-from pictures import encode
+from sample_images import encode
 
 PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
 
@@ -66,7 +66,7 @@ def end(process: subprocess.Popen[str]) -> None:
 
 
 def test_a_worker_that_is_killed_loses_only_what_it_had_accepted() -> None:
-    with serving.process(0.02, "--workers", "2") as (process, address), ThreadPoolExecutor(8) as pool:
+    with colour_service.serve_in_process(0.02, "--workers", "2") as (process, address), ThreadPoolExecutor(8) as pool:
         first = workers_of(process.pid)
         assert len(first) == 2
         sending = [pool.submit(post, address) for _ in range(200)]
@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_loses_only_what_it_had_accepted() -> None:
 
 
 def test_a_worker_that_is_slow_is_left_alone() -> None:
-    with serving.process(0.0, "--workers", "2") as (process, address):
+    with colour_service.serve_in_process(0.0, "--workers", "2") as (process, address):
         workers = workers_of(process.pid)
         slow = min(workers)
         os.kill(slow, signal.SIGSTOP)
@@ -97,7 +97,7 @@ def test_a_worker_that_is_slow_is_left_alone() -> None:
 
 
 def test_workers_end_with_their_supervisor() -> None:
-    with serving.process(0.0, "--workers", "2") as (process, address):
+    with colour_service.serve_in_process(0.0, "--workers", "2") as (process, address):
         workers = workers_of(process.pid)
         process.kill()
         process.wait(10)
@@ -106,7 +106,7 @@ def test_workers_end_with_their_supervisor() -> None:
 
 
 def test_ctrl_c_in_a_terminal_reaches_workers_and_supervisor_without_a_traceback() -> None:
-    with serving.process(0.0, "--workers", "2") as (process, _):
+    with colour_service.serve_in_process(0.0, "--workers", "2") as (process, _):
         workers = workers_of(process.pid)
         for one in (*workers, process.pid):
             os.kill(one, signal.SIGINT)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from limits import folder_for_all, said_to_nobody
+from system_limits import error_without_permissions, folder_for_all
 
 from residerm.errors import ArchiveError, ImageError
 from residerm.storage.containers import LARGEST_IMAGE, File, Folder
@@ -115,7 +115,7 @@ def test_a_folder_without_permission():
     with folder_for_all() as folder:
         filled(folder, "open/a.jpg", "closed/b.jpg")
         (folder / "closed").chmod(0)
-        said = said_to_nobody(lambda: listed(folder))
+        said = error_without_permissions(lambda: listed(folder))
         assert (
             said == f"ArchiveError: cannot list {folder}/closed: permission denied; give this user permission, or "
             "choose another place"
@@ -127,7 +127,7 @@ def test_a_file_without_permission():
         filled(folder, "a.jpg")
         (folder / "a.jpg").chmod(0)
         file = listed(folder)["a.jpg"]
-        said = said_to_nobody(lambda: Folder(folder).read(file))
+        said = error_without_permissions(lambda: Folder(folder).read(file))
         assert said.startswith("ImageError: it cannot be read: permission denied; give this user permission")
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limits import folder_for_all, said_to_nobody, tiny_disk
-from zipping import MEMBERS, changed, many, packed
+from sample_zips import MEMBERS, change_entry, write_zip, zip_many_members
+from system_limits import error_without_permissions, folder_for_all, tiny_disk
 
 from residerm.errors import ArchiveError, ImageError, WriteError
 from residerm.storage.tree import Tree, is_image
@@ -29,7 +29,7 @@ def contents(tree: Tree) -> dict[str, bytes]:
 
 def test_packed_or_unpacked_is_the_same(tmp_path):
     (tmp_path / "packed").mkdir()
-    zipped = packed(tmp_path / "packed" / "A.ZIP")
+    zipped = write_zip(tmp_path / "packed" / "A.ZIP")
     for tree in (Tree(zipped), Tree(zipped.parent), Tree(unpacked(tmp_path / "unpacked"))):
         assert len(tree) == len(MEMBERS)
         assert contents(tree) == MEMBERS
@@ -43,8 +43,8 @@ def test_packed_or_unpacked_is_the_same(tmp_path):
 def test_containers_come_first_and_names_in_order(tmp_path):
     for name in ("z.jpg", "b.jpg", "a.jpg"):
         (tmp_path / name).write_bytes(b"unpacked")
-    packed(tmp_path / "2.zip", {"d.jpg": b"", "c.jpg": b""})
-    packed(tmp_path / "1.zip", {"a.jpg": b"packed"})
+    write_zip(tmp_path / "2.zip", {"d.jpg": b"", "c.jpg": b""})
+    write_zip(tmp_path / "1.zip", {"a.jpg": b"packed"})
     np.savez(tmp_path / "3.npz", some_images=np.zeros((11, 2, 2), np.uint8))
     tree = Tree(tmp_path)
     rows = [f"some_images/{row:06d}.ppm" for row in range(11)]
@@ -56,7 +56,7 @@ def test_containers_come_first_and_names_in_order(tmp_path):
 
 
 def test_zips_in_folders_and_behind_links(tmp_path):
-    packed(tmp_path / "elsewhere.zip")
+    write_zip(tmp_path / "elsewhere.zip")
     archive = tmp_path / "archive" / "deep"
     archive.mkdir(parents=True)
     (archive / "a.zip").symlink_to(tmp_path / "elsewhere.zip")
@@ -131,21 +131,21 @@ def test_a_file_of_another_kind(tmp_path):
 
 
 def test_a_broken_zip_among_others_is_named(tmp_path):
-    packed(tmp_path / "1.zip")
+    write_zip(tmp_path / "1.zip")
     (tmp_path / "2.zip").write_bytes((tmp_path / "1.zip").read_bytes()[:-5])
     with pytest.raises(ArchiveError, match=r"/2.zip is truncated or not a zip"):
         Tree(tmp_path)
 
 
 def test_a_document_that_cannot_be_read_is_named(tmp_path):
-    path = changed(packed(tmp_path / "a.zip"), b"table.csv", 16, "<I", 1)
+    path = change_entry(write_zip(tmp_path / "a.zip"), b"table.csv", 16, "<I", 1)
     tree = Tree(path)
     with pytest.raises(ArchiveError, match=r"a.zip/table.csv: its bytes in the zip are damaged"):
         tree.open(tree.find("table.csv")[0])
 
 
 def test_an_image_that_cannot_be_read_says_why(tmp_path):
-    tree = Tree(changed(packed(tmp_path / "a.zip"), b"a.jpg", 16, "<I", 1))
+    tree = Tree(change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", 16, "<I", 1))
     with pytest.raises(ImageError, match=r"^its bytes in the zip are damaged"):
         tree.read(0)
 
@@ -154,9 +154,9 @@ def test_no_permission():
     with folder_for_all() as folder:
         (folder / "closed").mkdir(mode=0)
         for path in (folder, folder / "closed"):
-            said = said_to_nobody(lambda path=path: Tree(path))
+            said = error_without_permissions(lambda path=path: Tree(path))
             assert said.startswith(f"ArchiveError: cannot list {folder}/closed: permission denied; give this user")
-        said = said_to_nobody(lambda: Tree(folder / "closed" / "archive"))
+        said = error_without_permissions(lambda: Tree(folder / "closed" / "archive"))
         assert said.startswith(f"ArchiveError: cannot read {folder}/closed/archive: permission denied; give this user")
 
 
@@ -182,7 +182,7 @@ print(len(tree), private() - before)
 def test_private_memory_does_not_grow_with_the_files(tmp_path):
     paths = tmp_path / "few.zip", tmp_path / "many.zip"
     for path, count in zip(paths, (8_000, 80_000), strict=True):
-        path.write_bytes(many(count))
+        path.write_bytes(zip_many_members(count))
     done = subprocess.run([sys.executable, "-c", GROWTH, *paths], capture_output=True, text=True, check=True)
     count, kilobytes = map(int, done.stdout.split())
     assert count == 80_000
@@ -190,7 +190,7 @@ def test_private_memory_does_not_grow_with_the_files(tmp_path):
 
 
 def test_a_full_temporary_folder(tmp_path, monkeypatch):
-    path = packed(tmp_path / "a.zip", {f"{number:06d}.jpg": b"" for number in range(3_000)})
+    path = write_zip(tmp_path / "a.zip", {f"{number:06d}.jpg": b"" for number in range(3_000)})
     with tiny_disk(kilobytes=64) as folder:
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         with pytest.raises(WriteError) as error:
@@ -203,7 +203,7 @@ def test_a_full_temporary_folder(tmp_path, monkeypatch):
 
 def test_a_full_temporary_folder_of_the_database(tmp_path):
     """SQLite asks the environment for its folder; the table is far larger than its page cache."""
-    path = packed(tmp_path / "a.zip", {f"{number:0100d}.jpg": b"" for number in range(9_000)})
+    path = write_zip(tmp_path / "a.zip", {f"{number:0100d}.jpg": b"" for number in range(9_000)})
     program = f"from pathlib import Path; from residerm.storage.tree import Tree; Tree(Path({str(path)!r}))"
     with tiny_disk(kilobytes=64) as folder:
         environment = {**os.environ, "TMPDIR": str(folder), "SQLITE_TMPDIR": str(folder)}

@@ -12,8 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limits import said_to_nobody
-from zipping import FLAGS, MEMBERS, SIZES, changed, contents, entry, listed, many, packed
+from sample_zips import (
+    FLAGS,
+    MEMBERS,
+    SIZES,
+    change_entry,
+    find_entry,
+    list_members,
+    read_members,
+    write_zip,
+    zip_many_members,
+)
+from system_limits import error_without_permissions
 
 from residerm.storage.zips import Zip
 
@@ -22,10 +32,10 @@ from residerm.storage.zips import Zip
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_every_member_is_listed_and_read_as_zipfile_does(tmp_path, method):
-    path = packed(tmp_path / "a.zip", method=method)
+    path = write_zip(tmp_path / "a.zip", method=method)
     with zipfile.ZipFile(path) as oracle:
         for info in oracle.infolist():
-            file = listed(path)[info.filename]
+            file = list_members(path)[info.filename]
             assert (file.container, file.packed, file.size) == (3, info.compress_size, info.file_size)
             assert (file.crc, file.position) == (info.CRC, info.header_offset)
             assert Zip(path).read(file) == oracle.read(info)
@@ -37,9 +47,9 @@ def test_members_larger_than_a_piece(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, 3 * 2**20 + 7, dtype=np.uint8).tobytes()
     members = {"noise.bin": noise, "zeros.bin": bytes(5 * 2**20 + 3)}
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        path = packed(tmp_path / f"{method}.zip", members, method)
-        assert contents(path) == members
-        for file in listed(path).values():
+        path = write_zip(tmp_path / f"{method}.zip", members, method)
+        assert read_members(path) == members
+        for file in list_members(path).values():
             assert max(map(len, Zip(path).pieces(file))) <= 2**20
 
 
@@ -47,7 +57,7 @@ def test_real_zips_read_as_zipfile_does(real_data):
     path = real_data / "ham10000" / "HAM10000_images_part_1.zip"
     with zipfile.ZipFile(path) as oracle:
         names = oracle.namelist()
-        files = listed(path)
+        files = list_members(path)
         assert set(files) == set(names)
         assert all(Zip(path).read(files[name]) == oracle.read(name) for name in names[::200])
 
@@ -62,28 +72,28 @@ def test_zip64(tmp_path, monkeypatch):
                 stream.write(data)
     data = path.read_bytes()
     assert b"PK\6\6" in data
-    assert struct.unpack_from("<2I", data, entry(data, b"deep/er/b.png") + SIZES) == (0xFFFFFFFF, 0xFFFFFFFF)
-    assert contents(path) == MEMBERS
+    assert struct.unpack_from("<2I", data, find_entry(data, b"deep/er/b.png") + SIZES) == (0xFFFFFFFF, 0xFFFFFFFF)
+    assert read_members(path) == MEMBERS
 
 
 def test_more_members_than_the_end_can_count(tmp_path):
-    (tmp_path / "a.zip").write_bytes(many(65_600))
+    (tmp_path / "a.zip").write_bytes(zip_many_members(65_600))
     names = [file.name for file in Zip(tmp_path / "a.zip").files(0)]
     assert names == [b"%06d.jpg" % number for number in range(65_600)]
 
 
 @pytest.mark.parametrize("comment", [b"HAM10000", b"x" * 65_535, b"PK\5\6" + b"\xff" * 30, b"ends in PK\5\6"])
 def test_a_comment(tmp_path, comment):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = comment
-    assert contents(path) == MEMBERS
+    assert read_members(path) == MEMBERS
 
 
 def test_bytes_after_the_end_do_no_harm(tmp_path):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     path.write_bytes(path.read_bytes() + b"\n" * 100)
-    assert contents(path) == MEMBERS
+    assert read_members(path) == MEMBERS
 
 
 class Pipe(io.BytesIO):
@@ -106,7 +116,7 @@ def test_data_descriptors(tmp_path):
             archive.writestr(name, data)
     assert b"PK\7\x08" in pipe.getvalue()
     (tmp_path / "a.zip").write_bytes(pipe.getvalue())
-    assert contents(tmp_path / "a.zip") == MEMBERS
+    assert read_members(tmp_path / "a.zip") == MEMBERS
 
 
 @pytest.mark.parametrize(
@@ -122,19 +132,19 @@ def test_data_descriptors(tmp_path):
 )
 def test_names(tmp_path, flags, raw, read):
     placeholder = "x" * len(raw)
-    data = packed(tmp_path / "a.zip", {placeholder: b"pixels"}).read_bytes().replace(placeholder.encode(), raw)
+    data = write_zip(tmp_path / "a.zip", {placeholder: b"pixels"}).read_bytes().replace(placeholder.encode(), raw)
     (tmp_path / "a.zip").write_bytes(data)
-    changed(tmp_path / "a.zip", raw, FLAGS, "<H", flags)
-    assert contents(tmp_path / "a.zip") == {read: b"pixels"}
+    change_entry(tmp_path / "a.zip", raw, FLAGS, "<H", flags)
+    assert read_members(tmp_path / "a.zip") == {read: b"pixels"}
 
 
 def test_folders_and_droppings_are_not_listed(tmp_path):
     names = ["images/", "x.jpg/", "__MACOSX/._a.jpg", ".DS_Store", "deep/.hidden/a.jpg", "Thumbs.db", "a.jpg"]
-    assert set(listed(packed(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == {"a.jpg"}
+    assert set(list_members(write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == {"a.jpg"}
 
 
 def test_an_empty_zip(tmp_path):
-    assert listed(packed(tmp_path / "a.zip", {})) == {}
+    assert list_members(write_zip(tmp_path / "a.zip", {})) == {}
 
 
 # From many threads and processes
@@ -142,7 +152,7 @@ def test_an_empty_zip(tmp_path):
 
 def test_threads_share_a_zip(tmp_path):
     members = {f"{number}.jpg": os.urandom(5000 + number) for number in range(200)}
-    container = Zip(packed(tmp_path / "a.zip", members))
+    container = Zip(write_zip(tmp_path / "a.zip", members))
     files = list(container.files(0)) * 5
     with ThreadPoolExecutor(8) as pool:
         for file, data in zip(files, pool.map(container.read, files), strict=True):
@@ -150,18 +160,18 @@ def test_threads_share_a_zip(tmp_path):
 
 
 def test_a_child_process_reads_what_its_parent_opened(tmp_path):
-    container = Zip(packed(tmp_path / "a.zip"))
+    container = Zip(write_zip(tmp_path / "a.zip"))
     files = list(container.files(0))
-    said = said_to_nobody(lambda: [zlib.crc32(container.read(file)) for file in files])
+    said = error_without_permissions(lambda: [zlib.crc32(container.read(file)) for file in files])
     assert said == f"nothing: it returned {[file.crc for file in files]}"
     assert container.read(files[0]) == MEMBERS["a.jpg"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
 def test_it_closes_itself(tmp_path):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):
-        contents(path)
-        Zip(path).open(listed(path)["a.jpg"]).close()
+        read_members(path)
+        Zip(path).open(list_members(path)["a.jpg"]).close()
     assert len(list(Path("/proc/self/fd").iterdir())) == before

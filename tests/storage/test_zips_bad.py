@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limits import folder_for_all, said_to_nobody, tiny_disk
-from zipping import CRC, FLAGS, MEMBERS, POSITION, SIZES, changed, contents, listed, packed
+from sample_zips import CRC, FLAGS, MEMBERS, POSITION, SIZES, change_entry, list_members, read_members, write_zip
+from system_limits import error_without_permissions, folder_for_all, tiny_disk
 
 from residerm.errors import ArchiveError, ImageError, WriteError
 from residerm.storage import zips
@@ -20,14 +20,14 @@ from residerm.storage.zips import Zip
 
 def refusal(path: Path) -> str:
     with pytest.raises(ArchiveError) as error:
-        listed(path)
+        list_members(path)
     assert str(error.value).startswith(f"{path} ")
     return str(error.value).removeprefix(f"{path} ")
 
 
 def failure(path: Path, name: str = "a.jpg") -> str:
     """Why a member cannot be read; the others can."""
-    files = listed(path)
+    files = list_members(path)
     with pytest.raises(ImageError) as error:
         Zip(path).read(files.pop(name))
     for other, file in files.items():
@@ -37,14 +37,14 @@ def failure(path: Path, name: str = "a.jpg") -> str:
 
 @pytest.mark.parametrize("kept", [0, 1, 20, 0.5, 0.99, -1])
 def test_cut_short_at_its_end(tmp_path, kept):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
     assert refusal(path) == "is truncated or not a zip, because the directory at its end is missing: download it again"
 
 
 def test_cut_in_the_middle(tmp_path):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     data = path.read_bytes()
     path.write_bytes(data[:40] + data[80:])
     assert refusal(path) == "has a directory beyond its end: it is truncated, download it again"
@@ -56,14 +56,14 @@ def test_a_text_file_by_that_name(tmp_path):
 
 
 def test_a_damaged_directory(tmp_path):
-    path = packed(tmp_path / "a.zip")
-    changed(path, b"deep/er/b.png", 0, "<I", 0)
+    path = write_zip(tmp_path / "a.zip")
+    change_entry(path, b"deep/er/b.png", 0, "<I", 0)
     assert refusal(path) == "has a damaged directory: download it again"
 
 
 @pytest.mark.parametrize("count", [3, 5])
 def test_a_directory_that_counts_wrongly(tmp_path, count):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     data = bytearray(path.read_bytes())
     struct.pack_into("<2H", data, len(data) - 14, count, count)
     path.write_bytes(data)
@@ -71,7 +71,7 @@ def test_a_directory_that_counts_wrongly(tmp_path, count):
 
 
 def test_the_last_of_several_parts(tmp_path):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     data = bytearray(path.read_bytes())
     struct.pack_into("<2H", data, len(data) - 18, 3, 3)
     path.write_bytes(data)
@@ -80,36 +80,36 @@ def test_the_last_of_several_parts(tmp_path):
 
 def test_a_damaged_zip64_directory(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     path.write_bytes(path.read_bytes().replace(b"PK\6\6", b"PK\6\0"))
     assert refusal(path) == "has a damaged zip64 directory: download it again"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_damaged_bytes_of_a_member(tmp_path, method):
-    path = packed(tmp_path / "a.zip", method=method)
+    path = write_zip(tmp_path / "a.zip", method=method)
     data = bytearray(path.read_bytes())
-    at = listed(path)["a.jpg"].position + 30 + len("a.jpg")
+    at = list_members(path)["a.jpg"].position + 30 + len("a.jpg")
     data[at + 3] ^= 0x40
     path.write_bytes(data)
     assert failure(path).startswith("its bytes in the zip are damaged")
     assert failure(path).endswith("download the zip again")
     with pytest.raises(ImageError, match="its bytes in the zip are damaged"):
-        Zip(path).open(listed(path)["a.jpg"])
+        Zip(path).open(list_members(path)["a.jpg"])
 
 
 def test_a_wrong_crc(tmp_path):
-    path = changed(packed(tmp_path / "a.zip"), b"a.jpg", CRC, "<I", 1)
+    path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", CRC, "<I", 1)
     assert failure(path) == "its bytes in the zip are damaged (size or CRC): download the zip again"
 
 
 def test_a_member_that_does_not_begin_where_it_should(tmp_path):
-    path = changed(packed(tmp_path / "a.zip"), b"a.jpg", POSITION, "<I", 7)
+    path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", POSITION, "<I", 7)
     assert failure(path) == "the zip is damaged where it should begin: download the zip again"
 
 
 def test_a_zip_that_shrinks_while_it_is_read(tmp_path):
-    path = packed(tmp_path / "a.zip")
+    path = write_zip(tmp_path / "a.zip")
     container = Zip(path)
     file = next(container.files(0))
     with path.open("r+b") as stream:
@@ -119,7 +119,7 @@ def test_a_zip_that_shrinks_while_it_is_read(tmp_path):
 
 
 def test_random_damage_ends_in_a_message(tmp_path):
-    whole = packed(tmp_path / "a.zip").read_bytes()
+    whole = write_zip(tmp_path / "a.zip").read_bytes()
     random = np.random.default_rng(0)
     directory = whole.find(b"PK\1\2")
     outcomes = set()
@@ -130,7 +130,7 @@ def test_random_damage_ends_in_a_message(tmp_path):
         path = tmp_path / "damaged.zip"
         path.write_bytes(data)
         try:
-            outcomes.add(type(list(contents(path))))
+            outcomes.add(type(list(read_members(path))))
         except (ArchiveError, ImageError) as error:
             outcomes.add(type(error))
     assert outcomes == {list, ArchiveError, ImageError}
@@ -143,29 +143,29 @@ def test_random_damage_ends_in_a_message(tmp_path):
     "name", ["../a.jpg", "a/../../b.jpg", "/etc/passwd", "..", r"..\a.jpg", r"\a.jpg", r"C:\a.jpg", "c:/a.jpg", "../"]
 )
 def test_names_that_lead_outside(tmp_path, name):
-    said = refusal(packed(tmp_path / "a.zip", {"b.jpg": b"", name: b""}))
+    said = refusal(write_zip(tmp_path / "a.zip", {"b.jpg": b"", name: b""}))
     shown = name.replace("\\", "/")
     assert said == f"contains {shown}, a name that leads outside: it is not read"
 
 
 def test_names_that_only_look_so(tmp_path):
     names = {"a..b/c...jpg", "b..jpg", "c:d.jpg"}
-    assert set(listed(packed(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == names
+    assert set(list_members(write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == names
 
 
 BOMB = "has members that claim more than it can contain (a zip bomb?): it is not read"
 
 
 def test_a_member_that_claims_more_than_deflate_can_pack(tmp_path):
-    path = packed(tmp_path / "a.zip")
-    size = listed(path)["a.jpg"].packed * 1033
-    assert refusal(changed(path, b"a.jpg", SIZES + 4, "<I", size)) == BOMB
+    path = write_zip(tmp_path / "a.zip")
+    size = list_members(path)["a.jpg"].packed * 1033
+    assert refusal(change_entry(path, b"a.jpg", SIZES + 4, "<I", size)) == BOMB
 
 
 def test_members_that_overlap(tmp_path):
     """The better zip bomb: every entry of the directory stands for the same bytes."""
     kernel = bytes(2**20)
-    path = packed(tmp_path / "a.zip", {"0000": kernel})
+    path = write_zip(tmp_path / "a.zip", {"0000": kernel})
     data = path.read_bytes()
     start = data.find(b"PK\1\2")
     one = data[start : data.find(b"PK\5\6")]
@@ -178,18 +178,18 @@ def test_members_that_overlap(tmp_path):
 
 
 def test_a_member_that_lies_beyond_the_file(tmp_path):
-    path = packed(tmp_path / "a.zip")
-    assert refusal(changed(path, b"a.jpg", POSITION, "<I", 2**31)) == BOMB
+    path = write_zip(tmp_path / "a.zip")
+    assert refusal(change_entry(path, b"a.jpg", POSITION, "<I", 2**31)) == BOMB
 
 
 @pytest.mark.parametrize("claimed", [0, 1, 299])
 def test_a_member_that_holds_more_than_it_claims(tmp_path, claimed):
-    path = changed(packed(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", claimed)
+    path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", claimed)
     assert failure(path) == "it is larger than the zip's directory says: the zip is not trustworthy"
 
 
 def test_what_holds_more_than_it_claims_is_not_inflated_on(tmp_path):
-    path = changed(packed(tmp_path / "a.zip", {"a.jpg": bytes(200 * 2**20)}), b"a.jpg", SIZES + 4, "<I", 1000)
+    path = change_entry(write_zip(tmp_path / "a.zip", {"a.jpg": bytes(200 * 2**20)}), b"a.jpg", SIZES + 4, "<I", 1000)
     container = Zip(path)
     pieces = container.pieces(next(container.files(0)))
     with pytest.raises(ImageError, match="it is larger than"):
@@ -197,13 +197,13 @@ def test_what_holds_more_than_it_claims_is_not_inflated_on(tmp_path):
 
 
 def test_a_member_that_holds_less_than_it_claims(tmp_path):
-    path = changed(packed(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", 301)
+    path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", 301)
     assert failure(path) == "its bytes in the zip are damaged (size or CRC): download the zip again"
 
 
 def test_giants_are_not_read(tmp_path, monkeypatch):
-    path = packed(tmp_path / "a.zip")
-    file = listed(path)["a.jpg"]
+    path = write_zip(tmp_path / "a.zip")
+    file = list_members(path)["a.jpg"]
     with pytest.raises(ImageError, match="it claims 536,870,913 bytes; an image has at most 268,435,456"):
         Zip(path).read(file._replace(size=2**29 + 1))
     monkeypatch.setattr(zips, "LARGEST_MEMBER", 299)
@@ -212,32 +212,32 @@ def test_giants_are_not_read(tmp_path, monkeypatch):
 
 
 def test_encrypted(tmp_path):
-    path = changed(packed(tmp_path / "a.zip"), b"a.jpg", FLAGS, "<H", 1)
+    path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", FLAGS, "<H", 1)
     assert refusal(path) == "contains a.jpg, which is encrypted: unpack the zip and give the folder"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_compression(tmp_path, method):
-    said = refusal(packed(tmp_path / "a.zip", method=method))
+    said = refusal(write_zip(tmp_path / "a.zip", method=method))
     reason = f"contains a.jpg, which is packed by method {method}"
     assert said == f"{reason}: unpack the zip and give the folder"
 
 
 def test_no_permission():
     with folder_for_all() as folder:
-        packed(folder / "a.zip").chmod(0)
-        said = said_to_nobody(lambda: Zip(folder / "a.zip"))
+        write_zip(folder / "a.zip").chmod(0)
+        said = error_without_permissions(lambda: Zip(folder / "a.zip"))
         assert said.startswith(
             f"ArchiveError: cannot read {folder}/a.zip: permission denied; give this user permission"
         )
 
 
 def test_a_full_disk_while_a_member_is_inflated(tmp_path, monkeypatch):
-    path = packed(tmp_path / "a.zip", {"array.npy": bytes(300_000)})
+    path = write_zip(tmp_path / "a.zip", {"array.npy": bytes(300_000)})
     with tiny_disk(kilobytes=100) as folder:
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         with pytest.raises(WriteError) as error:
-            Zip(path).open(listed(path)["array.npy"])
+            Zip(path).open(list_members(path)["array.npy"])
         assert str(error.value) == (
             f"cannot write temporary files in {folder}: the disk is full; make room, or choose another place; "
             "set TMPDIR to another folder"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
@@ -20,7 +20,7 @@ SMALL = ("--model", "resnet20", "--width", "4", "--size", "32", "--batch-size", 
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105, synthetic=True)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105, synthetic=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A real Chromium for tests of the page, and the files that a person would give it."""
+"""A real Chromium for tests of the page, and files to upload."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import encode
+from sample_images import encode
 
-NO_BROWSER = "Chromium is not here: install it (`apt-get install chromium`), or name it by CHROMIUM"
+NO_BROWSER = "Chromium is not installed (`apt-get install chromium`, or set CHROMIUM to its path)"
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu"]  # as root, and without a screen
 
 
 def chromium() -> str:
-    """The path of a Chromium; without one the test is skipped, and says so."""
+    """The path of Chromium; without it, the test is skipped."""
     found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if not found:
         pytest.skip(NO_BROWSER)
@@ -27,7 +27,7 @@ def chromium() -> str:
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """A browser without a window."""
+    """A headless browser."""
     from playwright.sync_api import sync_playwright
 
     path = chromium()
@@ -40,12 +40,14 @@ def browser() -> Iterator[Any]:
 
 
 def photo(name: str, colour: tuple[int, int, int]) -> dict[str, Any]:
-    """A file of one colour, as Playwright gives it to an input."""
+    """An image of one colour, in the form in which Playwright uploads files."""
     pixels = np.full((48, 64, 3), colour, np.uint8)
     return {"name": name, "mimeType": "image/png", "buffer": encode(pixels, "PNG")}
 
 
 def axe() -> str:
-    """The text of axe-core, which the package axe-playwright-python holds; without it the test is skipped."""
-    package = pytest.importorskip("axe_playwright_python", reason="axe-core is not here: pip install 'residerm[dev]'")
+    """The source of axe-core, which is part of axe-playwright-python; without it, the test is skipped."""
+    package = pytest.importorskip(
+        "axe_playwright_python", reason="axe-core is not installed: pip install 'residerm[dev]'"
+    )
     return files(package).joinpath("axe.min.js").read_text(encoding="utf-8")

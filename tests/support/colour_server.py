@@ -1,6 +1,6 @@
-"""A process that serves colours as `residerm serve` serves a model: `python colour_server.py [flags]`.
+"""`residerm serve` with `ColourPredictor` in place of a model: `python colour_server.py [flags]`.
 
-COLOUR_SECONDS is what a batch takes. Workers that are spawned import this file too, and so serve the same.
+COLOUR_SECONDS is the time that a batch takes. Spawned workers import this file too and serve the same predictor.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 import sys
 
-import serving
+import colour_service
 
 from residerm import cli
 from residerm.service import loading
 from residerm.service.identity import served
 
-_PREDICTOR = serving.ColourPredictor(before=serving.slow(float(os.environ["COLOUR_SECONDS"])))
+_PREDICTOR = colour_service.ColourPredictor(before=colour_service.delay(float(os.environ["COLOUR_SECONDS"])))
 loading.load_served = lambda model, threads: served(_PREDICTOR)  # noqa: ARG005
 
 if __name__ == "__main__":

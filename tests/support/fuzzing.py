@@ -1,8 +1,8 @@
-"""Damaged image files without end, from a seed: what `imaging.read` makes of them is counted, timed and measured.
+"""Fuzzing of `imaging.read` with damaged image files: outcomes, times and memory.
 
-    python tests/support/fuzzing.py 1000000 --seed 0        prints the counts as it goes
+    python tests/support/fuzzing.py 1000000 --seed 0        prints intermediate counts
 
-Input number n of a seed is always the same file, so that whatever is found can be made again with `mutated(seed, n)`.
+Input n of a seed is always the same file, so any failure can be reproduced with `mutated(seed, n)`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from pictures import dicom, encode, picture
 from PIL import Image
+from sample_images import encode, make_dicom, make_pixels
 
 from residerm import imaging
 from residerm.config import PixelSpec
@@ -32,7 +32,7 @@ _PNG_HEAD = 8
 
 @dataclass
 class Findings:
-    """What became of the inputs."""
+    """Outcomes of the inputs."""
 
     inputs: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)  # read, refused, or the name of another exception
@@ -45,8 +45,8 @@ class Findings:
 
 @cache
 def seeds() -> dict[str, list[bytes]]:
-    """Small whole files of eleven formats, in the variants that take ways of their own through the decoders."""
-    colour, small = picture(24, 16), picture(9, 7, seed=1)
+    """Small valid files of eleven formats, in the variants that decoders treat differently."""
+    colour, small = make_pixels(24, 16), make_pixels(9, 7, seed=1)
     image = Image.fromarray(colour)
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a description"
@@ -80,7 +80,10 @@ def seeds() -> dict[str, list[bytes]]:
             encode(small, "PPM"), *(encode(image.convert(mode), "PPM") for mode in ("L", "1")),
             b"P6 3 2 200\n" + bytes(18), b"P5 3 2 65535\n" + bytes(12),
         ],
-        "dicom": [dicom(colour), dicom(deep, photometric="MONOCHROME2"), dicom(colour, jpeg=encode(colour, "JPEG"))],
+        "dicom": [
+            make_dicom(colour), make_dicom(deep, photometric="MONOCHROME2"),
+            make_dicom(colour, jpeg=encode(colour, "JPEG")),
+        ],
     }  # fmt: skip
 
 
@@ -89,7 +92,7 @@ def _frames(image: Image.Image) -> dict[str, object]:
 
 
 def mutated(seed: int, number: int) -> bytes:
-    """One input: a file of one format with one to six mutations; chunks of a PNG often get their checksums again."""
+    """One input: a file with one to six mutations; the checksums of a PNG are often corrected afterwards."""
     rng = np.random.default_rng((seed, number))
     kinds = list(seeds().values())
     variants = kinds[rng.integers(len(kinds))]
@@ -100,7 +103,7 @@ def mutated(seed: int, number: int) -> bytes:
 
 
 def fuzz(count: int, seed: int = 0, watch: Callable[[Findings], None] = lambda _: None) -> Findings:
-    """Read so many inputs."""
+    """Read `count` inputs."""
     seeds()
     findings, before = Findings(), _peak()
     for number in range(count):
@@ -128,7 +131,7 @@ def fuzz(count: int, seed: int = 0, watch: Callable[[Findings], None] = lambda _
 
 
 def _place(data: bytearray, rng: np.random.Generator) -> int:
-    """Anywhere, but more often near the beginning, where the headers are."""
+    """A random position, more often near the beginning, where the headers are."""
     return int(rng.integers(min(len(data), int(rng.choice((40, 400, 10**6)))))) if data else 0
 
 
@@ -143,7 +146,7 @@ def _flip_a_bit(data: bytearray, rng: np.random.Generator) -> None:
 
 
 def _set_a_number(data: bytearray, rng: np.random.Generator) -> None:
-    """A number of one, two or four bytes, at the edge of what fits."""
+    """Write an extreme value of one, two or four bytes."""
     form = str(rng.choice(("B", "<H", ">H", "<I", ">I")))
     size = struct.calcsize(form)
     value = _VALUES[rng.integers(len(_VALUES))] & (256**size - 1)
@@ -184,7 +187,7 @@ _MUTATIONS = (
 
 
 def _with_checksums(png: bytearray) -> bytes:
-    """A PNG whose chunks have the right checksums as far as their lengths are right."""
+    """A PNG with corrected checksums, as far as the lengths of its chunks are right."""
     at = _PNG_HEAD
     while at + 12 <= len(png):
         end = at + 8 + int.from_bytes(png[at : at + 4], "big")

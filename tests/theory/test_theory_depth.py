@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import making
+import archives
+import interrupted_depth
 import numpy as np
 import pytest
-import stopping
-from hearing import Heard
+from recorded_progress import RecordedProgress
 
 from residerm.data.archives import open_archive
 from residerm.errors import UsageError
@@ -23,7 +23,7 @@ from residerm.theory.depth import PRESETS, Cell, Outcome, Plan, experiment, run_
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
-    archive = making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    archive = archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
     return Plan(
         path=archive, depths=(8, 14), seeds=(0,), epochs=2, width=2, batch_size=32, rate=0.05, precision="float32"
     )
@@ -69,19 +69,19 @@ def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path
 
 def test_what_is_finished_is_not_trained_again(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
     out, outcomes = done
-    heard = Heard()
+    heard = RecordedProgress()
     assert run_depth(plan, out, heard) == outcomes
     assert heard.steps == []
 
 
 def test_it_goes_on_where_it_was_stopped(plan: Plan, done: tuple[Path, list[Outcome]], tmp_path: Path) -> None:
     plan, out = plan.model_copy(update={"depths": (8,)}), tmp_path / "out"
-    command = [sys.executable, stopping.__file__, plan.model_dump_json(), out]
+    command = [sys.executable, interrupted_depth.__file__, plan.model_dump_json(), out]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "stopped by Ctrl-C" in process.stdout, process.stderr
     assert (out / "plain-8-s0" / "errors.json").exists()
     assert not (out / "residual-8-s0" / "errors.json").exists()
-    heard = Heard()
+    heard = RecordedProgress()
     again = run_depth(plan, out, heard)
     trained = [step for stage, step in zip(heard.stages, heard.steps, strict=True) if stage == "training"]
     assert trained == [(4, 4)], "what was done before is not done again"

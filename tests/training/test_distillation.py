@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 import torch
@@ -23,7 +23,7 @@ SMALL = ("--model", "cnn", "--batch-size", "16", "--precision", "float32", "--ep
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """How long a training will take, from a few of its steps."""
 
-import making
+import archives
 import numpy as np
 import pytest
 
@@ -14,7 +14,7 @@ from residerm.training.recipe import size_at
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    archive = making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=35)
+    archive = archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=35)
     options = {"path": archive, "model": "resnet20", "size": 64, "grow_from": 16, "batch_size": 8, "epochs": 50}
     return prepare(Experiment.from_flat(options, "test"))
 

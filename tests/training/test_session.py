@@ -8,12 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import dying
+import killed_training
 import pytest
 import torch
-from dying import experiment, same, weights
-from hearing import Heard
-from making import ham10000
+from archives import ham10000
+from killed_training import equal_weights, make_experiment, read_weights
+from recorded_progress import RecordedProgress
 
 from residerm.errors import UsageError
 from residerm.runs import Run
@@ -38,7 +38,7 @@ def rows(run: Run) -> list[dict[str, str]]:
 
 
 def test_time_that_is_up_before_the_first_epoch_ends_a_finished_run(archive: Path, tmp_path: Path) -> None:
-    run = session.train(experiment(archive, max_minutes=1e-6), tmp_path)
+    run = session.train(make_experiment(archive, max_minutes=1e-6), tmp_path)
     assert (run.folder / "summary.json").exists()
     assert "max_minutes" in (run.folder / "summary.json").read_text()
     assert len(rows(run)) == 1
@@ -48,16 +48,16 @@ def test_time_that_is_up_before_the_first_epoch_ends_a_finished_run(archive: Pat
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on CUDA, sums differ in their last bits from run to run")
 def test_more_time_goes_on_as_if_nothing_had_stopped_it(archive: Path, tmp_path: Path) -> None:
-    whole = session.train(experiment(archive), tmp_path / "whole")
-    run = session.train(experiment(archive, max_minutes=1e-6), tmp_path / "short")
+    whole = session.train(make_experiment(archive), tmp_path / "whole")
+    run = session.train(make_experiment(archive, max_minutes=1e-6), tmp_path / "short")
     session.resume(run.folder, max_minutes=60)
-    assert same(weights(whole), weights(run))
+    assert equal_weights(read_weights(whole), read_weights(run))
     assert len(rows(run)) == 2
 
 
 def test_more_epochs_train_a_finished_run_further(archive: Path, tmp_path: Path) -> None:
-    run = session.train(experiment(archive), tmp_path)
-    heard = Heard()
+    run = session.train(make_experiment(archive), tmp_path)
+    heard = RecordedProgress()
     session.resume(run.folder, epochs=3, progress=heard)
     assert len(rows(run)) == 3
     assert [row["epoch"] for row in heard.epochs] == [3]
@@ -71,9 +71,9 @@ def test_more_epochs_train_a_finished_run_further(archive: Path, tmp_path: Path)
 def test_death_at_every_write_of_the_end_of_a_training(archive: Path, tmp_path: Path) -> None:
     without_cuda = os.environ | {"CUDA_VISIBLE_DEVICES": ""}  # which does not survive a fork
     process = subprocess.run(
-        [sys.executable, dying.__file__, archive, tmp_path],
+        [sys.executable, killed_training.__file__, archive, tmp_path],
         capture_output=True, text=True, check=False, env=without_cuda,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
-    deaths = int(process.stdout.split("deaths:")[1])
-    assert deaths >= 8, "rows, weights, checkpoint, bundle and summary at the least"
+    kills = int(process.stdout.split("kills:")[1])
+    assert kills >= 8, "at least rows, weights, checkpoint, bundle and summary"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 from safetensors.torch import load_file
@@ -22,7 +22,7 @@ Train = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return making.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
+    return archives.ham10000(tmp_path_factory.mktemp("data") / "archive", lesions=105)
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import judging
-import making
+import archives
 import numpy as np
 import pytest
-from hearing import Heard
-from modelling import description, trained
+from recorded_progress import RecordedProgress
+from sample_models import make_description, make_model
+from sample_outputs import CLASSES, make_trust
 
 from residerm.config import Experiment, PixelSpec, ResNetOptions, TrustOptions
 from residerm.config.network import ModelOptions
@@ -29,14 +29,14 @@ class _Parts:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    model = trained("resnet20", ResNetOptions())
-    said = description(model, ResNetOptions())
+    model = make_model("resnet20", ResNetOptions())
+    said = make_description(model, ResNetOptions())
     return write_bundle(model, said, tmp_path_factory.mktemp("model") / "bundle")
 
 
 def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: Path) -> None:
-    predictor, hears = load(bundle), Heard()
-    parts = _Parts(making.ham10000(tmp_path / "archive", lesions=105), validation=60)
+    predictor, hears = load(bundle), RecordedProgress()
+    parts = _Parts(archives.ham10000(tmp_path / "archive", lesions=105), validation=60)
     parts.records.labels[:] %= len(predictor.description.classes)
     options = TrustOptions(coverage=0.8)
     trust = fit_trust(predictor, parts, reference_of(predictor, parts), options, hears)
@@ -54,8 +54,8 @@ def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: 
 
 
 def test_without_validation_images_there_is_none_and_a_remark(bundle: Path, tmp_path: Path) -> None:
-    hears = Heard()
-    parts = _Parts(making.ham10000(tmp_path / "archive", lesions=21), validation=0)
+    hears = RecordedProgress()
+    parts = _Parts(archives.ham10000(tmp_path / "archive", lesions=21), validation=0)
     predictor = load(bundle)
     assert fit_trust(predictor, parts, reference_of(predictor, parts), TrustOptions(), hears) is None
     assert "there are no validation images" in hears.remarks[0]
@@ -69,9 +69,9 @@ def test_no_class_gives_more_than_its_share() -> None:
 
 
 def test_a_bundle_carries_it(tmp_path: Path) -> None:
-    model = trained("resnet20", ResNetOptions())
-    said = description(model, ResNetOptions()).model_copy(update={"classes": judging.CLASSES, "prior": (1 / 7,) * 7})
-    trust = judging.fitted()
+    model = make_model("resnet20", ResNetOptions())
+    said = make_description(model, ResNetOptions()).model_copy(update={"classes": CLASSES, "prior": (1 / 7,) * 7})
+    trust = make_trust()
     with_it = write_bundle(model, said, tmp_path / "with", trust)
     assert read_description(with_it).trust == trust.summary
     read = read_trust(with_it)
@@ -83,10 +83,10 @@ def test_a_bundle_carries_it(tmp_path: Path) -> None:
 
 
 def test_trust_for_other_classes_is_refused(tmp_path: Path) -> None:
-    model = trained("resnet20", ResNetOptions())
-    said = description(model, ResNetOptions())
+    model = make_model("resnet20", ResNetOptions())
+    said = make_description(model, ResNetOptions())
     assert len(said.classes) != 7
-    folder = write_bundle(model, said, tmp_path / "bundle", judging.fitted())
+    folder = write_bundle(model, said, tmp_path / "bundle", make_trust())
     with pytest.raises(BundleError, match=r"trust\.npz was fitted for other classes"):
         load(folder)
 

@@ -1,8 +1,8 @@
 """Calibration against scikit-learn and against minimisers that know nothing of its derivatives."""
 
-import judging
 import numpy as np
 import pytest
+from sample_outputs import SHARES, LabelledOutputs, make_outputs
 from scipy.optimize import minimize, minimize_scalar
 from sklearn.calibration import _TemperatureScaling
 
@@ -11,14 +11,14 @@ from residerm.trust.calibration import _RIDGE, fit_calibration, temperature_scal
 from residerm.trust.lesions import folds, lesion_weights, upper_quantile
 
 
-def _loss(logits: np.ndarray, said: judging.Said) -> float:
+def _loss(logits: np.ndarray, said: LabelledOutputs) -> float:
     weights = lesion_weights(said.groups)
     return float(-weights @ np.log(softmax(logits)[np.arange(len(said.labels)), said.labels]) / weights.sum())
 
 
 @pytest.mark.parametrize("sharpness", [0.3, 1.0, 4.0])
 def test_temperature_is_that_of_a_search(sharpness):
-    said = judging.said(sharpness=sharpness)
+    said = make_outputs(sharpness=sharpness)
     logits = said.logits.astype(float)
     found = minimize_scalar(
         lambda t: _loss(logits / t, said), bounds=(0.05, 20), method="bounded", options={"xatol": 1e-9}
@@ -28,14 +28,14 @@ def test_temperature_is_that_of_a_search(sharpness):
 
 
 def test_temperature_is_that_of_scikit_learn():
-    said = judging.said(alone=True)
+    said = make_outputs(alone=True)
     theirs = _TemperatureScaling().fit(said.logits, said.labels)
     ours = temperature_scaling(said.logits.astype(float), said.labels, np.ones(len(said.labels)))
     assert 1 / ours.temperature == pytest.approx(theirs.beta_, rel=1e-3)
 
 
 def test_vector_scaling_reaches_the_loss_of_a_search():
-    said = judging.said(300, sharpness=3.0)
+    said = make_outputs(300, sharpness=3.0)
     logits = said.logits + np.array([0.0, 1, 0, 2, 0, -1, 0])
     weights = lesion_weights(said.groups)
     ours = vector_scaling(logits, said.labels, weights)
@@ -51,8 +51,8 @@ def test_vector_scaling_reaches_the_loss_of_a_search():
 
 
 def test_vector_scaling_is_taken_where_classes_are_out_of_balance_and_lesions_suffice():
-    said = judging.said(800)
-    balanced = said.logits + np.log(judging.SHARES)  # evidence without the classes' shares is out of balance
+    said = make_outputs(800)
+    balanced = said.logits + np.log(SHARES)  # evidence without the classes' shares is out of balance
     assert fit_calibration(balanced, said.labels, said.groups).calibration.kind == "temperature"
     assert fit_calibration(said.logits, said.labels, said.groups).calibration.kind == "vector"
     few = said.groups < 30
@@ -60,7 +60,7 @@ def test_vector_scaling_is_taken_where_classes_are_out_of_balance_and_lesions_su
 
 
 def test_calibration_does_not_count_images_of_a_lesion_twice():
-    said = judging.said(100, alone=True)
+    said = make_outputs(100, alone=True)
     twice = [np.concatenate([values, values]) for values in (said.logits.astype(float), said.labels, said.groups)]
     once = temperature_scaling(said.logits.astype(float), said.labels, np.ones(len(said.labels)))
     assert temperature_scaling(twice[0], twice[1], lesion_weights(twice[2])).scale == pytest.approx(once.scale)
@@ -79,14 +79,14 @@ def test_equal_logits_are_left_alone():
 
 
 def test_too_few_lesions_are_not_calibrated():
-    said = judging.said(14, alone=True)
+    said = make_outputs(14, alone=True)
     calibration = fit_calibration(said.logits, said.labels, said.groups).calibration
     assert calibration.kind == "none"
     np.testing.assert_array_equal(calibration.logits(said.logits), said.logits)
 
 
 def test_folds_keep_lesions_whole_and_classes_even():
-    said = judging.said(200)
+    said = make_outputs(200)
     fold = folds(said.labels, said.groups, 5)
     assert all(len(np.unique(fold[said.groups == group])) == 1 for group in np.unique(said.groups))
     for label in range(7):

@@ -1,10 +1,10 @@
 """Outlier scores against scikit-learn and PyTorch-OOD."""
 
-import judging
 import numpy as np
 import pytest
 import torch
 from pytorch_ood.detector import KNN, EnergyBased, Mahalanobis
+from sample_outputs import LabelledOutputs, make_outputs
 from sklearn.covariance import ledoit_wolf
 
 from residerm.errors import UsageError
@@ -26,13 +26,13 @@ def test_the_covariance_is_that_of_ledoit_and_wolf():
     np.testing.assert_allclose(shrunk_covariance(rows, np.full(80, 1 / 80)), expected, rtol=1e-9, atol=1e-12)
 
 
-def _evenly(said: judging.Said, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _evenly(said: LabelledOutputs, count: int) -> tuple[np.ndarray, np.ndarray]:
     rows = np.concatenate([np.flatnonzero(said.labels == label)[:count] for label in range(7)])
     return said.features[rows], said.labels[rows]
 
 
 def test_the_distance_is_that_of_pytorch_ood_up_to_shrinkage():
-    training, given = judging.said(7000, alone=True), judging.said(100, seed=1)
+    training, given = make_outputs(7000, alone=True), make_outputs(100, seed=1)
     features, labels = _evenly(training, 300)
     theirs = Mahalanobis(None).fit_features(torch.from_numpy(features), torch.from_numpy(labels))
     expected = theirs.predict_features(torch.from_numpy(given.features)).numpy() * 2 * len(labels)
@@ -42,8 +42,8 @@ def test_the_distance_is_that_of_pytorch_ood_up_to_shrinkage():
 
 
 def test_the_distance_is_that_of_the_shrunk_covariance():
-    features, labels = _evenly(judging.said(400), 10)
-    given = judging.said(50, seed=1)
+    features, labels = _evenly(make_outputs(400), 10)
+    given = make_outputs(50, seed=1)
     means = np.stack([features[labels == label].mean(axis=0) for label in range(7)]).astype(float)
     inverse = np.linalg.inv(ledoit_wolf(features - means[labels], assume_centered=True)[0])
     away = given.features[:, None] - means
@@ -54,7 +54,7 @@ def test_the_distance_is_that_of_the_shrunk_covariance():
 
 
 def test_the_score_is_the_mean_of_both_distances():
-    training, given = judging.said(400), judging.said(50, seed=1)
+    training, given = make_outputs(400), make_outputs(50, seed=1)
     score = fit_mahalanobis(training.features, training.labels)
     unit = np.abs(training.features).mean()
 
@@ -68,17 +68,17 @@ def test_the_score_is_the_mean_of_both_distances():
 
 
 def test_every_class_counts_the_same():
-    said = judging.said(300)
+    said = make_outputs(300)
     rare = said.labels == 3
     more = [np.concatenate([values, *[values[rare]] * 20]) for values in (said.features, said.labels)]
-    given = judging.said(50, seed=1).outputs
+    given = make_outputs(50, seed=1).outputs
     np.testing.assert_allclose(
         fit_mahalanobis(*more).score(given), fit_mahalanobis(said.features, said.labels).score(given), rtol=0.1
     )
 
 
 def test_the_nearest_are_those_of_pytorch_ood():
-    training, given = judging.said(100), judging.said(50, seed=1)
+    training, given = make_outputs(100), make_outputs(50, seed=1)
     ours = fit_nearest(training.features, training.labels)
     bank = torch.from_numpy(ours.bank)
     theirs = KNN(None, k=10).fit_features(bank, torch.zeros(len(bank), dtype=torch.long))
@@ -87,14 +87,14 @@ def test_the_nearest_are_those_of_pytorch_ood():
 
 
 def test_the_energy_is_that_of_pytorch_ood():
-    given = judging.said(50)
+    given = make_outputs(50)
     expected = EnergyBased.score(torch.from_numpy(given.logits), t=1.0)
     np.testing.assert_allclose(Energy().score(given.outputs), expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("width", [12, 600])
 def test_few_axes_give_the_distances_of_all(width, monkeypatch):
-    training, given = judging.said(400, width=width), judging.said(50, seed=1, width=width)
+    training, given = make_outputs(400, width=width), make_outputs(50, seed=1, width=width)
     few = fit_mahalanobis(training.features, training.labels)
     monkeypatch.setattr("residerm.trust.outliers.AXES", 10_000)
     everything = fit_mahalanobis(training.features, training.labels)
@@ -108,7 +108,7 @@ def test_few_axes_give_the_distances_of_all(width, monkeypatch):
 
 @pytest.mark.parametrize("name", ["mahalanobis", "nearest", "energy"])
 def test_what_is_kept_gives_the_same_scores(name):
-    training, given = judging.said(100), judging.said(50, seed=1)
+    training, given = make_outputs(100), make_outputs(50, seed=1)
     score = fit_score(name, training.features, training.labels)
     np.testing.assert_allclose(
         read_score(name, score.arrays()).score(given.outputs), score.score(given.outputs), rtol=2e-3, atol=2e-3

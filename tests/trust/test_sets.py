@@ -1,10 +1,10 @@
 """Prediction sets against crepes and MAPIE, and their coverage on lesions that they were not fitted on."""
 
-import judging
 import numpy as np
 import pytest
 from crepes import ConformalClassifier
 from mapie.classification import SplitConformalClassifier
+from sample_outputs import LabelledOutputs, make_outputs
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from residerm.outputs import softmax
@@ -12,7 +12,7 @@ from residerm.trust.lesions import lesion_weights
 from residerm.trust.sets import fit_sets, set_scores
 
 
-def _crepes(said: judging.Said, other: judging.Said, coverage: float, rows: np.ndarray) -> np.ndarray:
+def _crepes(said: LabelledOutputs, other: LabelledOutputs, coverage: float, rows: np.ndarray) -> np.ndarray:
     scores = set_scores(softmax(said.logits.astype(float)))[np.arange(len(said.labels)), said.labels]
     theirs = ConformalClassifier().fit(scores[rows])
     given = set_scores(softmax(other.logits.astype(float)))
@@ -21,7 +21,7 @@ def _crepes(said: judging.Said, other: judging.Said, coverage: float, rows: np.n
 
 @pytest.mark.parametrize("coverage", [0.82, 0.91, 0.95])
 def test_pooled_sets_are_those_of_crepes(coverage):
-    said, other = judging.said(14, alone=True), judging.said(200, seed=1)
+    said, other = make_outputs(14, alone=True), make_outputs(200, seed=1)
     sets = fit_sets(softmax(said.logits.astype(float)), said.labels, said.groups, coverage)
     assert not sets.by_class.any()
     expected = _crepes(said, other, coverage, np.ones(len(said.labels), dtype=bool))
@@ -29,7 +29,7 @@ def test_pooled_sets_are_those_of_crepes(coverage):
 
 
 def test_sets_by_class_are_those_of_crepes_for_each_class():
-    said, other = judging.said(500, alone=True), judging.said(200, seed=1)
+    said, other = make_outputs(500, alone=True), make_outputs(200, seed=1)
     sets = fit_sets(softmax(said.logits.astype(float)), said.labels, said.groups, 0.87)
     assert sets.by_class.all()
     ours = sets.of(softmax(other.logits.astype(float)))
@@ -58,7 +58,7 @@ class _Given(ClassifierMixin, BaseEstimator):
 
 
 def test_sets_are_those_of_mapie_where_those_are_not_empty():
-    said, other = judging.said(14, alone=True, sharpness=0.5), judging.said(300, seed=1, sharpness=0.5)
+    said, other = make_outputs(14, alone=True, sharpness=0.5), make_outputs(300, seed=1, sharpness=0.5)
     probabilities, given = softmax(said.logits.astype(float)), softmax(other.logits.astype(float))
     theirs = SplitConformalClassifier(_Given(), confidence_level=0.8, conformity_score="lac", prefit=True)
     theirs.conformalize(probabilities, said.labels)
@@ -73,7 +73,7 @@ def test_sets_are_those_of_mapie_where_those_are_not_empty():
 def test_coverage_of_new_lesions_is_as_asked():
     covered = []
     for seed in range(60):
-        said, other = judging.said(200, seed=2 * seed), judging.said(200, seed=2 * seed + 1)
+        said, other = make_outputs(200, seed=2 * seed), make_outputs(200, seed=2 * seed + 1)
         sets = fit_sets(softmax(said.logits), said.labels, said.groups, 0.9).of(softmax(other.logits))
         weights = lesion_weights(other.groups)
         covered.append(weights @ sets[np.arange(len(other.labels)), other.labels] / weights.sum())

@@ -1,10 +1,9 @@
 """Trust as a whole: fitted, judged, kept, read, and what it refuses."""
 
-import judging
 import numpy as np
 import pytest
-from judging import CLASSES
 from pydantic import ValidationError
+from sample_outputs import CLASSES, LabelledOutputs, make_outputs, make_trust
 
 from residerm.config import TrustOptions
 from residerm.errors import UsageError, WriteError
@@ -19,7 +18,7 @@ def _mean(values, groups):
 
 
 def test_it_holds_on_new_lesions():
-    trust, new = judging.fitted(judging.said(900)), judging.said(3000, seed=5)
+    trust, new = make_trust(make_outputs(900)), make_outputs(3000, seed=5)
     judged = trust.judge(new.outputs)
     right = judged.probabilities.argmax(axis=1) == new.labels
     assert _mean(judged.sets[np.arange(len(new.labels)), new.labels], new.groups) == pytest.approx(0.9, abs=0.03)
@@ -30,14 +29,14 @@ def test_it_holds_on_new_lesions():
 
 
 def test_it_marks_what_is_unlike_the_training_images():
-    new = judging.said(100, seed=5)
-    judged = judging.fitted().judge(Outputs(new.logits, new.features + 20))
+    new = make_outputs(100, seed=5)
+    judged = make_trust().judge(Outputs(new.logits, new.features + 20))
     assert judged.outlier.all()
 
 
 @pytest.mark.parametrize("score", ["mahalanobis", "nearest", "energy"])
 def test_what_is_kept_judges_alike(tmp_path, score):
-    trust, new = judging.fitted(options=TrustOptions(outlier_score=score)), judging.said(50, seed=5)
+    trust, new = make_trust(options=TrustOptions(outlier_score=score)), make_outputs(50, seed=5)
     trust = trust.with_eight_views(new.outputs, new.labels, new.groups)
     read = Trust.load(trust.save(tmp_path / "trust.npz"))
     assert read.summary == trust.summary
@@ -53,7 +52,7 @@ def test_what_is_kept_judges_alike(tmp_path, score):
 
 
 def test_a_threshold_for_a_sensitivity():
-    trust, new = judging.fitted(judging.said(900)), judging.said(3000, seed=5)
+    trust, new = make_trust(make_outputs(900)), make_outputs(3000, seed=5)
     threshold = trust.malignancy_threshold(0.95)
     assert trust.summary.malignant == ("akiec", "bcc", "mel")
     named = trust.named(trust.judge(new.outputs).probabilities, threshold)
@@ -68,7 +67,7 @@ def test_a_threshold_for_a_sensitivity():
 
 
 def test_a_sensitivity_that_too_few_lesions_support_is_refused():
-    trust = judging.fitted(judging.said(14))
+    trust = make_trust(make_outputs(14))
     with pytest.raises(UsageError, match="requires 19 malignant validation lesions, but there are 6"):
         trust.malignancy_threshold(0.95)
     with pytest.raises(UsageError, match=r"sensitivity is 1\.0"):
@@ -76,7 +75,7 @@ def test_a_sensitivity_that_too_few_lesions_support_is_refused():
 
 
 def test_classes_that_do_not_say_what_is_malignant():
-    said = judging.said()
+    said = make_outputs()
     names = tuple(f"class{number}" for number in range(7))
     trust = Trust.fit(said.logits, said.labels, said.groups, None, None, None, classes=names)
     assert trust.summary.outliers.score == "energy"
@@ -85,10 +84,10 @@ def test_classes_that_do_not_say_what_is_malignant():
 
 
 def test_a_class_without_lesions_or_with_one():
-    said = judging.said()
+    said = make_outputs()
     some = (said.labels != 3) & ((said.labels != 6) | (said.groups == said.groups[said.labels == 6][0]))
-    few = judging.Said(said.logits[some], said.features[some], said.labels[some], said.groups[some])
-    trust = judging.fitted(few)
+    few = LabelledOutputs(said.logits[some], said.features[some], said.labels[some], said.groups[some])
+    trust = make_trust(few)
     assert {"df", "vasc"} <= set(trust.summary.sets.pooled)
     assert trust.summary.lesions_by_class["df"] == 0
     assert trust.summary.lesions_by_class["vasc"] == 1
@@ -97,9 +96,9 @@ def test_a_class_without_lesions_or_with_one():
 
 
 def test_all_predictions_equal():
-    said = judging.said()
-    same = judging.Said(np.ones_like(said.logits), np.ones_like(said.features), said.labels, said.groups)
-    trust = judging.fitted(same)
+    said = make_outputs()
+    same = LabelledOutputs(np.ones_like(said.logits), np.ones_like(said.features), said.labels, said.groups)
+    trust = make_trust(same)
     judged = trust.judge(same.outputs)
     assert judged.abstain.all()
     assert judged.sets.all()
@@ -108,9 +107,9 @@ def test_all_predictions_equal():
 
 
 def test_one_lesion_alone():
-    said = judging.said()
+    said = make_outputs()
     one = said.groups == 0
-    trust = judging.fitted(judging.Said(said.logits[one], said.features[one], said.labels[one], said.groups[one]))
+    trust = make_trust(LabelledOutputs(said.logits[one], said.features[one], said.labels[one], said.groups[one]))
     judged = trust.judge(said.outputs)
     assert judged.sets.all()
     assert judged.abstain.all()
@@ -120,16 +119,16 @@ def test_one_lesion_alone():
 
 @pytest.mark.parametrize("name", ["logits", "features"])
 def test_outputs_that_are_no_numbers_are_refused(name):
-    said = judging.said(50)
+    said = make_outputs(50)
     getattr(said, name)[3, 1] = np.nan
     with pytest.raises(UsageError, match=f"the {name} of image 3 are not finite"):
-        judging.fitted(said)
+        make_trust(said)
     with pytest.raises(UsageError, match=f"the {name} of image 3 are not finite"):
-        judging.fitted().judge(said.outputs)
+        make_trust().judge(said.outputs)
 
 
 def test_what_does_not_fit_together_is_refused():
-    said = judging.said(50)
+    said = make_outputs(50)
     none = np.zeros(0, dtype=int)
     with pytest.raises(UsageError, match="no validation images"):
         Trust.fit(said.logits[:0], none, none, None, None, None, classes=CLASSES)
@@ -149,7 +148,7 @@ def test_levels_outside_0_to_1_are_refused(option, level):
 
 
 def test_a_damaged_file_is_refused(tmp_path):
-    trust = judging.fitted()
+    trust = make_trust()
     whole = trust.save(tmp_path / "trust.npz").read_bytes()
     with pytest.raises(TrustError, match="no such file"):
         Trust.load(tmp_path / "missing.npz")
@@ -161,7 +160,7 @@ def test_a_damaged_file_is_refused(tmp_path):
 
 
 def test_arrays_that_do_not_fit_are_refused(tmp_path):
-    with np.load(judging.fitted().save(tmp_path / "trust.npz")) as opened:
+    with np.load(make_trust().save(tmp_path / "trust.npz")) as opened:
         arrays = dict(opened)
     wrong = {
         "one/scale": arrays["one/scale"] * np.nan,
@@ -179,7 +178,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
 
 
 def test_another_site_keeps_the_training_features():
-    trust, site = judging.fitted(), judging.said(300, seed=8, sharpness=5.0)
+    trust, site = make_trust(), make_outputs(300, seed=8, sharpness=5.0)
     again = trust.refitted(site.outputs, site.labels, site.groups, fitted_on="Hospital B", options=trust.options)
     assert again.summary.fitted_on == "Hospital B"
     assert again.score is trust.score

@@ -3,10 +3,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
-from told import told
+from record_values import record_values
 
 from residerm.data.archives import open_archive
 from residerm.data.archives.layouts import LAYOUTS, PUBLISHED
@@ -14,12 +14,12 @@ from residerm.errors import ArchiveError, ResidermError, UsageError
 from residerm.imaging import decode
 from residerm.taxonomy import mapping_for
 
-PACKABLE = [name for name in making.ARCHIVES if name != "dermamnist"]
+PACKABLE = [name for name in archives.ARCHIVES if name != "dermamnist"]
 
 
-@pytest.mark.parametrize("name", making.ARCHIVES)
+@pytest.mark.parametrize("name", archives.ARCHIVES)
 def test_recognised_by_itself_and_whole(name: str, tmp_path: Path) -> None:
-    records = open_archive(making.ARCHIVES[name](tmp_path / "archive")).require()
+    records = open_archive(archives.ARCHIVES[name](tmp_path / "archive")).require()
     assert records.layout.name == name
     assert not [fault for fault in records.faults if fault.kind != "image without row"]
     assert len(records) > 1
@@ -28,26 +28,26 @@ def test_recognised_by_itself_and_whole(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", PACKABLE)
 def test_unpacked_in_folders_below_and_in_one_zip_it_tells_the_same(name: str, tmp_path: Path) -> None:
-    packed = open_archive(making.ARCHIVES[name](tmp_path / "packed", packed=True))
-    unpacked = making.ARCHIVES[name](tmp_path / "deep" / "down", packed=False)
-    whole = making.zipped(tmp_path / "packed")
+    packed = open_archive(archives.ARCHIVES[name](tmp_path / "packed", packed=True))
+    unpacked = archives.ARCHIVES[name](tmp_path / "deep" / "down", packed=False)
+    whole = archives.zip_folder(tmp_path / "packed")
     for path in (unpacked, unpacked.parent if name in {layout.name for layout in PUBLISHED} else unpacked, whole):
         records = open_archive(path)
         assert records.layout.name == name
-        assert told(records) == told(packed)
+        assert record_values(records) == record_values(packed)
         assert records.flow == packed.flow
         assert records.classes == packed.classes
 
 
-@pytest.mark.parametrize("name", making.ARCHIVES)
+@pytest.mark.parametrize("name", archives.ARCHIVES)
 def test_named_by_layout_it_is_read_without_recognition(name: str, tmp_path: Path) -> None:
-    path = making.ARCHIVES[name](tmp_path / "archive")
-    assert told(open_archive(path, layout=name)) == told(open_archive(path))
+    path = archives.ARCHIVES[name](tmp_path / "archive")
+    assert record_values(open_archive(path, layout=name)) == record_values(open_archive(path))
 
 
 @pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "folders"])
 def test_the_wrong_layout_is_refused_in_one_line_that_names_the_path(name: str, tmp_path: Path) -> None:
-    path = (making.isic2016 if name == "isic2019" else making.isic2019)(tmp_path / "archive")
+    path = (archives.isic2016 if name == "isic2019" else archives.isic2019)(tmp_path / "archive")
     with pytest.raises(ResidermError) as failure:
         open_archive(path, layout=name)
     assert str(path) in str(failure.value)
@@ -122,12 +122,12 @@ def test_a_task_is_mapped_or_refused_in_words(layout, task: str) -> None:
 
 
 def test_two_years_in_one_folder_need_a_name(tmp_path: Path) -> None:
-    making.isic2016(tmp_path)
-    making.isic2020(tmp_path)
+    archives.isic2016(tmp_path)
+    archives.isic2020(tmp_path)
     with pytest.raises(ArchiveError, match=r"more than one archive \(isic2016, isic2020\).* `layout`"):
         open_archive(tmp_path)
-    assert set(told(open_archive(tmp_path, layout="isic2020"))) == set(
-        told(open_archive(making.isic2020(tmp_path / "b")))
+    assert set(record_values(open_archive(tmp_path, layout="isic2020"))) == set(
+        record_values(open_archive(archives.isic2020(tmp_path / "b")))
     )
 
 
@@ -144,13 +144,13 @@ def test_an_empty_folder_and_a_wrong_path_say_what_path_is(tmp_path: Path) -> No
 
 
 def test_images_without_any_table_or_folder_of_a_class_are_no_archive(tmp_path: Path) -> None:
-    (tmp_path / "one.jpg").write_bytes(making.jpeg(1))
+    (tmp_path / "one.jpg").write_bytes(archives.make_jpeg(1))
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(ArchiveError, match=r"not a known archive \(2 files; notes.txt\).*give a CSV.*isic2018"):
         open_archive(tmp_path)
 
 
 def test_zips_in_a_zip_are_refused_with_the_way_out(tmp_path: Path) -> None:
-    making.write(tmp_path, {}, {"download": {"images.zip": b"PK", "HAM10000_metadata.csv": b"a,b\n"}}, packed=True)
+    archives.write(tmp_path, {}, {"download": {"images.zip": b"PK", "HAM10000_metadata.csv": b"a,b\n"}}, packed=True)
     with pytest.raises(ArchiveError, match=r"zips within a zip.*unpack the outer one"):
         open_archive(tmp_path / "download.zip")

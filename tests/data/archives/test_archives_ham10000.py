@@ -3,9 +3,9 @@
 import csv
 from pathlib import Path
 
-import making
+import archives
 import pytest
-from told import told
+from record_values import record_values
 
 from residerm.data.archives import open_archive
 from residerm.errors import ArchiveError
@@ -26,12 +26,12 @@ def kinds(records) -> dict[str, int]:
 
 
 def test_everything_comes_through(tmp_path: Path) -> None:
-    records = open_archive(making.ham10000(tmp_path, lesions=14)).require()
-    assert records.classes == making.SEVEN
+    records = open_archive(archives.ham10000(tmp_path, lesions=14)).require()
+    assert records.classes == archives.SEVEN
     assert records.layout.grouped_by == "lesion"
     assert len(records) == 21
     assert records.class_counts() == {"akiec": 3, "bcc": 3, "bkl": 3, "df": 3, "mel": 3, "nv": 3, "vasc": 3}
-    lines = told(records)
+    lines = record_values(records)
     second = lines["ISIC_0024307"]
     assert second[:6] == ("bcc", "HAM_0000001", "female", 70.0, "face", "")
     assert second.group == lines["ISIC_0024308"].group
@@ -41,13 +41,13 @@ def test_everything_comes_through(tmp_path: Path) -> None:
 
 
 def test_what_is_not_known_is_empty_whatever_it_is_called(tmp_path: Path) -> None:
-    lines = told(open_archive(making.ham10000(tmp_path)))
+    lines = record_values(open_archive(archives.ham10000(tmp_path)))
     assert lines["ISIC_0024308"].sex == lines["ISIC_0024308"].site == ""  # "unknown"
     assert lines["ISIC_0024310"].age is None  # an empty cell
-    nothing = making.setting(age="nan", sex="NaN", localization="None", lesion_id="nan")
-    records = open_archive(making.ham10000(tmp_path / "numpy", change=nothing))
-    assert {(line.sex, line.age, line.site) for line in told(records).values()} == {("", None, "")}
-    assert all(line.group == image for image, line in told(records).items())
+    nothing = archives.set_cells(age="nan", sex="NaN", localization="None", lesion_id="nan")
+    records = open_archive(archives.ham10000(tmp_path / "numpy", change=nothing))
+    assert {(line.sex, line.age, line.site) for line in record_values(records).values()} == {("", None, "")}
+    assert all(line.group == image for image, line in record_values(records).items())
     assert records.layout.grouped_by is None  # so that a split says that it is by image
 
 
@@ -77,44 +77,44 @@ WILD = {
 @pytest.mark.parametrize("form", WILD)
 @pytest.mark.parametrize("packed", [True, False])
 def test_copies_in_the_wild_tell_the_same(form: str, packed: bool, tmp_path: Path) -> None:
-    plain = open_archive(making.ham10000(tmp_path / "plain"))
-    wild = open_archive(making.ham10000(tmp_path / "wild", packed=packed, **WILD[form])).require()
-    assert told(wild) == told(plain)
+    plain = open_archive(archives.ham10000(tmp_path / "plain"))
+    wild = open_archive(archives.ham10000(tmp_path / "wild", packed=packed, **WILD[form])).require()
+    assert record_values(wild) == record_values(plain)
 
 
 def test_ids_that_differ_by_case_are_the_same_image(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path, change=lambda line: {**line, "image_id": line["image_id"].lower()})
+    path = archives.ham10000(tmp_path, change=lambda line: {**line, "image_id": line["image_id"].lower()})
     records = open_archive(path).require()
     assert len(records) == 21
     assert records.image_id(0) == "isic_0024306"  # as the table writes it
 
 
 def test_lower_case_folders_of_kaggle_hold_the_same_images_again(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path, packed=False)
+    path = archives.ham10000(tmp_path, packed=False)
     for part in (1, 2):
         source, twin = path / f"HAM10000_images_part_{part}", path / f"ham10000_images_part_{part}"
-        making.write(path, {}, {twin.name: {file.name: file.read_bytes() for file in source.iterdir()}}, packed=False)
+        archives.write(path, {}, {twin.name: {file.name: file.read_bytes() for file in source.iterdir()}}, packed=False)
     records = open_archive(path).require()
     assert len(records) == 21
     assert kinds(records) == {"two files": 21}
 
 
 def test_packed_counts_where_zips_and_folders_are_both_there(tmp_path: Path) -> None:
-    making.ham10000(tmp_path, packed=True)
-    records = open_archive(making.ham10000(tmp_path, packed=False)).require()
+    archives.ham10000(tmp_path, packed=True)
+    records = open_archive(archives.ham10000(tmp_path, packed=False)).require()
     assert kinds(records) == {"two files": 2 * 21}  # images and masks
     assert {records.where(row).split("/")[-2][-4:] for row in range(21)} == {".zip"}
 
 
 def test_packed_counts_also_where_the_folder_holds_scaled_copies(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path)
-    picture = making.jpeg(99, (48, 36))  # such as a copy that was scaled
+    path = archives.ham10000(tmp_path)
+    picture = archives.make_jpeg(99, (48, 36))  # such as a copy that was scaled
     (path / "scaled").mkdir()
     (path / "scaled" / "ISIC_0024306.jpg").write_bytes(picture)
     (path / "scaled" / "ISIC_0024306_segmentation.png").write_bytes(picture)
     records = open_archive(path).require()
-    assert records.read(0) == making.jpeg(24306)
-    assert records.read_mask(0) == making.mask(24306)
+    assert records.read(0) == archives.make_jpeg(24306)
+    assert records.read_mask(0) == archives.make_mask(24306)
     assert kinds(records) == {"two files": 2}
     details = [fault.detail for fault in records.faults]
     assert "HAM10000_images_part_1.zip/ISIC_0024306.jpg counts, not " in details[0]
@@ -122,19 +122,19 @@ def test_packed_counts_also_where_the_folder_holds_scaled_copies(tmp_path: Path)
 
 
 def test_different_files_of_one_name_in_two_folders_are_an_error(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path, packed=False)
+    path = archives.ham10000(tmp_path, packed=False)
     (path / "scaled").mkdir()
-    (path / "scaled" / "ISIC_0024306.jpg").write_bytes(making.jpeg(99, (48, 36)))
+    (path / "scaled" / "ISIC_0024306.jpg").write_bytes(archives.make_jpeg(99, (48, 36)))
     records = open_archive(path)
     with pytest.raises(
         ArchiveError, match=r"1 × two different files: ISIC_0024306 \(.*part_1/ISIC.* and .*scaled/ISIC"
     ):
         records.require()
-    assert "ISIC_0024306" not in told(records.require("skip"))
+    assert "ISIC_0024306" not in record_values(records.require("skip"))
 
 
 def test_without_part_2_rows_lack_their_images(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path)
+    path = archives.ham10000(tmp_path)
     (path / "HAM10000_images_part_2.zip").unlink()
     records = open_archive(path)
     assert kinds(records) == {"row without image": 11}
@@ -148,7 +148,7 @@ def test_without_part_2_rows_lack_their_images(tmp_path: Path) -> None:
 
 
 def test_without_any_image_it_says_where_they_belong(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path, masks=False)
+    path = archives.ham10000(tmp_path, masks=False)
     for part in (1, 2):
         (path / f"HAM10000_images_part_{part}.zip").unlink()
     with pytest.raises(ArchiveError, match="21 rows, but there are no images: put the zips"):
@@ -156,7 +156,7 @@ def test_without_any_image_it_says_where_they_belong(tmp_path: Path) -> None:
 
 
 def test_images_without_rows_are_told_and_do_no_harm(tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path, change=lambda line: None if line["image_id"] == "ISIC_0024306" else line)
+    path = archives.ham10000(tmp_path, change=lambda line: None if line["image_id"] == "ISIC_0024306" else line)
     records = open_archive(path).require()
     assert [(fault.kind, fault.image_id) for fault in records.faults] == [("image without row", "isic_0024306")]
     assert len(records) == 20
@@ -165,7 +165,7 @@ def test_images_without_rows_are_told_and_do_no_harm(tmp_path: Path) -> None:
 def test_an_unknown_label_is_an_error_that_tells_the_classes(tmp_path: Path) -> None:
     wrong = {"ISIC_0024306": "naevus?", "ISIC_0024307": ""}
     records = open_archive(
-        making.ham10000(tmp_path, change=lambda line: {**line, "dx": wrong.get(line["image_id"], line["dx"])})
+        archives.ham10000(tmp_path, change=lambda line: {**line, "dx": wrong.get(line["image_id"], line["dx"])})
     )
     with pytest.raises(
         ArchiveError, match=r"2 × unknown label: ISIC_0024306 \('naevus\?'\), ISIC_0024307 \(no label\); "
@@ -176,7 +176,9 @@ def test_an_unknown_label_is_an_error_that_tells_the_classes(tmp_path: Path) -> 
 
 
 def test_an_unknown_diagnosis_is_left_out_and_no_fault(tmp_path: Path) -> None:
-    records = open_archive(making.ham10000(tmp_path, change=making.setting("ISIC_0024306", dx="unknown"))).require()
+    records = open_archive(
+        archives.ham10000(tmp_path, change=archives.set_cells("ISIC_0024306", dx="unknown"))
+    ).require()
     assert records.flow[1] == ("unknown diagnosis or a synthetic image", -1)
     assert not len(records.faults)
 
@@ -192,9 +194,9 @@ def repeated(path: Path, **changed: str) -> Path:
 
 
 def test_a_row_twice_counts_once(tmp_path: Path) -> None:
-    records = open_archive(repeated(making.ham10000(tmp_path), age="5")).require()
+    records = open_archive(repeated(archives.ham10000(tmp_path), age="5")).require()
     assert kinds(records) == {"repeated row": 1}
-    assert told(records) == told(open_archive(making.ham10000(tmp_path / "plain")))
+    assert record_values(records) == record_values(open_archive(archives.ham10000(tmp_path / "plain")))
     assert records.flow == (("rows in the table", 22), ("repeated row", -1), ("records", 21))
 
 
@@ -210,20 +212,22 @@ def test_a_row_twice_counts_once(tmp_path: Path) -> None:
 def test_rows_that_contradict_each_other_are_an_error_and_none_counts(
     changed: dict[str, str], says: str, tmp_path: Path
 ) -> None:
-    records = open_archive(repeated(making.ham10000(tmp_path), **changed))
+    records = open_archive(repeated(archives.ham10000(tmp_path), **changed))
     with pytest.raises(ArchiveError, match=rf"1 × contradicting rows: ISIC_0024306 \({says}\)"):
         records.require()
-    assert "ISIC_0024306" not in told(records.require("skip"))
+    assert "ISIC_0024306" not in record_values(records.require("skip"))
     assert records.flow == (("rows in the table", 22), ("contradicting rows", -2), ("records", 20))
 
 
 def test_actinic_keratosis_is_the_class_that_this_archive_has_for_it(tmp_path: Path) -> None:
-    records = open_archive(making.ham10000(tmp_path, change=making.setting("ISIC_0024306", dx="Actinic keratosis")))
-    assert told(records.require())["ISIC_0024306"].label == "akiec"
+    records = open_archive(
+        archives.ham10000(tmp_path, change=archives.set_cells("ISIC_0024306", dx="Actinic keratosis"))
+    )
+    assert record_values(records.require())["ISIC_0024306"].label == "akiec"
 
 
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
-    path = making.ham10000(
+    path = archives.ham10000(
         tmp_path, change=lambda line: {"diagnosis" if name == "dx" else name: line[name] for name in line}
     )
     with pytest.raises(ArchiveError, match=r"HAM10000_metadata.csv has no column 'dx'; its columns are lesion_id"):
@@ -232,32 +236,34 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_the_test_images_that_dataverse_serves_beside_it_are_the_test_part(packed: bool, tmp_path: Path) -> None:
-    path = making.ham10000(tmp_path, packed=packed, metadata="HAM10000_metadata.tab", delimiter="\t")
+    path = archives.ham10000(tmp_path, packed=packed, metadata="HAM10000_metadata.tab", delimiter="\t")
     lines = [
         {"lesion_id": f"HAMTEST_{number}", "image_id": f"ISIC_{number:07d}", "dx": "nv", "age": 50, "sex": "male"}
         for number in range(35065, 35069)
     ]
-    pictures = {f"ISIC2018_Task3_Test_Images/{line['image_id']}.jpg": making.jpeg(35) for line in lines[:-1]}
-    table = making.table(lines, delimiter="\t", quoting=csv.QUOTE_ALL)
-    making.write(path, {"ISIC2018_Task3_Test_GroundTruth.tab": table}, {"ISIC2018_Task3_Test_Images": pictures}, packed)
+    pictures = {f"ISIC2018_Task3_Test_Images/{line['image_id']}.jpg": archives.make_jpeg(35) for line in lines[:-1]}
+    table = archives.make_table(lines, delimiter="\t", quoting=csv.QUOTE_ALL)
+    archives.write(
+        path, {"ISIC2018_Task3_Test_GroundTruth.tab": table}, {"ISIC2018_Task3_Test_Images": pictures}, packed
+    )
     records = open_archive(path).require()
-    parts = [line.part for line in told(records).values()]
+    parts = [line.part for line in record_values(records).values()]
     assert parts == ["train"] * 21 + ["test"] * 3
     assert records.flow[1] == ("unknown diagnosis or a synthetic image", -1)  # ISIC_0035068 has no image there
 
 
 def test_the_challenges_own_test_table_beside_it_is_another_archive(tmp_path: Path) -> None:
-    making.ham10000(tmp_path)
-    making.isic2018(tmp_path / "isic2018")
+    archives.ham10000(tmp_path)
+    archives.isic2018(tmp_path / "isic2018")
     with pytest.raises(ArchiveError, match=r"more than one archive \(ham10000, isic2018\)"):
         open_archive(tmp_path)
 
 
 def test_synthetic_is_called_so_and_only_by_a_marker_beside_its_table(tmp_path: Path) -> None:
-    records = open_archive(making.synthetic(tmp_path / "synthetic"))
+    records = open_archive(archives.synthetic(tmp_path / "synthetic"))
     assert (records.layout.name, records.layout.synthetic) == ("synthetic", True)
-    path = making.ham10000(tmp_path / "real")
-    making.write(path / "other", {"synthetic.json": b"{}"}, {}, packed=True)
+    path = archives.ham10000(tmp_path / "real")
+    archives.write(path / "other", {"synthetic.json": b"{}"}, {}, packed=True)
     assert not open_archive(path).layout.synthetic
 
 
@@ -272,14 +278,14 @@ def test_the_real_ham10000(real_data: Path) -> None:
 
 
 def test_a_part_of_the_archive_is_called_so(tmp_path: Path) -> None:
-    records = open_archive(making.ham10000(tmp_path))
+    records = open_archive(archives.ham10000(tmp_path))
     assert f"This is a part of HAM10000: {len(records)} of its 10,015 images." in records.notes
-    assert not any("part of" in note for note in open_archive(making.synthetic(tmp_path / "synthetic")).notes)
+    assert not any("part of" in note for note in open_archive(archives.synthetic(tmp_path / "synthetic")).notes)
 
 
 def test_test_images_do_not_make_up_for_missing_ones(tmp_path: Path) -> None:
-    table = making.table([{"lesion_id": "HAM_9", "image_id": "ISIC_0034529", "dx": "nv"}])
-    images = {"ISIC2018_Task3_Test_Images": {"ISIC_0034529.jpg": making.jpeg(1)}}
-    path = making.ham10000(tmp_path)
-    making.write(path, {"ISIC2018_Task3_Test_GroundTruth.csv": table}, images, packed=True)
+    table = archives.make_table([{"lesion_id": "HAM_9", "image_id": "ISIC_0034529", "dx": "nv"}])
+    images = {"ISIC2018_Task3_Test_Images": {"ISIC_0034529.jpg": archives.make_jpeg(1)}}
+    path = archives.ham10000(tmp_path)
+    archives.write(path, {"ISIC2018_Task3_Test_GroundTruth.csv": table}, images, packed=True)
     assert open_archive(path).shortage == ("This is a part of HAM10000: 21 of its 10,015 images.",)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import making
+import archives
 import pytest
-from told import told
+from record_values import record_values
 
 from residerm.data.archives import open_archive
 from residerm.data.archives.records import Records
@@ -14,11 +14,11 @@ PACKED = pytest.mark.parametrize("packed", [True, False])
 
 
 def labels(records: Records) -> dict[str, str]:
-    return {image: line.label for image, line in told(records).items()}
+    return {image: line.label for image, line in record_values(records).items()}
 
 
 def parts(records: Records) -> dict[str, int]:
-    found = [line.part for line in told(records).values()]
+    found = [line.part for line in record_values(records).values()]
     return {part: found.count(part) for part in sorted(set(found))}
 
 
@@ -27,7 +27,7 @@ def parts(records: Records) -> dict[str, int]:
 
 @PACKED
 def test_2016_words_and_numbers_mean_melanoma_or_not(packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.isic2016(tmp_path, packed=packed)).require()
+    records = open_archive(archives.isic2016(tmp_path, packed=packed)).require()
     assert records.task == "melanoma"
     assert records.classes == ("not_melanoma", "melanoma")
     assert parts(records) == {"test": 6, "train": 6}
@@ -39,16 +39,16 @@ def test_2016_words_and_numbers_mean_melanoma_or_not(packed: bool, tmp_path: Pat
 
 
 def test_2016_is_never_taken_for_malignancy_or_diagnosis(tmp_path: Path) -> None:
-    path = making.isic2016(tmp_path)
+    path = archives.isic2016(tmp_path)
     with pytest.raises(UsageError, match=r"`task=malignancy`: class not_melanoma.*use `task=melanoma`"):
         open_archive(path, task="malignancy")
     with pytest.raises(UsageError, match="`task=diagnosis`: classes not_melanoma, melanoma"):
         open_archive(path, task="diagnosis")
-    assert told(open_archive(path, task="melanoma")) == told(open_archive(path))
+    assert record_values(open_archive(path, task="melanoma")) == record_values(open_archive(path))
 
 
 def test_2016_training_alone_and_a_word_that_is_neither(tmp_path: Path) -> None:
-    path = making.isic2016(tmp_path, change=making.setting("ISIC_0000001", label="beningn"))
+    path = archives.isic2016(tmp_path, change=archives.set_cells("ISIC_0000001", label="beningn"))
     (path / "ISBI2016_ISIC_Part3_Test_GroundTruth.csv").unlink()
     records = open_archive(path)
     assert parts(records) == {"train": 5}
@@ -58,11 +58,11 @@ def test_2016_training_alone_and_a_word_that_is_neither(tmp_path: Path) -> None:
 
 
 def test_2016_part_3b_brings_masks(tmp_path: Path) -> None:
-    path = making.isic2016(tmp_path)
+    path = archives.isic2016(tmp_path)
     table = path / "ISBI2016_ISIC_Part3_Training_GroundTruth.csv"
     table.rename(path / "ISBI2016_ISIC_Part3B_Training_GroundTruth.csv")
-    members = {"ISIC_0000001.jpg": making.jpeg(1), "ISIC_0000001_Segmentation.png": making.mask(1)}
-    making.write(path, {}, {"ISBI2016_ISIC_Part3B_Training_Data": members}, packed=True)
+    members = {"ISIC_0000001.jpg": archives.make_jpeg(1), "ISIC_0000001_Segmentation.png": archives.make_mask(1)}
+    archives.write(path, {}, {"ISBI2016_ISIC_Part3B_Training_Data": members}, packed=True)
     records = open_archive(path).require()
     assert [records.image_id(row) for row in range(12) if records.read_mask(row)] == ["ISIC_0000001"]
     assert records.faults.counts == {"two files": 1}
@@ -80,28 +80,28 @@ def test_the_real_isic2016(real_data: Path) -> None:
 
 @PACKED
 def test_2017_classes_people_and_parts(packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.isic2017(tmp_path, packed=packed)).require()
+    records = open_archive(archives.isic2017(tmp_path, packed=packed)).require()
     assert records.classes == ("mel", "nv", "sk")
     assert parts(records) == {"test": 6, "train": 6, "validation": 6}
     assert list(labels(records).values()) == ["mel", "sk", "nv"] * 6
     assert not len(records.faults)  # superpixels are no images
-    people = {image: (line.age, line.sex) for image, line in told(records).items()}
+    people = {image: (line.age, line.sex) for image, line in record_values(records).items()}
     assert people["ISIC_0000000"] == (45.0, "female")
     assert people["ISIC_0000105"] == (None, "female")  # "unknown"
 
 
 def test_2017_without_metadata_and_without_the_other_parts(tmp_path: Path) -> None:
-    path = making.isic2017(tmp_path, people=False)
+    path = archives.isic2017(tmp_path, people=False)
     (path / "ISIC-2017_Training_Part3_GroundTruth.csv").unlink()
     records = open_archive(path).require()
     assert parts(records) == {"test": 6, "validation": 6}
-    assert {(line.age, line.sex) for line in told(records).values()} == {(None, "")}
+    assert {(line.age, line.sex) for line in record_values(records).values()} == {(None, "")}
 
 
 def test_2017_marked_as_both_or_as_nothing_that_counts_is_unknown(tmp_path: Path) -> None:
-    both = making.setting("ISIC_0000000", seborrheic_keratosis="1.0")
-    empty = making.setting("ISIC_0000001", melanoma="", seborrheic_keratosis="")
-    records = open_archive(making.isic2017(tmp_path, change=lambda line: both(empty(line) or line)))
+    both = archives.set_cells("ISIC_0000000", seborrheic_keratosis="1.0")
+    empty = archives.set_cells("ISIC_0000001", melanoma="", seborrheic_keratosis="")
+    records = open_archive(archives.isic2017(tmp_path, change=lambda line: both(empty(line) or line)))
     details = {fault.image_id: fault.detail for fault in records.faults}
     assert details == {"ISIC_0000000": "'melanoma and seborrheic_keratosis'", "ISIC_0000001": "'no column marked'"}
 
@@ -111,31 +111,31 @@ def test_2017_marked_as_both_or_as_nothing_that_counts_is_unknown(tmp_path: Path
 
 @PACKED
 def test_2018_labels_lesions_and_parts(packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.isic2018(tmp_path, packed=packed)).require()
-    assert records.classes == making.SEVEN
+    records = open_archive(archives.isic2018(tmp_path, packed=packed)).require()
+    assert records.classes == archives.SEVEN
     assert parts(records) == {"test": 4, "train": 10, "validation": 5}
-    lines = told(records)
-    for number, lesion, label in making.lesions_of(7):
+    lines = record_values(records)
+    for number, lesion, label in archives.make_lesions(7):
         assert lines[f"ISIC_{number:07d}"][:2] == (label, lesion)
     assert lines["ISIC_0034321"].group == "ISIC_0034321"
     assert records.layout.grouped_by == "lesion"
 
 
 def test_2018_the_synthetic_test_image_is_left_out_and_counted(tmp_path: Path) -> None:
-    records = open_archive(making.isic2018(tmp_path)).require()
-    assert "ISIC_0035068" not in told(records)
+    records = open_archive(archives.isic2018(tmp_path)).require()
+    assert "ISIC_0035068" not in record_values(records)
     assert ("a synthetic image without weight in the official score", -1) in records.flow
     assert not len(records.faults)
 
 
 def test_2018_without_groupings_is_not_grouped(tmp_path: Path) -> None:
-    records = open_archive(making.isic2018(tmp_path, groupings=False)).require()
+    records = open_archive(archives.isic2018(tmp_path, groupings=False)).require()
     assert records.layout.grouped_by is None
-    assert all(line.group == image for image, line in told(records).items())
+    assert all(line.group == image for image, line in record_values(records).items())
 
 
 def test_2018_validation_images_without_their_table_have_no_row(tmp_path: Path) -> None:
-    path = making.isic2018(tmp_path)
+    path = archives.isic2018(tmp_path)
     (path / "ISIC2018_Task3_Validation_GroundTruth.zip").unlink()
     records = open_archive(path).require()
     assert parts(records) == {"test": 4, "train": 10}
@@ -148,11 +148,11 @@ def test_2018_validation_images_without_their_table_have_no_row(tmp_path: Path) 
 @PACKED
 @pytest.mark.parametrize("downsampled", ["_downsampled", ""])
 def test_2019_labels_lesions_people_and_parts(packed: bool, downsampled: str, tmp_path: Path) -> None:
-    records = open_archive(making.isic2019(tmp_path, packed=packed, downsampled=downsampled)).require()
-    assert records.classes == making.EIGHT
+    records = open_archive(archives.isic2019(tmp_path, packed=packed, downsampled=downsampled)).require()
+    assert records.classes == archives.EIGHT
     assert parts(records) == {"test": 8, "train": 16}
-    lines = told(records)
-    assert lines["ISIC_0000003_downsampled"].label == making.EIGHT[3]
+    lines = record_values(records)
+    assert lines["ISIC_0000003_downsampled"].label == archives.EIGHT[3]
     assert lines["ISIC_0000004"][:6] == ("mel", "BCN_0000002", "", 34.0, "anterior torso", "train")
     assert lines["ISIC_0000005"].group == "BCN_0000002"
     assert lines["ISIC_0000006"].group == "ISIC_0000006"  # not told
@@ -161,18 +161,18 @@ def test_2019_labels_lesions_people_and_parts(packed: bool, downsampled: str, tm
 
 
 def test_2019_unknown_is_left_out_and_counted(tmp_path: Path) -> None:
-    records = open_archive(making.isic2019(tmp_path)).require()
+    records = open_archive(archives.isic2019(tmp_path)).require()
     assert records.flow == (("rows in the table", 27), ("unknown diagnosis", -3), ("records", 24))
 
 
 @PACKED
 def test_2019_without_lesions_is_not_grouped(packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.isic2019(tmp_path, packed=packed, lesions=False)).require()
+    records = open_archive(archives.isic2019(tmp_path, packed=packed, lesions=False)).require()
     assert records.layout.grouped_by is None
 
 
 def test_2019_test_images_without_their_tables(tmp_path: Path) -> None:
-    path = making.isic2019(tmp_path)
+    path = archives.isic2019(tmp_path)
     (path / "ISIC_2019_Test_GroundTruth.csv").unlink()
     (path / "ISIC_2019_Training_Metadata.csv").unlink()
     records = open_archive(path).require()
@@ -181,20 +181,22 @@ def test_2019_test_images_without_their_tables(tmp_path: Path) -> None:
 
 
 def test_2019_weights_in_the_table_do_no_harm_and_two_marks_are_unknown(tmp_path: Path) -> None:
-    weights = making.setting(score_weight="1.0", validation_weight="0.0")
-    two = making.setting("ISIC_0000000", MEL="1.0")
-    records = open_archive(making.isic2019(tmp_path, change=lambda line: weights(two(line) or line)))
+    weights = archives.set_cells(score_weight="1.0", validation_weight="0.0")
+    two = archives.set_cells("ISIC_0000000", MEL="1.0")
+    records = open_archive(archives.isic2019(tmp_path, change=lambda line: weights(two(line) or line)))
     assert [(fault.image_id, fault.detail) for fault in records.faults] == [("ISIC_0000000", "'ak and mel'")]
 
 
 def test_2019_without_a_column_for_the_unknown(tmp_path: Path) -> None:
-    path = making.isic2019(tmp_path, images=8, change=lambda line: {name: line[name] for name in line if name != "UNK"})
+    path = archives.isic2019(
+        tmp_path, images=8, change=lambda line: {name: line[name] for name in line if name != "UNK"}
+    )
     (path / "ISIC_2019_Test_GroundTruth.csv").unlink()
-    assert open_archive(path).require().class_counts() == dict.fromkeys(making.EIGHT, 1)
+    assert open_archive(path).require().class_counts() == dict.fromkeys(archives.EIGHT, 1)
 
 
 def test_2019_malignancy(tmp_path: Path) -> None:
-    counts = open_archive(making.isic2019(tmp_path), task="malignancy").class_counts()
+    counts = open_archive(archives.isic2019(tmp_path), task="malignancy").class_counts()
     assert counts == {"benign": 12, "malignant": 12}
 
 
@@ -204,50 +206,54 @@ def test_2019_malignancy(tmp_path: Path) -> None:
 @PACKED
 @pytest.mark.parametrize("version", ["", "_v2"])
 def test_2020_labels_people_and_patients(packed: bool, version: str, tmp_path: Path) -> None:
-    records = open_archive(making.isic2020(tmp_path, packed=packed, version=version, duplicates=())).require()
+    records = open_archive(archives.isic2020(tmp_path, packed=packed, version=version, duplicates=())).require()
     assert (records.task, records.classes) == ("melanoma", ("not_melanoma", "melanoma"))
     assert records.class_counts() == {"not_melanoma": 9, "melanoma": 3}
     assert records.layout.grouped_by == "patient"
-    assert told(records)["ISIC_0015722"][:6] == ("melanoma", "IP_0000001", "female", 48.0, "torso", "")
+    assert record_values(records)["ISIC_0015722"][:6] == ("melanoma", "IP_0000001", "female", 48.0, "torso", "")
     assert "means melanoma" in records.layout.notes[0]
 
 
 @PACKED
 def test_2020_copies_of_an_image_are_in_one_group_with_all_of_their_patients(packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.isic2020(tmp_path, packed=packed, duplicates=((6, 3), (0, 3), (8, 8)))).require()
-    groups = [line.group for line in told(records).values()]  # patients 0, 1 and 3 share copies, 2, 4 and 5 do not
+    records = open_archive(archives.isic2020(tmp_path, packed=packed, duplicates=((6, 3), (0, 3), (8, 8)))).require()
+    groups = [
+        line.group for line in record_values(records).values()
+    ]  # patients 0, 1 and 3 share copies, 2, 4 and 5 do not
     assert groups == [f"IP_000000{patient}" for patient in (0, 0, 0, 0, 2, 2, 0, 0, 4, 4, 5, 5)]
 
 
 def test_2020_copies_with_jpg_in_the_ids_or_of_images_that_are_not_here(tmp_path: Path) -> None:
-    path = making.isic2020(tmp_path)
+    path = archives.isic2020(tmp_path)
     lines = ["image_name_1,image_name_2", "ISIC_0015719.jpg,isic_0015723", "ISIC_0015719,ISIC_9999999", ""]
     (path / "ISIC_2020_Training_Duplicates.csv").write_text("\n".join(lines))
-    groups = [line.group for line in told(open_archive(path).require()).values()]
+    groups = [line.group for line in record_values(open_archive(path).require()).values()]
     assert groups[4] == groups[0] == "IP_0000000"
     assert len(set(groups)) == 5
 
 
 def test_2020_copies_without_a_patient_are_a_group_all_the_same(tmp_path: Path) -> None:
-    nobody = making.setting(patient_id="")
-    records = open_archive(making.isic2020(tmp_path, version="", change=nobody, duplicates=((2, 5),)))
-    groups = [line.group for line in told(records).values()]
+    nobody = archives.set_cells(patient_id="")
+    records = open_archive(archives.isic2020(tmp_path, version="", change=nobody, duplicates=((2, 5),)))
+    groups = [line.group for line in record_values(records).values()]
     assert groups[2] == groups[5] == "ISIC_0015721"
     assert len(set(groups)) == 11
-    lines = told(open_archive(making.isic2020(tmp_path / "v2", change=nobody, duplicates=())))
+    lines = record_values(open_archive(archives.isic2020(tmp_path / "v2", change=nobody, duplicates=())))
     assert lines["ISIC_0015720"].group == "IL_0000001"
 
 
 def test_2020_the_newer_table_counts(tmp_path: Path) -> None:
-    making.isic2020(tmp_path, version="", change=making.setting(target="0"))
-    records = open_archive(making.isic2020(tmp_path)).require()
+    archives.isic2020(tmp_path, version="", change=archives.set_cells(target="0"))
+    records = open_archive(archives.isic2020(tmp_path)).require()
     assert records.class_counts()["melanoma"] == 3
 
 
 def test_2020_the_unlabelled_test_images_have_no_row(tmp_path: Path) -> None:
-    path = making.isic2020(tmp_path)
-    test = {f"ISIC_2020_Test_Input/ISIC_{number:07d}.jpg": making.jpeg(number) for number in range(52, 55)}
-    making.write(path, {"ISIC_2020_Test_Metadata.csv": b"image,patient\n"}, {"ISIC_2020_Test_JPEG": test}, packed=True)
+    path = archives.isic2020(tmp_path)
+    test = {f"ISIC_2020_Test_Input/ISIC_{number:07d}.jpg": archives.make_jpeg(number) for number in range(52, 55)}
+    archives.write(
+        path, {"ISIC_2020_Test_Metadata.csv": b"image,patient\n"}, {"ISIC_2020_Test_JPEG": test}, packed=True
+    )
     records = open_archive(path).require()
     assert len(records) == 12
     assert records.faults.counts == {"image without row": 3}

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
-from told import told
+from record_values import record_values
 
 from residerm.data.archives import open_archive
 from residerm.errors import ArchiveError, UsageError
@@ -17,12 +17,12 @@ from residerm.imaging import decode
 @pytest.mark.parametrize("side", [28, 64, 128, 224])
 @pytest.mark.parametrize("direct", [True, False], ids=["its path", "its folder"])
 def test_dermamnist(side: int, direct: bool, tmp_path: Path) -> None:
-    path = making.dermamnist(tmp_path, side=side, images=(14, 7, 7))
+    path = archives.dermamnist(tmp_path, side=side, images=(14, 7, 7))
     records = open_archive(path if direct else tmp_path).require()
-    assert records.classes == making.SEVEN
-    assert records.class_counts() == dict.fromkeys(making.SEVEN, 4)
-    lines = told(records)
-    assert [lines[f"test/{row:06d}"].label for row in range(7)] == list(making.SEVEN)
+    assert records.classes == archives.SEVEN
+    assert records.class_counts() == dict.fromkeys(archives.SEVEN, 4)
+    lines = record_values(records)
+    assert [lines[f"test/{row:06d}"].label for row in range(7)] == list(archives.SEVEN)
     parts = [line.part for line in lines.values()]
     assert [parts.count(part) for part in ("train", "validation", "test")] == [14, 7, 7]
     with np.load(path) as arrays:
@@ -32,15 +32,15 @@ def test_dermamnist(side: int, direct: bool, tmp_path: Path) -> None:
 
 
 def test_dermamnist_in_two_sizes_needs_a_path(tmp_path: Path) -> None:
-    making.dermamnist(tmp_path)
-    path = making.dermamnist(tmp_path, side=64)
+    archives.dermamnist(tmp_path)
+    path = archives.dermamnist(tmp_path, side=64)
     with pytest.raises(ArchiveError, match=r"\(dermamnist.npz, dermamnist_64.npz\): give its path"):
         open_archive(tmp_path)
     assert len(open_archive(path)) == 28
 
 
 def test_dermamnist_renamed_is_read_by_name_of_its_layout(tmp_path: Path) -> None:
-    path = making.dermamnist(tmp_path).rename(tmp_path / "data.npz")
+    path = archives.dermamnist(tmp_path).rename(tmp_path / "data.npz")
     assert len(open_archive(path, layout="dermamnist")) == 28
     with pytest.raises(ArchiveError, match=r"not a known archive.*`layout` is one of .*dermamnist"):
         open_archive(path)
@@ -48,7 +48,7 @@ def test_dermamnist_renamed_is_read_by_name_of_its_layout(tmp_path: Path) -> Non
 
 def save(path: Path, **changed: np.ndarray | None) -> Path:
     """DermaMNIST with other arrays; None takes one away."""
-    with np.load(making.dermamnist(path)) as arrays:
+    with np.load(archives.dermamnist(path)) as arrays:
         kept = {**arrays, **changed}
     np.savez(path / "dermamnist.npz", **{name: array for name, array in kept.items() if array is not None})
     return path / "dermamnist.npz"
@@ -56,7 +56,7 @@ def save(path: Path, **changed: np.ndarray | None) -> Path:
 
 def test_an_npz_of_grey_images_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="is not DermaMNIST: its images are grey, or not 28"):
-        open_archive(making.dermamnist(tmp_path, grey=True))
+        open_archive(archives.dermamnist(tmp_path, grey=True))
 
 
 @pytest.mark.parametrize(
@@ -94,18 +94,18 @@ def test_dermamnist_labels_out_of_range_and_rows_without_images(tmp_path: Path) 
 
 @pytest.mark.parametrize("packed", [True, False])
 def test_class_folders(packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.class_folders(tmp_path, classes=("dog", "cat"), packed=packed)).require()
+    records = open_archive(archives.class_folders(tmp_path, classes=("dog", "cat"), packed=packed)).require()
     assert records.classes == ("cat", "dog")
-    assert sorted(told(records)) == [f"{name}/{turn}.jpg" for name in ("cat", "dog") for turn in range(3)]
-    assert {(line.part, line.sex, line.mask) for line in told(records).values()} == {("", "", None)}
+    assert sorted(record_values(records)) == [f"{name}/{turn}.jpg" for name in ("cat", "dog") for turn in range(3)]
+    assert {(line.part, line.sex, line.mask) for line in record_values(records).values()} == {("", "", None)}
     assert records.layout.grouped_by is None
 
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("names", [("train", "val", "test"), ("Training", "Validation", "Testing")])
 def test_class_folders_in_parts(names: tuple[str, ...], packed: bool, tmp_path: Path) -> None:
-    records = open_archive(making.class_folders(tmp_path, parts=names, packed=packed)).require()
-    lines = told(records)
+    records = open_archive(archives.class_folders(tmp_path, parts=names, packed=packed)).require()
+    lines = record_values(records)
     assert len(lines) == 18
     for name, part in zip(names, ("train", "validation", "test"), strict=True):
         assert lines[f"{name}/cat/0.jpg"].part == part
@@ -113,56 +113,56 @@ def test_class_folders_in_parts(names: tuple[str, ...], packed: bool, tmp_path: 
 
 
 def test_class_folders_below_a_folder_of_all_of_them(tmp_path: Path) -> None:
-    making.class_folders(tmp_path / "data" / "set", parts=("train", "test"))
+    archives.class_folders(tmp_path / "data" / "set", parts=("train", "test"))
     (tmp_path / "README.md").write_text("cats and dogs")
     assert open_archive(tmp_path).classes == ("cat", "dog")
-    assert open_archive(making.zipped(tmp_path)).classes == ("cat", "dog")
+    assert open_archive(archives.zip_folder(tmp_path)).classes == ("cat", "dog")
 
 
 def test_class_folders_divided_over_zips(tmp_path: Path) -> None:
     for part in ("part_1", "part_2"):
-        members = {f"{part}/{name}/{part}.jpg": making.jpeg(len(name)) for name in ("cat", "horse")}
-        making.write(tmp_path, {}, {part: members}, packed=True)
+        members = {f"{part}/{name}/{part}.jpg": archives.make_jpeg(len(name)) for name in ("cat", "horse")}
+        archives.write(tmp_path, {}, {part: members}, packed=True)
     records = open_archive(tmp_path).require()
     assert records.class_counts() == {"cat": 2, "horse": 2}
 
 
 def test_class_folders_with_full_names_of_diagnoses(tmp_path: Path) -> None:
     names = ("Melanoma", "melanocytic nevi", "basal_cell_carcinoma", "Actinic-Keratosis")
-    records = open_archive(making.class_folders(tmp_path, classes=names))
+    records = open_archive(archives.class_folders(tmp_path, classes=names))
     assert records.classes == ("ak", "bcc", "mel", "nv")
     assert records.for_task("malignancy").class_counts() == {"benign": 3, "malignant": 9}
 
 
 def test_class_folders_that_differ_by_case_are_one_class(tmp_path: Path) -> None:
-    making.class_folders(tmp_path / "train", classes=("Cat", "dog"))
-    making.class_folders(tmp_path / "test", classes=("cat", "dog"))
+    archives.class_folders(tmp_path / "train", classes=("Cat", "dog"))
+    archives.class_folders(tmp_path / "test", classes=("cat", "dog"))
     assert open_archive(tmp_path).class_counts() == {"cat": 6, "dog": 6}
 
 
 def test_class_folders_of_unknown_diagnosis_are_left_out(tmp_path: Path) -> None:
-    records = open_archive(making.class_folders(tmp_path, classes=("cat", "dog", "unknown")))
+    records = open_archive(archives.class_folders(tmp_path, classes=("cat", "dog", "unknown")))
     assert records.flow == (("rows in the table", 9), ("unknown diagnosis", -3), ("records", 6))
 
 
 def test_a_single_class_is_read(tmp_path: Path) -> None:
-    assert open_archive(making.class_folders(tmp_path / "cats", classes=("cat",))).class_counts() == {"cat": 3}
-    making.class_folders(tmp_path / "deep" / "train", classes=("cat",))
+    assert open_archive(archives.class_folders(tmp_path / "cats", classes=("cat",))).class_counts() == {"cat": 3}
+    archives.class_folders(tmp_path / "deep" / "train", classes=("cat",))
     assert open_archive(tmp_path / "deep").class_counts() == {"cat": 3}
 
 
 @pytest.mark.parametrize("place", ["one.jpg", "train/one.jpg"])
 def test_images_outside_of_class_folders_have_no_row(place: str, tmp_path: Path) -> None:
-    path = making.class_folders(tmp_path, parts=("train",))
-    (path / place).write_bytes(making.jpeg(100))
+    path = archives.class_folders(tmp_path, parts=("train",))
+    (path / place).write_bytes(archives.make_jpeg(100))
     records = open_archive(path).require()
     assert len(records) == 6
     assert [fault[:2] for fault in records.faults] == [("image without row", place)]
 
 
 def test_folders_in_class_folders_are_not_taken_for_classes(tmp_path: Path) -> None:
-    making.class_folders(tmp_path / "cat", classes=("tom", "garfield"))
-    making.class_folders(tmp_path / "dog", classes=("snoopy",))
+    archives.class_folders(tmp_path / "cat", classes=("tom", "garfield"))
+    archives.class_folders(tmp_path / "dog", classes=("snoopy",))
     with pytest.raises(
         ArchiveError, match=r"not clear which folders are the classes.*cat/garfield.*dog/snoopy.*into one folder"
     ):
@@ -170,13 +170,13 @@ def test_folders_in_class_folders_are_not_taken_for_classes(tmp_path: Path) -> N
 
 
 def test_a_name_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
-    making.class_folders(tmp_path)
+    archives.class_folders(tmp_path)
     odd = tmp_path / "cat" / "caf\udce9.jpg"
-    odd.write_bytes(making.jpeg(7))
+    odd.write_bytes(archives.make_jpeg(7))
     (tmp_path / "dog").rename(tmp_path / "ch\udcefen")
     records = open_archive(tmp_path).require()
     assert records.class_counts() == {"cat": 4, "ch?en": 3}
-    assert "cat/caf?.jpg" in told(records)
+    assert "cat/caf?.jpg" in record_values(records)
 
 
 # A table ---------------------------------------------------------------------------------------------------------
@@ -196,8 +196,8 @@ NAMED = {
 }
 
 
-def renamed(file: str, label: str, form: str) -> making.Change:
-    def change(line: making.Line) -> making.Line:
+def renamed(file: str, label: str, form: str) -> archives.Change:
+    def change(line: archives.Line) -> archives.Line:
         return {file: form.format(Path(line["path"]).stem), label: line["label"]}
 
     return change
@@ -207,22 +207,22 @@ def renamed(file: str, label: str, form: str) -> making.Change:
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("form", NAMED)
 def test_a_table_leads_to_its_images(form: str, packed: bool, direct: bool, tmp_path: Path) -> None:
-    path = making.csv_table(tmp_path, packed=packed, change=renamed(*NAMED[form]))
+    path = archives.csv_table(tmp_path, packed=packed, change=renamed(*NAMED[form]))
     records = open_archive(path / "labels.csv" if direct else path).require()
-    assert [line.label for line in told(records).values()] == ["cat", "dog"] * 3
-    assert [records.read(row) for row in range(6)] == [making.jpeg(turn) for turn in range(6)]
+    assert [line.label for line in record_values(records).values()] == ["cat", "dog"] * 3
+    assert [records.read(row) for row in range(6)] == [archives.make_jpeg(turn) for turn in range(6)]
     assert not len(records.faults)
     assert records.layout.grouped_by is None
 
 
 @pytest.mark.parametrize("name", ["labels.tsv", "labels.tab", "Labels.CSV"])
 def test_a_table_of_another_kind(name: str, tmp_path: Path) -> None:
-    path = making.csv_table(tmp_path, name=name)
+    path = archives.csv_table(tmp_path, name=name)
     assert len(open_archive(path).require()) == len(open_archive(path / name).require()) == 6
 
 
 def test_everything_that_a_table_tells_comes_through(tmp_path: Path) -> None:
-    def change(line: making.Line) -> making.Line:
+    def change(line: archives.Line) -> archives.Line:
         turn = int(Path(line["path"]).stem)
         person = {
             "gender": "F",
@@ -232,32 +232,34 @@ def test_everything_that_a_table_tells_comes_through(tmp_path: Path) -> None:
         }
         return line | {"image_id": f"nr {turn}", "patient_id": f"p{turn // 3}", "lesion_id": f"l{turn}"} | person
 
-    records = open_archive(making.csv_table(tmp_path, change=change)).require()
-    lines = told(records)
+    records = open_archive(archives.csv_table(tmp_path, change=change)).require()
+    lines = record_values(records)
     assert lines["nr 4"][:6] == ("cat", "p1", "female", 55.0, "back", "test")
     assert lines["nr 5"].part == "validation"
     assert records.layout.grouped_by == "group"
 
 
 def test_same_names_in_two_folders_are_told_apart_by_path(tmp_path: Path) -> None:
-    making.class_folders(tmp_path)
+    archives.class_folders(tmp_path)
     lines = [{"path": f"{name}/{turn}.jpg", "label": name} for name in ("cat", "dog") for turn in range(3)]
-    (tmp_path / "labels.csv").write_bytes(making.table(lines))
+    (tmp_path / "labels.csv").write_bytes(archives.make_table(lines))
     records = open_archive(tmp_path).require()
-    assert told(records)["dog/0.jpg"].label == "dog"
-    assert records.read(3) == making.jpeg(3)
+    assert record_values(records)["dog/0.jpg"].label == "dog"
+    assert records.read(3) == archives.make_jpeg(3)
 
 
 def test_same_names_in_two_folders_are_an_error_where_the_table_has_ids(tmp_path: Path) -> None:
-    making.class_folders(tmp_path)
-    (tmp_path / "cat" / "0.jpg").write_bytes(making.jpeg(0, (48, 36)))
+    archives.class_folders(tmp_path)
+    (tmp_path / "cat" / "0.jpg").write_bytes(archives.make_jpeg(0, (48, 36)))
     (tmp_path / "labels.csv").write_text("image_id,label\n0,cat\n1,cat\n2,cat\n")
     with pytest.raises(ArchiveError, match=r"two different files; the first is 0 \(.*cat/0.jpg and .*dog/0.jpg\)"):
         open_archive(tmp_path).require()
 
 
 def test_paths_that_differ_by_case_and_one_that_leads_nowhere(tmp_path: Path) -> None:
-    making.write(tmp_path, {}, {"images": {"10.jpg": making.jpeg(0), "B.JPG": making.jpeg(1)}}, packed=False)
+    archives.write(
+        tmp_path, {}, {"images": {"10.jpg": archives.make_jpeg(0), "B.JPG": archives.make_jpeg(1)}}, packed=False
+    )
     (tmp_path / "labels.csv").write_text(
         "path,label\nELSEWHERE/10.JPG,cat\nimages/b.jpg,dog\nlong/lost/path/1.jpg,cat\n"
     )
@@ -267,7 +269,7 @@ def test_paths_that_differ_by_case_and_one_that_leads_nowhere(tmp_path: Path) ->
 
 
 def test_dots_in_ids_are_no_suffix(tmp_path: Path) -> None:
-    making.write(tmp_path, {"v1.0.jpg": making.jpeg(0), "v1.1.jpg": making.jpeg(1)}, {}, packed=False)
+    archives.write(tmp_path, {"v1.0.jpg": archives.make_jpeg(0), "v1.1.jpg": archives.make_jpeg(1)}, {}, packed=False)
     (tmp_path / "labels.csv").write_text("image_id,label\nv1.0,cat\nv1.1,dog\n")
     assert open_archive(tmp_path).require().class_counts() == {"cat": 1, "dog": 1}
 
@@ -284,7 +286,7 @@ def test_dots_in_ids_are_no_suffix(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("direct", [True, False], ids=["its path", "its folder"])
 def test_columns_that_are_missing_or_not_clear(header: str, says: str, direct: bool, tmp_path: Path) -> None:
-    making.csv_table(tmp_path)
+    archives.csv_table(tmp_path)
     (tmp_path / "labels.csv").write_text(f"{header}\nimages/0.jpg,cat,1\n")
     (tmp_path / "images").rename(tmp_path / "train")  # else a folder of a class
     with pytest.raises(ArchiveError, match=says):
@@ -292,7 +294,7 @@ def test_columns_that_are_missing_or_not_clear(header: str, says: str, direct: b
 
 
 def test_of_two_tables_the_one_that_fits_counts_and_two_that_fit_need_a_path(tmp_path: Path) -> None:
-    path = making.csv_table(tmp_path)
+    path = archives.csv_table(tmp_path)
     (path / "scores.csv").write_text("epoch,loss\n1,2\n")
     assert open_archive(path).layout.name == "csv"
     (path / "more.csv").write_text("path,label\nimages/0.jpg,mouse\nimages/1.jpg,cat\n")
@@ -304,7 +306,7 @@ def test_of_two_tables_the_one_that_fits_counts_and_two_that_fit_need_a_path(tmp
 
 
 def test_a_table_without_labels_leaves_class_folders_to_themselves(tmp_path: Path) -> None:
-    path = making.class_folders(tmp_path)
+    path = archives.class_folders(tmp_path)
     (path / "scores.csv").write_text("epoch,loss\n1,2\n")
     assert open_archive(path).layout.name == "folders"
 
@@ -319,7 +321,7 @@ def test_a_table_without_labels_leaves_class_folders_to_themselves(tmp_path: Pat
     ],
 )
 def test_a_table_that_cannot_be_read(content: bytes, says: str, tmp_path: Path) -> None:
-    path = making.csv_table(tmp_path)
+    path = archives.csv_table(tmp_path)
     (path / "labels.csv").write_bytes(content)
     with pytest.raises(ArchiveError, match=says):
         open_archive(path / "labels.csv")
@@ -327,21 +329,21 @@ def test_a_table_that_cannot_be_read(content: bytes, says: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 def test_a_table_in_an_odd_encoding(encoding: str, tmp_path: Path) -> None:
-    making.write(tmp_path, {"naïve.jpg": making.jpeg(0), "b.jpg": making.jpeg(1)}, {}, packed=False)
+    archives.write(tmp_path, {"naïve.jpg": archives.make_jpeg(0), "b.jpg": archives.make_jpeg(1)}, {}, packed=False)
     (tmp_path / "labels.csv").write_bytes("path,label\nnaïve.jpg,Bläschen\nb.jpg,nv\n".encode(encoding))
     assert open_archive(tmp_path).require().classes == ("Bläschen", "nv")
 
 
 def test_a_column_of_free_text_is_not_taken_for_classes(tmp_path: Path) -> None:
-    making.csv_table(tmp_path)
+    archives.csv_table(tmp_path)
     lines = [{"path": f"{number}.jpg", "label": f"a lesion of {number} mm"} for number in range(10_001)]
-    (tmp_path / "labels.csv").write_bytes(making.table(lines))
+    (tmp_path / "labels.csv").write_bytes(archives.make_table(lines))
     with pytest.raises(ArchiveError, match="more than 10,000 different values of class; is it the right column"):
         open_archive(tmp_path)
 
 
 def test_none_of_the_images_is_named(tmp_path: Path) -> None:
-    path = making.csv_table(tmp_path, change=renamed("path", "label", "images/nr-{}.jpg"))
+    path = archives.csv_table(tmp_path, change=renamed("path", "label", "images/nr-{}.jpg"))
     with pytest.raises(
         ArchiveError, match=r"none of the 6 rows .* 6 × row without image; the first is images/nr-0.jpg"
     ):
@@ -349,7 +351,7 @@ def test_none_of_the_images_is_named(tmp_path: Path) -> None:
 
 
 def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
-    path = making.csv_table(tmp_path) / "labels.csv"
+    path = archives.csv_table(tmp_path) / "labels.csv"
     with pytest.raises(UsageError, match=r"`layout=ham10000`: give the folder of labels\.csv"):
         open_archive(path, layout="ham10000")
     with pytest.raises(ArchiveError, match=r"nowhere\.csv"):
@@ -360,19 +362,19 @@ def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("classes", [("Mel", "mel", "MEL", "nv"), ("MEL", "melanoma", "nv")])
 def test_folders_that_are_read_as_one_class_are_named(tmp_path: Path, classes: tuple[str, ...]) -> None:
-    records = open_archive(making.class_folders(tmp_path / "archive", classes=classes))
+    records = open_archive(archives.class_folders(tmp_path / "archive", classes=classes))
     assert records.classes == ("mel", "nv")
     spelt = ", ".join(f"{name} (3)" for name in sorted(classes[:-1]))
     merged = f"The labels {spelt} are read as one class, mel: if they are different classes, rename them."
     assert records.merged == records.notes == (merged,)
-    assert not open_archive(making.class_folders(tmp_path / "other")).notes
+    assert not open_archive(archives.class_folders(tmp_path / "other")).notes
 
 
 def test_labels_of_a_table_that_are_read_as_one_class_are_named(tmp_path: Path) -> None:
     def spelt(line: dict[str, str]) -> dict[str, str]:
         return line | {"label": "Cat"} if line["path"] == "images/0.jpg" else line
 
-    records = open_archive(making.csv_table(tmp_path / "archive", change=spelt))
+    records = open_archive(archives.csv_table(tmp_path / "archive", change=spelt))
     assert records.classes == ("Cat", "dog")
     assert records.merged[0].startswith("The labels Cat (1), cat (2) are read as one class, Cat")
-    assert not open_archive(making.csv_table(tmp_path / "other")).merged
+    assert not open_archive(archives.csv_table(tmp_path / "other")).merged

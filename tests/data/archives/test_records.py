@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import making
+import archives
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from told import told
+from record_values import record_values
 
 from residerm.data.archives import open_archive
 from residerm.data.archives.join import assemble
@@ -28,9 +28,13 @@ FILES = {"a": 1, "b": 1, "c": 1, "copied": 1, "other": 1}
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """Five images; one lies in a second folder too, and of one a different picture does."""
     folder = tmp_path_factory.mktemp("images")
-    first = {f"{name}.jpg": making.jpeg(seed) for seed, name in enumerate(FILES)}
-    second = {"copied.jpg": first["copied.jpg"], "other.jpg": making.jpeg(9, (48, 36)), "alone.jpg": making.jpeg(10)}
-    return Tree(making.write(folder, {}, {"one": first, "two": second}, packed=False))
+    first = {f"{name}.jpg": archives.make_jpeg(seed) for seed, name in enumerate(FILES)}
+    second = {
+        "copied.jpg": first["copied.jpg"],
+        "other.jpg": archives.make_jpeg(9, (48, 36)),
+        "alone.jpg": archives.make_jpeg(10),
+    }
+    return Tree(archives.write(folder, {}, {"one": first, "two": second}, packed=False))
 
 
 def layout_of(rows: list[Row]) -> Layout:
@@ -149,12 +153,12 @@ def test_a_message_is_one_line_however_many_faults_there_are(tree: Tree) -> None
 
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
-    return open_archive(making.ham10000(tmp_path))
+    return open_archive(archives.ham10000(tmp_path))
 
 
 def test_a_task_translates_labels_and_keeps_all_else(records: Records) -> None:
     malignancy = records.for_task("malignancy")
-    before, after = told(records), told(malignancy)
+    before, after = record_values(records), record_values(malignancy)
     malignant = {"akiec", "bcc", "mel"}
     assert {image: line._replace(label="") for image, line in before.items()} == {
         image: line._replace(label="") for image, line in after.items()
@@ -163,7 +167,7 @@ def test_a_task_translates_labels_and_keeps_all_else(records: Records) -> None:
     assert malignancy.mapping is not None
     assert malignancy.mapping.to_dict()["name"] == "malignancy"
     assert malignancy.flow == (*records.flow, ("records for malignancy", 21))
-    assert told(open_archive(records.tree.path, task="malignancy")) == after
+    assert record_values(open_archive(records.tree.path, task="malignancy")) == after
 
 
 def test_the_archives_own_task_changes_nothing(records: Records) -> None:
@@ -176,7 +180,7 @@ def test_left_out_classes_are_counted_and_gone(records: Records) -> None:
     assert fewer.classes == ("akiec", "bcc", "bkl", "df", "mel")
     assert fewer.class_counts() == dict.fromkeys(fewer.classes, 3)
     assert fewer.flow[-2:] == (("left out by without=nv without=vasc", -6), ("records for diagnosis", 15))
-    assert {line.label for line in told(fewer).values()} == set(fewer.classes)
+    assert {line.label for line in record_values(fewer).values()} == set(fewer.classes)
     melanoma = records.for_task("melanoma", ("nv",))
     assert melanoma.class_counts() == {"not_melanoma": 15, "melanoma": 3}
 
@@ -219,7 +223,7 @@ def many(folder: Path, rows: int) -> Path:
         {"lesion_id": f"HAM_{row // 2:07d}", "image_id": f"ISIC_{row:07d}", "dx": "nv", "age": row % 80, "sex": "male"}
         for row in range(rows)
     ]
-    (folder / "HAM10000_metadata.csv").write_bytes(making.table(lines))
+    (folder / "HAM10000_metadata.csv").write_bytes(archives.make_table(lines))
     with zipfile.ZipFile(folder / "HAM10000_images_part_1.zip", "w") as archive:
         for row in range(0, rows, 2):
             archive.writestr(f"ISIC_{row:07d}.jpg", b"")

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from zipping import packed
+from sample_zips import write_zip
 
 from residerm.data.archives.tables import Table, find_table, number
 from residerm.errors import ArchiveError
@@ -92,7 +92,7 @@ def test_a_table_can_be_read_again_and_in_part(tmp_path):
 
 
 def test_a_table_in_a_zip(tmp_path):
-    tree = Tree(packed(tmp_path / "a.zip", {"deep/table.csv": TEXT.encode()}))
+    tree = Tree(write_zip(tmp_path / "a.zip", {"deep/table.csv": TEXT.encode()}))
     read = find_table(tree, "table.csv")
     assert read.name == f"{tmp_path}/a.zip/deep/table.csv"
     assert list(read) == ROWS

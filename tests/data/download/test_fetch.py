@@ -13,8 +13,19 @@ from pathlib import Path
 
 import filelock
 import pytest
-from fetching import BODY, OTHER, archive_of, assert_whole, bring, md5, names, one_file, start_fetch, zip_bytes
-from servers import file_server
+from downloads import (
+    BODY,
+    OTHER,
+    assert_whole,
+    fetch_at_once,
+    file_names,
+    make_archive,
+    make_file_archive,
+    make_zip,
+    md5,
+    start_fetch,
+)
+from http_server import file_server
 
 from residerm.data.download.catalogue import RemoteFile
 from residerm.data.download.fetch import CHECKSUMS
@@ -46,65 +57,65 @@ def closed_folders():
 
 class TestWhole:
     def test_files_come_under_their_names_and_nothing_else_is_left(self, server, tmp_path):
-        packed = zip_bytes()
-        archive = archive_of(
+        packed = make_zip()
+        archive = make_archive(
             RemoteFile("table.csv", (server.put("/table", b"image,dx\n1,mel\n"),)),
             RemoteFile("images.zip", (server.put("/zip", packed),), size=len(packed), md5=md5(packed)),
         )
-        assert bring(archive, tmp_path / "a" / "b") == tmp_path / "a" / "b"
+        assert fetch_at_once(archive, tmp_path / "a" / "b") == tmp_path / "a" / "b"
         assert (tmp_path / "a/b/table.csv").read_bytes() == b"image,dx\n1,mel\n"
         assert (tmp_path / "a/b/images.zip").read_bytes() == packed
-        assert names(tmp_path / "a/b") == {"table.csv", "images.zip", CHECKSUMS}
+        assert file_names(tmp_path / "a/b") == {"table.csv", "images.zip", CHECKSUMS}
 
     def test_what_is_complete_is_not_asked_for_again(self, server, tmp_path):
-        archive = one_file(server.put("/f", BODY))
-        bring(archive, tmp_path)
+        archive = make_file_archive(server.put("/f", BODY))
+        fetch_at_once(archive, tmp_path)
         server.seen.clear()
-        bring(archive, tmp_path)
+        fetch_at_once(archive, tmp_path)
         assert server.seen == []
         assert_whole(tmp_path)
 
     def test_a_file_that_lies_there_already_is_checked_and_noted(self, server, tmp_path):
         (tmp_path / "images.bin").write_bytes(BODY)
-        bring(one_file(server.put("/f", OTHER), md5=md5(BODY)), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", OTHER), md5=md5(BODY)), tmp_path)
         assert server.seen == []
         assert_whole(tmp_path)
 
     def test_a_wrong_file_that_lies_there_is_named_and_not_touched(self, server, tmp_path):
         (tmp_path / "images.bin").write_bytes(OTHER)
         with pytest.raises(FetchError, match=r"images\.bin exists, but its MD5.*remove it"):
-            bring(one_file(server.put("/f", BODY), md5=md5(BODY)), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", BODY), md5=md5(BODY)), tmp_path)
         assert (tmp_path / "images.bin").read_bytes() == OTHER
 
     def test_the_first_hash_is_checked_from_then_on(self, server, tmp_path):
-        archive = one_file(server.put("/f", BODY))
-        bring(archive, tmp_path)
+        archive = make_file_archive(server.put("/f", BODY))
+        fetch_at_once(archive, tmp_path)
         (tmp_path / "images.bin").write_bytes(OTHER)
         with pytest.raises(FetchError, match=r"SHA-256 .*checksums\.json recorded .* at the first download"):
-            bring(archive, tmp_path)
+            fetch_at_once(archive, tmp_path)
 
     def test_a_file_published_anew_does_not_pass_for_the_first(self, server, tmp_path):
-        archive = one_file(server.put("/f", BODY))
-        bring(archive, tmp_path)
+        archive = make_file_archive(server.put("/f", BODY))
+        fetch_at_once(archive, tmp_path)
         (tmp_path / "images.bin").unlink()
         server.put("/f", OTHER)
         with pytest.raises(FetchError, match=r"if a new version was published"):
-            bring(archive, tmp_path)
-        assert names(tmp_path) == {CHECKSUMS}
+            fetch_at_once(archive, tmp_path)
+        assert file_names(tmp_path) == {CHECKSUMS}
 
     def test_redirects_are_followed(self, server, tmp_path):
         server.put("/signed?key=1", BODY)
-        bring(one_file(server.put("/f", b"", location=server.url("/signed?key=1"))), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", b"", location=server.url("/signed?key=1"))), tmp_path)
         assert_whole(tmp_path)
 
     def test_a_broken_transfer_resumes_through_a_redirect(self, server, tmp_path):
         server.put("/signed", BODY, breaks_after=[30_000])
-        bring(one_file(server.put("/f", b"", location=server.url("/signed"))), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", b"", location=server.url("/signed"))), tmp_path)
         assert [seen.sent for seen in server.transfers("/signed")] == [30_000, 70_000]
         assert_whole(tmp_path)
 
     def test_an_answer_without_a_length_ends_where_it_ends(self, server, tmp_path):
-        bring(one_file(server.put("/f", BODY, chunked=True, ranges=False)), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", BODY, chunked=True, ranges=False)), tmp_path)
         assert_whole(tmp_path)
 
 
@@ -116,23 +127,23 @@ class TestDisk:
         with pytest.raises(
             WriteError, match=r"100\.0 kB are still to be downloaded, and 100\.0 kB are free; free some space"
         ):
-            bring(one_file(server.put("/f", BODY)), tmp_path / "new")
+            fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path / "new")
         assert server.transfers() == []
         assert not (tmp_path / "new").exists()
 
     def test_what_has_arrived_needs_no_more_room(self, server, tmp_path, monkeypatch):
-        archive = one_file(server.put("/f", BODY, breaks_after=[60_000]))
+        archive = make_file_archive(server.put("/f", BODY, breaks_after=[60_000]))
         with pytest.raises(FetchError):
-            bring(archive, tmp_path, attempts=1)
+            fetch_at_once(archive, tmp_path, attempts=1)
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 10**6 - 40_000, 40_000))
-        bring(archive, tmp_path)
+        fetch_at_once(archive, tmp_path)
         assert_whole(tmp_path)
 
     def test_the_room_is_known_from_the_rounded_size_where_no_server_says(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 0, 10**6))
         address = server.put("/f", BODY, chunked=True, ranges=False)
         with pytest.raises(WriteError, match=r"5\.0 MB are still to be downloaded"):
-            bring(one_file(address, about=5 * 10**6), tmp_path)
+            fetch_at_once(make_file_archive(address, about=5 * 10**6), tmp_path)
 
     def test_a_disk_that_fills_up_on_the_way_keeps_what_came(self, server, tmp_path):
         address = server.put("/f", BODY)
@@ -149,7 +160,7 @@ class TestDisk:
         assert 0 < len(held) <= 50_000
         assert held == BODY[: len(held)]
         server.seen.clear()
-        bring(one_file(address), tmp_path)
+        fetch_at_once(make_file_archive(address), tmp_path)
         assert [seen.sent for seen in server.transfers()] == [len(BODY) - len(held)]
         assert_whole(tmp_path)
 
@@ -157,33 +168,33 @@ class TestDisk:
     def test_no_space_left_on_the_device(self, server, tmp_path):
         (tmp_path / "images.bin.partial").symlink_to("/dev/full")
         with pytest.raises(WriteError, match="the disk is full; make room"):
-            bring(one_file(server.put("/f", BODY)), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
         assert not (tmp_path / "images.bin").exists()
 
     @pytest.mark.parametrize("place", ["here", "here/new", "hidden/new"])
     def test_no_permission(self, server, closed_folders, place):
         with pytest.raises(WriteError, match=r"cannot write .*: permission denied; .*choose another place$"):
-            bring(one_file(server.put("/f", BODY)), closed_folders / place)
+            fetch_at_once(make_file_archive(server.put("/f", BODY)), closed_folders / place)
         assert server.transfers() == []
 
     def test_a_file_in_place_of_the_folder(self, server, tmp_path):
         (tmp_path / "file").write_text("mine")
         with pytest.raises(WriteError, match="is a file, not a folder: choose another place"):
-            bring(one_file(server.put("/f", BODY)), tmp_path / "file")
+            fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path / "file")
         assert (tmp_path / "file").read_text() == "mine"
 
     def test_damaged_checksums_are_named(self, server, tmp_path):
         (tmp_path / CHECKSUMS).write_text("[")
         with pytest.raises(FetchError, match=r"checksums\.json is damaged: remove it"):
-            bring(one_file(server.put("/f", BODY)), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
 
     def test_only_one_process_at_a_time(self, server, tmp_path):
         with (
             filelock.FileLock(tmp_path / ".fetch.lock"),
             pytest.raises(WriteError, match="another process is downloading"),
         ):
-            bring(one_file(server.put("/f", BODY)), tmp_path)
-        bring(one_file(server.put("/f", BODY)), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
         assert_whole(tmp_path)
 
 

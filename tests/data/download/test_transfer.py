@@ -6,8 +6,19 @@ import json
 from pathlib import Path
 
 import pytest
-from fetching import BODY, NOWHERE, OTHER, archive_of, assert_whole, bring, md5, names, one_file, zip_bytes
-from servers import file_server
+from downloads import (
+    BODY,
+    NOWHERE,
+    OTHER,
+    assert_whole,
+    fetch_at_once,
+    file_names,
+    make_archive,
+    make_file_archive,
+    make_zip,
+    md5,
+)
+from http_server import file_server
 
 from residerm.data.download.catalogue import RemoteFile
 from residerm.data.download.transfer import FetchError, UnreachableError, open_client
@@ -22,7 +33,7 @@ def server():
 class TestResuming:
     @pytest.mark.parametrize("cuts", [[1], [99_999], [40_000, 10_000], [65_536, 1, 1]])
     def test_only_the_rest_is_sent_again(self, server, tmp_path, cuts):
-        bring(one_file(server.put("/f", BODY, breaks_after=list(cuts))), tmp_path, attempts=4)
+        fetch_at_once(make_file_archive(server.put("/f", BODY, breaks_after=list(cuts))), tmp_path, attempts=4)
         transfers = server.transfers()
         assert [seen.sent for seen in transfers] == [*cuts, len(BODY) - sum(cuts)]
         assert [seen.range for seen in transfers[1:]] == [f"bytes={sum(cuts[:n])}-" for n in range(1, len(cuts) + 1)]
@@ -30,24 +41,24 @@ class TestResuming:
         assert_whole(tmp_path)
 
     def test_a_later_run_goes_on(self, server, tmp_path):
-        archive = one_file(server.put("/f", BODY, breaks_after=[60_000]), md5=md5(BODY))
+        archive = make_file_archive(server.put("/f", BODY, breaks_after=[60_000]), md5=md5(BODY))
         with pytest.raises(FetchError, match=r"broke off.*the same command resumes it"):
-            bring(archive, tmp_path, attempts=1)
+            fetch_at_once(archive, tmp_path, attempts=1)
         assert (tmp_path / "images.bin.partial").read_bytes() == BODY[:60_000]
         assert not (tmp_path / "images.bin").exists()
         server.seen.clear()
-        bring(archive, tmp_path)
+        fetch_at_once(archive, tmp_path)
         assert [seen.sent for seen in server.transfers()] == [40_000]
         assert_whole(tmp_path)
 
     def test_a_chunked_answer_that_breaks_off_is_no_end(self, server, tmp_path):
-        bring(one_file(server.put("/f", BODY, chunked=True, breaks_after=[50_000])), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", BODY, chunked=True, breaks_after=[50_000])), tmp_path)
         assert [seen.sent for seen in server.transfers()] == [50_000, 50_000]
         assert_whole(tmp_path)
 
     def test_progress_gives_new_patience(self, server, tmp_path):
         body = BODY * 60
-        bring(one_file(server.put("/f", body, breaks_after=[2**20] * 5)), tmp_path, attempts=2)
+        fetch_at_once(make_file_archive(server.put("/f", body, breaks_after=[2**20] * 5)), tmp_path, attempts=2)
         assert (tmp_path / "images.bin").read_bytes() == body
 
     @pytest.mark.parametrize(
@@ -60,51 +71,53 @@ class TestResuming:
         ids=["ignores Range", "no validator", "weak validator"],
     )
     def test_a_server_that_cannot_resume_begins_again(self, server, tmp_path, how):
-        bring(one_file(server.put("/f", BODY, breaks_after=[70_000], **how)), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", BODY, breaks_after=[70_000], **how)), tmp_path)
         assert [seen.sent for seen in server.transfers()] == [70_000, 100_000]
         assert_whole(tmp_path)
 
     def test_a_date_serves_where_there_is_no_etag(self, server, tmp_path):
         date = "Wed, 21 Oct 2015 07:28:00 GMT"
-        bring(one_file(server.put("/f", BODY, etag=None, modified=date, breaks_after=[70_000])), tmp_path)
+        fetch_at_once(
+            make_file_archive(server.put("/f", BODY, etag=None, modified=date, breaks_after=[70_000])), tmp_path
+        )
         assert [seen.sent for seen in server.transfers()] == [70_000, 30_000]
         assert_whole(tmp_path)
 
-    @pytest.mark.parametrize("minds_if_range", [True, False])
-    def test_two_versions_are_never_spliced(self, server, tmp_path, minds_if_range):
-        archive = one_file(server.put("/f", BODY, breaks_after=[60_000]))
+    @pytest.mark.parametrize("honours_if_range", [True, False])
+    def test_two_versions_are_never_spliced(self, server, tmp_path, honours_if_range):
+        archive = make_file_archive(server.put("/f", BODY, breaks_after=[60_000]))
         with pytest.raises(FetchError):
-            bring(archive, tmp_path, attempts=1)
-        server.put("/f", OTHER, etag='"second"', minds_if_range=minds_if_range)
-        bring(archive, tmp_path)
+            fetch_at_once(archive, tmp_path, attempts=1)
+        server.put("/f", OTHER, etag='"second"', honours_if_range=honours_if_range)
+        fetch_at_once(archive, tmp_path)
         assert_whole(tmp_path, OTHER)
 
     def test_a_version_of_another_length_is_never_spliced(self, server, tmp_path):
-        archive = one_file(server.put("/f", BODY, breaks_after=[60_000]))
+        archive = make_file_archive(server.put("/f", BODY, breaks_after=[60_000]))
         with pytest.raises(FetchError):
-            bring(archive, tmp_path, attempts=1)
-        server.put("/f", OTHER + b"more", minds_if_range=False)
-        bring(archive, tmp_path)
+            fetch_at_once(archive, tmp_path, attempts=1)
+        server.put("/f", OTHER + b"more", honours_if_range=False)
+        fetch_at_once(archive, tmp_path)
         assert_whole(tmp_path, OTHER + b"more")
 
     def test_a_part_without_its_origin_is_begun_again(self, server, tmp_path):
         (tmp_path / "images.bin.partial").write_bytes(OTHER[:5_000])
         (tmp_path / "images.bin.partial.json").write_text("{ damaged")
-        bring(one_file(server.put("/f", BODY)), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
         assert_whole(tmp_path)
 
     @pytest.mark.parametrize(("held", "total"), [(BODY, None), (BODY, len(BODY))], ids=["416", "length known"])
     def test_a_part_that_is_whole_is_not_sent_again(self, server, tmp_path, held, total):
         address = server.put("/f", BODY)
         leave_part(tmp_path, held, address, total)
-        bring(one_file(address), tmp_path)
+        fetch_at_once(make_file_archive(address), tmp_path)
         assert sum(seen.sent for seen in server.transfers()) == 0
         assert_whole(tmp_path)
 
     def test_a_part_that_is_longer_than_the_file_is_begun_again(self, server, tmp_path):
         address = server.put("/f", BODY)
         leave_part(tmp_path, BODY + b"more", address, None)
-        bring(one_file(address), tmp_path)
+        fetch_at_once(make_file_archive(address), tmp_path)
         assert_whole(tmp_path)
 
 
@@ -117,19 +130,21 @@ def leave_part(folder: Path, held: bytes, address: str, total: int | None) -> No
 class TestLies:
     def test_a_length_that_is_too_long(self, server, tmp_path):
         with pytest.raises(FetchError, match=r"images\.bin could not be downloaded"):
-            bring(one_file(server.put("/f", BODY, claims=120_000)), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", BODY, content_length=120_000)), tmp_path)
         assert not (tmp_path / "images.bin").exists()
 
     def test_a_rest_that_is_too_long(self, server, tmp_path):
-        bring(one_file(server.put("/f", BODY, breaks_after=[60_000], surplus=[b"more"])), tmp_path, attempts=4)
+        fetch_at_once(
+            make_file_archive(server.put("/f", BODY, breaks_after=[60_000], surplus=[b"more"])), tmp_path, attempts=4
+        )
         assert_whole(tmp_path)
 
     def test_a_length_that_is_too_short_of_a_zip(self, server, tmp_path):
-        packed = zip_bytes()
-        archive = one_file(server.put("/f", packed, claims=90_000, ranges=False), name="images.zip")
+        packed = make_zip()
+        archive = make_file_archive(server.put("/f", packed, content_length=90_000, ranges=False), name="images.zip")
         with pytest.raises(FetchError, match=r"truncated or not a zip.*it was removed"):
-            bring(archive, tmp_path)
-        assert not tmp_path.exists() or names(tmp_path) == set()
+            fetch_at_once(archive, tmp_path)
+        assert not tmp_path.exists() or file_names(tmp_path) == set()
 
     @pytest.mark.parametrize(
         ("facts", "reason"),
@@ -141,107 +156,111 @@ class TestLies:
     )
     def test_a_length_that_is_too_short_against_what_is_published(self, server, tmp_path, facts, reason):
         with pytest.raises(FetchError, match=reason):
-            bring(one_file(server.put("/f", BODY, claims=90_000, ranges=False), **facts), tmp_path)
-        assert names(tmp_path) == set()
+            fetch_at_once(
+                make_file_archive(server.put("/f", BODY, content_length=90_000, ranges=False), **facts), tmp_path
+            )
+        assert file_names(tmp_path) == set()
 
     def test_a_wrong_hash_removes_what_came(self, server, tmp_path):
         with pytest.raises(
             FetchError, match=rf"MD5 is {md5(OTHER)} instead of the published {md5(BODY)}.*it was removed"
         ):
-            bring(one_file(server.put("/f", OTHER), md5=md5(BODY)), tmp_path)
-        assert names(tmp_path) == set()
+            fetch_at_once(make_file_archive(server.put("/f", OTHER), md5=md5(BODY)), tmp_path)
+        assert file_names(tmp_path) == set()
 
     def test_a_wrong_hash_leads_to_the_second_address(self, server, tmp_path):
-        bring(one_file(server.put("/wrong", OTHER), server.put("/right", BODY), md5=md5(BODY)), tmp_path)
+        fetch_at_once(
+            make_file_archive(server.put("/wrong", OTHER), server.put("/right", BODY), md5=md5(BODY)), tmp_path
+        )
         assert_whole(tmp_path)
 
     def test_a_web_page_is_no_table(self, server, tmp_path):
         address = server.put("/f", b"\n<!DOCTYPE html><title>Please log in</title>")
         with pytest.raises(FetchError, match="it is a web page"):
-            bring(one_file(address, name="table.csv"), tmp_path)
-        assert names(tmp_path) == set()
+            fetch_at_once(make_file_archive(address, name="table.csv"), tmp_path)
+        assert file_names(tmp_path) == set()
 
     def test_an_empty_file_is_no_file(self, server, tmp_path):
         with pytest.raises(FetchError, match="it is empty"):
-            bring(one_file(server.put("/f", b"")), tmp_path)
-        assert names(tmp_path) == set()
+            fetch_at_once(make_file_archive(server.put("/f", b"")), tmp_path)
+        assert file_names(tmp_path) == set()
 
     def test_a_compressed_answer_is_refused(self, server, tmp_path):
         with pytest.raises(FetchError, match="compressed"):
-            bring(one_file(server.put("/f", BODY, encoding="gzip")), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", BODY, encoding="gzip")), tmp_path)
 
 
 class TestAddresses:
     @pytest.mark.parametrize("status", [404, 403, 410])
     def test_a_refusal_leads_to_the_second_address(self, server, tmp_path, status):
         first = server.put("/f", BODY, statuses=[status] * 2)
-        bring(one_file(first, server.put("/g", BODY)), tmp_path)
+        fetch_at_once(make_file_archive(first, server.put("/g", BODY)), tmp_path)
         assert len(server.transfers("/f")) == 1
         assert_whole(tmp_path)
 
     def test_no_connection_leads_to_the_second_address(self, server, tmp_path):
-        bring(one_file(NOWHERE, server.put("/g", BODY)), tmp_path)
+        fetch_at_once(make_file_archive(NOWHERE, server.put("/g", BODY)), tmp_path)
         assert_whole(tmp_path)
 
     def test_repeated_breaks_lead_to_the_second_address_which_goes_on_with_the_same_file(self, server, tmp_path):
         first = server.put("/f", BODY, breaks_after=[10_000, 0, 0])
-        bring(one_file(first, server.put("/g", BODY)), tmp_path)
+        fetch_at_once(make_file_archive(first, server.put("/g", BODY)), tmp_path)
         assert [seen.sent for seen in server.transfers("/g")] == [90_000]
         assert_whole(tmp_path)
 
     def test_the_second_address_begins_again_with_another_file(self, server, tmp_path):
         first = server.put("/f", BODY, breaks_after=[10_000, 0, 0])
-        bring(one_file(first, server.put("/g", OTHER, etag='"second"')), tmp_path)
+        fetch_at_once(make_file_archive(first, server.put("/g", OTHER, etag='"second"')), tmp_path)
         assert_whole(tmp_path, OTHER)
 
     def test_a_date_is_no_proof_at_another_address(self, server, tmp_path):
         how = {"etag": None, "modified": "Wed, 21 Oct 2015 07:28:00 GMT"}
         first = server.put("/f", BODY, breaks_after=[10_000, 0, 0], **how)
-        bring(one_file(first, server.put("/g", OTHER, **how)), tmp_path)
+        fetch_at_once(make_file_archive(first, server.put("/g", OTHER, **how)), tmp_path)
         assert_whole(tmp_path, OTHER)
 
     def test_a_later_run_goes_on_where_it_was_begun(self, server, tmp_path):
         second = server.put("/g", BODY, breaks_after=[60_000])
         with pytest.raises(FetchError):
-            bring(one_file(server.url("/absent"), second), tmp_path, attempts=1)
+            fetch_at_once(make_file_archive(server.url("/absent"), second), tmp_path, attempts=1)
         server.put("/absent", OTHER, etag='"other"')
-        bring(one_file(server.url("/absent"), second), tmp_path)
+        fetch_at_once(make_file_archive(server.url("/absent"), second), tmp_path)
         assert [seen.sent for seen in server.transfers("/g")] == [60_000, 40_000]
         assert_whole(tmp_path)
 
     def test_a_server_that_is_busy_for_a_moment_is_asked_again(self, server, tmp_path):
-        bring(one_file(server.put("/f", BODY, statuses=[503, 503, 429])), tmp_path)
+        fetch_at_once(make_file_archive(server.put("/f", BODY, statuses=[503, 503, 429])), tmp_path)
         assert_whole(tmp_path)
 
     def test_attempts_are_bounded(self, server, tmp_path):
         with pytest.raises(FetchError, match="the response is 503 Service Unavailable"):
-            bring(one_file(server.put("/f", BODY, statuses=[503] * 9)), tmp_path, attempts=3)
+            fetch_at_once(make_file_archive(server.put("/f", BODY, statuses=[503] * 9)), tmp_path, attempts=3)
         assert len(server.transfers()) == 3
 
     def test_redirects_without_end_are_refused(self, server, tmp_path):
         with pytest.raises(FetchError, match=r"/f: .*redirects"):
-            bring(one_file(server.put("/f", b"", location=server.url("/f"))), tmp_path)
+            fetch_at_once(make_file_archive(server.put("/f", b"", location=server.url("/f"))), tmp_path)
 
     def test_a_missing_file_does_not_keep_the_others_from_coming(self, server, tmp_path):
-        archive = archive_of(
+        archive = make_archive(
             RemoteFile("absent.csv", (server.url("/absent"), server.url("/also-absent"))),
             RemoteFile("images.bin", (server.put("/f", BODY),)),
         )
         with pytest.raises(
             FetchError, match=r"absent\.csv could .*/absent: the response is 404.*/also-absent: .*1 of 2 files are"
         ):
-            bring(archive, tmp_path)
+            fetch_at_once(archive, tmp_path)
         assert_whole(tmp_path)
 
     def test_without_a_connection_the_other_files_are_not_tried(self, server, tmp_path):
-        archive = archive_of(
+        archive = make_archive(
             RemoteFile("a.bin", (NOWHERE, NOWHERE + "2")), RemoteFile("b.bin", (server.put("/f", BODY),))
         )
         with pytest.raises(
             UnreachableError,
             match=r"a\.bin could not be downloaded: no connection to 127\.0\.0\.1 \(Connection refused\)\. Try later",
         ):
-            bring(archive, tmp_path)
+            fetch_at_once(archive, tmp_path)
         assert server.transfers() == []
 
 

@@ -3,11 +3,10 @@
 import time
 from pathlib import Path
 
-import lesions
-import making
+import archives
 import pytest
-from lesions import Line, encoded, picture
 from PIL import Image
+from sample_lesions import SIZE, Line, decode, encode, make_clean_images, make_image, make_mask, write_archive
 
 from residerm.config import SplitOptions
 from residerm.data.archives import open_archive
@@ -18,13 +17,13 @@ from residerm.errors import ArchiveError
 def checked(folder: Path, *lines: Line, splits: Path | None = None) -> Report:
     """The report on fourteen clean images and these, split as usual or by a file."""
     options = SplitOptions(split=str(splits)) if splits else SplitOptions()
-    return check(open_archive(lesions.write(folder, [*lesions.clean(), *lines])), options)
+    return check(open_archive(write_archive(folder, [*make_clean_images(), *lines])), options)
 
 
 def all_in_training(folder: Path) -> Path:
     """A splits.csv that has the clean images on all sides, and a and b in training."""
     parts = ["train", "validation", "test"] + ["train"] * 11
-    lines = [f"{line.image_id},{part}" for line, part in zip(lesions.clean(), parts, strict=True)]
+    lines = [f"{line.image_id},{part}" for line, part in zip(make_clean_images(), parts, strict=True)]
     path = folder.with_name(f"{folder.name}-splits.csv")
     path.write_text("\n".join(["image_id,part", *lines, "a,train", "b,train", ""]))
     return path
@@ -42,7 +41,7 @@ def test_a_clean_archive_has_no_findings(tmp_path: Path) -> None:
     assert report.split == "Split by lesion: 10 train, 2 validation, 2 test. No lesion is in two parts (asserted)."
 
 
-JPEG = encoded(picture(99))
+JPEG = encode(make_image(99))
 BAD_IMAGES = {
     "empty image": (b"", "the file is empty"),
     "truncated image": (JPEG[: len(JPEG) // 2], "the image is cut short"),
@@ -60,10 +59,10 @@ def test_an_image_that_cannot_be_read_is_an_error_with_its_id_and_file(kind: str
 
 def test_rows_and_files_that_do_not_meet(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "nobodys.jpg").write_bytes(encoded(picture(50)))
-    twice = Line("twice", encoded(picture(51)))
-    contradicting = Line("torn", encoded(picture(52))), Line("torn", encoded(picture(52)), "mel")
-    strange = Line("strange", encoded(picture(53)), "wart")
+    (tmp_path / "images" / "nobodys.jpg").write_bytes(encode(make_image(50)))
+    twice = Line("twice", encode(make_image(51)))
+    contradicting = Line("torn", encode(make_image(52))), Line("torn", encode(make_image(52)), "mel")
+    strange = Line("strange", encode(make_image(53)), "wart")
     report = checked(tmp_path, Line("gone", None), twice, twice, *contradicting, strange)
     assert {(finding.kind, finding.severity, finding.image_id) for finding in report.findings} == {
         ("row without image", "error", "gone"),
@@ -76,16 +75,16 @@ def test_rows_and_files_that_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_the_same_file_packed_and_unpacked_is_a_warning(tmp_path: Path) -> None:
-    making.ham10000(tmp_path, masks=False)
-    (tmp_path / "ISIC_0024306.jpg").write_bytes(making.jpeg(24306))
+    archives.ham10000(tmp_path, masks=False)
+    (tmp_path / "ISIC_0024306.jpg").write_bytes(archives.make_jpeg(24306))
     findings = check(open_archive(tmp_path), SplitOptions()).findings
     (double,) = (finding for finding in findings if finding.kind == "two files")
     assert (double.severity, double.image_id.upper()) == ("warning", "ISIC_0024306")
 
 
 BAD_MASKS = {
-    "empty mask": ("warning", lesions.mask(empty=True)),
-    "odd mask size": ("warning", lesions.mask((60, 45))),
+    "empty mask": ("warning", make_mask(empty=True)),
+    "odd mask size": ("warning", make_mask((60, 45))),
     "unreadable mask": ("error", b""),
 }
 
@@ -101,20 +100,20 @@ def test_masks_are_checked(kind: str, tmp_path: Path) -> None:
 def test_a_mask_of_an_image_that_lies_on_its_side_fits(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to see it upright
-    lying = encoded(picture(99).transpose(Image.Transpose.ROTATE_90), exif=exif)
-    assert checked(tmp_path, Line("lying", lying, mask=lesions.mask())).findings == ()
+    lying = encode(make_image(99).transpose(Image.Transpose.ROTATE_90), exif=exif)
+    assert checked(tmp_path, Line("lying", lying, mask=make_mask())).findings == ()
 
 
 def test_a_large_image_is_measured_whole_though_it_is_decoded_small(tmp_path: Path) -> None:
     size = (960, 720)
-    large = encoded(picture(99).resize(size))
-    finding = only(checked(tmp_path, Line("large", large, mask=lesions.mask(size))))
+    large = encode(make_image(99).resize(size))
+    finding = only(checked(tmp_path, Line("large", large, mask=make_mask(size))))
     assert (finding.kind, finding.severity, finding.detail) == ("odd size", "warning", "960x720, not 120x90")
 
 
 def test_very_small_and_blank_images_are_warnings(tmp_path: Path) -> None:
-    blank = encoded(Image.new("RGB", lesions.SIZE, "black"))
-    report = checked(tmp_path, Line("small", encoded(picture(98).resize((20, 15)))), Line("blank", blank))
+    blank = encode(Image.new("RGB", SIZE, "black"))
+    report = checked(tmp_path, Line("small", encode(make_image(98).resize((20, 15)))), Line("blank", blank))
     assert {finding[:3] for finding in report.findings} == {
         ("very small", "warning", "small"),
         ("odd size", "warning", "small"),
@@ -123,18 +122,18 @@ def test_very_small_and_blank_images_are_warnings(tmp_path: Path) -> None:
 
 
 def test_two_blank_images_are_copies_only_if_they_are_the_same_file(tmp_path: Path) -> None:
-    black, white = (encoded(Image.new("RGB", lesions.SIZE, colour)) for colour in ("black", "white"))
+    black, white = (encode(Image.new("RGB", SIZE, colour)) for colour in ("black", "white"))
     report = checked(tmp_path, Line("a", black), Line("b", white), Line("c", black))
     pairs = [(finding.image_id, finding.other_id) for finding in report.findings if finding.other_id]
     assert pairs == [("a", "c")]
 
 
-RECODED = encoded(picture(99), quality=60)
+RECODED = encode(make_image(99), quality=60)
 COPIES = {  # first, second → kind, severity and what stands in the detail
     "same bytes": (Line("a", JPEG), Line("b", JPEG), EXACT, "warning", "the same bytes"),
     "same pixels": (
         Line("a", JPEG),
-        Line("b", encoded(lesions.decoded(JPEG), "PNG"), suffix=".png"),
+        Line("b", encode(decode(JPEG), "PNG"), suffix=".png"),
         EXACT,
         "warning",
         "the same pixels in another file",
@@ -177,7 +176,7 @@ def test_copies_on_two_sides_of_the_split(kind: str, severity: str, lesion: str,
 def test_copies_are_counted_by_kind_group_labels_and_sides(tmp_path: Path) -> None:
     splits = all_in_training(tmp_path)
     splits.write_text(splits.read_text().replace("b,train", "b,test") + "c,train\nd,train\n")
-    cropped = encoded(picture(99).crop((8, 5, 118, 90)), quality=80)
+    cropped = encode(make_image(99).crop((8, 5, 118, 90)), quality=80)
     copies = Line("a", JPEG), Line("b", JPEG), Line("c", RECODED, "mel", "one"), Line("d", cropped, "nv", "one")
     report = checked(tmp_path, *copies, splits=splits)
     assert report.copies() == {(EXACT, "no"): (1, 0, 1), (NEAR, "no"): (4, 2, 2), (NEAR, "yes"): (1, 1, 0)}
@@ -187,8 +186,8 @@ def test_without_groups_nobody_knows_whether_copies_are_of_one_lesion(tmp_path: 
     for number in range(20):
         place = tmp_path / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(exist_ok=True)
-        place.write_bytes(encoded(picture(number)))
-    (tmp_path / "cat" / "again.jpg").write_bytes(encoded(picture(4), quality=70))
+        place.write_bytes(encode(make_image(number)))
+    (tmp_path / "cat" / "again.jpg").write_bytes(encode(make_image(4), quality=70))
     finding = only(check(open_archive(tmp_path), SplitOptions()))
     assert (finding.kind, finding.severity, finding.same_group) == (NEAR, "warning", "")
     assert {finding.image_id, finding.other_id} == {"cat/4.jpg", "cat/again.jpg"}
@@ -208,7 +207,7 @@ def test_a_split_is_called_what_it_is_where_lesions_are_not_named(
     for number in range(24):
         place = tmp_path / ("train", "val", "test")[number // 2 % 3] / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(encoded(picture(number)))
+        place.write_bytes(encode(make_image(number)))
     told = check(open_archive(tmp_path), SplitOptions(split=split)).split
     assert told.startswith(words)
     assert ("so the split is by image" in told) is by_image
@@ -216,13 +215,13 @@ def test_a_split_is_called_what_it_is_where_lesions_are_not_named(
 
 def test_a_split_of_a_file_is_called_so(tmp_path: Path) -> None:
     splits = all_in_training(tmp_path)
-    report = checked(tmp_path, Line("a", JPEG), Line("b", encoded(picture(98))), splits=splits)
+    report = checked(tmp_path, Line("a", JPEG), Line("b", encode(make_image(98))), splits=splits)
     assert report.split.startswith(f"Split of {splits}: ")
     assert report.split.endswith("No lesion is in two parts (asserted).")
 
 
 def test_an_archive_too_small_for_the_usual_split_is_still_checked(tmp_path: Path) -> None:
-    archive = lesions.write(tmp_path, [*lesions.clean(4), Line("a", JPEG), Line("b", JPEG)])
+    archive = write_archive(tmp_path, [*make_clean_images(4), Line("a", JPEG), Line("b", JPEG)])
     report = check(open_archive(archive), SplitOptions())
     assert report.split.startswith("No split was made: class mel has 2 lesions, too few")
     assert (only(report).kind, only(report).severity, only(report).part) == (EXACT, "warning", "")

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-import lesions
 import numpy as np
 import pytest
-from hearing import Heard
 from PIL import Image, ImageDraw, ImageEnhance
+from recorded_progress import RecordedProgress
+from sample_lesions import SIZE, decode, encode, make_image
 from scipy.fft import dctn
 
 from residerm.data.inspect import duplicates
@@ -31,7 +31,7 @@ def scaled(factor: float) -> Change:
 
 
 def encoded(quality: int) -> Change:
-    return lambda image: lesions.decoded(lesions.encoded(image, quality=quality))
+    return lambda image: decode(encode(image, quality=quality))
 
 
 def toned(brightness: float, contrast: float) -> Change:
@@ -77,7 +77,7 @@ def rows_of(pairs: list[Pair]) -> set[tuple[int, int]]:
 
 @pytest.fixture(scope="module")
 def originals() -> list[Image.Image]:
-    return [lesions.picture(seed) for seed in range(ORIGINALS)]
+    return [make_image(seed) for seed in range(ORIGINALS)]
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
@@ -94,7 +94,7 @@ def test_most_photographs_from_nearer_are_found_and_nothing_else(originals: list
 
 
 def test_different_lesions_are_not_copies() -> None:
-    assert find(thumbnails(*(lesions.picture(seed) for seed in range(300)))) == []
+    assert find(thumbnails(*(make_image(seed) for seed in range(300)))) == []
 
 
 def test_pairs_come_nearest_first_within_the_limit(originals: list[Image.Image]) -> None:
@@ -114,12 +114,12 @@ def test_the_order_of_the_images_does_not_matter(originals: list[Image.Image]) -
 
 
 def test_the_same_dark_ring_around_two_lesions_makes_no_copy(originals: list[Image.Image]) -> None:
-    ring = Image.new("L", lesions.SIZE, 255)
-    ImageDraw.Draw(ring).ellipse((4, -8, lesions.SIZE[0] - 4, lesions.SIZE[1] + 8), fill=0)
+    ring = Image.new("L", SIZE, 255)
+    ImageDraw.Draw(ring).ellipse((4, -8, SIZE[0] - 4, SIZE[1] + 8), fill=0)
     ringed = [image.resize((60, 45)) for image in originals]
     pasted = []
     for small in ringed:
-        image = Image.new("RGB", lesions.SIZE, small.getpixel((0, 0)))
+        image = Image.new("RGB", SIZE, small.getpixel((0, 0)))
         image.paste(small, (30, 22))
         image.paste("black", mask=ring)
         pasted.append(image)
@@ -149,7 +149,7 @@ def test_two_images_may_be_a_pair(originals: list[Image.Image]) -> None:
 
 
 def test_progress_reaches_all_rows(originals: list[Image.Image]) -> None:
-    heard = Heard()
+    heard = RecordedProgress()
     find(thumbnails(*originals), progress=heard)
     assert heard.steps == sorted(heard.steps)
     assert heard.steps[-1] == (ORIGINALS, ORIGINALS)
@@ -178,8 +178,8 @@ def test_turned_spectra_and_edges_are_those_of_the_turned_image(way: int) -> Non
 
 
 def test_new_images_are_looked_for_among_known_ones_only() -> None:
-    known = [lesions.picture(seed) for seed in range(12)]
-    new = [encoded(50)(known[3]), scaled(0.5)(known[7]), lesions.picture(40), encoded(50)(lesions.picture(40))]
+    known = [make_image(seed) for seed in range(12)]
+    new = [encoded(50)(known[3]), scaled(0.5)(known[7]), make_image(40), encoded(50)(make_image(40))]
     thumbnails = np.stack([thumbnail(image) for image in (*known, encoded(60)(known[0]), *new)])
     pairs = {(pair.first, pair.second) for pair in find(thumbnails, known=13)}
     assert pairs == {(3, 13), (7, 14)}

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from limits import folder_for_all, said_to_nobody
 from PIL import Image
+from system_limits import error_without_permissions, folder_for_all
 
 from residerm import imaging
 from residerm.config import PixelSpec
@@ -244,8 +244,8 @@ def test_a_finished_cache_may_be_read_only() -> None:
         whole = open_cache(records, SPEC, folder=folder)
         subprocess.run(["chmod", "-R", "a+rX,go-w", shared], check=True)
         expected = whole.pixels.sum()
-        said = said_to_nobody(lambda: int(open_cache(records, SPEC, folder=folder).pixels.sum()))
+        said = error_without_permissions(lambda: int(open_cache(records, SPEC, folder=folder).pixels.sum()))
         assert said == f"nothing: it returned {expected}"
-        said = said_to_nobody(lambda: open_cache(records, PixelSpec(size=8), folder=folder))
+        said = error_without_permissions(lambda: open_cache(records, PixelSpec(size=8), folder=folder))
         assert said.startswith(f"WriteError: cannot write {folder}: permission denied")
         assert "set RESIDERM_CACHE to another folder" in said

@@ -1,4 +1,4 @@
-"""Zips to read, and bytes of them to change."""
+"""Zips, valid and with changed bytes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEMBERS = {
 }
 
 
-def packed(path: Path, members: Mapping[str, bytes] = MEMBERS, method: int = zipfile.ZIP_DEFLATED) -> Path:
+def write_zip(path: Path, members: Mapping[str, bytes] = MEMBERS, method: int = zipfile.ZIP_DEFLATED) -> Path:
     """Write a zip."""
     with zipfile.ZipFile(path, "w", method) as archive:
         for name, data in members.items():
@@ -29,18 +29,18 @@ def packed(path: Path, members: Mapping[str, bytes] = MEMBERS, method: int = zip
     return path
 
 
-def listed(path: Path) -> dict[str, File]:
-    """Its members, by their names."""
+def list_members(path: Path) -> dict[str, File]:
+    """The members of a zip by name."""
     return {os.fsdecode(file.name): file for file in Zip(path).files(3)}
 
 
-def contents(path: Path) -> dict[str, bytes]:
-    """All that is in it."""
-    return {name: Zip(path).read(file) for name, file in listed(path).items()}
+def read_members(path: Path) -> dict[str, bytes]:
+    """The contents of all members by name."""
+    return {name: Zip(path).read(file) for name, file in list_members(path).items()}
 
 
-def entry(data: bytes, name: bytes) -> int:
-    """Where a member's entry in the directory starts."""
+def find_entry(data: bytes, name: bytes) -> int:
+    """The position of a member's entry in the directory."""
     at = data.find(b"PK\1\2")
     while data[at + 46 : at + 46 + len(name)] != name:
         at = data.find(b"PK\1\2", at + 1)
@@ -48,15 +48,15 @@ def entry(data: bytes, name: bytes) -> int:
     return at
 
 
-def changed(path: Path, name: bytes, offset: int, form: str, *values: int) -> Path:
-    """The zip with other values in one entry of its directory."""
+def change_entry(path: Path, name: bytes, offset: int, form: str, *values: int) -> Path:
+    """Overwrite values in one entry of the directory."""
     data = bytearray(path.read_bytes())
-    struct.pack_into(form, data, entry(data, name) + offset, *values)
+    struct.pack_into(form, data, find_entry(data, name) + offset, *values)
     path.write_bytes(data)
     return path
 
 
-def many(count: int) -> bytes:
+def zip_many_members(count: int) -> bytes:
     """A zip of empty members without zip64, whose end counts them modulo 2**16, as some tools do."""
     directory, body = io.BytesIO(), io.BytesIO()
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Pictures that code makes, as arrays and as files of any format."""
+"""Generated images, as arrays and as files of any format."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 
-def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
-    """Smooth shading with texture on it: no two corners are alike."""
+def make_pixels(width: int, height: int, seed: int = 0) -> np.ndarray:
+    """Smooth shading with texture and four different corners."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     smooth = np.stack([x, y, (x + y) / 2], axis=-1) * 180 + 30
@@ -20,15 +20,15 @@ def picture(width: int, height: int, seed: int = 0) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray | Image.Image, form: str, **options: object) -> bytes:
-    """The bytes of a file of a format that Pillow writes."""
+    """An image encoded by Pillow."""
     image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
     stream = io.BytesIO()
     image.save(stream, form, **options)
     return stream.getvalue()
 
 
-def png(width: int, height: int, bits: int, colour: int, lines: bytes) -> bytes:
-    """A PNG as its parts say, also one that no encoder writes; each line begins with a zero, for no filter."""
+def make_png(width: int, height: int, bits: int, colour: int, lines: bytes) -> bytes:
+    """A PNG assembled from its parts, valid or not; each line starts with a filter byte of 0."""
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
@@ -36,8 +36,8 @@ def png(width: int, height: int, bits: int, colour: int, lines: bytes) -> bytes:
     )
 
 
-def dicom(pixels: np.ndarray, photometric: str = "RGB", jpeg: bytes | None = None) -> bytes:
-    """A DICOM file of dermoscopy, with pixels (h, w) or (h, w, 3) as they are, or as this JPEG."""
+def make_dicom(pixels: np.ndarray, photometric: str = "RGB", jpeg: bytes | None = None) -> bytes:
+    """A dermoscopic DICOM file of pixels (h, w) or (h, w, 3), uncompressed or with this JPEG in it."""
     import pydicom
     from pydicom.encaps import encapsulate
     from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit

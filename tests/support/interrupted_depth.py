@@ -1,8 +1,8 @@
-"""A `theory depth` that Ctrl-C stops after its third epoch, in a process of its own.
+"""`theory depth` interrupted by Ctrl-C after its third epoch, in a separate process.
 
-    python stopping.py PLAN OUT        the plan as JSON
+    python interrupted_depth.py PLAN OUT        the plan as JSON
 
-A signal that a test sends to its own process meets whatever other tests have loaded there.
+In the test's own process, the signal could interrupt code of libraries that other tests have imported.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from hearing import Heard
+from recorded_progress import RecordedProgress
 
 from residerm.theory.depth import Plan, run_depth
 
@@ -25,6 +25,8 @@ def stop_after_the_third_epoch(finished: int, total: int | None) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
     try:
-        run_depth(Plan.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Heard(stop_after_the_third_epoch))
+        run_depth(
+            Plan.model_validate_json(sys.argv[1]), Path(sys.argv[2]), RecordedProgress(stop_after_the_third_epoch)
+        )
     except KeyboardInterrupt:
         print("stopped by Ctrl-C")

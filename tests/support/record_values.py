@@ -1,4 +1,4 @@
-"""What records tell of each image, to be compared."""
+"""The values of records in a form that can be compared."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from residerm.data.archives.records import PARTS, Records
 
 
-class Told(NamedTuple):
-    """All that is told of one image."""
+class RecordValues(NamedTuple):
+    """All values of one record."""
 
     label: str
     group: str
@@ -22,17 +22,17 @@ class Told(NamedTuple):
     mask: str | None
 
 
-def told(records: Records) -> dict[str, Told]:
-    """What records tell, by image id; an id that comes twice is an error."""
+def record_values(records: Records) -> dict[str, RecordValues]:
+    """The values of each record by image id; ids must be unique."""
     lines = {records.image_id(row): _line(records, row) for row in range(len(records))}
     assert len(lines) == len(records)
     return lines
 
 
-def _line(records: Records, row: int) -> Told:
+def _line(records: Records, row: int) -> RecordValues:
     values: dict[str, Any] = {name: records.table[name][row].item() for name in ("label", "sex", "site", "age", "part")}
     mask = records.read_mask(row)
-    return Told(
+    return RecordValues(
         label=records.classes[values["label"]],
         group=records.group(row),
         sex=records.sexes[values["sex"]],

@@ -1,6 +1,6 @@
-"""A predictor without a model: its answers follow from the colour of an image, so that tests know them.
+"""A predictor without a model, whose answers follow from the colour of an image.
 
-red → mel, green → nv, blue → bkl; grey is too unsure; a saturated green is unlike anything
+Red is mel, green is nv, blue is bkl; grey leads to abstention, saturated green is an outlier.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ ABSTAIN_BELOW = 0.6
 OUTLIER_ABOVE = 200.0
 
 
-def description(**changes: Any) -> ModelDescription:
-    """A description of a model that is not there."""
+def make_description(**changes: Any) -> ModelDescription:
+    """The description of a model with these changes."""
     fields = {
         "model": "resnet18",
         "classes": CLASSES,
@@ -59,7 +59,7 @@ def description(**changes: Any) -> ModelDescription:
 
 
 class ColourTrust:
-    """Calibrates nothing, abstains below 0.6, and finds saturated green unlike everything."""
+    """Trust without calibration that abstains below 0.6 and takes saturated green for an outlier."""
 
     summary = TrustSummary.model_validate(
         {
@@ -77,7 +77,7 @@ class ColourTrust:
     )
 
     def judge(self, outputs: Outputs) -> Any:
-        """As trust does it."""
+        """Judge outputs like `Trust.judge`."""
         shares = softmax(outputs.logits)
         score = outputs.features[:, 1] - outputs.features[:, 0] if outputs.features is not None else shares[:, 0]
         return SimpleNamespace(
@@ -92,9 +92,9 @@ class ColourTrust:
 
 @dataclass
 class ColourPredictor:
-    """Logits are the mean colours; maps are the colours themselves."""
+    """Its logits are mean colours and its maps the colours of cells."""
 
-    description: ModelDescription = field(default_factory=description)
+    description: ModelDescription = field(default_factory=make_description)
     runtime: str = "colours"
     trust: Any = field(default_factory=ColourTrust)
     classifier: tuple[np.ndarray, np.ndarray] | None = field(
@@ -104,7 +104,7 @@ class ColourPredictor:
     batches: list[int] = field(default_factory=list)
 
     def outputs(self, pixels: np.ndarray, views: int = 1, maps: bool = False) -> Outputs:  # noqa: ARG002
-        """Outputs of pixels."""
+        """Compute the outputs of pixels."""
         self.batches.append(len(pixels))
         self.before(len(pixels))
         cells = pixels.reshape(len(pixels), 4, SIZE // 4, 4, SIZE // 4, 3).mean((2, 4), dtype=np.float32)
@@ -112,19 +112,19 @@ class ColourPredictor:
         return Outputs(features / 20, features, cells if maps else None)
 
 
-def slow(seconds: float) -> Callable[[int], None]:
-    """What makes every batch take so long."""
+def delay(seconds: float) -> Callable[[int], None]:
+    """A function that makes every batch take this long."""
     return lambda _: time.sleep(seconds)
 
 
-def app(predictor: ColourPredictor | None = None, token: str | None = None, **options: Any) -> FastAPI:
-    """An application around a predictor."""
+def make_app(predictor: ColourPredictor | None = None, token: str | None = None, **options: Any) -> FastAPI:
+    """An application that serves a predictor."""
     return create_app(served(predictor or ColourPredictor()), ServeOptions(**options), token)
 
 
 @contextlib.asynccontextmanager
-async def client(application: FastAPI, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that has been started; no network."""
+async def open_client(application: FastAPI, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a started application, without a network."""
     async with application.router.lifespan_context(application):
         transport = httpx.ASGITransport(application, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as one:
@@ -132,8 +132,8 @@ async def client(application: FastAPI, **headers: str) -> AsyncIterator[httpx.As
 
 
 @contextlib.contextmanager
-def running(application: FastAPI, **options: Any) -> Iterator[str]:
-    """The address of an application that listens on loopback, in a thread of this process."""
+def serve_in_thread(application: FastAPI, **options: Any) -> Iterator[str]:
+    """Run an application in a thread, listening on loopback; yield its address."""
     config = uvicorn_config(application, ServeOptions(**options))
     config.host, config.port = "127.0.0.1", 0
     server = uvicorn.Server(config)
@@ -149,8 +149,8 @@ def running(application: FastAPI, **options: Any) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def process(seconds: float = 0.0, *flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A process that serves, and its address; it is ended at the end of the block."""
+def serve_in_process(seconds: float = 0.0, *flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the service in a separate process, which is killed at the end; yield it and its address."""
     folder = Path(__file__).parent
     source = folder.parents[1] / "src"
     environment = os.environ | {"PYTHONPATH": f"{source}{os.pathsep}{folder}", "COLOUR_SECONDS": str(seconds)}
@@ -167,7 +167,7 @@ def process(seconds: float = 0.0, *flags: str) -> Iterator[tuple[subprocess.Pope
 
 
 def wait_until_ready(address: str) -> None:
-    """Return when a service is ready."""
+    """Wait until a service is ready."""
     for _ in range(600):
         with contextlib.suppress(httpx.TransportError):
             if httpx.get(f"{address}readyz").status_code == 200:

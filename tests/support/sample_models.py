@@ -1,6 +1,6 @@
-"""Small models with a description, as training would have left them, to be written as bundles."""
+"""Small models with descriptions, ready to be written as bundles."""
 
-import making
+import archives
 import numpy as np
 import torch
 from torch import nn
@@ -21,12 +21,12 @@ NETWORKS = [
 ]
 
 
-def images(count: int = 8) -> np.ndarray:
+def make_images(count: int = 8) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
 
 
-def trained(name: str, resnet: ResNetOptions) -> Model:
-    """A model whose normalisations have statistics and weights of their own."""
+def make_model(name: str, resnet: ResNetOptions) -> Model:
+    """A model whose normalisation layers have random weights and statistics."""
     torch.manual_seed(0)
     model = build(name, 3, 32, resnet=resnet)
     for module in model.modules():
@@ -39,7 +39,7 @@ def trained(name: str, resnet: ResNetOptions) -> Model:
     return model.eval()
 
 
-def description(model: Model, resnet: ResNetOptions) -> ModelDescription:
+def make_description(model: Model, resnet: ResNetOptions) -> ModelDescription:
     return ModelDescription(
         model=model.name, resnet=resnet, classes=("a", "b", "c"), task="diagnosis", pixels=PixelSpec(size=32),
         mean=(0.7, 0.5, 0.5), deviation=(0.2, 0.2, 0.1), prior=(0.5, 0.3, 0.2), archive="drawn", synthetic=True,
@@ -48,7 +48,7 @@ def description(model: Model, resnet: ResNetOptions) -> ModelDescription:
     )  # fmt: skip
 
 
-def sample(count: int = 40, classes: int = 3, seed: int = 0) -> Sample:
-    """Pictures that all differ, with labels that have nothing to do with them."""
+def make_sample(count: int = 40, classes: int = 3, seed: int = 0) -> Sample:
+    """Distinct images with labels that are independent of them."""
     labels = np.random.default_rng(seed).permutation(np.arange(count) % classes)
-    return Sample("drawn", lambda number: making.jpeg(1000 * seed + number, (60, 40)), labels, np.arange(count))
+    return Sample("drawn", lambda number: archives.make_jpeg(1000 * seed + number, (60, 40)), labels, np.arange(count))

@@ -1,7 +1,7 @@
-"""A finished run and its evaluations, as files, without a training: what reports and cards are written from.
+"""The files of a finished run and its evaluations, written without any training.
 
-run = reporting.run(tmp_path, classes=("mel", "<b>&"))
-reporting.evaluation(run, "ham10000-test", part="test")
+run = sample_runs.make_run(tmp_path, classes=("mel", "<b>&"))
+sample_runs.make_evaluation(run, "ham10000-test", part="test")
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import making
+import archives
 import numpy as np
 import yaml
 
@@ -25,8 +25,8 @@ CLASSES = ("bkl", "mel", "nv")
 PARTS = ("train", "validation", "test")
 
 
-def run(folder: Path, classes: Sequence[str] = CLASSES, *, images: int = 60, **changes: Any) -> Run:
-    """A run whose training has ended; `changes` go into data.json, those of `split` into its split."""
+def make_run(folder: Path, classes: Sequence[str] = CLASSES, *, images: int = 60, **changes: Any) -> Run:
+    """A finished run; `changes` are written to data.json, with `split` merged into its split."""
     path = folder / "runs" / "20260101-120000-resnet20-ham10000-32px-s0"
     path.mkdir(parents=True)
     labels = {part: _labels(images, len(classes), seed) for seed, part in enumerate(PARTS)}
@@ -34,7 +34,7 @@ def run(folder: Path, classes: Sequence[str] = CLASSES, *, images: int = 60, **c
     (path / "config.yaml").write_text(yaml.safe_dump(Experiment(path=Path("ham10000")).flat() | {"model": "resnet20"}))
     (path / "environment.json").write_text(json.dumps(_ENVIRONMENT))
     (path / "data.json").write_text(json.dumps(_data(classes, labels, changes)))
-    _write_table(path / "splits.csv", [
+    write_table(path / "splits.csv", [
         {"image_id": f"{part}-{row}", "group": f"{part}-{row // 2}", "label": classes[label], "part": part}
         for part in PARTS for row, label in enumerate(labels[part])
     ])  # fmt: skip
@@ -49,10 +49,10 @@ def run(folder: Path, classes: Sequence[str] = CLASSES, *, images: int = 60, **c
     return made
 
 
-def evaluation(
+def make_evaluation(
     made: Run, name: str = "ham10000-test", *, images: int = 60, strength: float = 2.0, seed: int = 0, **changes: Any
 ) -> Path:
-    """An evaluation with scores as `residerm.scores` gives them; a strength of 0 knows nothing."""
+    """An evaluation with the scores of random predictions; with a strength of 0, they ignore the labels."""
     classes = list(made.model.classes)
     random = np.random.default_rng(seed)
     labels = _labels(images, len(classes), 2)
@@ -73,7 +73,7 @@ def evaluation(
     folder = made.folder / "evaluations" / name
     (folder / "gallery").mkdir(parents=True)
     (folder / "scores.json").write_text(json.dumps(scores | found | changes))
-    _write_table(folder / "predictions.csv", [
+    write_table(folder / "predictions.csv", [
         {"image_id": f"test-{row}", "group": groups[row], "label": classes[labels[row]]}
         | {"predicted": classes[probabilities[row].argmax()]}
         | {f"p_{name}": f"{probability:.6f}" for name, probability in zip(classes, probabilities[row], strict=True)}
@@ -85,13 +85,13 @@ def evaluation(
     return folder
 
 
-def change(path: Path, **changes: Any) -> None:
-    """Put something else into a JSON file."""
+def update_json(path: Path, **changes: Any) -> None:
+    """Replace fields of a JSON file."""
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
 def _labels(images: int, classes: int, seed: int) -> np.ndarray:
-    """Every class occurs; the last one most often."""
+    """Random labels in which every class occurs and the last one is the most frequent."""
     drawn = np.random.default_rng(seed).choice(classes, images, p=_shares(classes))
     drawn[:classes] = range(classes)
     return drawn
@@ -106,7 +106,7 @@ def _shares(classes: int) -> np.ndarray:
 def _picture(
     folder: Path, row: int, labels: np.ndarray, probabilities: np.ndarray, classes: Sequence[str]
 ) -> dict[str, Any]:
-    (folder / "gallery" / f"{row}.jpg").write_bytes(making.jpeg(row))
+    (folder / "gallery" / f"{row}.jpg").write_bytes(archives.make_jpeg(row))
     predicted = int(probabilities[row].argmax())
     return {
         "image_id": f"test-{row}", "file": f"gallery/{row}.jpg", "label": classes[labels[row]],
@@ -152,7 +152,7 @@ def _model(classes: Sequence[str], synthetic: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -1,6 +1,6 @@
-"""What a test has to arrange for: a user without permissions, and a disk that is full.
+"""Conditions set by the operating system: missing permissions, a full disk, bounded memory.
 
-Both are the real thing, or the test is skipped and says why.
+They are real; where they cannot be created, the test is skipped with a reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NOBODY = 65534
 
 @contextmanager
 def folder_for_all() -> Iterator[Path]:
-    """A folder that every user may enter, which pytest's own are not."""
+    """A folder that every user may enter, unlike pytest's temporary folders."""
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     try:
@@ -31,17 +31,17 @@ def folder_for_all() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def said_to_nobody(function: Callable[[], object]) -> str:
-    """What a function raises when a user calls it who owns nothing; root may read and write everything."""
+def error_without_permissions(function: Callable[[], object]) -> str:
+    """The error that a function raises for a user without permissions; root may read and write everything."""
     fork = multiprocessing.get_context("fork")
     received, sent = fork.Pipe(duplex=False)
-    child = fork.Process(target=_say, args=(function, sent))
+    child = fork.Process(target=_call_as_nobody, args=(function, sent))
     child.start()
     child.join(60)
     return received.recv() if received.poll() else "nothing: the process died"
 
 
-def _say(function: Callable[[], object], sent) -> None:
+def _call_as_nobody(function: Callable[[], object], sent) -> None:
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(_NOBODY)
@@ -54,7 +54,7 @@ def _say(function: Callable[[], object], sent) -> None:
 
 @contextmanager
 def memory_grows_less_than(megabytes: float) -> Iterator[None]:
-    """A block whose peak of memory must not lie more than this above what is held before."""
+    """Require that the peak memory of a block is less than this above the memory in use before it."""
     before = _memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from now on
     yield
@@ -69,7 +69,7 @@ def _memory(name: str) -> float:
 
 @contextmanager
 def tiny_disk(kilobytes: int) -> Iterator[Path]:
-    """A folder on a disk of its own, of this size."""
+    """A folder on a file system of this size."""
     folder = Path(tempfile.mkdtemp())
     options = ["-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs"]
     try:

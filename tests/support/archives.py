@@ -1,12 +1,12 @@
-"""Tiny archives of every layout, named and packed as they are published, from small pictures that all differ.
+"""Small archives in every supported layout, with file names as published and distinct images.
 
-    path = making.ham10000(tmp_path, lesions=21)                 the zips and the table, as downloaded
-    path = making.ham10000(tmp_path, packed=False)               each zip unpacked to a folder of its name
-    path = making.zipped(making.isic2019(tmp_path))              one zip of everything
-    making.ham10000(tmp_path, change=making.setting(age="nan"))  every line of the table altered
+    path = archives.ham10000(tmp_path, lesions=21)                     zips and table, as downloaded
+    path = archives.ham10000(tmp_path, packed=False)                   each zip unpacked into a folder of its name
+    path = archives.zip_folder(archives.isic2019(tmp_path))            one zip of everything
+    archives.ham10000(tmp_path, change=archives.set_cells(age="nan"))  every row of the table changed
 
-Each function fills `folder` and gives the path to open. `change` alters the lines of the tables, not the pictures;
-a line of None is left out. `ARCHIVES` has all of them, by the name of their layout.
+Each function writes to `folder` and returns the path to open. `change` maps each row of the tables to a new row, or to
+None to drop it. `ARCHIVES` maps the names of layouts to these functions.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ EIGHT = ("ak", "bcc", "bkl", "df", "mel", "nv", "scc", "vasc")
 
 
 @lru_cache(maxsize=4096)
-def jpeg(seed: int, size: tuple[int, int] = (24, 18)) -> bytes:
-    """A blot on skin; another one for every seed."""
+def make_jpeg(seed: int, size: tuple[int, int] = (24, 18)) -> bytes:
+    """An ellipse on skin colour, different for every seed."""
     random = np.random.default_rng(seed)
     picture = Image.new("RGB", size, tuple(random.integers(150, 255, 3).tolist()))
     left, top = random.uniform(0, 0.4, 2) * size
@@ -42,15 +42,15 @@ def jpeg(seed: int, size: tuple[int, int] = (24, 18)) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def mask(seed: int, size: tuple[int, int] = (24, 18)) -> bytes:
-    """A PNG of 1 bit: the lesion is white."""
+def make_mask(seed: int, size: tuple[int, int] = (24, 18)) -> bytes:
+    """A 1-bit PNG with a white lesion."""
     picture = Image.new("1", size)
     ImageDraw.Draw(picture).rectangle((2, 2, 5 + seed % (size[0] - 6), size[1] - 3), fill=1)
     return _encoded(picture, "PNG")
 
 
-def table(lines: Iterable[Line], change: Change | None = None, *, header: bool = True, **dialect: Any) -> bytes:
-    """The lines as a CSV."""
+def make_table(lines: Iterable[Line], change: Change | None = None, *, header: bool = True, **dialect: Any) -> bytes:
+    """Rows as CSV."""
     changed = [new for line in lines if (new := change(dict(line)) if change else line) is not None]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(changed[0]), **{"lineterminator": "\n", **dialect})
@@ -60,13 +60,13 @@ def table(lines: Iterable[Line], change: Change | None = None, *, header: bool =
     return text.getvalue().encode()
 
 
-def setting(only: str | None = None, **cells: str) -> Change:
-    """A change that sets some cells, of every line or of the one that has an image `only`."""
+def set_cells(only: str | None = None, **cells: str) -> Change:
+    """A change that sets cells in every row, or only in rows that contain the value `only`."""
     return lambda line: line | cells if only is None or only in line.values() else line
 
 
 def write(folder: Path, files: Mapping[str, bytes], zips: Mapping[str, Mapping[str, bytes]], packed: bool) -> Path:
-    """Write files, and zips (or folders of their names) with their members."""
+    """Write files and zips, or folders in place of the zips."""
     for name, data in files.items():
         _write(folder / name, data)
     for name, members in zips.items():
@@ -78,8 +78,8 @@ def write(folder: Path, files: Mapping[str, bytes], zips: Mapping[str, Mapping[s
     return folder
 
 
-def zipped(folder: Path) -> Path:
-    """One zip of all that lies in a folder; zips in it are unpacked first, as folders of their names."""
+def zip_folder(folder: Path) -> Path:
+    """Pack a folder into one zip, with the zips in it unpacked to folders of their names."""
     members: dict[str, bytes] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = path.relative_to(folder)
@@ -93,8 +93,8 @@ def zipped(folder: Path) -> Path:
     return whole
 
 
-def lesions_of(lesions: int) -> list[tuple[int, str, str]]:
-    """Image number, lesion and class of that many lesions; every second one has two images, the classes take turns."""
+def make_lesions(lesions: int) -> list[tuple[int, str, str]]:
+    """Image number, lesion and class of each image; every second lesion has two images, classes alternate."""
     numbers = count(24306)
     return [
         (next(numbers), f"HAM_{lesion:07d}", SEVEN[lesion % 7])
@@ -115,7 +115,7 @@ def ham10000(
     **dialect: Any,
 ) -> Path:
     """HAM10000, or the synthetic archive."""
-    images = lesions_of(lesions)
+    images = make_lesions(lesions)
     lines = [
         {"lesion_id": lesion, "image_id": f"ISIC_{number:07d}", "dx": name, "dx_type": "histo"}
         | {"age": f"{number % 9 * 10}.0" if number % 5 else "", "sex": ("male", "female", "unknown")[number % 3]}
@@ -124,34 +124,34 @@ def ham10000(
     ]
     half = len(images) // 2
     zips = {
-        f"HAM10000_images_part_{part}": {f"ISIC_{number:07d}.jpg": jpeg(number) for number, *_ in some}
+        f"HAM10000_images_part_{part}": {f"ISIC_{number:07d}.jpg": make_jpeg(number) for number, *_ in some}
         for part, some in ((1, images[:half]), (2, images[half:]))
     }
     if masks:
         name = "HAM10000_segmentations_lesion_tschandl"
-        zips[name] = {f"{name}/ISIC_{number:07d}_segmentation.png": mask(number) for number, *_ in images}
-    files = {metadata: table(lines, change, **dialect)}
+        zips[name] = {f"{name}/ISIC_{number:07d}_segmentation.png": make_mask(number) for number, *_ in images}
+    files = {metadata: make_table(lines, change, **dialect)}
     if synthetic:
         files["synthetic.json"] = json.dumps({"seed": 0}).encode()
     return write(folder, files, zips, packed)
 
 
 def isic2016(folder: Path, *, images: int = 6, packed: bool = True, change: Change | None = None) -> Path:
-    """ISIC 2016 part 3: as many training as test images, a third of them malignant."""
+    """ISIC 2016 part 3 with equal numbers of training and test images, a third of them malignant."""
     files, zips = {}, {}
     for part, first, words in (("Training", 0, ("benign", "malignant")), ("Test", 50, ("0.0", "1.0"))):
         name = f"ISBI2016_ISIC_Part3_{part}"
         numbers = range(first, first + images)
         lines = [{"image_id": f"ISIC_{number:07d}", "label": words[(number - first) % 3 == 2]} for number in numbers]
-        files[f"{name}_GroundTruth.csv"] = table(lines, change, header=False)
-        zips[f"{name}_Data"] = {f"{name}_Data/ISIC_{number:07d}.jpg": jpeg(number) for number in numbers}
+        files[f"{name}_GroundTruth.csv"] = make_table(lines, change, header=False)
+        zips[f"{name}_Data"] = {f"{name}_Data/ISIC_{number:07d}.jpg": make_jpeg(number) for number in numbers}
     return write(folder, files, zips, packed)
 
 
 def isic2017(
     folder: Path, *, images: int = 6, packed: bool = True, change: Change | None = None, people: bool = True
 ) -> Path:
-    """ISIC 2017 part 3: that many images in each part; melanoma, seborrheic keratosis and nevus take turns."""
+    """ISIC 2017 part 3 with `images` in each part; melanoma, seborrheic keratosis and nevus alternate."""
     files, zips = {}, {}
     for part, first in (("Training", 0), ("Validation", 100), ("Test_v2", 200)):
         name = f"ISIC-2017_{part}"
@@ -160,15 +160,15 @@ def isic2017(
             {"image_id": image, "melanoma": float(turn % 3 == 0), "seborrheic_keratosis": float(turn % 3 == 1)}
             for turn, image in enumerate(ids)
         ]
-        files[f"{name}_Part3_GroundTruth.csv"] = table(lines, change)
-        members = {f"{name}_Data/{image}.jpg": jpeg(first + turn) for turn, image in enumerate(ids)}
-        members |= {f"{name}_Data/{image}_superpixels.png": mask(turn) for turn, image in enumerate(ids)}
+        files[f"{name}_Part3_GroundTruth.csv"] = make_table(lines, change)
+        members = {f"{name}_Data/{image}.jpg": make_jpeg(first + turn) for turn, image in enumerate(ids)}
+        members |= {f"{name}_Data/{image}_superpixels.png": make_mask(turn) for turn, image in enumerate(ids)}
         if people:
             lines = [
                 {"image_id": image, "age_approximate": 40 + turn if turn else "unknown", "sex": "female"}
                 for turn, image in enumerate(reversed(ids))
             ]
-            members[f"{name}_Data/{name}_Data_metadata.csv"] = table(lines)
+            members[f"{name}_Data/{name}_Data_metadata.csv"] = make_table(lines)
         zips[f"{name}_Data"] = members
     return write(folder, files, zips, packed)
 
@@ -176,8 +176,8 @@ def isic2017(
 def isic2018(
     folder: Path, *, lesions: int = 7, packed: bool = True, change: Change | None = None, groupings: bool = True
 ) -> Path:
-    """ISIC 2018 task 3: lesions for training, five validation and five test images, ISIC_0035068 among them."""
-    training = lesions_of(lesions)
+    """ISIC 2018 task 3 with five validation and five test images, including ISIC_0035068."""
+    training = make_lesions(lesions)
     parts = {
         "Training": [(number, name) for number, _, name in training],
         "Validation": [(34321 + turn, SEVEN[turn]) for turn in range(5)],
@@ -187,15 +187,15 @@ def isic2018(
     for part, images in parts.items():
         name = f"ISIC2018_Task3_{part}"
         lines = [{"image": f"ISIC_{number:07d}"} | _one_hot(label, _OFFICIAL_SEVEN) for number, label in images]
-        zips[f"{name}_Input"] = {f"{name}_Input/ISIC_{number:07d}.jpg": jpeg(number) for number, _ in images}
+        zips[f"{name}_Input"] = {f"{name}_Input/ISIC_{number:07d}.jpg": make_jpeg(number) for number, _ in images}
         zips[f"{name}_Input"][f"{name}_Input/LICENSE.txt"] = b"CC BY-NC 4.0\n"
-        zips[f"{name}_GroundTruth"] = {f"{name}_GroundTruth/{name}_GroundTruth.csv": table(lines, change)}
+        zips[f"{name}_GroundTruth"] = {f"{name}_GroundTruth/{name}_GroundTruth.csv": make_table(lines, change)}
     if groupings:
         lines = [
             {"image": f"ISIC_{number:07d}", "lesion_id": lesion, "diagnosis_confirm_type": "histopathology"}
             for number, lesion, _ in reversed(training)
         ]
-        files["ISIC2018_Task3_Training_LesionGroupings.csv"] = table(lines)
+        files["ISIC2018_Task3_Training_LesionGroupings.csv"] = make_table(lines)
     return write(folder, files, zips, packed)
 
 
@@ -208,9 +208,9 @@ def isic2019(
     lesions: bool = True,
     downsampled: str = "_downsampled",
 ) -> Path:
-    """ISIC 2019: that many training and nine test images; the classes and UNK take turns.
+    """ISIC 2019 with nine test images; the classes and UNK alternate.
 
-    Every fourth training id ends in `_downsampled`, its file in `downsampled`. Every third lesion is not told.
+    Every fourth training id ends in `_downsampled`, its file name in `downsampled`. Every third lesion id is missing.
     """
     files, zips = {}, {}
     for part, first, total in (("Training", 0, images), ("Test", 500, 9)):
@@ -227,10 +227,10 @@ def isic2019(
             | {"sex": "male" if turn % 2 else ""}
             for turn, image in enumerate(names)
         ]
-        files[f"{name}_GroundTruth.csv"] = table(lines, change)
-        files[f"{name}_Metadata.csv"] = table(people[::-1])
+        files[f"{name}_GroundTruth.csv"] = make_table(lines, change)
+        files[f"{name}_Metadata.csv"] = make_table(people[::-1])
         zips[f"{name}_Input"] = {
-            f"{name}_Input/{image}{downsampled * small}.jpg": jpeg(first + turn)
+            f"{name}_Input/{image}{downsampled * small}.jpg": make_jpeg(first + turn)
             for turn, (image, small) in enumerate(zip(ids, shrunk, strict=True))
         }
     return write(folder, files, zips, packed)
@@ -245,7 +245,7 @@ def isic2020(
     duplicates: Sequence[tuple[int, int]] = ((0, 3), (6, 3)),
     version: str = "_v2",
 ) -> Path:
-    """ISIC 2020: that many images, two a patient, every fourth malignant; copies of each other are listed."""
+    """ISIC 2020 with two images per patient, every fourth malignant, and a list of duplicates."""
     ids = [f"ISIC_{15719 + turn:07d}" for turn in range(images)]
     lines = [
         {"image_name": image, "patient_id": f"IP_{turn // 2:07d}"}
@@ -254,16 +254,16 @@ def isic2020(
         | {"benign_malignant": ("benign", "malignant")[turn % 4 == 3], "target": int(turn % 4 == 3)}
         for turn, image in enumerate(ids)
     ]
-    files = {f"ISIC_2020_Training_GroundTruth{version}.csv": table(lines, change)}
+    files = {f"ISIC_2020_Training_GroundTruth{version}.csv": make_table(lines, change)}
     if duplicates:
         pairs = [{"image_name_1": ids[one], "image_name_2": ids[other]} for one, other in duplicates]
-        files["ISIC_2020_Training_Duplicates.csv"] = table(pairs)
-    members = {f"train/{image}.jpg": jpeg(turn) for turn, image in enumerate(ids)}
+        files["ISIC_2020_Training_Duplicates.csv"] = make_table(pairs)
+    members = {f"train/{image}.jpg": make_jpeg(turn) for turn, image in enumerate(ids)}
     return write(folder, files, {"ISIC_2020_Training_JPEG": members}, packed)
 
 
 def dermamnist(folder: Path, *, side: int = 28, images: tuple[int, int, int] = (14, 7, 7), grey: bool = False) -> Path:
-    """DermaMNIST: so many training, validation and test images; the classes take turns."""
+    """DermaMNIST with these numbers of training, validation and test images; classes alternate."""
     shape = (side, side) if grey else (side, side, 3)
     random = np.random.default_rng(side)
     arrays = {}
@@ -284,10 +284,10 @@ def class_folders(
     images: int = 3,
     packed: bool = False,
 ) -> Path:
-    """A folder for each class with that many images; packed: a zip of each part, or of each class."""
+    """A folder for each class; packed, a zip for each part or class."""
     seeds = count()
     zips = {
-        outer: {f"{inner}{turn}.jpg": jpeg(next(seeds)) for inner in inners for turn in range(images)}
+        outer: {f"{inner}{turn}.jpg": make_jpeg(next(seeds)) for inner in inners for turn in range(images)}
         for outer, inners in (
             [(part, [f"{name}/" for name in classes]) for part in parts]
             if parts
@@ -300,11 +300,11 @@ def class_folders(
 def csv_table(
     folder: Path, *, images: int = 6, packed: bool = False, change: Change | None = None, name: str = "labels.csv"
 ) -> Path:
-    """A table with paths and labels, cat and dog by turns, and its images in a folder or zip."""
+    """A table of paths and labels, alternating between cat and dog, with its images in a folder or zip."""
     lines = [{"path": f"images/{turn}.jpg", "label": ("cat", "dog")[turn % 2]} for turn in range(images)]
     delimiter = "," if name.endswith(".csv") else "\t"
-    members = {f"{turn}.jpg": jpeg(turn) for turn in range(images)}
-    return write(folder, {name: table(lines, change, delimiter=delimiter)}, {"images": members}, packed)
+    members = {f"{turn}.jpg": make_jpeg(turn) for turn in range(images)}
+    return write(folder, {name: make_table(lines, change, delimiter=delimiter)}, {"images": members}, packed)
 
 
 def synthetic(folder: Path, **options: Any) -> Path:

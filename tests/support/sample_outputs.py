@@ -1,4 +1,4 @@
-"""Outputs of a model that does not exist: logits, features, labels and lesions, drawn from a seed."""
+"""Random logits and features with labels and lesions, as a model would produce them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ SHARES = (0.06, 0.1, 0.15, 0.05, 0.15, 0.42, 0.07)
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the model says of some labelled images."""
+class LabelledOutputs:
+    """Outputs of labelled images."""
 
     logits: np.ndarray
     features: np.ndarray
@@ -27,8 +27,10 @@ class Said:
         return Outputs(self.logits, self.features)
 
 
-def said(lesions: int = 400, seed: int = 0, sharpness: float = 2.0, *, alone: bool = False, width: int = 12) -> Said:
-    """Images of so many lesions, one to three of each; with `sharpness` above one the model is too sure."""
+def make_outputs(
+    lesions: int = 400, seed: int = 0, sharpness: float = 2.0, *, alone: bool = False, width: int = 12
+) -> LabelledOutputs:
+    """Outputs of one to three images per lesion; a `sharpness` above 1 makes them overconfident."""
     generator = np.random.default_rng(seed)
     classes = len(CLASSES)
     drawn = generator.choice(classes, size=lesions - 2 * classes, p=SHARES)
@@ -39,12 +41,12 @@ def said(lesions: int = 400, seed: int = 0, sharpness: float = 2.0, *, alone: bo
     evidence += generator.normal(size=(len(labels), classes)) * 0.7 + 2.2 * np.eye(classes)[labels]
     centres = np.random.default_rng(99).normal(size=(classes, width)) * 2
     features = centres[labels] + generator.normal(size=(len(labels), width)) * np.linspace(0.3, 2, width)
-    return Said((sharpness * evidence).astype(np.float32), features.astype(np.float32), labels, groups)
+    return LabelledOutputs((sharpness * evidence).astype(np.float32), features.astype(np.float32), labels, groups)
 
 
-def fitted(validation: Said | None = None, **options: object) -> Trust:
-    """Trust that was fitted on drawn outputs."""
-    validation, training = validation or said(), said(600, seed=7)
+def make_trust(validation: LabelledOutputs | None = None, **options: object) -> Trust:
+    """Trust fitted on random outputs."""
+    validation, training = validation or make_outputs(), make_outputs(600, seed=7)
     return Trust.fit(
         validation.logits, validation.labels, validation.groups, validation.features, training.features,
         training.labels, classes=CLASSES, **options,  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the tests of fetching share: small archives, fetching them without pauses, and what must hold afterwards."""
+"""Small archives to download, downloads without pauses between attempts, and checks of their result."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ OTHER = random.Random(1).randbytes(100_000)
 NOWHERE = "http://127.0.0.1:9/nothing-listens-here"
 
 
-def archive_of(*files: RemoteFile) -> PublicArchive:
+def make_archive(*files: RemoteFile) -> PublicArchive:
     return PublicArchive("tiny", ham10000.LAYOUT, 1, "doi:1", files)
 
 
-def one_file(*addresses: str, name: str = "images.bin", **facts) -> PublicArchive:
-    return archive_of(RemoteFile(name, addresses, **facts))
+def make_file_archive(*addresses: str, name: str = "images.bin", **facts) -> PublicArchive:
+    return make_archive(RemoteFile(name, addresses, **facts))
 
 
-def bring(archive: PublicArchive, folder: Path, attempts: int = 3) -> Path:
+def fetch_at_once(archive: PublicArchive, folder: Path, attempts: int = 3) -> Path:
     return fetch(archive, folder, attempts=attempts, pause=0)
 
 
@@ -37,11 +37,11 @@ def md5(body: bytes) -> str:
     return hashlib.md5(body).hexdigest()
 
 
-def names(folder: Path) -> set[str]:
+def file_names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def zip_bytes() -> bytes:
+def make_zip() -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:
         packed.writestr("ISIC_0000000.jpg", BODY)
@@ -51,11 +51,11 @@ def zip_bytes() -> bytes:
 def assert_whole(folder: Path, body: bytes = BODY, name: str = "images.bin") -> None:
     assert (folder / name).read_bytes() == body
     assert json.loads((folder / CHECKSUMS).read_text())[name] == hashlib.sha256(body).hexdigest()
-    assert names(folder) == {name, CHECKSUMS}
+    assert file_names(folder) == {name, CHECKSUMS}
 
 
 def start_fetch(address: str, folder: Path, name: str = "images.bin", **how: Any) -> subprocess.Popen[str]:
-    """The command in a process of its own, with a catalogue of one archive."""
+    """Start `data fetch` in a separate process whose catalogue has one archive."""
     program = f"""if True:
         import sys
         from residerm import cli

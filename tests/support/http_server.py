@@ -1,4 +1,4 @@
-"""A web server on this machine that keeps to the rules of HTTP ranges, or breaks them as it is told."""
+"""A local web server that follows the rules of HTTP ranges, or breaks them on request."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from unittest import mock
 
 
 @dataclass
-class Served:
+class ServedFile:
     """A file on the server, and how it is served."""
 
     body: bytes
     etag: str | None = '"first"'
     modified: str | None = None
     ranges: bool = True  # False: always the whole file
-    minds_if_range: bool = True  # False: a range of the new file, though the old one was begun
+    honours_if_range: bool = True  # False: a range of the new file, though the old one was begun
     breaks_after: list[int] = field(default_factory=list)  # bytes after which the next answers break off
     stalls_after: int | None = None  # bytes after which it waits until the server ends
-    claims: int | None = None  # a Content-Length that is not true
+    content_length: int | None = None  # a Content-Length that is not true
     surplus: list[bytes] = field(default_factory=list)  # what the next partial answers have too much
     chunked: bool = False  # no Content-Length at all
     statuses: list[int] = field(default_factory=list)  # answers to give before the file
@@ -32,8 +32,8 @@ class Served:
 
 
 @dataclass
-class Seen:
-    """A request, and what went out for it."""
+class Request:
+    """A request and its answer."""
 
     path: str
     range: str | None
@@ -43,36 +43,36 @@ class Seen:
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves `files` by path, and remembers what was asked."""
+    """Serves `files` by path and records all requests."""
 
     daemon_threads = True
     block_on_close = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.files: dict[str, Served] = {}
-        self.seen: list[Seen] = []
+        self.files: dict[str, ServedFile] = {}
+        self.seen: list[Request] = []
         self.ended = threading.Event()
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}{path}"
 
     def put(self, path: str, body: bytes, **how: Any) -> str:
-        """Serve a file, and give its address."""
-        self.files[path] = Served(body, **how)
+        """Serve a file and return its address."""
+        self.files[path] = ServedFile(body, **how)
         return self.url(path)
 
-    def transfers(self, path: str | None = None) -> list[Seen]:
-        """The requests for more than the first byte, which only asks for the length."""
+    def transfers(self, path: str | None = None) -> list[Request]:
+        """All requests except those for the first byte, which only ask for the length."""
         return [seen for seen in self.seen if seen.range != "bytes=0-0" and path in (None, seen.path)]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hangs up is nothing to print."""
+        """Print nothing when a client disconnects."""
 
 
 @contextmanager
 def file_server() -> Iterator[FileServer]:
-    """A server that runs while the block does, and is asked without a proxy."""
+    """A server that runs during the block and is reached without a proxy."""
     server = FileServer()
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        seen = Seen(self.path, self.headers["Range"], self.headers["If-Range"])
+        seen = Request(self.path, self.headers["Range"], self.headers["If-Range"])
         self.server.seen.append(seen)
         served = self.server.files.get(self.path)
         if served is None:
@@ -113,20 +113,20 @@ class _Handler(BaseHTTPRequestHandler):
         surplus = served.surplus.pop(0) if served.surplus and seen.range != "bytes=0-0" else b""
         return self._answer(seen, 206, served.body[start:end] + surplus, headers, served)
 
-    def _start(self, served: Served) -> int | None:
+    def _start(self, served: ServedFile) -> int | None:
         asked = self.headers["Range"]
         if asked is None or not served.ranges:
             return None
         valid = self.headers["If-Range"] in (None, served.etag, served.modified)
-        return int(asked.removeprefix("bytes=").split("-")[0]) if valid or not served.minds_if_range else None
+        return int(asked.removeprefix("bytes=").split("-")[0]) if valid or not served.honours_if_range else None
 
     def _answer(
         self,
-        seen: Seen,
+        seen: Request,
         status: int,
         body: bytes,
         headers: dict[str, str | None] | None = None,
-        served: Served | None = None,
+        served: ServedFile | None = None,
     ) -> None:
         seen.status = status
         self.send_response(status)
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
         if chunked:
             self.send_header("Transfer-Encoding", "chunked")
         else:
-            claimed = served.claims if served is not None and status == 200 else None
+            claimed = served.content_length if served is not None and status == 200 else None
             self.send_header("Content-Length", str(len(body) if claimed is None else claimed))
         self.end_headers()
         is_transfer = served is not None and seen.range != "bytes=0-0"
@@ -148,9 +148,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(seen, body[:broken], chunked)
         if chunked and broken is None:
             self.wfile.write(b"0\r\n\r\n")
-        self.close_connection = broken is not None or (served is not None and served.claims is not None)
+        self.close_connection = broken is not None or (served is not None and served.content_length is not None)
 
-    def _send(self, seen: Seen, body: bytes, chunked: bool) -> None:
+    def _send(self, seen: Request, body: bytes, chunked: bool) -> None:
         seen.sent += len(body)  # before it goes out: the client may be done before this thread is
         self.wfile.write(b"%x\r\n%b\r\n" % (len(body), body) if chunked and body else body)
         self.wfile.flush()
