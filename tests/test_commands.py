@@ -1,4 +1,4 @@
-"""Every command from Python, by the examples of its docstring; what cannot be is refused as on the command line."""
+"""Every command from Python: examples in docstrings, and the errors of the command line."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def page():
 
 @pytest.fixture(scope="module")
 def done(page, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    """What the examples leave behind."""
+    """The results of all examples."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("examples"))
         names: dict[str, object] = {"residerm": residerm}
@@ -42,7 +42,7 @@ def done(page, tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     return names
 
 
-def test_the_page_is_made_from_the_docstrings(page) -> None:
+def test_python_page_is_up_to_date(page) -> None:
     assert page.PAGE.read_text(encoding="utf-8") == page.page(), "make docs"
 
 
@@ -54,7 +54,7 @@ def test_every_example_runs(done: dict[str, object]) -> None:
     assert (done["folder"] / "preview.png").is_file()
 
 
-def test_one_image_however_it_is_given(done: dict[str, object]) -> None:
+def test_image_as_path_bytes_or_array(done: dict[str, object]) -> None:
     path = done["folder"] / "preview.png"
     picture = Image.open(path).convert("RGB")
     given = [path, str(path), path.read_bytes(), picture, np.asarray(picture)]
@@ -63,8 +63,8 @@ def test_one_image_however_it_is_given(done: dict[str, object]) -> None:
     assert not any(line.error for line in lines)
 
 
-def test_every_command_has_its_functions() -> None:
-    """Each command of `residerm --help` and of its groups, and nothing else, is in the table of docs/python.md."""
+def test_every_command_has_a_function() -> None:
+    """The table of docs/python.md lists exactly the commands of `residerm --help` and its groups."""
     assert set(commands.COMMANDS) == set(typed(app))
     for command, functions in commands.COMMANDS.items():
         verb = command.rpartition(" ")[2]
@@ -81,7 +81,7 @@ def typed(group: App, before: str = "") -> list[str]:
     return [before + name for name in names if name not in groups] + below
 
 
-def test_functions_are_in_the_package_and_known_to_type_checkers() -> None:
+def test_functions_are_exported_and_typed() -> None:
     stub = ast.parse(Path(residerm.__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     imported = {name.name for line in stub.body if isinstance(line, ast.ImportFrom) for name in line.names}
     assert imported == set(residerm.__all__) - {"__version__"}
@@ -91,8 +91,8 @@ def test_functions_are_in_the_package_and_known_to_type_checkers() -> None:
             assert "Example:" in (inspect.getdoc(getattr(commands, name)) or "")
 
 
-def test_options_of_functions_are_flat() -> None:
-    """A function takes options by their names; groups of them are what the command line has."""
+def test_function_options_are_flat() -> None:
+    """Functions take options by name; only the command line has groups of options."""
     for functions in commands.COMMANDS.values():
         for name in functions:
             for parameter in inspect.signature(getattr(commands, name)).parameters.values():
@@ -115,7 +115,7 @@ def test_options_of_functions_are_flat() -> None:
         (lambda: sources_of(3), "image 1: give a path, bytes"),
     ],
 )
-def test_what_cannot_be_is_refused(call, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_arguments_are_refused(call, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(UsageError) as refused:
@@ -125,11 +125,11 @@ def test_what_cannot_be_is_refused(call, message: str, tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("command", [residerm.check, residerm.stats, residerm.split, residerm.open_archive])
-def test_a_nul_in_the_path_of_an_archive(command: Callable[[str], object]) -> None:
+def test_nul_in_the_path_of_an_archive(command: Callable[[str], object]) -> None:
     with pytest.raises(ArchiveError, match="its name contains a NUL, which no file name can"):
         command("a\0b")
 
 
-def test_a_nul_in_the_path_of_an_image() -> None:
+def test_nul_in_the_path_of_an_image() -> None:
     (line,) = residerm.predict("starter", ["a\0b.jpg"])
     assert line.error == "it cannot be read: its name contains a NUL, which no file name can"

@@ -1,4 +1,4 @@
-"""Texts are UTF-8, whatever the locale says: a run may be used on another machine than it was made on."""
+"""Text files are UTF-8 in any locale, because runs are used on other machines."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def calls_without_encoding(tree: ast.AST) -> Iterator[ast.Call]:
             yield node
 
 
-def test_no_text_depends_on_the_locale() -> None:
+def test_encoding_is_always_given() -> None:
     found = [
         f"{path}:{call.lineno}"
         for path in SOURCES

@@ -1,4 +1,4 @@
-"""Messages: one line, with the way out."""
+"""Error messages have one line and name a remedy."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_exit_codes():
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "message"),
     [
         (errno.ENOSPC, "the disk is full; make room, or choose another place"),
         (errno.EACCES, "permission denied; give this user permission, or choose another place"),
@@ -34,23 +34,23 @@ def test_exit_codes():
         (errno.EIO, os.strerror(errno.EIO)),
     ],
 )
-def test_what_the_system_says_is_explained(code, said):
-    assert system_reason(OSError(code, os.strerror(code), "/some/file")) == said
+def test_operating_system_errors_are_explained(code, message):
+    assert system_reason(OSError(code, os.strerror(code), "/some/file")) == message
 
 
-def test_an_error_without_a_number_is_explained():
+def test_error_without_errno():
     assert system_reason(OSError("no address")) == "no address"
     assert system_reason(OSError()) == "OSError"
 
 
-def test_many_names_are_cut_short():
+def test_long_lists_of_names_are_shortened():
     assert listed([]) == ""
     assert listed(range(5)) == "0, 1, 2, 3, 4"
     assert listed(iter("abcdefg"), most=3) == "a, b, c and 4 more"
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("melanma", " Did you mean Melanoma?"),
         ("MELANOMA", " Did you mean Melanoma?"),
@@ -59,10 +59,10 @@ def test_many_names_are_cut_short():
         ("", ""),
     ],
 )
-def test_the_nearest_name_is_offered_as_it_is_spelled(name, said):
-    assert nearest(name, ["Melanoma", "nevus", "age"]) == said
+def test_nearest_name_is_suggested_with_its_spelling(name, message):
+    assert nearest(name, ["Melanoma", "nevus", "age"]) == message
 
 
-def test_what_cannot_be_shown_is_replaced():
+def test_unprintable_characters_are_replaced():
     assert printable("Läsion – 5×7.jpg") == "Läsion – 5×7.jpg"
     assert printable(os.fsdecode(b"l\xe9sion\n\x1b[0m\t.jpg")) == "l?sion??[0m?.jpg"

@@ -1,4 +1,4 @@
-"""Whole or not at all, and never over something else; whatever happens, nothing else is left in the folder."""
+"""Atomic writes: files and folders appear complete or not at all, and never overwrite anything."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def write_folder(path: Path) -> None:
 
 
 def write_half(new: Callable[[Path], AbstractContextManager[Path]], path: Path, then: Callable[[], object]) -> None:
-    """Stop in the middle of writing, for whatever reason."""
+    """Fail in the middle of writing."""
     with new(path) as temporary:
         (temporary / "file" if temporary.is_dir() else temporary).write_text("half")
         then()
 
 
-def crash(error: type[BaseException]) -> Callable[[], None]:
+def write_and_fail(error: type[BaseException]) -> Callable[[], None]:
     def raise_it() -> None:
         raise error
 
@@ -57,7 +57,7 @@ WRITERS = pytest.mark.parametrize("write", [write_file, write_folder])
 # Whole
 
 
-def test_a_file_stands_under_its_name_only_when_it_is_whole(tmp_path):
+def test_file_appears_only_when_complete(tmp_path):
     path = tmp_path / "deep" / "er" / "file"
     with new_file(path) as temporary:
         temporary.write_text("half")
@@ -67,7 +67,7 @@ def test_a_file_stands_under_its_name_only_when_it_is_whole(tmp_path):
     assert tree(tmp_path) == {"deep": None, "deep/er": None, "deep/er/file": "whole"}
 
 
-def test_a_folder_stands_under_its_name_only_when_it_is_whole(tmp_path):
+def test_folder_appears_only_when_complete(tmp_path):
     path = tmp_path / "deep" / "folder"
     with new_folder(path) as temporary:
         (temporary / "file").write_text("whole")
@@ -75,27 +75,27 @@ def test_a_folder_stands_under_its_name_only_when_it_is_whole(tmp_path):
     assert tree(tmp_path) == {"deep": None, "deep/folder": None, "deep/folder/file": "whole"}
 
 
-def test_an_empty_folder_may_be_in_the_place(tmp_path):
+def test_empty_folder_is_replaced(tmp_path):
     (tmp_path / "folder").mkdir()
     write_folder(tmp_path / "folder")
     assert tree(tmp_path)["folder/inner/file"] == "whole"
 
 
-def test_replace_is_for_files_of_our_own(tmp_path):
+def test_replace_overwrites(tmp_path):
     write_file(tmp_path / "file", "old")
     write_file(tmp_path / "file", "new", replace=True)
     write_file(tmp_path / "other", "new", replace=True)
     assert tree(tmp_path) == {"file": "new", "other": "new"}
 
 
-def test_a_name_may_be_relative(tmp_path, monkeypatch):
+def test_relative_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_file(Path("file"))
     write_folder(Path("folder"))
     assert set(tree(tmp_path)) == {"file", "folder", "folder/inner", "folder/inner/file"}
 
 
-def test_permissions_are_those_of_any_new_file(tmp_path):
+def test_permissions_follow_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_file(tmp_path / "file")
@@ -111,7 +111,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path):
 
 @WRITERS
 @pytest.mark.parametrize("there", ["file", "full folder", "link that leads nowhere"])
-def test_what_is_there_is_not_overwritten(tmp_path, write, there):
+def test_existing_path_is_not_overwritten(tmp_path, write, there):
     path = tmp_path / "place"
     if there == "file":
         path.write_text("precious")
@@ -123,13 +123,13 @@ def test_what_is_there_is_not_overwritten(tmp_path, write, there):
     before = tree(tmp_path)
     with pytest.raises(WriteError) as error:
         write(path)
-    said = "already exists and is not overwritten: choose another name, or remove it first"
-    assert str(error.value) == f"{path} {said}"
+    message = "already exists and is not overwritten: choose another name, or remove it first"
+    assert str(error.value) == f"{path} {message}"
     assert tree(tmp_path) == before
     assert path.is_symlink() == (there == "link that leads nowhere")
 
 
-def test_a_file_does_not_take_the_place_of_an_empty_folder(tmp_path):
+def test_file_does_not_replace_an_empty_folder(tmp_path):
     (tmp_path / "place").mkdir()
     for options in ({}, {"replace": True}):
         with pytest.raises(WriteError, match="place"):
@@ -138,14 +138,14 @@ def test_a_file_does_not_take_the_place_of_an_empty_folder(tmp_path):
 
 
 @NEW
-def test_what_has_come_in_the_meantime_is_not_overwritten(tmp_path, new):
+def test_path_created_in_the_meantime_is_not_overwritten(tmp_path, new):
     path = tmp_path / "place"
     with pytest.raises(WriteError, match="already exists and is not overwritten"):
         write_half(new, path, then=lambda: path.write_text("another's"))
     assert tree(tmp_path) == {"place": "another's"}
 
 
-def test_the_folder_that_the_user_stands_in_is_not_replaced(tmp_path, monkeypatch):
+def test_current_folder_is_not_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WriteError, match=r"^\. already exists"):
         write_folder(Path())
@@ -158,21 +158,21 @@ def test_the_folder_that_the_user_stands_in_is_not_replaced(tmp_path, monkeypatc
 
 @NEW
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_crash_leaves_nothing(tmp_path, new, error):
+def test_failure_leaves_nothing(tmp_path, new, error):
     with pytest.raises(error):
-        write_half(new, tmp_path / "deep" / "er" / "place", then=crash(error))
+        write_half(new, tmp_path / "deep" / "er" / "place", then=write_and_fail(error))
     assert tree(tmp_path) == {}
 
 
-def test_a_crash_leaves_what_was_there(tmp_path):
+def test_failure_leaves_the_old_file(tmp_path):
     write_file(tmp_path / "file", "old")
     with pytest.raises(ValueError):
-        write_half(partial(new_file, replace=True), tmp_path / "file", then=crash(ValueError))
+        write_half(partial(new_file, replace=True), tmp_path / "file", then=write_and_fail(ValueError))
     assert tree(tmp_path) == {"file": "old"}
 
 
 @WRITERS
-def test_a_parent_that_is_a_file(tmp_path, write):
+def test_parent_is_a_file(tmp_path, write):
     (tmp_path / "parent").write_text("precious")
     for path in (tmp_path / "parent" / "place", tmp_path / "parent" / "deep" / "place"):
         with pytest.raises(WriteError) as error:
@@ -182,16 +182,16 @@ def test_a_parent_that_is_a_file(tmp_path, write):
 
 
 @WRITERS
-def test_a_folder_without_permission(write):
+def test_folder_without_permission(write):
     with folder_for_all() as folder:
         for path in (folder / "place", folder / "deep" / "place"):
-            said = error_without_permissions(lambda path=path: write(path))
+            message = error_without_permissions(lambda path=path: write(path))
             reason = "permission denied; give this user permission, or choose another place"
-            assert said == f"WriteError: cannot write {path}: {reason}"
+            assert message == f"WriteError: cannot write {path}: {reason}"
         assert tree(folder) == {}
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
+def test_unwritable_path_is_refused_before_the_work(tmp_path):
     require_writable(tmp_path / "not" / "yet" / "there")
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match="file/place"):
@@ -199,31 +199,31 @@ def test_a_place_that_cannot_be_written_is_refused_before_the_work(tmp_path):
     with folder_for_all() as folder:
         (folder / "closed").mkdir(mode=0)
         for path in (folder / "place", folder / "deep" / "place", folder / "closed" / "place", folder / "closed/a/b"):
-            said = error_without_permissions(lambda path=path: require_writable(path))
-            assert said.startswith(f"WriteError: cannot write {path}: permission denied")
+            message = error_without_permissions(lambda path=path: require_writable(path))
+            assert message.startswith(f"WriteError: cannot write {path}: permission denied")
         assert tree(folder) == {"closed": None}
 
 
 @WRITERS
-def test_a_folder_that_may_not_even_be_entered(write):
+def test_folder_without_permission_to_enter(write):
     with folder_for_all() as folder:
         (folder / "closed").mkdir(mode=0)
-        said = error_without_permissions(lambda: write(folder / "closed" / "place"))
-        assert said.startswith(f"WriteError: cannot write {folder}/closed/place: permission denied")
+        message = error_without_permissions(lambda: write(folder / "closed" / "place"))
+        assert message.startswith(f"WriteError: cannot write {folder}/closed/place: permission denied")
 
 
 @NEW
-def test_a_full_disk(new):
+def test_full_disk(new):
     with tiny_disk(kilobytes=64) as folder:
         path = folder / "deep" / "place"
         with pytest.raises(WriteError) as error, new(path) as temporary:
             (temporary / "file" if temporary.is_dir() else temporary).write_bytes(bytes(100_000))
-        said = "the disk is full; make room, or choose another place"
-        assert str(error.value) == f"cannot write {path}: {said}"
+        message = "the disk is full; make room, or choose another place"
+        assert str(error.value) == f"cannot write {path}: {message}"
         assert tree(folder) == {}
 
 
-def test_a_full_disk_is_found_when_room_is_reserved(tmp_path):
+def test_full_disk_is_detected_by_reserving_space(tmp_path):
     with (tmp_path / "file").open("wb") as file:
         reserve(file, 100_000)
         reserve(file, 0)
@@ -237,7 +237,7 @@ def test_a_full_disk_is_found_when_room_is_reserved(tmp_path):
         reserve(file, 100_000)
 
 
-def test_an_error_about_another_file_is_not_taken_for_one_of_writing(tmp_path):
+def test_error_about_another_file_is_not_a_write_error(tmp_path):
     with pytest.raises(FileNotFoundError, match="source"), new_file(tmp_path / "place"):
         (tmp_path / "source").read_text()
     assert tree(tmp_path) == {}
@@ -256,7 +256,7 @@ with {new}(Path(sys.argv[1])) as temporary:
 
 
 @pytest.mark.parametrize("new", ["new_file", "new_folder"])
-def test_a_killed_process_leaves_nothing_under_the_name(tmp_path, new):
+def test_killed_process_leaves_nothing(tmp_path, new):
     command = [sys.executable, "-c", WRITING.format(new=new), tmp_path / "place"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "writing\n"
@@ -266,14 +266,14 @@ def test_a_killed_process_leaves_nothing_under_the_name(tmp_path, new):
     (write_file if new == "new_file" else write_folder)(tmp_path / "place")  # what it left is in nobody's way
 
 
-def test_a_folder_of_our_own_is_replaced_whole(tmp_path):
+def test_folder_is_replaced_completely(tmp_path):
     write_folder(tmp_path / "place")
     with new_folder(tmp_path / "place", replace=True) as temporary:
         (temporary / "new").write_text("new")
     assert tree(tmp_path) == {"place": None, "place/new": "new"}
 
 
-def test_a_folder_that_was_to_be_replaced_stays_where_that_fails(tmp_path):
+def test_failed_replacement_keeps_the_old_folder(tmp_path):
     write_folder(tmp_path / "place")
     before = tree(tmp_path)
     with pytest.raises(WriteError), new_folder(tmp_path / "place", replace=True) as temporary:
@@ -281,7 +281,7 @@ def test_a_folder_that_was_to_be_replaced_stays_where_that_fails(tmp_path):
     assert tree(tmp_path) == before
 
 
-def test_ctrl_c_leaves_nothing(tmp_path):
+def test_keyboard_interrupt_leaves_nothing(tmp_path):
     command = [sys.executable, "-c", WRITING.format(new="new_folder"), tmp_path / "deep" / "place"]
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -294,13 +294,13 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     assert tree(tmp_path) == {}
 
 
-def test_the_message_names_path_and_way_out():
+def test_message_names_path_and_remedy():
     error = write_error(Path("out"), OSError(28, "No space left on device"))
     assert str(error) == "cannot write out: the disk is full; make room, or choose another place"
 
 
 @pytest.mark.parametrize("write", [write_file, write_folder, require_writable, require_new_folder])
-def test_a_nul_in_a_name(tmp_path: Path, write: Callable[[Path], None]) -> None:
+def test_nul_in_a_name(tmp_path: Path, write: Callable[[Path], None]) -> None:
     with pytest.raises(WriteError, match="its name contains a NUL, which no file name can"):
         write(tmp_path / "new" / "a\0b")
     assert tree(tmp_path) == {}

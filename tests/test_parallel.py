@@ -1,4 +1,4 @@
-"""Work in threads: every row once, errors come out, progress ends at the total."""
+"""Work in threads: every row once, errors are raised, progress reaches the total."""
 
 import threading
 
@@ -7,7 +7,7 @@ import pytest
 from residerm.parallel import cores, in_chunks
 
 
-def test_every_row_is_done_once_and_progress_ends_at_the_total() -> None:
+def test_every_row_once_and_progress_reaches_the_total() -> None:
     seen: list[int] = []
     reports: list[tuple[int, int]] = []
     lock = threading.Lock()
@@ -22,12 +22,12 @@ def test_every_row_is_done_once_and_progress_ends_at_the_total() -> None:
     assert [done for done, _ in reports] == sorted(done for done, _ in reports)
 
 
-def test_no_rows_are_no_work() -> None:
+def test_no_rows() -> None:
     in_chunks(0, lambda start, stop: pytest.fail(f"called for {start} to {stop}"))
     assert cores() >= 1
 
 
-def test_the_first_error_ends_the_work() -> None:
+def test_first_error_stops_the_work() -> None:
     done: list[int] = []
 
     def work(start: int, stop: int) -> None:

@@ -1,4 +1,4 @@
-"""The names of the diagnoses, and every translation of classes."""
+"""Names of diagnoses, and mappings of classes."""
 
 import numpy as np
 import pytest
@@ -32,13 +32,13 @@ TASKS = {"malignancy": ("benign", "malignant"), "melanoma": ("not_melanoma", "me
         ("Golden Retriever ", "Golden Retriever"),
     ],
 )
-def test_a_diagnosis_has_one_name_however_it_is_written(written: str, code: str) -> None:
+def test_spellings_of_a_diagnosis(written: str, code: str) -> None:
     assert canonical(written) == code
     assert canonical(code) == (code if code != "melanoma" else "mel")
 
 
 @pytest.mark.parametrize("label", ["UNK", "unknown", " Unknown "])
-def test_unknown_is_no_label(label: str) -> None:
+def test_unknown_is_not_a_label(label: str) -> None:
     assert known(label) is None
     assert known("nv") == "nv"
 
@@ -47,7 +47,7 @@ def test_unknown_is_no_label(label: str) -> None:
     ("task", "second"),
     [("malignancy", {"akiec", "ak", "bcc", "mel", "scc"}), ("melanoma", {"mel"})],
 )
-def test_the_sides_of_a_task(task: str, second: set[str]) -> None:
+def test_classes_of_a_task(task: str, second: set[str]) -> None:
     mapping = mapping_for(task, DIAGNOSES)
     assert mapping.classes == TASKS[task]
     assert {name for name in DIAGNOSES if mapping.target(name) == mapping.classes[1]} == second
@@ -58,7 +58,7 @@ probabilities = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 
 
 @given(classes=subsets, task=st.sampled_from([*TASKS, "diagnosis"]), random=probabilities)
-def test_probabilities_are_summed_and_none_is_lost(classes: tuple[str, ...], task: str, random) -> None:
+def test_probabilities_are_summed(classes: tuple[str, ...], task: str, random) -> None:
     mapping = mapping_for(task, classes)
     given_ = random.dirichlet(np.ones(len(classes)), size=5)  # (5, S)
     translated = given_ @ mapping.matrix(classes)
@@ -69,7 +69,7 @@ def test_probabilities_are_summed_and_none_is_lost(classes: tuple[str, ...], tas
 
 
 @given(classes=subsets, task=st.sampled_from([*TASKS, "diagnosis"]), data=st.data())
-def test_labels_and_probabilities_are_translated_alike(
+def test_labels_and_probabilities_are_mapped_consistently(
     classes: tuple[str, ...], task: str, data: st.DataObject
 ) -> None:
     left_out = data.draw(st.sets(st.sampled_from(classes)))
@@ -84,7 +84,7 @@ def test_labels_and_probabilities_are_translated_alike(
 
 
 @given(classes=subsets)
-def test_a_task_of_a_task_is_itself(classes: tuple[str, ...]) -> None:
+def test_mapping_is_idempotent(classes: tuple[str, ...]) -> None:
     for task, targets in TASKS.items():
         again = mapping_for(task, targets)
         assert again.targets == {name: name for name in targets} == unchanged(task, targets).targets
@@ -103,24 +103,24 @@ def test_a_task_of_a_task_is_itself(classes: tuple[str, ...]) -> None:
         ("diagnosis", ("not_melanoma", "melanoma"), "not diagnoses"),
     ],
 )
-def test_classes_that_do_not_say_enough_are_refused(task: str, classes: tuple[str, ...], says: str) -> None:
+def test_insufficient_classes_are_refused(task: str, classes: tuple[str, ...], says: str) -> None:
     with pytest.raises(UsageError, match=f"`task={task}`: {says}" if says.startswith("class") else says):
         mapping_for(task, classes)
 
 
-def test_unknown_is_left_out_of_every_task() -> None:
+def test_unknown_is_excluded_from_every_task() -> None:
     for task in ("diagnosis", *TASKS):
         mapping = mapping_for(task, (*SEVEN, "unk"))
         assert mapping.target("unk") is None
         assert mapping.matrix((*SEVEN, "unk"))[-1].sum() == 0
 
 
-def test_without_a_class_that_is_not_there() -> None:
+def test_excluding_a_missing_class() -> None:
     with pytest.raises(UsageError, match=r"`without=vacs`.*Did you mean vasc"):
         without(mapping_for("diagnosis", SEVEN), ["vacs"])
 
 
-def test_a_mapping_knows_its_classes_and_says_what_it_does_not() -> None:
+def test_unknown_class_error_lists_the_classes() -> None:
     with pytest.raises(UsageError, match="dog is not one of its classes"):
         ClassMapping("mine", ("cat",), {"a": "cat", "b": "dog"})
     with pytest.raises(UsageError, match="does not say what to do with class 'scc'"):

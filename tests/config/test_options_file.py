@@ -1,4 +1,4 @@
-"""YAML that was made to hurt: one short line for each, at once, and never a traceback."""
+"""Malicious YAML is refused quickly, with a single short line and never a traceback."""
 
 import time
 from pathlib import Path
@@ -12,16 +12,16 @@ from residerm.errors import UsageError
 from residerm.runs import read_experiment
 
 
-def laughs(levels: int) -> bytes:
-    """Each level stands for nine of the one before."""
+def billion_laughs(levels: int) -> bytes:
+    """Each level refers to the previous one nine times."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, levels)]
     return "\n".join([*lines, f"model: *a{levels - 1}"]).encode()
 
 
 HOSTILE = {
-    "aliases": (laughs(4), "aliases"),
-    "many aliases": (laughs(12), "aliases"),
+    "aliases": (billion_laughs(4), "aliases"),
+    "many aliases": (billion_laughs(12), "aliases"),
     "an alias of itself": (b"&a model: [*a]", "aliases"),
     "merged keys": (b"base: &b {epochs: 1}\n<<: *b", "aliases"),
     "nesting": (b"model: " + b"[" * 100_000, "levels deep"),
@@ -49,7 +49,9 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize(("content", "complaint"), HOSTILE.values(), ids=HOSTILE)
-def test_hostile_files(content: bytes, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_malicious_files_are_refused(
+    content: bytes, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     start = time.process_time()
@@ -63,21 +65,21 @@ def test_hostile_files(content: bytes, complaint: str, tmp_path: Path, capsys: p
     assert "\x1b" not in error
 
 
-def test_plain_options(tmp_path: Path) -> None:
+def test_valid_options_are_read(tmp_path: Path) -> None:
     content = b"path: a\nepochs: 3\nwithout: [a, b]\nmodel: 'resnet18'  # a remark\n"
     assert parse_options(content, "it") == yaml.safe_load(content)
     (tmp_path / "a.yaml").write_bytes(content)
     assert read_experiment(tmp_path / "a.yaml").training.epochs == 3
 
 
-def test_a_pipe_is_not_waited_for() -> None:
+def test_pipes_are_refused() -> None:
     with pytest.raises(UsageError, match="a pipe or a device"):
         read_experiment(Path("/dev/zero"))
 
 
 @pytest.mark.parametrize("option", ["seed", "split-seed", "epochs", "batch-size", "width", "raise-to", "devices"])
 @pytest.mark.parametrize("value", ["99999999999999999999", "9" * 6000, "-1", "1e400", "nan"])
-def test_numbers_that_are_out_of_range(
+def test_numbers_out_of_range_are_refused(
     option: str, value: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(["train", str(tmp_path), f"--{option}", value, "--dry-run"]) == 2

@@ -1,4 +1,4 @@
-"""The one way from an archive to rows: parts without unreadable images, and an epoch's draw."""
+"""`Dataset`: parts without unreadable images, and the rows of an epoch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "archive"
 
 
-def test_parts_hold_every_readable_image_once(archive: Path) -> None:
+def test_parts_have_every_readable_image_once(archive: Path) -> None:
     dataset = Dataset.open(
         Experiment(path=archive, pixels=PixelSpec(size=8), archive=ArchiveOptions(on_bad_image="skip"))
     )
@@ -34,7 +34,7 @@ def test_parts_hold_every_readable_image_once(archive: Path) -> None:
     assert any(remark.startswith("1 unreadable images are left out") for remark in dataset.remarks)
 
 
-def test_an_epoch_is_drawn_as_the_experiment_says(archive: Path) -> None:
+def test_epoch_rows_follow_the_sampling_option(archive: Path) -> None:
     (archive / "nv/nv-3.jpg").unlink()
     sample, split = SampleOptions(sampling="over", raise_to="largest"), SplitOptions(validation=0)
     dataset = Dataset.open(Experiment(path=archive, pixels=PixelSpec(size=8), sample=sample, split=split))

@@ -1,4 +1,4 @@
-"""Resampling: the numbers asked for, on the rows given, and nothing else."""
+"""Resampling has the requested class counts and uses only the given rows."""
 
 import numpy as np
 import pytest
@@ -11,17 +11,17 @@ HAM10000 = np.array([327, 514, 1099, 115, 1113, 6705, 142])
 
 
 def rows_and_labels(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Training rows among other rows, whose labels must not matter."""
+    """Training rows and the labels of all rows."""
     labels = np.repeat(np.arange(len(counts)), counts)
     others = np.full(1000, len(counts) - 1)
     return np.arange(len(labels)) + 1000, np.concatenate([others, labels])
 
 
-def test_both_cuts_the_largest_to_twice_the_second_and_raises_to_the_median() -> None:
+def test_both_undersamples_the_largest_and_oversamples_to_the_median() -> None:
     assert targets(HAM10000, SampleOptions(sampling="both")).tolist() == [514, 514, 1099, 514, 1113, 2226, 514]
 
 
-def test_targets_are_options() -> None:
+def test_target_options() -> None:
     under = SampleOptions(sampling="under", cut_to=1.0)
     assert targets(HAM10000, under).tolist() == [327, 514, 1099, 115, 1113, 1113, 142]
     over = SampleOptions(sampling="over", raise_to=600)
@@ -30,12 +30,12 @@ def test_targets_are_options() -> None:
     assert set(targets(HAM10000, largest)) == {6705}
 
 
-def test_a_class_without_training_images_stays_without() -> None:
+def test_class_without_training_images_stays_empty() -> None:
     assert targets(np.array([10, 0, 4]), SampleOptions(sampling="over", raise_to="largest")).tolist() == [10, 0, 10]
 
 
 @pytest.mark.parametrize("sampling", ["under", "over", "both"])
-def test_draw_gives_the_targets_from_the_training_rows_only(sampling: str) -> None:
+def test_draw_uses_training_rows_only(sampling: str) -> None:
     rows, labels = rows_and_labels(HAM10000 // 10)
     options = SampleOptions(sampling=sampling)
     drawn = draw(rows, labels, options, seed=3)
@@ -43,7 +43,7 @@ def test_draw_gives_the_targets_from_the_training_rows_only(sampling: str) -> No
     assert set(drawn) <= set(rows)
 
 
-def test_a_cut_class_keeps_distinct_images_and_a_raised_one_keeps_all() -> None:
+def test_undersampling_is_without_replacement_and_oversampling_keeps_all() -> None:
     rows, labels = rows_and_labels(np.array([60, 20, 4]))
     drawn = draw(rows, labels, SampleOptions(sampling="both"), seed=0)
     cut, raised = drawn[labels[drawn] == 0], drawn[labels[drawn] == 2]
@@ -52,7 +52,7 @@ def test_a_cut_class_keeps_distinct_images_and_a_raised_one_keeps_all() -> None:
     assert len(raised) == 20
 
 
-def test_each_epoch_draws_anew_and_the_same_seed_draws_the_same() -> None:
+def test_draw_depends_on_seed_and_epoch() -> None:
     rows, labels = rows_and_labels(HAM10000 // 10)
     options = SampleOptions(sampling="both")
     first = draw(rows, labels, options, seed=1, epoch=0)
@@ -61,13 +61,13 @@ def test_each_epoch_draws_anew_and_the_same_seed_draws_the_same() -> None:
     assert set(first) != set(draw(rows, labels, options, seed=2, epoch=0))
 
 
-def test_none_leaves_the_rows_as_they_are() -> None:
+def test_none_keeps_the_rows() -> None:
     rows, labels = rows_and_labels(HAM10000 // 10)
     assert draw(rows, labels, SampleOptions(), seed=0) is rows
 
 
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=9), st.sampled_from(["under", "over", "both"]))
-def test_only_the_largest_is_cut_and_only_small_classes_are_raised(counts: list[int], sampling: str) -> None:
+def test_only_the_largest_class_is_undersampled(counts: list[int], sampling: str) -> None:
     before = np.array(counts)
     after = targets(before, SampleOptions(sampling=sampling))
     assert (after < before).sum() <= 1

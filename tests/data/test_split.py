@@ -1,4 +1,4 @@
-"""Splits: stratified, by lesion, seeded, written with their proof."""
+"""Splits: stratified, grouped by lesion, reproducible, and written with their proof."""
 
 import csv
 import hashlib
@@ -21,7 +21,7 @@ LESIONS = {"nv": 400, "mel": 60, "bkl": 50, "bcc": 30, "akiec": 20, "vasc": 9, "
 
 
 def records_of(lesions: dict[str, int], folder: Path, *, seed: int = 0, parts: bool = False) -> Records:
-    """Records of a HAM10000 with so many lesions of each class, a third of them photographed two or three times."""
+    """Records of a HAM10000 with these numbers of lesions, a third of which have two or three images."""
     random = np.random.default_rng(seed)
     classes = ham10000.LAYOUT.classes or ()
     rows = [
@@ -41,54 +41,54 @@ def records(tmp_path: Path) -> Records:
     return records_of(LESIONS, tmp_path)
 
 
-def lesion_shares(records: Records, parts: np.ndarray, part: int, label: int) -> tuple[int, int]:
+def lesion_fractions(records: Records, parts: np.ndarray, part: int, label: int) -> tuple[int, int]:
     mine = records.labels == label
     return len(np.unique(records.groups[mine & (parts == part)])), len(np.unique(records.groups[mine]))
 
 
-def test_by_lesion_no_lesion_is_on_two_sides(records: Records) -> None:
+def test_split_keeps_lesions_together(records: Records) -> None:
     parts = divide(records, SplitOptions()).parts
     for lesion in np.unique(records.groups):
         assert len(set(parts[records.groups == lesion])) == 1
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_by_lesion_the_shares_of_every_class_hold_to_one_lesion(records: Records, seed: int) -> None:
+def test_split_is_stratified_by_class(records: Records, seed: int) -> None:
     parts = divide(records, SplitOptions(split_seed=seed)).parts
     for label in range(7):
         for part, share in ((TEST, 0.2), (VALIDATION, 0.1), (TRAIN, 0.7)):
-            own, total = lesion_shares(records, parts, part, label)
+            own, total = lesion_fractions(records, parts, part, label)
             assert abs(own - share * total) <= 1
 
 
-def test_by_lesion_the_shares_of_images_hold_too(records: Records) -> None:
+def test_split_has_the_given_fractions_of_images(records: Records) -> None:
     parts = divide(records, SplitOptions()).parts
     large = records.labels == records.classes.index("nv")
     assert (parts[large] == TEST).mean() == pytest.approx(0.2, abs=0.01)
     assert (parts[large] == VALIDATION).mean() == pytest.approx(0.1, abs=0.01)
 
 
-def test_folds_are_disjoint_cover_everything_and_hold_their_shares(records: Records) -> None:
+def test_folds_are_disjoint_complete_and_stratified(records: Records) -> None:
     splits = [divide(records, SplitOptions(folds=5, fold=fold)) for fold in range(5)]
     assert (np.sum([split.parts == TEST for split in splits], axis=0) == 1).all()
     for split in splits:
         assert (split.folds == splits[0].folds).all()
         assert not split.proof.leaks
         for label in range(7):
-            own, total = lesion_shares(records, split.parts, TEST, label)
+            own, total = lesion_fractions(records, split.parts, TEST, label)
             assert abs(own - total / 5) <= 1
-            own, total = lesion_shares(records, split.parts, VALIDATION, label)
+            own, total = lesion_fractions(records, split.parts, VALIDATION, label)
             assert abs(own - total / 10) <= 1
 
 
-def test_without_a_test_part_all_lesions_are_trained_on_or_validated_with(records: Records) -> None:
+def test_split_without_test_part(records: Records) -> None:
     split = divide(records, SplitOptions(test=0))
     assert not len(split.rows(TEST))
     assert len(split.rows(TRAIN)) + len(split.rows(VALIDATION)) == len(records)
     assert not set(records.groups[split.rows(TRAIN)]) & set(records.groups[split.rows(VALIDATION)])
 
 
-def test_random_is_80_to_20_by_image_and_counts_what_leaks(records: Records) -> None:
+def test_random_split_counts_leaking_lesions(records: Records) -> None:
     split = divide(records, SplitOptions(split="random", validation=0))
     assert (split.parts == TEST).mean() == pytest.approx(0.2, abs=0.005)
     assert not (split.parts == VALIDATION).any()
@@ -97,7 +97,7 @@ def test_random_is_80_to_20_by_image_and_counts_what_leaks(records: Records) -> 
     assert f"{split.leaking:,} of" in split.remarks[0]
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_others(records: Records) -> None:
+def test_split_is_reproducible(records: Records) -> None:
     def of(seed: int) -> bytes:
         split = divide(records, SplitOptions(split_seed=seed))
         return table(records, split.parts, split.folds)
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_others(records: Records)
     assert of(0) == of(0) != of(1)
 
 
-def test_the_file_and_its_proof_are_written_and_read_again(records: Records, tmp_path: Path) -> None:
+def test_split_file_round_trip(records: Records, tmp_path: Path) -> None:
     split = divide(records, SplitOptions(split_seed=4))
     folder = write_split(split, records, tmp_path / "split")
     written = (folder / "splits.csv").read_bytes()
@@ -121,7 +121,7 @@ def test_the_file_and_its_proof_are_written_and_read_again(records: Records, tmp
     assert (folder / "splits.csv").read_bytes() == written
 
 
-def test_the_archives_own_parts(tmp_path: Path) -> None:
+def test_split_of_the_archive(tmp_path: Path) -> None:
     records = records_of(LESIONS, tmp_path, parts=True)
     split = divide(records, SplitOptions(split="archive"))
     assert (split.parts == records.table["part"]).all()
@@ -129,7 +129,7 @@ def test_the_archives_own_parts(tmp_path: Path) -> None:
     assert "also in the training part" in split.remarks[0]
 
 
-def test_a_validation_part_is_carved_out_by_lesion_where_the_archive_has_none(tmp_path: Path) -> None:
+def test_official_split_without_validation_part(tmp_path: Path) -> None:
     records = records_of(LESIONS, tmp_path, parts=True)
     records.table["part"][records.table["part"] == VALIDATION] = TRAIN
     split = divide(records, SplitOptions(split="archive"))
@@ -138,7 +138,7 @@ def test_a_validation_part_is_carved_out_by_lesion_where_the_archive_has_none(tm
     assert (split.parts == VALIDATION).mean() == pytest.approx(0.1, abs=0.02)
 
 
-def test_patients_with_several_classes_are_kept_whole(tmp_path: Path) -> None:
+def test_split_keeps_patients_with_several_classes_together(tmp_path: Path) -> None:
     records = records_of({"nv": 300, "mel": 60}, tmp_path)
     records.table["group"] = [f"IP_{row % 90:04d}".encode() for row in range(len(records))]
     split = divide(records, SplitOptions())
@@ -154,7 +154,7 @@ def test_patients_with_several_classes_are_kept_whole(tmp_path: Path) -> None:
     validation=st.floats(0.05, 0.4),
     seed=st.integers(0, 2**31),
 )
-def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
+def test_any_split_is_disjoint_with_every_class_in_every_part(
     tmp_path_factory: pytest.TempPathFactory, lesions: dict[str, int], test: float, validation: float, seed: int
 ) -> None:
     records = records_of(lesions, tmp_path_factory.mktemp("empty"), seed=seed)
@@ -175,19 +175,19 @@ def test_any_archive_is_divided_without_overlap_and_with_every_class_everywhere(
         ({"split": "nowhere.csv"}, ArchiveError, "nowhere.csv cannot be read"),
     ],
 )
-def test_unusable_options_are_refused(
+def test_invalid_options_are_refused(
     records: Records, options: dict[str, object], error: type[ResidermError], message: str
 ) -> None:
     with pytest.raises(error, match=message):
         divide(records, SplitOptions.model_validate(options))
 
 
-def test_a_class_with_one_lesion_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_class_with_one_lesion_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"class df has 1 lesion, .* `without=df`"):
         divide(records_of({"nv": 20, "df": 1}, tmp_path), SplitOptions())
 
 
-def test_one_class_only_is_refused(tmp_path: Path) -> None:
+def test_single_class_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="only one class"):
         divide(records_of({"nv": 20}, tmp_path), SplitOptions())
 
@@ -201,7 +201,7 @@ def test_one_class_only_is_refused(tmp_path: Path) -> None:
         ("", "columns image_id and part"),
     ],
 )
-def test_a_splits_file_that_does_not_fit_is_refused(records: Records, tmp_path: Path, text: str, message: str) -> None:
+def test_mismatching_split_file_is_refused(records: Records, tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "splits.csv").write_text(text)
     with pytest.raises(ArchiveError, match=message):
         divide(records, SplitOptions(split=str(tmp_path / "splits.csv")))

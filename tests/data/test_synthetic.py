@@ -1,4 +1,4 @@
-"""The synthetic archive: what is drawn, that it is the same each time, and that it takes the real path."""
+"""The synthetic archive: its images, reproducibility, and reading like any other archive."""
 
 import csv
 import hashlib
@@ -79,17 +79,17 @@ def lesion(canvas: Canvas, seed: int, diagnosis: str) -> Pigments:
     return draw_lesion(canvas, np.random.default_rng(seed), diagnosis)[1]
 
 
-def test_the_same_options_give_the_same_bytes_in_any_number_of_processes(archive: Path, tmp_path: Path) -> None:
+def test_archive_is_reproducible_with_any_number_of_processes(archive: Path, tmp_path: Path) -> None:
     assert hashes(draw_archive(tmp_path / "again", OPTIONS, processes=2)) == hashes(archive)
 
 
-def test_another_seed_gives_other_bytes_in_every_file(archive: Path, tmp_path: Path) -> None:
+def test_every_file_depends_on_the_seed(archive: Path, tmp_path: Path) -> None:
     other = hashes(draw_archive(tmp_path / "other", OPTIONS.model_copy(update={"seed": 4}), processes=1))
     assert other.keys() == hashes(archive).keys()
     assert not set(other.values()) & set(hashes(archive).values())
 
 
-def test_the_layout_is_that_of_ham10000(archive: Path, rows: list[dict[str, str]]) -> None:
+def test_layout_is_that_of_ham10000(archive: Path, rows: list[dict[str, str]]) -> None:
     assert {file.name for file in archive.iterdir()} == FILES
     assert list(rows[0]) == ["lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization", "dataset"]
     named = [f"SYNTH_{number:07d}" for number in range(1, 81)]
@@ -102,7 +102,7 @@ def test_the_layout_is_that_of_ham10000(archive: Path, rows: list[dict[str, str]
     assert all(row["lesion_id"].startswith("SYN_") for row in rows)
 
 
-def test_pictures_are_jpegs_and_masks_have_one_bit(
+def test_images_are_jpegs_and_masks_have_one_bit(
     pictures: dict[str, Image.Image], masks: dict[str, Image.Image]
 ) -> None:
     assert {(image.format, image.mode, image.size) for image in pictures.values()} == {("JPEG", "RGB", (64, 48))}
@@ -110,7 +110,7 @@ def test_pictures_are_jpegs_and_masks_have_one_bit(
     assert all(0.01 < np.asarray(mask).mean() < 0.99 for mask in masks.values())
 
 
-def test_the_marker_says_what_it_is(archive: Path, rows: list[dict[str, str]]) -> None:
+def test_marker_describes_the_archive(archive: Path, rows: list[dict[str, str]]) -> None:
     marker = json.loads((archive / "synthetic.json").read_text(encoding="utf-8"))
     by_class = Counter({row["lesion_id"]: row["dx"] for row in rows}.values())
     assert marker["synthetic"] is True
@@ -120,7 +120,7 @@ def test_the_marker_says_what_it_is(archive: Path, rows: list[dict[str, str]]) -
     assert marker["lesions_by_class"] == dict(sorted(by_class.items()))
 
 
-def test_it_is_read_like_any_other_archive(archive: Path, rows: list[dict[str, str]]) -> None:
+def test_archive_is_read_like_any_other(archive: Path, rows: list[dict[str, str]]) -> None:
     records = open_archive(archive)
     expected = {row["image_id"]: (row["dx"], row["lesion_id"]) for row in rows}
     assert records.layout.name == "synthetic"
@@ -133,7 +133,7 @@ def test_it_is_read_like_any_other_archive(archive: Path, rows: list[dict[str, s
     assert all(records.read_mask(row) for row in range(len(records)))
 
 
-def test_masks_cover_what_is_darker_than_the_skin(
+def test_masks_cover_the_lesions(
     rows: list[dict[str, str]], pictures: dict[str, Image.Image], masks: dict[str, Image.Image]
 ) -> None:
     pigmented = [row["image_id"] for row in rows if row["dx"] in ("mel", "nv", "vasc")]
@@ -146,7 +146,7 @@ def test_masks_cover_what_is_darker_than_the_skin(
 
 
 @pytest.mark.parametrize("images", [70, 333, 2000, 10_000])
-def test_classes_are_as_uneven_as_in_ham10000_and_none_is_too_rare(images: int) -> None:
+def test_class_frequencies_resemble_ham10000(images: int) -> None:
     photographs = plan(SyntheticOptions(images=images))
     lesions = Counter({photograph.case: 1 for photograph in photographs})
     counts = Counter(case.diagnosis for case in lesions)
@@ -158,12 +158,12 @@ def test_classes_are_as_uneven_as_in_ham10000_and_none_is_too_rare(images: int) 
         assert counts[diagnosis] == pytest.approx(len(lesions) * HAM10000_IMAGES[diagnosis] / 10_015, abs=1)
 
 
-def test_a_fifth_of_the_default_holds_fifteen_lesions_of_each_class() -> None:
+def test_small_archive_has_enough_lesions_of_each_class() -> None:
     cases = {photograph.case for photograph in plan(SyntheticOptions())}
     assert min(Counter(case.diagnosis for case in cases).values()) // 5 >= 15
 
 
-def test_a_quarter_of_the_lesions_is_photographed_two_or_three_times() -> None:
+def test_a_quarter_of_lesions_has_several_images() -> None:
     times = Counter(photograph.case.number for photograph in plan(SyntheticOptions()))
     lesions = Counter(times.values())
     assert set(lesions) == {1, 2, 3}
@@ -171,7 +171,7 @@ def test_a_quarter_of_the_lesions_is_photographed_two_or_three_times() -> None:
     assert lesions[3] / (lesions[2] + lesions[3]) == pytest.approx(0.25, abs=0.01)
 
 
-def test_the_people_are_as_in_ham10000() -> None:
+def test_patients_resemble_ham10000() -> None:
     cases = {photograph.case for photograph in plan(SyntheticOptions(images=10_000))}
     ages = {name: [case.age for case in cases if case.diagnosis == name and case.age is not None] for name in RECIPES}
     assert 0.002 < sum(case.age is None for case in cases) / len(cases) < 0.012
@@ -181,7 +181,7 @@ def test_the_people_are_as_in_ham10000() -> None:
     assert all(case.confirmed_by == "histo" for case in cases if case.diagnosis == "mel")
 
 
-def test_neither_numbers_nor_places_tell_the_class() -> None:
+def test_class_is_independent_of_ids_and_order() -> None:
     photographs = plan(SyntheticOptions(images=3000))
     for start in range(0, 3000, 500):
         part = [photograph.case.diagnosis for photograph in photographs[start : start + 500]]
@@ -189,7 +189,7 @@ def test_neither_numbers_nor_places_tell_the_class() -> None:
 
 
 @pytest.mark.parametrize("diagnosis", sorted(RECIPES))
-def test_a_turned_view_shows_the_same_lesion_turned(diagnosis: str) -> None:
+def test_rotated_view(diagnosis: str) -> None:
     straight = lesion(Canvas(96, 96, View()), 5, diagnosis)
     turned = lesion(Canvas(96, 96, View(turn=np.pi / 2)), 5, diagnosis)
     for name, plane in vars(straight).items():
@@ -197,20 +197,20 @@ def test_a_turned_view_shows_the_same_lesion_turned(diagnosis: str) -> None:
             assert np.corrcoef(np.rot90(vars(turned)[name], k=-1).ravel(), plane.ravel())[0, 1] > 0.6, name
 
 
-def test_a_shifted_view_shows_the_same_lesion_shifted() -> None:
+def test_shifted_view() -> None:
     straight = lesion(Canvas(96, 96, View()), 5, "mel").melanin
     shifted = lesion(Canvas(96, 96, View(aside=(12 / 96, -6 / 96))), 5, "mel").melanin
     np.testing.assert_allclose(shifted[6:, :-12], straight[:-6, 12:], atol=1e-3)
 
 
-def test_a_nearer_view_shows_the_same_lesion_larger() -> None:
+def test_magnified_view() -> None:
     straight = lesion(Canvas(96, 96, View()), 5, "nv").melanin
     nearer = lesion(Canvas(96, 96, View(zoom=2)), 5, "nv").melanin
     halved = nearer.reshape(48, 2, 48, 2).mean(axis=(1, 3))
     assert np.corrcoef(halved.ravel(), straight[24:72, 24:72].ravel())[0, 1] > 0.98
 
 
-def test_noise_has_the_deviation_and_the_scale_that_are_asked_for() -> None:
+def test_noise_has_the_given_deviation_and_scale() -> None:
     fine, coarse = (np.stack([noise(size, seed) for seed in range(50)]) for size in (0.05, 0.4))
     for field in (fine, coarse):
         assert abs(field.mean()) < 0.2
@@ -227,7 +227,7 @@ def likeness(fields: np.ndarray, pixels: int) -> float:
     return float((fields[:, :, pixels:] * fields[:, :, :-pixels]).mean() / fields.var())
 
 
-def test_pigments_absorb_as_beer_and_lambert_say() -> None:
+def test_pigments_follow_the_beer_lambert_law() -> None:
     def plane(value: float) -> np.ndarray:
         return np.full((1, 1), value, dtype=np.float32)
 
@@ -248,7 +248,7 @@ def test_pigments_absorb_as_beer_and_lambert_say() -> None:
     assert seen(melanin=1, white=0.5).sum() > seen(melanin=1).sum()
 
 
-def test_photographs_of_a_lesion_are_more_alike_than_lesions_of_a_class() -> None:
+def test_images_of_a_lesion_are_more_similar_than_lesions_of_a_class() -> None:
     options = SyntheticOptions(images=300, width=64, height=48)
     repeated = Counter(photograph.case.number for photograph in plan(options))
     shown = [shot for shot in plan(options) if repeated[shot.case.number] > 1 and shot.case.diagnosis == "nv"]
@@ -261,7 +261,7 @@ def test_photographs_of_a_lesion_are_more_alike_than_lesions_of_a_class() -> Non
     assert np.mean(distances[True]) < 0.6 * np.mean(distances[False])
 
 
-def test_mean_colour_and_size_do_not_tell_the_class() -> None:
+def test_class_is_independent_of_mean_colour_and_size() -> None:
     options = SyntheticOptions(images=210, width=64, height=48)
     shown = [draw(photograph, options) for photograph in plan(options)]
     diagnoses = np.array([photograph.case.diagnosis for photograph in plan(options)])
@@ -281,18 +281,18 @@ def looks(picture: Image.Image, mask: Image.Image) -> np.ndarray:
     return np.array([*pixels[inside].mean(axis=0), *pixels[~inside].mean(axis=0), inside.mean()])
 
 
-def test_every_image_is_reported_once_as_it_is_drawn(tmp_path: Path) -> None:
-    heard = RecordedProgress()
-    draw_archive(tmp_path / "archive", OPTIONS, heard, processes=1)
-    assert heard.steps == [(done, 80) for done in range(1, 81)]
+def test_progress_reports_every_image_once(tmp_path: Path) -> None:
+    progress = RecordedProgress()
+    draw_archive(tmp_path / "archive", OPTIONS, progress, processes=1)
+    assert progress.steps == [(done, 80) for done in range(1, 81)]
 
 
-def test_an_empty_folder_may_be_there_already(tmp_path: Path) -> None:
+def test_existing_empty_folder_is_used(tmp_path: Path) -> None:
     (tmp_path / "archive").mkdir()
     assert draw_archive(tmp_path / "archive", OPTIONS, processes=1) == tmp_path / "archive"
 
 
-def test_a_folder_with_something_in_it_is_refused_and_unharmed(tmp_path: Path) -> None:
+def test_folder_with_files_is_refused_and_unchanged(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("dear")
     with pytest.raises(WriteError, match=f"{tmp_path} already exists") as error:
         draw_archive(tmp_path, OPTIONS, RecordedProgress(lambda *_: pytest.fail("it drew")), processes=1)
@@ -300,21 +300,21 @@ def test_a_folder_with_something_in_it_is_refused_and_unharmed(tmp_path: Path) -
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("diary.txt", "dear")]
 
 
-def test_a_full_disk_is_one_message_and_nothing_is_left() -> None:
+def test_full_disk_is_one_message() -> None:
     with tiny_disk(kilobytes=60) as folder:
         with pytest.raises(WriteError, match=f"cannot write {folder}/archive: the disk is full"):
             draw_archive(folder / "archive", OPTIONS, processes=2)
         assert not list(folder.iterdir())
 
 
-def test_no_permission_is_one_message() -> None:
+def test_missing_permission_is_one_message() -> None:
     with folder_for_all() as folder:
-        said = error_without_permissions(lambda: draw_archive(folder / "archive", OPTIONS, processes=1))
-        assert said.startswith(f"WriteError: cannot write {folder}/archive: permission denied")
+        message = error_without_permissions(lambda: draw_archive(folder / "archive", OPTIONS, processes=1))
+        assert message.startswith(f"WriteError: cannot write {folder}/archive: permission denied")
         assert not list(folder.iterdir())
 
 
-def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
+def test_interruption_leaves_nothing(tmp_path: Path) -> None:
     def interrupt(done: int, _: int | None) -> None:
         if done == 20:
             raise KeyboardInterrupt
@@ -325,7 +325,7 @@ def test_an_interruption_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds the children of a process in /proc")
-def test_killing_the_program_ends_its_drawing_processes(tmp_path: Path) -> None:
+def test_killing_the_program_ends_its_processes(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from residerm.config import SyntheticOptions\n"
         "from residerm.data.synthetic import draw_archive\n"
@@ -361,13 +361,13 @@ def wait_until(condition, seconds: float) -> bool:
 @pytest.mark.parametrize(
     "bad", [{"images": 69}, {"width": 47}, {"height": 2000}, {"seed": -1}, {"images": "many"}, {"pictures": 100}]
 )
-def test_bad_options_are_refused(bad: dict[str, object]) -> None:
+def test_invalid_options_are_refused(bad: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SyntheticOptions(**bad)
 
 
 @pytest.mark.parametrize("size", [(48, 48), (48, 120), (300, 60)])
-def test_any_size_can_be_drawn(size: tuple[int, int]) -> None:
+def test_any_image_size(size: tuple[int, int]) -> None:
     options = SyntheticOptions(images=70, width=size[0], height=size[1])
     for photograph in plan(options)[:5]:
         picture, mask = draw(photograph, options)

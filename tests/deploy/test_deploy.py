@@ -1,4 +1,4 @@
-"""What is handed to an engineer fits the service: image, compose file, proxy and unit, without a Docker engine."""
+"""The deployment files (Dockerfile, compose file, proxy, systemd unit) match the service; no Docker engine needed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def options(arguments: list[str]) -> ServeOptions:
     return ServeOptions.model_validate(given)
 
 
-def test_the_image_is_run_by_an_ordinary_user_and_ends_by_sigterm() -> None:
+def test_image_runs_as_ordinary_user_and_stops_on_sigterm() -> None:
     stages = dict(dockerfile())
     assert stages["USER"] not in ("0", "root")
     assert stages["STOPSIGNAL"] == "SIGTERM"
@@ -61,7 +61,7 @@ def test_the_image_is_run_by_an_ordinary_user_and_ends_by_sigterm() -> None:
     assert stages["EXPOSE"] == str(asked.port)
 
 
-def test_the_image_has_no_torch() -> None:
+def test_image_has_no_torch() -> None:
     installed = next(text for name, text in dockerfile() if name == "RUN" and "residerm[" in text)
     extras = re.search(r"residerm\[([a-z,]+)\]", installed)[1].split(",")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -71,14 +71,14 @@ def test_the_image_has_no_torch() -> None:
     assert not needed & HEAVY
 
 
-def test_what_the_image_copies_is_there_and_not_ignored() -> None:
+def test_copied_files_exist_and_are_not_ignored() -> None:
     kept = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
     for name in ("src", "pyproject.toml", "constraints.txt", "README.md", "LICENSE"):
         assert f"!{name}" in kept
         assert (ROOT / name).exists()
 
 
-def test_compose_lets_nobody_reach_the_service_but_the_proxy() -> None:
+def test_only_the_proxy_reaches_the_service() -> None:
     services = compose()["services"]
     service, front = services["residerm"], services["front"]
     assert "ports" not in service
@@ -93,7 +93,7 @@ def test_compose_lets_nobody_reach_the_service_but_the_proxy() -> None:
     assert int(service["stop_grace_period"].rstrip("s")) > asked.grace
 
 
-def test_the_proxy_takes_no_more_than_the_service() -> None:
+def test_proxy_limits_match_the_service() -> None:
     text = (DEPLOY / "nginx.conf").read_text()
     assert f"client_max_body_size {ServeOptions().max_megabytes:g}m;" in text
     assert f"client_body_timeout {ServeOptions().upload_seconds:g}s;" in text
@@ -104,7 +104,7 @@ def test_the_proxy_takes_no_more_than_the_service() -> None:
     assert re.search(r"proxy_pass http://residerm:8000;", text)
 
 
-def test_the_unit_starts_the_service_and_waits_for_its_grace() -> None:
+def test_unit_starts_the_service_and_waits_for_its_grace_period() -> None:
     service = unit()
     command = shlex.split(service["ExecStart"])
     assert command[1:3] == ["serve", "starter"]
@@ -114,7 +114,7 @@ def test_the_unit_starts_the_service_and_waits_for_its_grace() -> None:
         assert service[name] == "yes"
 
 
-def test_systemd_itself_finds_nothing_wrong() -> None:
+def test_systemd_analyze_accepts_the_unit() -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not here")
     done = subprocess.run(

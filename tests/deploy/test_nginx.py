@@ -1,4 +1,4 @@
-"""The shipped nginx.conf in a real nginx before a running service: TLS, token, limits and the address of a client."""
+"""The shipped nginx.conf in a real nginx in front of a running service: TLS, token, limits and client addresses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """A folder that nginx's workers can read, with a self-signed certificate."""
+    """A folder readable by nginx's workers, with a self-signed certificate."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name)
         path.chmod(0o755)
@@ -44,7 +44,7 @@ def folder() -> Iterator[Path]:
 
 
 def configure(folder: Path, service: str, port: int, **changes: str) -> Path:
-    """The shipped configuration with the places of this machine, and `changes` of its values."""
+    """The shipped configuration with the paths of this machine and other `changes`."""
     text = CONFIGURATION.read_text()
     places = {
         "/tmp": str(folder),
@@ -85,13 +85,13 @@ def front(folder: Path, service: str, **changes: str) -> Iterator[str]:
 
 
 def client(folder: Path, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
-    """A client that trusts the certificate and comes from an address of loopback."""
+    """A client that trusts the certificate and has a loopback address."""
     trusted = ssl.create_default_context(cafile=str(folder / "certificate"))
     transport = httpx.HTTPTransport(verify=trusted, local_address=address)
     return httpx.Client(transport=transport, headers=headers, timeout=60)
 
 
-def test_nginx_itself_finds_nothing_wrong(folder: Path) -> None:
+def test_nginx_accepts_the_configuration(folder: Path) -> None:
     configuration = configure(folder, "http://127.0.0.1:1", 8443)
     done = subprocess.run(
         ["nginx", "-t", "-p", folder, "-c", configuration], capture_output=True, text=True, check=False
@@ -100,7 +100,7 @@ def test_nginx_itself_finds_nothing_wrong(folder: Path) -> None:
     assert "test is successful" in done.stderr
 
 
-def test_tls_and_the_token_pass_through(folder: Path) -> None:
+def test_tls_and_token(folder: Path) -> None:
     with (
         colour_service.serve_in_thread(colour_service.make_app(token=TOKEN)) as service,
         front(folder, service) as address,
@@ -118,7 +118,7 @@ def test_tls_and_the_token_pass_through(folder: Path) -> None:
             assert secure.selected_alpn_protocol() == "h2"
 
 
-def test_too_large_and_too_many_requests_are_problems(folder: Path) -> None:
+def test_limits_give_problem_details(folder: Path) -> None:
     slower = {"rate=20r/s": "rate=1r/s"}
     with (
         colour_service.serve_in_thread(colour_service.make_app()) as service,
@@ -141,7 +141,7 @@ def test_too_large_and_too_many_requests_are_problems(folder: Path) -> None:
 
 def test_the_service_and_nginx_log_the_same_id(folder: Path) -> None:
     with (
-        serving.running(serving.app()) as service,
+        colour_service.serve_in_thread(colour_service.make_app()) as service,
         front(folder, service) as address,
         client(folder) as one,
     ):
@@ -159,7 +159,7 @@ def test_a_service_that_is_away_is_a_problem(folder: Path) -> None:
     assert reply.json()["request_id"] in (folder / "access.log").read_text()
 
 
-def test_the_service_knows_clients_by_their_own_address(folder: Path) -> None:
+def test_client_address_is_forwarded(folder: Path) -> None:
     application = colour_service.make_app(
         colour_service.ColourPredictor(before=colour_service.delay(1.0)), client_requests=1
     )

@@ -1,4 +1,4 @@
-"""Work in a second thread: its result, its error, and its end when nobody waits for it any more."""
+"""Work in a background thread: results, errors and interruption."""
 
 import threading
 
@@ -9,21 +9,21 @@ from residerm.evaluation.background import in_background
 from residerm.progress import SILENT, Progress
 
 
-def test_the_result_and_the_steps_come_through() -> None:
-    heard = RecordedProgress()
+def test_result_and_progress() -> None:
+    progress = RecordedProgress()
 
     def work(progress: Progress) -> str:
         progress.advance("working", 1, 1)
         progress.remark("one was enough")
         return "done"
 
-    with in_background(work, heard) as found:
+    with in_background(work, progress) as found:
         assert found.result() == "done"
-    assert heard.steps == [(1, 1)]
-    assert heard.remarks == ["one was enough"]
+    assert progress.steps == [(1, 1)]
+    assert progress.remarks == ["one was enough"]
 
 
-def test_an_error_of_the_work_is_told_where_its_result_is_asked_for() -> None:
+def test_errors_are_raised_by_result() -> None:
     def work(_: Progress) -> None:
         raise ValueError("a bad image")
 
@@ -31,7 +31,7 @@ def test_an_error_of_the_work_is_told_where_its_result_is_asked_for() -> None:
         found.result()
 
 
-def test_whoever_is_interrupted_does_not_wait_for_the_end_of_the_work() -> None:
+def test_interruption_does_not_wait_for_the_work() -> None:
     begun, interrupted, steps = threading.Event(), threading.Event(), []
 
     def work(progress: Progress) -> None:

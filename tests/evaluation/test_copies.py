@@ -1,4 +1,4 @@
-"""Near copies of what a run has seen: counted in a remark, and scored."""
+"""Near duplicates of training images are scored and counted in a remark."""
 
 import shutil
 from pathlib import Path
@@ -30,7 +30,7 @@ def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clinic(folder: Path, run: Path) -> Path:
-    """New lesions, and of images that the run has seen one re-encoded, one resized and one as it is."""
+    """New lesions and three training images: re-encoded, resized and unchanged."""
     seen = [int(row.image_id[-3:]) for row in open_run(run).splits if row.part == "train"]
     resized = make_image(seen[1]).resize((80, 60))
     copies = [
@@ -42,24 +42,24 @@ def clinic(folder: Path, run: Path) -> Path:
 
 
 def remarks_on_copies(run: Path, data: Path) -> tuple[int, list[str]]:
-    heard = RecordedProgress()
-    evaluation = evaluate(run, EvaluateOptions(data=data, overwrite=True), heard)
-    return evaluation.scores.images, [remark for remark in heard.remarks if "near copies" in remark]
+    progress = RecordedProgress()
+    evaluation = evaluate(run, EvaluateOptions(data=data, overwrite=True), progress)
+    return evaluation.scores.images, [remark for remark in progress.remarks if "near copies" in remark]
 
 
-def test_near_copies_are_counted_and_scored(run: Path, tmp_path: Path) -> None:
+def test_near_duplicates_are_scored_and_counted(run: Path, tmp_path: Path) -> None:
     images, (remark,) = remarks_on_copies(run, clinic(tmp_path, run))
     assert images == NEW + 2
     assert f"2 of {NEW + 2}, such as " in remark
     assert "encoded (of clean_" in remark or "resized (of clean_" in remark
 
 
-def test_other_images_are_not_remarked_on(run: Path, archive: Path, tmp_path: Path) -> None:
+def test_no_remark_without_near_duplicates(run: Path, archive: Path, tmp_path: Path) -> None:
     assert remarks_on_copies(run, write_archive(tmp_path / "new", make_clean_images(NEW, first=200)))[1] == []
     assert remarks_on_copies(run, archive)[1] == []
 
 
-def test_a_run_without_its_archive_is_scored_without_looking(run: Path, archive: Path, tmp_path: Path) -> None:
+def test_near_duplicates_are_not_searched_without_the_archive(run: Path, archive: Path, tmp_path: Path) -> None:
     data = clinic(tmp_path, run)
     away = Path(shutil.move(archive, tmp_path / "away"))
     try:

@@ -1,4 +1,4 @@
-"""An evaluation says how far its answers could be relied on; outliers come from anywhere."""
+"""The trust section of an evaluation, and outliers from other archives and folders."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ def scores(run: Path, outliers: Path) -> EvaluationScores:
     return evaluate(run, EvaluateOptions(outliers=(outliers,))).scores
 
 
-def test_every_section_is_there(scores: EvaluationScores, run: Path) -> None:
+def test_all_sections_are_present(scores: EvaluationScores, run: Path) -> None:
     trust = scores.trust
     assert trust.fitted_on == "the validation part"
     assert trust.limits == load(run).trust.summary.limits
@@ -53,7 +53,7 @@ def test_every_section_is_there(scores: EvaluationScores, run: Path) -> None:
     assert trust.decision is None
 
 
-def test_report_and_card_show_it_with_its_limits(run: Path) -> None:
+def test_report_and_card_show_trust_with_its_limits(run: Path) -> None:
     evaluation = evaluate(run)
     page = " ".join((run / "report.html").read_text().split())
     card = " ".join((run / "MODEL_CARD.md").read_text().split())
@@ -74,7 +74,7 @@ def test_report_and_card_show_it_with_its_limits(run: Path) -> None:
     assert "Reliability before and after calibration" in page
 
 
-def test_the_command_shows_it(run: Path, outliers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_shows_trust(run: Path, outliers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["evaluate", str(run), "--outliers", str(outliers)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     for text in (
@@ -86,8 +86,8 @@ def test_the_command_shows_it(run: Path, outliers: Path, capsys: pytest.CaptureF
         assert text in printed
 
 
-def test_other_outliers_are_another_evaluation(run: Path, outliers: Path, tmp_path: Path) -> None:
-    """By the name of their folder, and by its files."""
+def test_evaluation_is_identified_by_its_outliers(run: Path, outliers: Path, tmp_path: Path) -> None:
+    """By the folder and its files."""
     place = tmp_path / "not skin\n"
     place.mkdir()
     first, second = sorted(outliers.iterdir())[:2]
@@ -101,7 +101,7 @@ def test_other_outliers_are_another_evaluation(run: Path, outliers: Path, tmp_pa
     assert other.name != one.name
 
 
-def test_outliers_are_told_apart(scores: EvaluationScores) -> None:
+def test_outliers_are_detected(scores: EvaluationScores) -> None:
     (found,) = scores.trust.outliers
     assert (found.source, found.images) == ("noise", 12)
     assert found.auroc.value > 0.9
@@ -109,9 +109,7 @@ def test_outliers_are_told_apart(scores: EvaluationScores) -> None:
     assert 0 <= found.false_positive_rate.value <= 1
 
 
-def test_an_empty_or_unreadable_folder_is_refused(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_empty_or_unreadable_folder_is_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.jpg").write_bytes(b"no image")
@@ -128,7 +126,7 @@ def test_an_empty_or_unreadable_folder_is_refused(
     assert (sorted((run / "evaluations").iterdir()) if (run / "evaluations").exists() else []) == before
 
 
-def test_a_sensitivity_decides(run: Path) -> None:
+def test_decision_by_sensitivity(run: Path) -> None:
     scores = evaluate(run, EvaluateOptions(decide="malignant", sensitivity=0.8)).scores
     decision = scores.trust.decision
     assert decision.asked == 0.8
@@ -138,17 +136,17 @@ def test_a_sensitivity_decides(run: Path) -> None:
 
 
 @pytest.mark.parametrize("level", ["0", "1", "nan"])
-def test_a_sensitivity_outside_0_to_1_is_refused(run: Path, level: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sensitivity_outside_0_to_1_is_refused(run: Path, level: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["evaluate", str(run), "--decide", "malignant", "--sensitivity", level]) == 2
     assert "--sensitivity" in capsys.readouterr().err
 
 
-def test_eight_views_have_thresholds_of_their_own(run: Path) -> None:
+def test_eight_views_have_separate_thresholds(run: Path) -> None:
     scores = evaluate(run, EvaluateOptions(tta=True)).scores
     assert scores.trust.limits == load(run).trust.summary.limits
 
 
-def test_a_model_without_trust_is_scored_as_before(run: Path, outliers: Path, tmp_path: Path) -> None:
+def test_model_without_trust_is_scored(run: Path, outliers: Path, tmp_path: Path) -> None:
     import shutil
 
     plain = tmp_path / "plain"

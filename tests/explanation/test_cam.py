@@ -1,4 +1,4 @@
-"""Class activation maps: the mean of the map plus the bias is the logit, and no torch is needed."""
+"""Class activation maps: their mean plus the bias is the logit, and they need no torch."""
 
 import subprocess
 import sys
@@ -24,14 +24,14 @@ def network_outputs(name: str, size: int) -> tuple[Outputs, tuple[np.ndarray, np
     return Outputs(logits.numpy(), maps.mean((2, 3)).numpy(), maps.permute(0, 2, 3, 1).numpy()), weights
 
 
-def test_the_mean_of_the_map_plus_the_bias_is_the_logit() -> None:
+def test_mean_of_the_map_plus_bias_is_the_logit() -> None:
     for name, size in (("resnet18", 64), ("resnet20", 32), ("tf_efficientnet_lite0", 64)):
         outputs, classifier = network_outputs(name, size)
         sums = class_maps(outputs.maps, classifier).mean((1, 2)) + classifier[1]
         np.testing.assert_allclose(sums, outputs.logits, rtol=1e-5, atol=1e-5)
 
 
-def test_the_evidence_for_a_target_is_the_same_sum_of_class_maps() -> None:
+def test_target_evidence_is_the_sum_of_class_maps() -> None:
     outputs, classifier = network_outputs("resnet18", 64)
     every = class_maps(outputs.maps, classifier)
     for target in (for_class(7, np.array([4, 0, 6])), for_difference(7, 4, 5, images=3)):
@@ -41,7 +41,7 @@ def test_the_evidence_for_a_target_is_the_same_sum_of_class_maps() -> None:
         np.testing.assert_allclose(total, values(outputs.logits, target), rtol=1e-5, atol=1e-5)
 
 
-def test_a_constant_on_all_logits_is_no_evidence() -> None:
+def test_evidence_is_invariant_to_a_constant_in_all_logits() -> None:
     outputs, (weight, bias) = network_outputs("resnet18", 64)
     target = for_class(7, np.array([1, 2, 3]))
     moved = (weight + np.random.default_rng(0).normal(size=weight.shape[1]).astype(np.float32), bias + 3)
@@ -50,7 +50,7 @@ def test_a_constant_on_all_logits_is_no_evidence() -> None:
     )
 
 
-def test_maps_without_activation_are_no_evidence() -> None:
+def test_zero_activation_is_no_evidence() -> None:
     empty = Outputs(np.zeros((1, 7), np.float32), np.zeros((1, 5), np.float32), np.zeros((1, 4, 4, 5), np.float32))
     weights = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32)
     found = evidence_maps(empty, (weights, np.ones(7, np.float32)), for_class(7, np.array([2])))
@@ -58,6 +58,6 @@ def test_maps_without_activation_are_no_evidence() -> None:
     assert not found.any()
 
 
-def test_no_torch_is_imported() -> None:
+def test_torch_is_not_imported() -> None:
     code = "import sys, residerm.explanation.picture\nsys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,18 +1,18 @@
-"""Colours of evidence: signed, on an absolute scale; where there is no evidence, there is no colour."""
+"""Colours of evidence: signed, on an absolute scale, and transparent where there is no evidence."""
 
 import numpy as np
 
 from residerm.explanation.colours import AGAINST, FOR, coloured, overlaid
 
 
-def test_no_evidence_is_no_colour() -> None:
+def test_no_evidence_is_transparent() -> None:
     assert (coloured(np.zeros((2, 3), np.float32), full=10) == 255).all()
     image = np.random.default_rng(0).integers(0, 256, (4, 4, 3), dtype=np.uint8)
     bare = overlaid(image, np.zeros((4, 4), np.float32), full=10)
     assert (bare == bare[..., :1]).all()
 
 
-def test_the_sign_is_the_colour_and_the_amount_its_strength() -> None:
+def test_sign_and_amount_of_evidence() -> None:
     shown = coloured(np.array([[-20.0, -10.0, -1.0, 1.0, 10.0, 20.0]], np.float32), full=10)[0]
     np.testing.assert_array_equal(shown[0], AGAINST)
     np.testing.assert_array_equal(shown[1], AGAINST)
@@ -24,6 +24,6 @@ def test_the_sign_is_the_colour_and_the_amount_its_strength() -> None:
     assert shown[2][2] > shown[2][0]
 
 
-def test_nothing_is_stretched_to_what_an_image_holds() -> None:
+def test_scale_is_absolute() -> None:
     weak = np.array([[0.0, 0.01]], np.float32)
     assert (coloured(weak, full=10) >= 254).all()

@@ -1,4 +1,4 @@
-"""Grad-CAM, HiResCAM and LayerCAM, compared with captum and torchcam; and what a network is like afterwards."""
+"""Grad-CAM, HiResCAM and LayerCAM compared with captum and torchcam; the network is left unchanged."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def batch(pixels: np.ndarray) -> torch.Tensor:
 
 
 def close(found: np.ndarray, expected: torch.Tensor) -> None:
-    """Equal to 1e-4 of the largest value; ours is larger by the number of places."""
+    """Equal to 1e-4 of the largest value; ours is larger by the number of positions."""
     want = expected.detach().numpy().reshape(found.shape) * found.shape[1] * found.shape[2]
     np.testing.assert_allclose(found, want, atol=1e-4 * np.abs(want).max())
 
@@ -43,21 +43,21 @@ def in_the_middle(model: Model) -> list[str]:
     return list(stages(model))[-2:]
 
 
-def test_gradcam_is_captums(model: Model, pixels: np.ndarray) -> None:
+def test_gradcam_matches_captum(model: Model, pixels: np.ndarray) -> None:
     for stage in in_the_middle(model):
         oracle = LayerGradCam(model, model.network.get_submodule(stage))
         expected = oracle.attribute(batch(pixels), target=LABELS.tolist(), relu_attributions=False)
         close(gradient_maps(model, pixels, ONE_HOT, "gradcam", stage), expected)
 
 
-def test_hirescam_is_captums_gradient_times_activation(model: Model, pixels: np.ndarray) -> None:
+def test_hirescam_matches_captum(model: Model, pixels: np.ndarray) -> None:
     for stage in in_the_middle(model):
         oracle = LayerGradientXActivation(model, model.network.get_submodule(stage))
         expected = oracle.attribute(batch(pixels), target=LABELS.tolist()).sum(1)
         close(gradient_maps(model, pixels, ONE_HOT, "hirescam", stage), expected)
 
 
-def test_what_is_for_the_class_is_torchcams(model: Model, pixels: np.ndarray) -> None:
+def test_positive_evidence_matches_torchcam(model: Model, pixels: np.ndarray) -> None:
     for method, oracle in (("gradcam", GradCAM), ("layercam", LayerCAM)):
         for stage in in_the_middle(model):
             with oracle(model.network, stage, input_shape=(3, SIZE, SIZE)) as extractor:
@@ -66,7 +66,7 @@ def test_what_is_for_the_class_is_torchcams(model: Model, pixels: np.ndarray) ->
             close(np.maximum(gradient_maps(model, pixels, ONE_HOT, method, stage), 0), expected)
 
 
-def test_on_the_last_maps_they_are_the_class_activation_map(pixels: np.ndarray) -> None:
+def test_methods_at_the_last_maps_equal_cam(pixels: np.ndarray) -> None:
     torch.manual_seed(2)
     model = build("resnet18", classes=7, size=SIZE).eval()
     with torch.no_grad():
@@ -76,7 +76,7 @@ def test_on_the_last_maps_they_are_the_class_activation_map(pixels: np.ndarray) 
         np.testing.assert_allclose(gradient_maps(model, pixels, ONE_HOT, method), expected.detach(), atol=1e-4)
 
 
-def test_nothing_is_left_behind(model: Model, pixels: np.ndarray) -> None:
+def test_network_is_unchanged(model: Model, pixels: np.ndarray) -> None:
     before = {key: value.clone() for key, value in model.state_dict().items()}
     wanted = [parameter.requires_grad for parameter in model.parameters()]
     for method in COMBINATIONS:
@@ -91,7 +91,7 @@ def test_nothing_is_left_behind(model: Model, pixels: np.ndarray) -> None:
         torch.testing.assert_close(value, before[key], rtol=0, atol=0)
 
 
-def test_an_activation_in_place_does_not_change_what_is_read(pixels: np.ndarray) -> None:
+def test_inplace_activations_do_not_change_hooked_maps(pixels: np.ndarray) -> None:
     class Net(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -113,12 +113,12 @@ def test_an_activation_in_place_does_not_change_what_is_read(pixels: np.ndarray)
     close(gradient_maps(model, pixels, ONE_HOT, "hirescam", "conv"), expected)
 
 
-def test_the_stages_of_a_resnet_are_its_own() -> None:
+def test_stages_of_a_resnet() -> None:
     model = build("resnet50", classes=7, size=SIZE)
     assert stages(model) == {"bn1": 32, "layer1": 16, "layer2": 8, "layer3": 4, "layer4": 2}
 
 
-def test_a_stage_that_is_not_there_and_a_network_without_any() -> None:
+def test_missing_stages_are_refused() -> None:
     model = build("resnet18", classes=7, size=SIZE).eval()
     image = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     with pytest.raises(UsageError, match=r"layer9`: resnet18 has the stages bn1 \(32x32\), layer1 \(16x16\)"):

@@ -41,7 +41,7 @@ def logits_of(model: Model, pixels: np.ndarray) -> np.ndarray:
     return found
 
 
-def test_occlusion_is_captums(model: Model, pixels: np.ndarray) -> None:
+def test_occlusion_matches_captum(model: Model, pixels: np.ndarray) -> None:
     expected = Occlusion(model).attribute(
         batch(pixels), sliding_window_shapes=(3, 8, 8), strides=(3, 4, 4), baselines=batch(blurred(pixels)),
         target=LABELS.tolist(), perturbations_per_eval=16,
@@ -51,7 +51,7 @@ def test_occlusion_is_captums(model: Model, pixels: np.ndarray) -> None:
     np.testing.assert_allclose(found.repeat(4, 1).repeat(4, 2), expected[:, 0].numpy(), atol=1e-4)
 
 
-def test_integrated_gradients_are_captums_and_complete(model: Model, pixels: np.ndarray) -> None:
+def test_integrated_gradients_match_captum(model: Model, pixels: np.ndarray) -> None:
     baseline = baseline_of(model).expand(2, 3, SIZE, SIZE)
     expected = IntegratedGradients(model).attribute(
         batch(pixels), baselines=baseline, target=LABELS.tolist(), n_steps=32, method="gausslegendre"
@@ -64,13 +64,13 @@ def test_integrated_gradients_are_captums_and_complete(model: Model, pixels: np.
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_an_image_of_one_colour_has_no_evidence_under_a_window(model: Model) -> None:
+def test_uniform_image_has_no_occlusion_evidence(model: Model) -> None:
     plain = np.full((1, SIZE, SIZE, 3), 140, np.uint8)
     found = occlusion_maps(lambda some: logits_of(model, some), plain, ONE_HOT[:1])
     np.testing.assert_allclose(found, 0, atol=1e-4)
 
 
-def test_the_blur_is_a_gaussian_with_mirrored_edges(pixels: np.ndarray) -> None:
+def test_blur_is_gaussian_with_mirrored_edges(pixels: np.ndarray) -> None:
     deviation, reach = 0.125 * SIZE, 12
     places = torch.arange(-reach, reach + 1)
     kernel = torch.exp(-0.5 * (places / deviation) ** 2)
@@ -86,7 +86,7 @@ def test_the_blur_is_a_gaussian_with_mirrored_edges(pixels: np.ndarray) -> None:
     np.testing.assert_allclose(blurred(np.full((1, 8, 8, 3), 77, np.uint8)), 77)
 
 
-def test_maps_at_another_size_are_those_of_torch() -> None:
+def test_resized_maps_match_torch() -> None:
     maps = np.random.default_rng(0).normal(size=(2, 3, 5)).astype(np.float32)
     expected = F.interpolate(torch.from_numpy(maps)[:, None], size=(20, 20), mode="bilinear", align_corners=False)
     np.testing.assert_allclose(resized(maps, 20), expected[:, 0], atol=1e-5)

@@ -1,4 +1,4 @@
-"""Scores of a map: of a model whose evidence is known, a map that shows it must win; and where evidence lies."""
+"""Scores of explanations: for a model with known evidence, the right map has the best scores."""
 
 import archives
 import numpy as np
@@ -19,7 +19,7 @@ SIDE = 32
 
 
 def bright_corner(pixels: np.ndarray) -> np.ndarray:
-    """A model that looks at the upper left quarter alone: the brighter its middle, the more probable is class 1."""
+    """A model that uses only the upper left quarter: the brighter its middle, the more probable is class 1."""
     share = pixels[:, 4:12, 4:12].mean((1, 2, 3)) / 255
     return np.stack([1 - share, share], axis=1)
 
@@ -37,7 +37,7 @@ def corner() -> np.ndarray:
     return maps
 
 
-def test_the_map_that_shows_the_evidence_wins(pixels: np.ndarray) -> None:
+def test_right_map_has_the_best_scores(pixels: np.ndarray) -> None:
     numbers = np.ones(6, int)
     true, opposite = (curves(bright_corner, pixels, numbers, sign * corner()) for sign in (1, -1))
     for blind in (centred(6, SIDE), noise(6, 8)):
@@ -47,7 +47,7 @@ def test_the_map_that_shows_the_evidence_wins(pixels: np.ndarray) -> None:
     assert (opposite.deletion > true.deletion).all()
 
 
-def test_an_empty_map_and_an_image_of_one_colour_have_scores(pixels: np.ndarray) -> None:
+def test_empty_map_and_uniform_image_have_scores(pixels: np.ndarray) -> None:
     empty = curves(bright_corner, pixels, np.ones(6, int), np.zeros((6, 4, 4)))
     assert np.isfinite(empty.deletion).all()
     plain = np.full((1, SIDE, SIDE, 3), 200, np.uint8)
@@ -55,7 +55,7 @@ def test_an_empty_map_and_an_image_of_one_colour_have_scores(pixels: np.ndarray)
     np.testing.assert_allclose([found.deletion, found.insertion], 200 / 255, atol=1e-3)
 
 
-def test_the_curve_is_the_mean_over_its_steps(pixels: np.ndarray) -> None:
+def test_score_is_the_mean_over_steps(pixels: np.ndarray) -> None:
     seen: list[np.ndarray] = []
 
     def watching(some: np.ndarray) -> np.ndarray:
@@ -71,7 +71,7 @@ def test_the_curve_is_the_mean_over_its_steps(pixels: np.ndarray) -> None:
     assert found.deletion[0] == pytest.approx(bright_corner(batch[: STEPS + 1])[:, 1].mean())
 
 
-def test_the_rank_correlation_is_scipys() -> None:
+def test_rank_correlation_matches_scipy() -> None:
     generator = np.random.default_rng(0)
     first, second = generator.integers(0, 5, (4, 6, 6)), generator.integers(0, 5, (4, 6, 6))
     expected = [spearmanr(one.ravel(), other.ravel()).statistic for one, other in zip(first, second, strict=True)]
@@ -91,7 +91,7 @@ def test_evidence_inside_and_outside_the_lesion() -> None:
     np.testing.assert_allclose(found.lesion[:2], [1, 1])
 
 
-def test_a_mask_is_read_as_its_image_is() -> None:
+def test_mask_is_preprocessed_like_its_image() -> None:
     spec = PixelSpec(size=24)
     mask = read_mask(archives.make_mask(3, (48, 36)), archives.make_jpeg(3, (24, 18)), spec)
     assert mask.shape == (24, 24)
@@ -100,7 +100,7 @@ def test_a_mask_is_read_as_its_image_is() -> None:
         read_mask(archives.make_mask(3, (20, 20)), archives.make_jpeg(3, (24, 18)), spec)
 
 
-def test_weights_are_lost_from_the_top_down_and_the_network_keeps_its_own() -> None:
+def test_weights_are_randomised_from_the_top_in_a_copy() -> None:
     torch.manual_seed(0)
     model = build("resnet20", classes=7, size=32).eval()
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
@@ -122,7 +122,7 @@ def disc(radius: float) -> np.ndarray:
     return mask
 
 
-def test_the_lesion_is_gone_and_the_skin_stays() -> None:
+def test_lesion_is_replaced_and_skin_kept() -> None:
     generator, mask = np.random.default_rng(0), disc(8)
     slope = np.linspace(150, 220, SIDE)[:, None, None] + np.zeros((SIDE, SIDE, 3))
     image = np.rint(slope + generator.normal(0, 4, slope.shape)).astype(np.uint8)
@@ -137,14 +137,14 @@ def test_the_lesion_is_gone_and_the_skin_stays() -> None:
     assert abs(roc_auc_score(inside, values) - 0.5) < 0.1
 
 
-def test_the_background_is_gone_and_the_lesion_stays() -> None:
+def test_background_is_replaced_and_lesion_kept() -> None:
     image, mask = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8), disc(8)
     painted = without_background(image, mask, (0.5, 0.2, 1.0))
     np.testing.assert_array_equal(painted[mask], image[mask])
     assert (painted[~mask] == (128, 51, 255)).all()
 
 
-def test_nothing_may_be_left_of_an_image() -> None:
+def test_masks_that_leave_nothing_are_skipped() -> None:
     masks = np.stack([disc(8), np.ones((SIDE, SIDE), bool), disc(1)])
     assert paintable(masks, "lesion").tolist() == [True, False, True]
     assert paintable(masks, "background").tolist() == [True, True, False]

@@ -1,4 +1,4 @@
-"""Figures: what is drawn from arrays, and how it is kept."""
+"""Figures: drawing from arrays, and saving."""
 
 import re
 from pathlib import Path
@@ -43,7 +43,7 @@ def every() -> dict[str, Figure]:
     return drawn()
 
 
-def test_every_figure_is_a_whole_element_without_fixed_colours_of_text(every: dict[str, Figure]) -> None:
+def test_every_figure_is_one_svg_element_with_inherited_text_colours(every: dict[str, Figure]) -> None:
     for figure in every.values():
         source = figures.inline(figures.svg(figure))
         assert source.startswith("<svg")
@@ -52,28 +52,28 @@ def test_every_figure_is_a_whole_element_without_fixed_colours_of_text(every: di
         ElementTree.fromstring(source)
 
 
-def test_the_same_arrays_give_the_same_bytes() -> None:
+def test_figures_are_reproducible() -> None:
     curves = {"mel": (np.array([0.0, 0.2, 1.0]), np.array([0.0, 0.9, 1.0]))}
     first, second = (figures.svg(figures.roc(curves, {"mel": "0.9"})) for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize("name", ["counts", "shares", "roc", "precision", "classes"])
-def test_names_are_drawn_as_they_are_and_long_ones_cut(every: dict[str, Figure], name: str) -> None:
+def test_names_are_escaped_and_long_ones_truncated(every: dict[str, Figure], name: str) -> None:
     found = " ".join(texts(every[name]))
     assert "<b>&" in found
     assert "$x$ $y$" in found
     assert "a name that is much l…" in found
 
 
-def test_confusion_counts_and_shares(every: dict[str, Figure]) -> None:
+def test_confusion_matrix_shows_counts_and_fractions(every: dict[str, Figure]) -> None:
     counts = [text for text in texts(every["counts"]) if text.isdigit()]
     shares = [text for text in texts(every["shares"]) if text.isdigit() or text == "–"]
     assert counts == ["3", "1", "0", "0", "0", "0", "2", "0", "6"]
     assert shares == ["75", "25", "0", "–", "–", "–", "25", "0", "75"]  # a class without images has no shares
 
 
-def test_a_figure_is_saved_in_the_format_of_its_suffix_and_never_over_another(tmp_path: Path) -> None:
+def test_figure_format_follows_the_suffix(tmp_path: Path) -> None:
     figure = figures.confusion(np.eye(2, dtype=int), ("a", "b"), shares=False)
     path = figures.save(figure, tmp_path / "figure.png")
     assert Image.open(path).format == "PNG"
@@ -84,6 +84,6 @@ def test_a_figure_is_saved_in_the_format_of_its_suffix_and_never_over_another(tm
     assert [one.name for one in tmp_path.iterdir()] == ["figure.png"]
 
 
-def test_many_classes_are_drawn_without_numbers_in_their_cells() -> None:
+def test_many_classes_are_drawn_without_numbers() -> None:
     figure = figures.confusion(np.eye(30, dtype=int) * 7, [f"c{number}" for number in range(30)], shares=False)
     assert "7" not in texts(figure)

@@ -1,4 +1,4 @@
-"""The right pixels of every kind of file, compared with plain Pillow and NumPy."""
+"""The pixels of every kind of file, compared with Pillow and NumPy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decoded(data: bytes) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_squash_is_a_plain_resize(name):
+def test_squash_resizes(name):
     pixels = make_pixels(96, 64)
     spec = PixelSpec(size=24, filter=name)
     expected = np.asarray(Image.fromarray(pixels).resize((24, 24), FILTERS[name]))
@@ -36,7 +36,7 @@ def test_squash_is_a_plain_resize(name):
 
 @pytest.mark.parametrize("name", FILTERS)
 @pytest.mark.parametrize(("size", "middle"), [((96, 64), (16, 0, 80, 64)), ((64, 96), (0, 16, 64, 80))])
-def test_crop_takes_the_middle(name, size, middle):
+def test_crop_takes_the_centre(name, size, middle):
     pixels = make_pixels(*size)
     expected = np.asarray(Image.fromarray(pixels).resize((32, 32), FILTERS[name], box=middle))
     got = imaging.read(encode(pixels, "PNG"), PixelSpec(size=32, aspect="crop", filter=name))
@@ -44,7 +44,7 @@ def test_crop_takes_the_middle(name, size, middle):
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_pad_shows_all_of_it_on_black(name):
+def test_pad_fills_with_black(name):
     pixels = make_pixels(96, 64)
     got = imaging.read(encode(pixels, "PNG"), PixelSpec(size=48, aspect="pad", filter=name))
     expected = np.zeros((48, 48, 3), np.uint8)
@@ -55,7 +55,7 @@ def test_pad_shows_all_of_it_on_black(name):
 @pytest.mark.parametrize("aspect", ["squash", "crop", "pad"])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1), (7, 5)])
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_every_shape_becomes_a_square(aspect, shape, form):
+def test_every_aspect_ratio_becomes_square(aspect, shape, form):
     pixels = np.full((*shape, 3), 100, np.uint8)
     got = imaging.read(encode(pixels, form), PixelSpec(size=16, aspect=aspect))
     assert got.shape == (16, 16, 3)
@@ -65,8 +65,8 @@ def test_every_shape_becomes_a_square(aspect, shape, form):
         assert np.ptp(got) <= 3
 
 
-def test_pixels_are_pinned_to_the_version():
-    """When this fails, the pixels have changed, and `VERSION` must, so that no old cache is taken for a new one."""
+def test_pixels_match_recorded_hashes():
+    """If this fails, the pixels have changed and `VERSION` must be increased, so that old caches are not used."""
     y, x = np.mgrid[:60, :90]
     pixels = np.stack([x * 2, y * 3, (x * y) % 256], axis=-1).astype(np.uint8)
     got = imaging.read(encode(pixels, "PNG"), PixelSpec(size=32))
@@ -76,7 +76,7 @@ def test_pixels_are_pinned_to_the_version():
 # Reduced decoding
 
 
-def test_reduced_decoding_stays_close_to_full_decoding():
+def test_reduced_decoding_is_close_to_full_decoding():
     data = encode(make_pixels(1600, 1200), "JPEG", quality=90)
     reduced = imaging.read(data, PixelSpec(size=64)).astype(int)
     full = imaging.read(data, PixelSpec(size=64, reduced=False)).astype(int)
@@ -88,7 +88,7 @@ def test_reduced_decoding_stays_close_to_full_decoding():
 @pytest.mark.parametrize(
     ("at_least", "width"), [(None, 800), (301, 800), (300, 400), (151, 400), (150, 200), (75, 100)]
 )
-def test_reduced_decoding_never_falls_below_what_is_asked(at_least, width):
+def test_reduced_decoding_is_never_smaller_than_requested(at_least, width):
     data = encode(make_pixels(800, 600), "JPEG")
     image = imaging.decode(data, (at_least, at_least) if at_least else None)
     assert image.size == (width, width * 3 // 4)
@@ -112,12 +112,12 @@ def test_only_jpegs_are_reduced():
         ("PPM", {}),
     ],
 )
-def test_lossless_formats_keep_every_pixel(form, options):
+def test_lossless_formats_are_exact(form, options):
     pixels = make_pixels(40, 30)
     assert np.array_equal(decoded(encode(pixels, form, **options)), pixels)
 
 
-def test_grey_is_the_same_in_three_channels():
+def test_grey_images_have_three_equal_channels():
     grey = make_pixels(40, 30)[..., 0]
     for form in ("PNG", "TIFF", "BMP", "PPM"):
         assert np.array_equal(decoded(encode(grey, form)), np.stack([grey] * 3, axis=-1)), form
@@ -125,14 +125,14 @@ def test_grey_is_the_same_in_three_channels():
     assert np.abs(jpeg - grey[..., None]).max() <= 2
 
 
-def test_one_bit_is_black_and_white():
+def test_one_bit_images():
     bits = make_pixels(40, 30)[..., 0] > 128
     expected = np.stack([bits * np.uint8(255)] * 3, axis=-1)
     for form in ("PNG", "TIFF", "BMP"):
         assert np.array_equal(decoded(encode(Image.fromarray(bits), form)), expected), form
 
 
-def test_palette():
+def test_palette_images():
     palette = np.arange(768, dtype=np.uint8).reshape(256, 3)[::-1]
     index = make_pixels(40, 30)[..., 0]
     image = Image.fromarray(index)
@@ -146,7 +146,7 @@ def on_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return colour * share + 255 * (1 - share)
 
 
-def test_transparency_is_on_white():
+def test_transparent_images_are_composited_on_white():
     colour = make_pixels(40, 30)
     alpha = make_pixels(40, 30, seed=1)[..., 1]
     for form, options in (("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True, "exact": True})):
@@ -157,14 +157,14 @@ def test_transparency_is_on_white():
     assert np.abs(got - on_white(np.dstack([grey] * 3), alpha)).max() <= 1
 
 
-def test_one_transparent_colour_is_white():
+def test_transparent_colour_becomes_white():
     pixels = np.where(make_pixels(40, 30)[..., :1] > 128, np.uint8(200), np.uint8(7)) * np.ones(3, np.uint8)
     expected = np.where(pixels == 7, 255, pixels)
     assert np.array_equal(decoded(encode(pixels, "PNG", transparency=(7, 7, 7))), expected)
     assert np.array_equal(decoded(encode(pixels[..., 0], "PNG", transparency=7)), expected)
 
 
-def test_a_transparent_palette_entry_is_white():
+def test_transparent_palette_entry_becomes_white():
     index = make_pixels(40, 30)[..., 0] // 64
     image = Image.fromarray(index)
     colours = np.array([[10, 20, 30], [40, 50, 60], [70, 80, 90], [100, 110, 120]], np.uint8)
@@ -176,15 +176,15 @@ def test_a_transparent_palette_entry_is_white():
 
 
 def sixteen_bit_png(samples: np.ndarray) -> bytes:
-    """Grey or RGB; Pillow cannot write the latter."""
+    """A grey or RGB PNG; Pillow cannot write the latter."""
     height, width = samples.shape[:2]
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in samples)
     return make_png(width, height, 16, 2 if samples.ndim == 3 else 0, lines)
 
 
 @pytest.mark.parametrize("brightest", [65535, 200])
-def test_sixteen_bits_keep_the_higher_byte(brightest):
-    """Also of a picture so dark that it could be taken for one of eight bits."""
+def test_sixteen_bit_images_keep_the_high_byte(brightest):
+    """Also for an image so dark that its values fit in eight bits."""
     grey = (make_pixels(40, 30)[..., 0].astype(np.uint32) * brightest // 255).astype(np.uint16)
     expected = np.stack([(grey >> 8).astype(np.uint8)] * 3, axis=-1)
     files = {
@@ -213,7 +213,7 @@ def from_cmyk(cmyk: np.ndarray) -> np.ndarray:
     return (255 - cmyk[..., :3]) * (255 - cmyk[..., 3:]) / 255
 
 
-def test_cmyk():
+def test_cmyk_images():
     cmyk = np.dstack([make_pixels(40, 30), make_pixels(40, 30, seed=1)[..., 0] // 3]).astype(float)
     image = Image.merge("CMYK", [Image.fromarray(ink.astype(np.uint8)) for ink in np.moveaxis(cmyk, -1, 0)])
     assert np.abs(decoded(encode(image, "TIFF")) - from_cmyk(cmyk)).max() <= 1
@@ -222,7 +222,7 @@ def test_cmyk():
     assert np.abs(decoded(inverted) - from_cmyk(cmyk)).max() <= 4
 
 
-def test_ycck():
+def test_ycck_images():
     """The same samples as YCCK: three of them are luma and chroma of the inverted colour."""
     stored = np.array([120.0, 90, 170, 200])  # Y, Cb, Cr, K as they lie in the file; Pillow writes CMYK inverted
     image = Image.new("CMYK", (16, 16), tuple(int(255 - sample) for sample in stored))
@@ -248,7 +248,7 @@ STORED = {  # how a picture lies in a file of each EXIF orientation
 
 @pytest.mark.parametrize("orientation", STORED)
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
-def test_exif_orientation_comes_out_upright(orientation, form):
+def test_exif_orientation_is_applied(orientation, form):
     upright = make_pixels(320, 240)
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -262,14 +262,14 @@ def test_exif_orientation_comes_out_upright(orientation, form):
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "TIFF"])
-def test_of_an_animation_the_first_frame_is_read(form):
+def test_first_frame_of_an_animation_is_read(form):
     frames = [Image.new("RGB", (20, 10), colour) for colour in ("#0000ff", "#ff0000", "#00ff00")]
     options = {"lossless": True} if form == "WEBP" else {}
     data = encode(frames[0], form, save_all=True, append_images=frames[1:], **options)
     assert np.array_equal(decoded(data), np.asarray(frames[0]))
 
 
-def test_of_a_multi_picture_jpeg_the_first_is_read():
+def test_first_image_of_an_mpo_is_read():
     first, second = make_pixels(320, 240), make_pixels(320, 240)[::-1]
     data = encode(first, "MPO", save_all=True, append_images=[Image.fromarray(second)], quality=95)
     assert Image.open(io.BytesIO(data)).format == "MPO"
@@ -277,7 +277,7 @@ def test_of_a_multi_picture_jpeg_the_first_is_read():
     assert imaging.decode(data, (80, 60)).size == (80, 60)
 
 
-def test_a_colour_profile_is_ignored():
+def test_colour_profile_is_ignored():
     pixels = make_pixels(40, 30)
     for form in ("JPEG", "PNG", "TIFF"):
         plain, profiled = encode(pixels, form), encode(pixels, form, icc_profile=b"a profile" * 30)
@@ -285,7 +285,7 @@ def test_a_colour_profile_is_ignored():
         assert np.array_equal(decoded(plain), decoded(profiled)), form
 
 
-def test_threads_read_the_same():
+def test_threads_give_the_same_pixels():
     files = [encode(make_pixels(200 + n, 150), form) for n, form in enumerate(["JPEG", "PNG", "TIFF", "GIF"] * 8)]
     spec = PixelSpec(size=16)
     with ThreadPoolExecutor(8) as pool:
@@ -297,7 +297,7 @@ def test_threads_read_the_same():
 @pytest.mark.parametrize("mode", ["P", "L"])
 @pytest.mark.parametrize("transparency", [7, bytes(range(0, 250, 10))])
 @pytest.mark.parametrize("form", ["PNG", "GIF"])
-def test_transparent_values_are_laid_on_white_as_pixels_are(mode, transparency, form):
+def test_compositing_matches_pillow(mode, transparency, form):
     if isinstance(transparency, bytes) and (mode, form) != ("P", "PNG"):
         pytest.skip("no such file can be written")
     image = Image.fromarray(make_pixels(40, 30)).convert("L").convert(mode)

@@ -1,4 +1,4 @@
-"""Files that are no images, or no longer: one reason, and nothing but an `ImageError`; giants take no memory."""
+"""Invalid, damaged and oversized files raise an `ImageError` with one reason, without taking much memory."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def decoded(data: bytes) -> np.ndarray:
     return np.asarray(imaging.decode(data))
 
 
-def test_empty():
+def test_empty_file():
     with pytest.raises(ImageError, match=r"^the file is empty$"):
         imaging.read(b"", WHOLE)
 
 
 @pytest.mark.parametrize("data", [b"image,dx\nISIC_1,nv\n", b"\0" * 5000, b"\xff\xd8", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
-def test_no_image(data):
+def test_file_of_another_type(data):
     with pytest.raises(ImageError, match=r"^this is not an image, or its header is damaged$"):
         imaging.read(data, WHOLE)
 
@@ -42,8 +42,8 @@ def test_no_image(data):
     [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("BMP", {}), ("TIFF", {}), ("WEBP", {}), ("GIF", {})],
 )
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_a_file_cut_short_is_refused_or_whole_all_the_same(form, options):
-    """Only an end that holds no pixels may be missing."""
+def test_truncated_file_is_refused_or_complete(form, options):
+    """Only an end without pixels may be missing."""
     data = encode(make_pixels(60, 40), form, **options)
     whole = decoded(data)
     refused = 0
@@ -57,14 +57,14 @@ def test_a_file_cut_short_is_refused_or_whole_all_the_same(form, options):
         decoded(data[: len(data) * 2 // 3])
 
 
-def test_a_truncated_jpeg_says_so():
+def test_truncated_jpeg_message():
     data = encode(make_pixels(60, 40), "JPEG")
     for padding in (b"", bytes(5000)):  # a broken download, and one into a file that was reserved whole
         with pytest.raises(ImageError, match=r"^the image is cut short$"):
             decoded(data[: len(data) * 2 // 3] + padding)
 
 
-def test_a_corrupt_jpeg_is_refused():
+def test_corrupt_jpeg_is_refused():
     data = bytearray(encode(make_pixels(60, 40), "JPEG"))
     table = data.find(b"\xff\xc4")  # Huffman codes
     data[table + 5 : table + 25] = b"\xff" * 20
@@ -72,7 +72,7 @@ def test_a_corrupt_jpeg_is_refused():
         decoded(bytes(data))
 
 
-def test_a_corrupt_png_is_refused():
+def test_corrupt_png_is_refused():
     data = bytearray(encode(make_pixels(60, 40), "PNG"))
     at = data.find(b"IDAT") + 1000
     data[at] ^= 0xFF
@@ -81,8 +81,8 @@ def test_a_corrupt_png_is_refused():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_whatever_is_broken_ends_in_an_image_error():
-    """Seeded damage at random places of every format: no other exception gets out."""
+def test_random_damage_raises_only_image_error():
+    """Random damage in files of every format."""
     rng = np.random.default_rng(0)
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -100,7 +100,7 @@ def test_whatever_is_broken_ends_in_an_image_error():
     assert outcomes == {(8, 8, 3), "refused"}
 
 
-def test_odd_metadata_gives_no_warning():
+def test_unusual_metadata_gives_no_warning():
     exif = b"Exif\0\0II*\0\x08\0\0\0\xff\xff" + b"\x12\x01\x03\0\xff\xff\xff\x7f" * 9
     program = """
 import sys
@@ -128,7 +128,7 @@ def claiming(header: bytes, width: int, height: int) -> bytes:
 
 
 def giant_jpeg(**options: object) -> bytes:
-    """20,000 x 20,000 without ever holding it: a row of blocks 2,500 times, with restart markers between."""
+    """20,000 x 20,000, assembled from one row of blocks 2,500 times with restart markers between them."""
     header, upper = strip(0, **options)
     lower = strip(200, **options)[1]
     rows = [upper] * 1250 + [lower] * 1250
@@ -137,7 +137,7 @@ def giant_jpeg(**options: object) -> bytes:
 
 
 def in_several_scans() -> bytes:
-    """A baseline JPEG whose three colours lie one after the other: libjpeg must keep all coefficients of such a one."""
+    """A baseline JPEG with a scan for each colour, for which libjpeg keeps all coefficients in memory."""
     header, pixels = strip(0)
     frame = header.find(b"\xff\xc0")
     scan = header.find(b"\xff\xda")
@@ -160,8 +160,8 @@ def giant_webp() -> bytes:
     return bytes(data)
 
 
-def read_aside(data: bytes, spec: PixelSpec) -> tuple[str, float]:
-    """What a process of its own says of these bytes, and the megabytes that it took more than before."""
+def read_in_subprocess(data: bytes, spec: PixelSpec) -> tuple[str, float]:
+    """Read in a new process; return its message and the growth of its peak memory in MB."""
     program = f"""
 import sys
 from residerm import imaging
@@ -174,23 +174,23 @@ data = sys.stdin.buffer.read()
 before = peak()
 try:
     pixels = imaging.read(data, PixelSpec.model_validate_json({spec.model_dump_json()!r}))
-    said = pixels[[16, 16, 48, 48], [1, 62, 1, 62], 0].tolist()
+    message = pixels[[16, 16, 48, 48], [1, 62, 1, 62], 0].tolist()
 except ImageError as error:
-    said = error
-print(said, peak() - before, sep="\\n")
+    message = error
+print(message, peak() - before, sep="\\n")
 """
     done = subprocess.run([sys.executable, "-c", program], input=data, capture_output=True, check=True)
-    said, grown = done.stdout.decode().splitlines()
-    return said, float(grown)
+    message, grown = done.stdout.decode().splitlines()
+    return message, float(grown)
 
 
 needs_proc = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 
 
 @needs_proc
-def test_a_giant_jpeg_is_read_at_a_reduced_scale():
-    said, grown = read_aside(giant_jpeg(), PixelSpec(size=64))
-    corners = np.array(json.loads(said))
+def test_huge_jpeg_is_read_at_a_reduced_scale():
+    message, grown = read_in_subprocess(giant_jpeg(), PixelSpec(size=64))
+    corners = np.array(json.loads(message))
     assert np.abs(corners - [6, 244, 201, 249]).max() <= 3
     assert grown < 60, "megabytes; all of it would be 400, and as RGB 1,200"
 
@@ -209,27 +209,27 @@ def test_a_giant_jpeg_is_read_at_a_reduced_scale():
     ],
     ids=["not reduced", "progressive", "several scans", "png", "tiff", "webp", "ppm"],
 )
-def test_other_giants_are_refused_before_their_memory_is_taken(giant, spec, size):
-    said, grown = read_aside(giant(), spec)
+def test_other_huge_images_are_refused_before_allocation(giant, spec, size):
+    message, grown = read_in_subprocess(giant(), spec)
     reason = "pixels are more than the 100 megapixels allowed; scale the image down, or leave it out"
-    assert said == f"{size} {reason}"
+    assert message == f"{size} {reason}"
     assert grown < 30
 
 
-def test_a_jpeg_that_claims_more_than_fits_into_it_is_refused():
+def test_jpeg_too_small_for_its_size_is_refused():
     header, pixels = strip(0)
     with pytest.raises(ImageError, match=r"damaged: 65000x65000 pixels do not fit into its [\d,]+ bytes"):
         imaging.read(claiming(header, 65_000, 65_000) + pixels + b"\xff\xd9", PixelSpec(size=64))
 
 
-def test_the_limit_itself_is_read(monkeypatch):
+def test_image_at_the_limit_is_read(monkeypatch):
     monkeypatch.setattr(limits, "MAXIMUM_PIXELS", 40 * 30)
     assert decoded(encode(make_pixels(40, 30), "PNG")).shape == (30, 40, 3)
     with pytest.raises(ImageError, match=r"^41x30 pixels are more than"):
         decoded(encode(make_pixels(41, 30), "PNG"))
 
 
-def test_what_libtiff_finds_wrong_is_in_the_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
+def test_libtiff_messages_are_in_the_error_only(capfd: pytest.CaptureFixture[str]) -> None:
     stream = io.BytesIO()
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(stream, "TIFF", compression="tiff_lzw")

@@ -1,4 +1,4 @@
-"""DICOM photographs are read like any image; what identifies a patient is never repeated."""
+"""DICOM photographs are read like any image; errors never contain patient data."""
 
 from __future__ import annotations
 
@@ -50,26 +50,26 @@ def dicom(pixels: np.ndarray, syntax: str = ExplicitVRLittleEndian, kind: str = 
 
 @pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
 @pytest.mark.parametrize("kind", [DERMOSCOPY, CAPTURE])
-def test_uncompressed_colours_are_read_to_the_bit(syntax: str, kind: str) -> None:
+def test_uncompressed_pixels_are_exact(syntax: str, kind: str) -> None:
     pixels = make_pixels(40, 30)
     assert np.array_equal(np.asarray(decode(dicom(pixels, syntax, kind))), pixels)
 
 
-def test_a_jpeg_inside_is_the_jpeg() -> None:
+def test_encapsulated_jpeg() -> None:
     jpeg = encode(make_pixels(40, 30), "JPEG")
     data = dicom(make_pixels(40, 30), JPEGBaseline8Bit, PixelData=encapsulate([jpeg]))
     spec = PixelSpec(size=16)
     assert np.array_equal(read(data, spec), read(jpeg, spec))
 
 
-def test_the_first_of_several_frames_is_read() -> None:
+def test_first_of_several_frames_is_read() -> None:
     first, second = make_pixels(20, 10, 1), make_pixels(20, 10, 2)
     data = dicom(first, NumberOfFrames="2", PixelData=first.tobytes() + second.tobytes())
     assert np.array_equal(np.asarray(decode(data)), first)
 
 
 @pytest.mark.parametrize(("name", "expected"), [("MONOCHROME2", 0x12), ("MONOCHROME1", 255 - 0x12)])
-def test_grey_of_twelve_bits_gives_its_higher_byte(name: str, expected: int) -> None:
+def test_twelve_bit_grey_keeps_the_high_bits(name: str, expected: int) -> None:
     grey = np.full((8, 8), 0x123, np.uint16)
     image = decode(dicom(grey, BitsStored=12, HighBit=11, PhotometricInterpretation=name))
     assert np.unique(np.asarray(image)).tolist() == [expected]
@@ -87,25 +87,25 @@ def test_grey_of_twelve_bits_gives_its_higher_byte(name: str, expected: int) -> 
         ({"syntax": JPEGBaseline8Bit, "PixelData": encapsulate([b"no image"])}, "not an image"),
     ],
 )
-def test_what_is_not_read_is_refused(changes: dict[str, Any], words: str) -> None:
+def test_unsupported_files_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ImageError, match=words) as raised:
         read(dicom(make_pixels(40, 30), **changes), PixelSpec(size=16))
     assert "Doe" not in str(raised.value)
 
 
-def test_a_jpeg_that_is_larger_than_the_header_says_is_refused() -> None:
+def test_jpeg_larger_than_the_header_is_refused() -> None:
     bomb = make_png(12_000, 12_000, 8, 0, b"\0")
     with pytest.raises(ImageError, match="megapixels"):
         read(dicom(make_pixels(40, 30), JPEGBaseline8Bit, PixelData=encapsulate([bomb])), PixelSpec(size=16))
 
 
-def test_a_deflated_file_is_refused_before_it_is_inflated() -> None:
+def test_deflated_file_is_refused_before_inflation() -> None:
     data = dicom(make_pixels(40, 30)).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99")
     with pytest.raises(ImageError, match="deflated"):
         decode(data)
 
 
-def test_damage_anywhere_is_an_error_that_repeats_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_random_damage_is_an_error_without_patient_data(caplog: pytest.LogCaptureFixture) -> None:
     data, random = dicom(make_pixels(40, 30)), np.random.default_rng(0)
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as warned:
         for _ in range(300):
@@ -120,7 +120,7 @@ def test_damage_anywhere_is_an_error_that_repeats_nothing(caplog: pytest.LogCapt
     assert not [one for one in warned if "Doe" in str(one.message)]
 
 
-def test_without_pydicom_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_pydicom_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     data = dicom(make_pixels(40, 30))
     monkeypatch.setitem(sys.modules, "pydicom", None)
     with pytest.raises(ImageError, match=r"residerm\[dicom\]"):

@@ -1,4 +1,4 @@
-"""The memory and the time of a decode: known before any is taken, and shared by all threads."""
+"""Limits on the memory and time of decoding, checked in advance and shared by all threads."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def turned() -> Image.Exif:
 
 
 def forms() -> dict[str, bytes]:
-    """One file of every kind that takes a way of its own through a decoder."""
+    """One file of every kind that decoders treat differently."""
     grey = shades()
     colour, layer = Image.merge("RGB", [grey] * 3), Image.merge("RGBA", [grey] * 4)
     deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 200)
@@ -93,7 +93,7 @@ def forms() -> dict[str, bytes]:
 
 
 @needs_proc
-def test_the_memory_that_is_asked_for_is_what_a_decode_takes():
+def test_reserved_memory_matches_decoding():
     found = forms()
     given = b"".join(struct.pack("<Q", len(data)) + data for data in found.values())
     done = subprocess.run([sys.executable, "-c", MEASURE], input=given, capture_output=True, check=True)
@@ -105,7 +105,7 @@ def test_the_memory_that_is_asked_for_is_what_a_decode_takes():
 
 
 def tall_png() -> bytes:
-    """One pixel wide and 99,999,999 high: 100 megapixels are not exceeded, and its rows took gigabytes."""
+    """One pixel wide and 99,999,999 high: below 100 megapixels, but Pillow needs gigabytes for its rows."""
     header = struct.pack(">IIBBBBB", 1, 99_999_999, 8, 2, 0, 0, 0)
     packer = zlib.compressobj(9)
     body = b"".join(packer.compress(bytes(4_000_000)) for _ in range(100)) + packer.flush()
@@ -140,7 +140,7 @@ def progressive(size: tuple[int, int]) -> bytes:
     ],
     ids=["tall", "webp", "transparent", "palette", "16-bit", "cmyk", "progressive"],
 )
-def test_what_takes_too_much_is_refused_before_it_is_taken(make, reason):
+def test_excessive_memory_is_refused_before_allocation(make, reason):
     program = """
 import sys
 from residerm import imaging
@@ -156,18 +156,18 @@ except imaging.decoding.ImageError as error:
 print(peak() - before)
 """
     done = subprocess.run([sys.executable, "-c", program], input=make(), capture_output=True, check=True)
-    said, grown = done.stdout.decode().splitlines()
-    assert reason in said
-    assert "scale the image down, or leave it out" in said
+    message, grown = done.stdout.decode().splitlines()
+    assert reason in message
+    assert "scale the image down, or leave it out" in message
     assert float(grown) < 30
 
 
-def test_a_photograph_of_fifty_megapixels_is_read():
+def test_photograph_of_fifty_megapixels_is_read():
     pixels = imaging.read(encode(Image.new("RGB", (8_660, 5_773), "#804020"), "JPEG"), PixelSpec(size=16))
     assert np.abs(pixels.astype(int) - (128, 64, 32)).max() <= 3
 
 
-def test_threads_share_the_memory():
+def test_threads_share_the_memory_limit():
     budget, lock = Budget(100), threading.Lock()
     held, most = 0, 0
 
@@ -187,7 +187,7 @@ def test_threads_share_the_memory():
     assert budget.free == budget.size == 100
 
 
-def test_a_decode_reserves_its_memory_and_gives_it_back(monkeypatch):
+def test_decoding_reserves_and_releases_memory(monkeypatch):
     budget = Budget(MOST)
     monkeypatch.setattr(decoding, "BUDGET", budget)
     data = encode(make_pixels(40, 30), "PNG")
@@ -238,7 +238,7 @@ SLOW = {
 
 
 @pytest.mark.parametrize("make", SLOW.values(), ids=SLOW)
-def test_what_is_slow_to_read_is_refused_at_once(make):
+def test_slow_files_are_refused(make):
     data = make()
     start = time.process_time()
     with pytest.raises(ImageError):
@@ -246,14 +246,14 @@ def test_what_is_slow_to_read_is_refused_at_once(make):
     assert time.process_time() - start < 0.5
 
 
-def test_the_usual_number_of_scans_and_segments_is_read():
+def test_usual_numbers_of_scans_and_segments_are_read():
     assert imaging.decode(in_scans(20)).size == (40, 30)
     data = encode(make_pixels(40, 30), "JPEG")
     comments = b"\xff\xfe\0\x04ab" * 1000
     assert imaging.decode(data[:2] + comments + data[2:]).size == (40, 30)
 
 
-def test_a_netpbm_header_with_comments_is_read():
+def test_netpbm_header_with_comments():
     for head in (b"P6\n# made by hand\n4 3\n# more\n255\n", b"P6 4\n3\t255\n"):
         assert imaging.decode(head + bytes(36)).size == (4, 3)
     assert imaging.decode(b"P4 8 3\n" + bytes(3)).size == (8, 3)
@@ -261,7 +261,7 @@ def test_a_netpbm_header_with_comments_is_read():
         imaging.decode(b"P2 1 1 255\n7\n")
 
 
-def test_a_tiff_compressed_in_an_unusual_way_is_refused():
+def test_tiff_with_unusual_compression_is_refused():
     stream = io.BytesIO()
     Image.new("RGB", (8, 8)).save(stream, "TIFF", compression="lzma")
     with pytest.raises(ImageError, match="it is compressed by lzma, which is not supported; save it as PNG"):

@@ -1,4 +1,4 @@
-"""The paper's convolutional network against the paper's description, carried out with NumPy and SciPy."""
+"""The paper's convolutional network compared with an implementation of its description in NumPy and SciPy."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from residerm.models.cnn import ConvolutionalNetwork, SamePool
 
 
 def pooled(maps: np.ndarray, side: int) -> np.ndarray:
-    """The maximum over squares, the border shared out with the smaller part first, as Keras's 'same' does."""
+    """Max pooling with the padding of Keras's 'same', whose smaller half is at the top left."""
     extent = -(-maps.shape[1] // side) * side
     before = (extent - maps.shape[1]) // 2
     padded = np.full((len(maps), extent, extent), -np.inf)
@@ -18,7 +18,7 @@ def pooled(maps: np.ndarray, side: int) -> np.ndarray:
     return padded.reshape(len(maps), extent // side, side, extent // side, side).max((2, 4))
 
 
-def as_described(network: ConvolutionalNetwork, image: np.ndarray) -> np.ndarray:
+def reference_logits(network: ConvolutionalNetwork, image: np.ndarray) -> np.ndarray:
     """The logits of one image, in float64."""
     weights = {key: value.double().numpy() for key, value in network.state_dict().items()}
     maps = image.astype(np.float64)
@@ -34,20 +34,20 @@ def as_described(network: ConvolutionalNetwork, image: np.ndarray) -> np.ndarray
 
 
 @pytest.mark.parametrize("size", [32, 64, 50])
-def test_it_computes_what_the_paper_describes(size):
+def test_logits_match_the_description(size):
     network = ConvolutionalNetwork(7, size).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, 0, 0.2)
     images = torch.randn(2, 3, size, size)
     with torch.inference_mode():
         logits = network(images)
-    expected = np.stack([as_described(network, image) for image in images.numpy()])
+    expected = np.stack([reference_logits(network, image) for image in images.numpy()])
     assert np.abs(expected).max() > 1
     np.testing.assert_allclose(logits.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("size", "flat"), [(32, 40), (64, 90)])
-def test_layers_have_the_papers_sizes(size, flat):
+def test_layer_sizes_match_the_paper(size, flat):
     shapes = {name: tuple(value.shape) for name, value in ConvolutionalNetwork(7, size).named_parameters()}
     assert {name: shape for name, shape in shapes.items() if name.endswith("weight")} == {
         "conv1.weight": (10, 3, 3, 3),
@@ -61,12 +61,12 @@ def test_layers_have_the_papers_sizes(size, flat):
 
 @pytest.mark.parametrize("side", [2, 3, 4])
 @pytest.mark.parametrize("extent", [1, 2, 5, 6, 7, 16])
-def test_pooling_is_timms_same_pooling_also_below_zero(side, extent):
+def test_pooling_matches_timm(side, extent):
     maps = torch.randn(2, 3, extent, extent + 1) - 5
     assert torch.equal(SamePool(side)(maps), MaxPool2dSame(side, side)(maps))
 
 
-def test_channels_last_gives_the_same():
+def test_channels_last_gives_the_same_outputs():
     network, images = ConvolutionalNetwork(7, 32).eval(), torch.randn(2, 3, 32, 32)
     with torch.inference_mode():
         expected = network(images)

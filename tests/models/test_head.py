@@ -1,4 +1,4 @@
-"""What a network gives besides logits: features, and maps whose mean they are, found out by numbers alone."""
+"""Features and maps of a network, detected numerically."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ HEADS = [
 
 
 @pytest.mark.parametrize(("name", "features", "maps", "linear"), HEADS)
-def test_outputs_are_those_of_the_network(name: str, features: int, maps: bool, linear: bool) -> None:
+def test_logits_are_those_of_the_network(name: str, features: int, maps: bool, linear: bool) -> None:
     torch.manual_seed(0)
     model = build(name, 3, 32).eval() if "swin" not in name else build(name, 3, 224).eval()
     images = torch.randint(0, 256, (2, 3, model.size, model.size), dtype=torch.uint8)
@@ -42,7 +42,7 @@ def test_outputs_are_those_of_the_network(name: str, features: int, maps: bool, 
         torch.testing.assert_close(nn.functional.linear(seen, layer.weight, layer.bias).detach(), logits)
 
 
-def test_asking_leaves_the_model_in_training() -> None:
+def test_detection_keeps_training_mode() -> None:
     model = build("resnet20", 3, 32).train()
     before = {key: value.clone() for key, value in model.state_dict().items()}
     assert model.head.maps

@@ -1,4 +1,4 @@
-"""Multi-class logistic regression against its formula, and against scikit-learn."""
+"""Multinomial logistic regression compared with its formula and with scikit-learn."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from residerm.models.logistic import LogisticRegression
 
 
 @pytest.mark.parametrize("size", [32, 64])
-def test_it_is_the_formula_on_flattened_pixels(size):
+def test_logits_are_linear_in_the_pixels(size):
     network = LogisticRegression(7, size).eval()
     for parameter in (*network.parameters(), network.norm.running_mean):
         torch.nn.init.normal_(parameter)
@@ -27,7 +27,7 @@ def test_it_is_the_formula_on_flattened_pixels(size):
     assert (logits == from_channels_last).all()
 
 
-def test_trained_on_whole_batches_it_ends_where_scikit_learn_does():
+def test_training_converges_to_scikit_learn():
     random = np.random.default_rng(0)
     labels = np.arange(120) % 3
     pixels = random.normal(size=(120, 12)) + labels[:, None] * random.normal(size=12) * 0.5

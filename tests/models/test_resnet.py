@@ -1,4 +1,4 @@
-"""Residual networks against timm, torchvision, the paper's figures, and the equation itself."""
+"""Residual networks compared with timm, torchvision, the paper's numbers and the equation of a block."""
 
 import math
 
@@ -20,8 +20,8 @@ def images(count: int = 1, size: int = 64) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
-def as_if_trained(network: nn.Module) -> nn.Module:
-    """In evaluation, with statistics and scales of normalisation that differ from channel to channel."""
+def randomise_normalisation(network: nn.Module) -> nn.Module:
+    """Evaluation mode with random statistics and weights of the normalisation layers."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.2, 0.6)
@@ -36,8 +36,8 @@ def parameters(network: nn.Module) -> int:
 
 
 @pytest.mark.parametrize("depth", LARGE)
-def test_timms_and_torchvisions_weights_load_strictly_and_give_the_same(depth):
-    of_timm = as_if_trained(timm.create_model(f"resnet{depth}", num_classes=7))
+def test_weights_of_timm_and_torchvision_give_the_same_outputs(depth):
+    of_timm = randomise_normalisation(timm.create_model(f"resnet{depth}", num_classes=7))
     with torch.device("meta"):  # all weights will be timm's
         of_torchvision = torchvision.models.get_model(f"resnet{depth}", num_classes=7).eval()
         ours = ResNet(*PUBLISHED[depth], classes=7).eval()
@@ -52,7 +52,7 @@ def test_timms_and_torchvisions_weights_load_strictly_and_give_the_same(depth):
 
 
 @pytest.mark.parametrize("kind", ["basic", "bottleneck"])
-def test_training_gives_the_same_gradients_and_statistics_as_timm(kind):
+def test_gradients_and_statistics_match_timm(kind):
     blocks = (1, 2, 1, 1)
     theirs_kind = {"basic": timm.models.resnet.BasicBlock, "bottleneck": timm.models.resnet.Bottleneck}[kind]
     theirs = timm.models.ResNet(theirs_kind, blocks, num_classes=7, zero_init_last=False).train()
@@ -66,8 +66,8 @@ def test_training_gives_the_same_gradients_and_statistics_as_timm(kind):
 
 
 @pytest.mark.parametrize("depth", [18, 50])
-def test_preactivation_is_timms_resnet_v2(depth):
-    theirs = as_if_trained(timm.create_model(f"resnetv2_{depth}", num_classes=7))
+def test_preactivation_matches_timm_resnetv2(depth):
+    theirs = randomise_normalisation(timm.create_model(f"resnetv2_{depth}", num_classes=7))
     with torch.device("meta"):
         ours = ResNet(*PUBLISHED[depth], classes=7, preactivation=True).eval()
     renamed = {"stem.conv": "conv1", "head.fc": "fc", ".downsample.conv": ".downsample", ".norm": ".bn", ".blocks": ""}
@@ -82,8 +82,8 @@ def test_preactivation_is_timms_resnet_v2(depth):
         torch.testing.assert_close(ours(images()), theirs(images()), rtol=1e-5, atol=1e-5)
 
 
-def by_hand(block: Block, x: torch.Tensor, *, preactivation: bool) -> torch.Tensor:
-    """F(x, {W_i}) of a block in evaluation, from its weights alone."""
+def residual_function(block: Block, x: torch.Tensor, *, preactivation: bool) -> torch.Tensor:
+    """F(x, {W_i}) of a block in evaluation mode, computed from its weights."""
     for number in (1, 2, 3)[: len(block.layers())]:
         convolution, norm = getattr(block, f"conv{number}"), getattr(block, f"bn{number}")
         statistics = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
@@ -97,22 +97,22 @@ def by_hand(block: Block, x: torch.Tensor, *, preactivation: bool) -> torch.Tens
 
 
 @pytest.mark.parametrize("kind", [BasicBlock, Bottleneck])
-def test_a_block_is_the_equation(kind):
+def test_block_matches_the_equation(kind):
     torch.manual_seed(0)  # blocks whose normalisations happen to be drawn small would test nothing
     x = torch.randn(2, 8 * kind.expansion, 9, 9)
     for preactivation in (False, True):
-        residual = as_if_trained(kind(8 * kind.expansion, 8, 1, "projection", preactivation))
-        plain = as_if_trained(kind(8 * kind.expansion, 8, 1, "none", preactivation))
+        residual = randomise_normalisation(kind(8 * kind.expansion, 8, 1, "projection", preactivation))
+        plain = randomise_normalisation(kind(8 * kind.expansion, 8, 1, "none", preactivation))
         plain.load_state_dict(residual.state_dict(), strict=True)
         after = nn.Identity() if preactivation else nn.ReLU()
-        expected = by_hand(residual, x, preactivation=preactivation)
+        expected = residual_function(residual, x, preactivation=preactivation)
         assert expected.std() > 0.01
         torch.testing.assert_close(residual(x), after(expected + x), rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(plain(x), after(expected), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("depth", PUBLISHED)
-def test_depth_is_the_number_of_layers_with_weights(depth):
+def test_depth_counts_layers_with_weights(depth):
     with torch.device("meta"):
         network = ResNet(*PUBLISHED[depth])
     layers = [name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)]
@@ -120,14 +120,14 @@ def test_depth_is_the_number_of_layers_with_weights(depth):
 
 
 @pytest.mark.parametrize(("depth", "millions"), [*zip(SMALL, (0.27, 0.46, 0.66, 0.85, 1.7), strict=True)])
-def test_networks_for_small_images_have_the_parameters_of_the_paper(depth, millions):
+def test_small_networks_have_the_parameter_counts_of_the_paper(depth, millions):
     with torch.device("meta"):
         count = parameters(ResNet(*PUBLISHED[depth], classes=10))
     assert round(count / 1e6, 1 if depth == 110 else 2) == millions
 
 
 @pytest.mark.parametrize("depth", SMALL)
-def test_the_plain_counterpart_has_the_same_parameters(depth):
+def test_plain_counterpart_has_the_same_parameters(depth):
     with torch.device("meta"):
         residual, plain = ResNet(*PUBLISHED[depth], classes=7), ResNet(*PUBLISHED[depth], classes=7, shortcut="none")
     assert parameters(plain) == parameters(residual)
@@ -135,9 +135,9 @@ def test_the_plain_counterpart_has_the_same_parameters(depth):
     assert shapes[0] == shapes[1], "each by name"
 
 
-def test_the_plain_counterpart_differs_by_its_shortcuts():
+def test_plain_counterpart_differs_by_its_shortcuts():
     residual, plain = ResNet(*PUBLISHED[20], classes=7), ResNet(*PUBLISHED[20], classes=7, shortcut="none")
-    as_if_trained(residual)
+    randomise_normalisation(residual)
     plain.eval().load_state_dict(residual.state_dict())
     with torch.inference_mode():
         assert not torch.allclose(residual(images()), plain(images()), atol=0.01)
@@ -145,7 +145,7 @@ def test_the_plain_counterpart_differs_by_its_shortcuts():
     assert not any(isinstance(module, ZeroPadded) for module in plain.modules())
 
 
-def test_the_padded_shortcut_strides_and_appends_zeros():
+def test_padded_shortcut():
     x = torch.arange(2 * 3 * 5 * 4.0).view(2, 3, 5, 4) + 1
     y = ZeroPadded(2, 2)(x).numpy()
     assert y.shape == (2, 5, 3, 2)
@@ -155,8 +155,8 @@ def test_the_padded_shortcut_strides_and_appends_zeros():
 
 @pytest.mark.parametrize("preactivation", [False, True])
 @pytest.mark.parametrize(("kind", "blocks"), ALL_KINDS)
-def test_channels_last_stays_so_through_every_block_and_gives_the_same(kind, blocks, preactivation):
-    network = as_if_trained(ResNet(kind, blocks, classes=7, shortcut="padded", preactivation=preactivation))
+def test_channels_last_is_kept_through_every_block(kind, blocks, preactivation):
+    network = randomise_normalisation(ResNet(kind, blocks, classes=7, shortcut="padded", preactivation=preactivation))
     with torch.inference_mode():
         expected = network(images())
         kept: list[bool] = []
@@ -174,14 +174,16 @@ def test_channels_last_stays_so_through_every_block_and_gives_the_same(kind, blo
 
 @pytest.mark.parametrize("shortcut", ["projection", "padded", "none"])
 @pytest.mark.parametrize("preactivation", [False, True])
-def test_nothing_depends_on_the_values_that_pass(shortcut, preactivation):
-    network = as_if_trained(ResNet("basic", (1, 1, 1), classes=7, shortcut=shortcut, preactivation=preactivation))
+def test_forward_has_no_data_dependent_control_flow(shortcut, preactivation):
+    network = randomise_normalisation(
+        ResNet("basic", (1, 1, 1), classes=7, shortcut=shortcut, preactivation=preactivation)
+    )
     program = torch.export.export(network, (images(),)).module()
     assert torch.equal(program(images()), network(images()))
 
 
-def test_bfloat16_autocast_stays_near_float32():
-    network = as_if_trained(ResNet("basic", (1, 1, 1, 1), classes=7)).to(memory_format=torch.channels_last)
+def test_bfloat16_is_close_to_float32():
+    network = randomise_normalisation(ResNet("basic", (1, 1, 1, 1), classes=7)).to(memory_format=torch.channels_last)
     with torch.inference_mode():
         expected = network(images())
         with torch.autocast("cpu", torch.bfloat16):
@@ -191,19 +193,19 @@ def test_bfloat16_autocast_stays_near_float32():
 
 
 @pytest.mark.parametrize(("stem", "side"), [("large", 2), ("medium", 4), ("small", 8)])
-def test_stems_leave_the_last_stage_this_side_at_64_pixels(stem, side):
+def test_size_of_the_last_maps_at_64_pixels(stem, side):
     with torch.device("meta"):
         network = ResNet(*PUBLISHED[18], classes=7, stem=stem)
         assert network.forward_features(torch.empty(2, 3, 64, 64)).shape == (2, 512, side, side)
 
 
-def test_a_stem_without_pooling_takes_the_weights_of_the_one_with_it():
+def test_stem_without_pooling_loads_the_same_weights():
     with torch.device("meta"):
         pooled, unpooled = ResNet(*PUBLISHED[18]), ResNet(*PUBLISHED[18], stem="medium")
     assert not any(unpooled.load_state_dict(pooled.state_dict(), strict=True, assign=True))
 
 
-def test_width_is_that_of_the_first_stage():
+def test_width_of_the_first_stage():
     network = ResNet("bottleneck", (1, 1, 1, 1), classes=7, width=8).eval()
     widths = [stage[0].conv2.out_channels for stage in (network.layer1, network.layer2, network.layer3, network.layer4)]
     assert widths == [8, 16, 32, 64]
@@ -212,7 +214,7 @@ def test_width_is_that_of_the_first_stage():
 
 @pytest.mark.parametrize("preactivation", [False, True])
 @pytest.mark.parametrize("kind", ["basic", "bottleneck"])
-def test_zero_init_begins_with_the_shortcut_alone_and_learns(kind, preactivation):
+def test_zero_init_starts_as_identity_and_learns(kind, preactivation):
     network = ResNet(kind, (2, 2, 2), classes=7, preactivation=preactivation, zero_init=True).train()
     block = network.layer1[1]
     x = torch.randn(2, block.conv1.in_channels, 8, 8).relu()
@@ -223,7 +225,7 @@ def test_zero_init_begins_with_the_shortcut_alone_and_learns(kind, preactivation
     assert not last.any()
 
 
-def test_weights_begin_as_he_drew_them():
+def test_he_initialisation():
     network = ResNet("basic", (1, 1, 1, 1), classes=7)
     weight = network.layer4[0].conv1.weight  # 256 channels in, 512 out
     assert weight.std().item() == pytest.approx(math.sqrt(2 / (9 * 512)), rel=0.01)
@@ -232,7 +234,7 @@ def test_weights_begin_as_he_drew_them():
 
 
 @pytest.mark.parametrize("blocks", [(2, 2), (1, 1, 1, 1, 1), (1, 0, 1), ()])
-def test_stages_that_are_no_network_are_refused(blocks):
+def test_invalid_stages_are_refused(blocks):
     with pytest.raises(UsageError, match=r"three or four stages of at least one block, not \("):
         ResNet("basic", blocks)
 

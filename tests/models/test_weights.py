@@ -1,4 +1,4 @@
-"""Weights from files and from the hub's cache: what fits, what is replaced, what is refused, and what then learns."""
+"""Weights from files and the hub's cache: loading, replaced classifiers, refusals and frozen backbones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def model() -> Model:
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    """An empty cache, offline; the function given puts weights of timm's network into it, and gives them."""
+    """An empty offline cache, and a function that stores and returns weights of a timm network."""
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
 
@@ -64,14 +64,14 @@ def write(path: Path, weights: dict[str, torch.Tensor]) -> Path:
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
-def test_weights_of_a_file_become_the_models(model, tmp_path, suffix):
+def test_weights_are_loaded_from_a_file(model, tmp_path, suffix):
     weights = other_weights()
     assert load_weights(model, write(tmp_path / f"w.{suffix}", weights)) is None
     assert same(model, weights)
 
 
 @pytest.mark.parametrize("key", ["state_dict", "model", "state_dict_ema"])
-def test_weights_are_found_in_a_checkpoint(model, tmp_path, key):
+def test_weights_are_loaded_from_a_checkpoint(model, tmp_path, key):
     weights, stale = other_weights(), other_weights()
     content = {"epoch": 3, "state_dict": stale, key: {f"module.{name}": value for name, value in weights.items()}}
     torch.save(content if key != "model" else {"model": weights}, tmp_path / "c.pth")
@@ -79,7 +79,7 @@ def test_weights_are_found_in_a_checkpoint(model, tmp_path, key):
     assert same(model, weights)
 
 
-def test_a_classifier_for_other_classes_is_replaced_and_said_so(model, tmp_path):
+def test_classifier_for_other_classes_is_replaced_and_reported(model, tmp_path):
     weights = other_weights(classes=1000)
     fresh = model.network.fc.weight.clone()
     remark = load_weights(model, write(tmp_path / "w.pth", weights))
@@ -89,14 +89,14 @@ def test_a_classifier_for_other_classes_is_replaced_and_said_so(model, tmp_path)
     assert same(model, weights)
 
 
-def test_weights_without_classifier_are_taken_and_said_so(model, tmp_path):
+def test_weights_without_classifier_are_loaded_and_reported(model, tmp_path):
     weights = {key: value for key, value in other_weights().items() if not key.startswith("fc.")}
     remark = load_weights(model, write(tmp_path / "w.pth", weights))
     assert remark == f"{tmp_path}/w.pth has no classifier: the model keeps a new one for 7 classes"
     assert torch.equal(model.network.conv1.weight, weights["conv1.weight"])
 
 
-def test_files_from_before_batchnorm_counted_are_taken(model, tmp_path):
+def test_files_without_num_batches_tracked_are_loaded(model, tmp_path):
     weights = {key: value for key, value in other_weights().items() if "num_batches" not in key}
     assert load_weights(model, write(tmp_path / "w.pth", weights)) is None
 
@@ -125,7 +125,7 @@ def _reshaped(weights):
         ),
     ],
 )
-def test_weights_that_do_not_fit_are_listed_and_none_is_taken(model, tmp_path, change, complaint):
+def test_mismatching_weights_are_listed_and_none_is_loaded(model, tmp_path, change, complaint):
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
     path = write(tmp_path / "w.safetensors", change(other_weights()))
     with pytest.raises(WeightsError, match=rf"w\.safetensors does not fit resnet20: {complaint}") as caught:
@@ -134,8 +134,8 @@ def test_weights_that_do_not_fit_are_listed_and_none_is_taken(model, tmp_path, c
     assert len(str(caught.value)) < 600
 
 
-class Harmful:
-    """An object whose unpickling leaves a trace."""
+class Malicious:
+    """An object whose unpickling has a side effect."""
 
     def __init__(self, trace: Path) -> None:
         self.trace = trace
@@ -146,7 +146,7 @@ class Harmful:
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pth"])
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text", "image"])
-def test_a_file_that_is_no_weights_is_refused(model, tmp_path, suffix, damage):
+def test_file_without_weights_is_refused(model, tmp_path, suffix, damage):
     path = write(tmp_path / f"w.{suffix}", other_weights())
     whole = path.read_bytes()
     content = {"truncated": whole[: len(whole) // 2], "empty": b"", "text": b"lesion,label\n", "image": b"\xff\xd8\xff"}
@@ -155,9 +155,9 @@ def test_a_file_that_is_no_weights_is_refused(model, tmp_path, suffix, damage):
         load_weights(model, path)
 
 
-def test_python_objects_in_a_file_are_not_run(model, tmp_path):
+def test_pickled_objects_are_not_executed(model, tmp_path):
     with (tmp_path / "w.pth").open("wb") as file:
-        pickle.dump({"conv1.weight": Harmful(tmp_path / "trace")}, file, protocol=2)
+        pickle.dump({"conv1.weight": Malicious(tmp_path / "trace")}, file, protocol=2)
     torch.save({"network": nn.Linear(1, 1)}, tmp_path / "whole.pth")
     for name in ("w.pth", "whole.pth"):
         with pytest.raises(WeightsError, match="contains Python objects, which could run code and are refused"):
@@ -173,25 +173,25 @@ def test_python_objects_in_a_file_are_not_run(model, tmp_path):
         ([1, 2], "cannot be read as weights"),
     ],
 )
-def test_a_file_of_something_else_is_refused(model, tmp_path, content, complaint):
+def test_file_of_another_type_is_refused(model, tmp_path, content, complaint):
     torch.save(content, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=complaint):
         load_weights(model, tmp_path / "w.pth")
 
 
 @pytest.mark.parametrize("name", ["none.pth", "."])
-def test_a_path_without_file_is_refused(model, tmp_path, name):
+def test_missing_file_is_refused(model, tmp_path, name):
     with pytest.raises(UsageError, match=r"`weights=.*` does not exist"):
         load_weights(model, tmp_path / name)
 
 
-def test_weights_of_another_size_of_image_do_not_fit_the_papers_network(tmp_path):
+def test_weights_for_another_image_size_are_refused(tmp_path):
     path = write(tmp_path / "w.pth", build("cnn", 7, 32).network.state_dict())
     with pytest.raises(WeightsError, match=r"dense1\.weight \(120x40, not 120x90\)"):
         load_weights(build("cnn", 7, 64), path)
 
 
-def test_training_begins_with_the_weights_of_a_file(tmp_path):
+def test_training_starts_from_the_weights_of_a_file(tmp_path):
     weights = other_weights(classes=2)
     options = ModelOptions(model="resnet20", weights=write(tmp_path / "w.pth", weights))
     start = begin(options, 7, 32)
@@ -200,7 +200,7 @@ def test_training_begins_with_the_weights_of_a_file(tmp_path):
     assert begin(ModelOptions(model="resnet20"), 7, 32).remarks == ()
 
 
-def test_pretrained_weights_of_ours_come_from_the_cache_with_their_commit(hub):
+def test_pretrained_resnet_weights_from_the_cache(hub):
     weights = hub("resnet18", "tv_in1k")
     start = begin(ModelOptions(model="resnet18.tv_in1k", pretrained=True), 7, 64)
     assert start.options.revision == COMMIT
@@ -213,7 +213,7 @@ def test_pretrained_weights_of_ours_come_from_the_cache_with_their_commit(hub):
     assert own["fc.weight"].shape == (7, 512)
 
 
-def test_pretrained_weights_of_timms_come_with_their_colours(hub):
+def test_pretrained_timm_weights_set_the_normalisation(hub):
     weights = hub("test_resnet", "r160_in1k")
     model = begin(ModelOptions(model="test_resnet", pretrained=True), 1000, 64).model
     assert same(model, weights)
@@ -223,7 +223,7 @@ def test_pretrained_weights_of_timms_come_with_their_colours(hub):
 @pytest.mark.parametrize(
     ("name", "tag"), [("resnet50", "tv_in1k"), pytest.param("vgg19", "tv_in1k", marks=pytest.mark.slow)]
 )
-def test_the_networks_of_the_documents_begin_with_weights_of_imagenet(hub, name, tag):
+def test_documented_networks_load_imagenet_weights(hub, name, tag):
     weights = hub(name, tag)
     start = begin(ModelOptions(model=f"{name}.{tag}", pretrained=True), 2, 64)
     own, classifier = start.model.network.state_dict(), ("fc.", "head.fc.")
@@ -233,7 +233,7 @@ def test_the_networks_of_the_documents_begin_with_weights_of_imagenet(hub, name,
     assert start.model.normalise.colours == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
-def test_a_pinned_commit_is_asked_for_and_not_the_newest(hub):
+def test_pinned_commit_is_requested(hub):
     hub("resnet18", "a1_in1k", newest=True)
     pinned = "491b427b45c94c7fb0e78b5474cc919aff584bbf"
     with pytest.raises(ResidermError, match=f"hf download timm/resnet18.a1_in1k model.safetensors --revision {pinned}"):
@@ -241,7 +241,7 @@ def test_a_pinned_commit_is_asked_for_and_not_the_newest(hub):
     assert begin(ModelOptions(model="resnet18", pretrained=True, revision=COMMIT), 7, 64).options.revision == COMMIT
 
 
-def test_offline_and_not_in_the_cache_the_message_says_how(hub, tmp_path):
+def test_offline_without_cache_error_names_the_remedy(hub, tmp_path):
     del hub
     with pytest.raises(ResidermError) as caught:
         begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
@@ -253,9 +253,9 @@ def test_offline_and_not_in_the_cache_the_message_says_how(hub, tmp_path):
     )
 
 
-def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_unreachable_hub_is_tried_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     class Unreachable(Exception):
-        """As the HTTP library of some version of the hub's package raises it."""
+        """Connection errors as raised by different versions of the hub's HTTP library."""
 
     def unreachable(*_: object, **__: object) -> None:
         raise Unreachable("[Errno -2] Name or service not known")
@@ -268,7 +268,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", ["resnet18", "test_resnet"])
-def test_a_truncated_file_in_the_cache_is_refused(hub, tmp_path, name):
+def test_truncated_cached_file_is_refused(hub, tmp_path, name):
     hub(name, {"resnet18": "a1_in1k", "test_resnet": "r160_in1k"}[name])
     (file,) = (tmp_path / "cache").rglob("model.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
@@ -276,7 +276,7 @@ def test_a_truncated_file_in_the_cache_is_refused(hub, tmp_path, name):
         begin(ModelOptions(model=name, pretrained=True, revision=COMMIT), 7, 64)
 
 
-def test_pretrained_weights_that_the_options_do_not_fit_are_refused(hub):
+def test_pretrained_weights_that_contradict_options_are_refused(hub):
     hub("resnet18", "a1_in1k")
     options = ModelOptions(model="resnet18", pretrained=True, revision=COMMIT)
     with pytest.raises(WeightsError, match=r"does not fit resnet18: .*conv1\.weight \(64x3x7x7, not 64x3x3x3\)"):
@@ -284,7 +284,7 @@ def test_pretrained_weights_that_the_options_do_not_fit_are_refused(hub):
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet20", "resnet-basic-1-1-1-1", "resnet10t.nothing"])
-def test_a_name_without_pretrained_weights_is_refused(hub, name):
+def test_network_without_pretrained_weights_is_refused(hub, name):
     del hub
     with pytest.raises(UsageError, match="no weights"):
         begin(ModelOptions(model=name, pretrained=True), 7, 64)
@@ -298,18 +298,18 @@ def test_a_name_without_pretrained_weights_is_refused(hub, name):
         ({"freeze_backbone": True}, "`freeze_backbone` would freeze random weights"),
     ],
 )
-def test_options_that_contradict_each_other_are_refused(options, message):
+def test_contradictory_options_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
         begin(ModelOptions(model="resnet20", **options), 7, 32)
 
 
 @pytest.mark.parametrize("options", [{"backbone_rate": 0}, {"backbone_rate": 2}, {"moddel": "resnet18"}])
-def test_options_out_of_bounds_or_unknown_are_refused(options):
+def test_invalid_options_are_refused(options):
     with pytest.raises(ValidationError):
         ModelOptions(**options)
 
 
-def test_a_frozen_backbone_stays_as_it_is_while_the_classifier_learns(tmp_path):
+def test_frozen_backbone_is_unchanged_while_the_classifier_learns(tmp_path):
     path = write(tmp_path / "w.pth", other_weights())
     model = begin(ModelOptions(model="resnet20", weights=path, freeze_backbone=True), 7, 32).model.train()
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
@@ -324,7 +324,7 @@ def test_a_frozen_backbone_stays_as_it_is_while_the_classifier_learns(tmp_path):
     assert not model.eval().network.fc.training
 
 
-def test_groups_hold_every_parameter_once_and_slow_the_backbone(model):
+def test_parameter_groups_are_complete_with_a_slower_backbone(model):
     backbone, classifier = model.parameter_groups(backbone_rate=0.1)
     assert (backbone.factor, classifier.factor) == (0.1, 1.0)
     assert [id(value) for value in classifier.parameters] == [id(value) for value in model.network.fc.parameters()]
@@ -332,6 +332,6 @@ def test_groups_hold_every_parameter_once_and_slow_the_backbone(model):
     assert sorted(held) == sorted(id(value) for value in model.parameters())
 
 
-def test_weights_that_would_fill_the_memory_are_refused() -> None:
+def test_weights_larger_than_memory_are_refused() -> None:
     with pytest.raises(UsageError, match=r"`model=resnet18`: its 45,\d+,\d+,\d+ weights need 18\d GB of memory"):
         begin(ModelOptions(model="resnet18"), 7, 64, ResNetOptions(width=4096))

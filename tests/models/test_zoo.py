@@ -1,4 +1,4 @@
-"""Models by name: ours and timm's, their normalisation, their cost, and the names and sizes that are none."""
+"""Models by name: ours and timm's, normalisation, cost, and invalid names and sizes."""
 
 import copy
 import re
@@ -33,14 +33,14 @@ SOURCE_DOCUMENTS = {  # every network that they name, and its classifier
 
 
 def without_memory(name: str, size: int = 64, **options) -> Model:
-    """A model of shapes alone: quick, however large."""
+    """A model without memory for weights: fast at any size."""
     timm.is_model(name)  # imported before the device is set
     with torch.device("meta"):
         return build(name, 7, size, **options)
 
 
 @pytest.mark.parametrize(("name", "classifier"), SOURCE_DOCUMENTS.items())
-def test_every_network_of_the_source_documents_is_built_by_name(name, classifier):
+def test_every_documented_network_is_built_by_name(name, classifier):
     model = without_memory(name)
     assert model.classifier == classifier
     assert model(torch.empty(2, 3, 64, 64, dtype=torch.uint8, device="meta")).shape == (2, 7)
@@ -48,11 +48,11 @@ def test_every_network_of_the_source_documents_is_built_by_name(name, classifier
     assert [layer.out_features for layer in last] == [7]
 
 
-def test_a_distilled_network_has_two_classifiers():
+def test_distilled_network_has_two_classifiers():
     assert without_memory("deit_tiny_distilled_patch16_224").classifier == ("head", "head_dist")
 
 
-def test_a_name_of_ours_means_ours_and_others_are_timms():
+def test_own_names_take_precedence_over_timm():
     assert isinstance(without_memory("resnet50").network, ResNet)
     assert isinstance(without_memory("resnet50.tv_in1k").network, ResNet)
     assert type(without_memory("resnet26").network) is timm.models.ResNet
@@ -62,7 +62,7 @@ def test_a_name_of_ours_means_ours_and_others_are_timms():
     ("name", "depth", "width"),
     [("resnet-basic-3-4-6-3", 34, 64), ("resnet-bottleneck-3-4-6-3", 50, 64), ("resnet-basic-9-9-9", 56, 16)],
 )
-def test_any_depth_is_spelt_by_its_blocks(name, depth, width):
+def test_stages_define_any_depth(name, depth, width):
     network = without_memory(name).network
     published = without_memory(f"resnet{depth}").network
     assert {key: value.shape for key, value in network.state_dict().items()} == {
@@ -71,7 +71,7 @@ def test_any_depth_is_spelt_by_its_blocks(name, depth, width):
     assert network.conv1.out_channels == width
 
 
-def test_options_of_the_resnet_reach_it():
+def test_resnet_options_are_applied():
     options = ResNetOptions(stem="small", width=8, shortcut="padded", preactivation=True, zero_init=True)
     network = build("resnet-basic-1-1-1-1", 7, 32, resnet=options).network
     assert network.conv1.kernel_size == (3, 3)
@@ -81,7 +81,7 @@ def test_options_of_the_resnet_reach_it():
     assert not any("downsample" in key for key in network.state_dict())
 
 
-def test_a_model_takes_colours_of_0_to_255():
+def test_model_takes_pixels_of_0_to_255():
     model = build("resnet20", 7, 32).eval()
     images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_DEVIATION))
@@ -95,7 +95,7 @@ def test_a_model_takes_colours_of_0_to_255():
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
-def test_normalisation_keeps_channels_last_and_is_in_no_state_dict(dtype):
+def test_normalisation_keeps_channels_last_and_has_no_state(dtype):
     model = build("cnn", 7, 32)
     images = torch.zeros(2, 3, 32, 32, dtype=dtype).to(memory_format=torch.channels_last)
     seen = model.normalise(images)
@@ -105,7 +105,7 @@ def test_normalisation_keeps_channels_last_and_is_in_no_state_dict(dtype):
     assert not model.normalise.state_dict()
 
 
-def test_weights_depend_on_the_seed_alone():
+def test_weights_depend_only_on_the_seed():
     weights = []
     for size in (32, 64, 32):
         torch.manual_seed(3)
@@ -115,7 +115,7 @@ def test_weights_depend_on_the_seed_alone():
         assert torch.equal(value, weights[2][key]), key
 
 
-def test_a_copy_is_a_model_of_its_own():
+def test_copies_are_independent():
     model = build("resnet20", 7, 32)
     copied = copy.deepcopy(model)
     nn.init.zeros_(copied.network.fc.weight)
@@ -130,14 +130,14 @@ def test_a_copy_is_a_model_of_its_own():
         *("vgg19", "vgg19_bn", "resnext50_32x4d", "densenet121", "efficientnet_b0", "convnext_tiny"),
     ],
 )
-def test_cost_is_what_torchvision_publishes(name):
+def test_cost_matches_torchvision(name):
     published = torchvision.models.get_model_weights(name).IMAGENET1K_V1.meta
     cost = measure(name, 1000, 224)
     assert cost.parameters == published["num_params"]
     assert round(cost.multiply_adds / 1e9, 3) == published["_ops"]
 
 
-def test_cost_of_the_papers_models_by_arithmetic():
+def test_cost_matches_arithmetic():
     convolutions = 32**2 * 10 * 3 * 9 + 16**2 * 10 * 10 * 25 + 6**2 * 10 * 10 * 49
     cnn = measure("cnn", 7, 32)
     assert cnn.multiply_adds == convolutions + 40 * 120 + 120 * 64 + 64 * 7
@@ -146,12 +146,12 @@ def test_cost_of_the_papers_models_by_arithmetic():
     assert (logistic.parameters, logistic.multiply_adds) == (3_072 * (2 + 7) + 7, 3_072 * 7)
 
 
-def test_cost_takes_no_memory_for_weights():
+def test_cost_allocates_no_weights():
     cost = measure("resnet-basic-9-9-9", 7, 64, ResNetOptions(width=4096))
     assert cost.parameters * 4 > 2**37, "more than 137 GB"
 
 
-def test_a_network_with_its_weights_is_built_without_pytorchs_compiler():
+def test_building_does_not_import_the_compiler():
     code = """
 import sys
 from residerm.models.zoo import build_for
@@ -162,7 +162,7 @@ sys.exit("torch._dynamo" in sys.modules)
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0, "two seconds of every prediction"
 
 
-def test_find_searches_both_and_names_ours_once():
+def test_find_searches_own_and_timm_models():
     found = find("resnet50")
     assert found[0] == "resnet50"
     assert found.count("resnet50") == 1
@@ -196,7 +196,7 @@ def test_find_searches_both_and_names_ours_once():
         (lambda: find("resnat5"), "no model matches 'resnat5': .* Did you mean resnet5"),
     ],
 )
-def test_what_is_no_model_is_refused_with_the_way_out(call, message):
+def test_invalid_models_are_refused(call, message):
     with pytest.raises(UsageError, match=message) as caught:
         call()
     assert caught.value.exit_code == 2

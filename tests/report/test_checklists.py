@@ -1,10 +1,10 @@
-"""The table of reporting checklists, compared with the card that it speaks of."""
+"""The table of reporting checklists in docs/reporting.md matches the model card."""
 
 import re
 from pathlib import Path
 
 
-def test_the_table_of_checklists_names_headings_that_cards_have() -> None:
+def test_checklist_table_names_headings_of_the_card() -> None:
     root = Path(__file__).parents[2]
     card = (root / "src/residerm/report/templates/card.md").read_text()
     trust = (root / "src/residerm/report/templates/trust.md").read_text()

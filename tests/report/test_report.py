@@ -1,4 +1,4 @@
-"""The report: what stands in it for whatever the run has, how large it gets, and which runs it refuses."""
+"""The report: its contents for different runs, its size, and refused runs."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ VOID = {"meta", "img", "input", "br", "link", "path", "use", "rect"}
 
 
 class Page(HTMLParser):
-    """The texts and tags of a page, which must be closed in order."""
+    """The texts and tags of a page; tags must be closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def run(tmp_path: Path) -> Run:
     return sample_runs.make_run(tmp_path)
 
 
-def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
+def test_report_is_complete(run: Run) -> None:
     sample_runs.make_evaluation(run)
     text = page_of(run).text
     for words in (
@@ -93,7 +93,7 @@ def test_a_report_says_all_that_the_run_knows(run: Run) -> None:
     assert text.count("Not a medical device and not a diagnosis") == 2
 
 
-def test_a_report_needs_no_network_and_no_script(run: Run) -> None:
+def test_report_has_no_scripts_or_external_links(run: Run) -> None:
     sample_runs.make_evaluation(run)
     page = page_of(run)
     assert "script" not in page.tags
@@ -102,7 +102,7 @@ def test_a_report_needs_no_network_and_no_script(run: Run) -> None:
     assert not re.search(r"url\((?!#)", run.folder.joinpath("report.html").read_text())
 
 
-def test_names_of_classes_are_text(tmp_path: Path) -> None:
+def test_class_names_are_escaped(tmp_path: Path) -> None:
     run = sample_runs.make_run(tmp_path, ("<b>&", "$x$ and $y$", "a'\"`class"))
     sample_runs.make_evaluation(run)
     page = page_of(run)
@@ -113,14 +113,14 @@ def test_names_of_classes_are_text(tmp_path: Path) -> None:
     assert "&lt;b&gt;&amp;" in source
 
 
-def test_an_older_report_is_replaced(run: Run) -> None:
+def test_existing_report_is_replaced(run: Run) -> None:
     sample_runs.make_evaluation(run)
     (run.folder / "report.html").write_text("old")
     assert write_report(run).read_text() != "old"
     assert [path.name for path in run.folder.iterdir() if path.name.startswith(".")] == []
 
 
-def test_a_run_that_did_not_finish_is_refused(run: Run) -> None:
+def test_unfinished_run_is_refused(run: Run) -> None:
     (run.folder / "summary.json").unlink()
     with pytest.raises(ResidermError, match=r"has not finished training.*--resume"):
         write_report(run)
@@ -147,7 +147,7 @@ def test_a_run_that_did_not_finish_is_refused(run: Run) -> None:
         ("splits.csv", "a,b\n1,2\n", "splits.csv cannot be used (column image_id is missing)"),
     ],
 )
-def test_a_damaged_file_is_named(run: Run, file: str, content: str, words: str) -> None:
+def test_damaged_file_error_names_the_file(run: Run, file: str, content: str, words: str) -> None:
     sample_runs.make_evaluation(run)
     (run.folder / file).write_text(content)
     with pytest.raises(ResidermError, match=re.escape(words)):
@@ -155,20 +155,20 @@ def test_a_damaged_file_is_named(run: Run, file: str, content: str, words: str) 
     assert not (run.folder / "report.html").exists()
 
 
-def test_a_run_without_evaluations_says_so(run: Run) -> None:
+def test_run_without_evaluations(run: Run) -> None:
     text = page_of(run).text
     assert "Not scored yet" in text
     assert "No lesion is in two parts" in text
     assert "<h2>Confusion</h2>" not in text
 
 
-def test_an_evaluation_that_was_broken_off_is_named(run: Run) -> None:
+def test_incomplete_evaluation_is_reported(run: Run) -> None:
     sample_runs.make_evaluation(run)
     (run.folder / "evaluations" / "isic2016-all").mkdir()
     assert "scores.json is missing (interrupted?): isic2016-all" in page_of(run).text
 
 
-def test_the_own_test_part_comes_before_variants_and_other_archives(run: Run) -> None:
+def test_test_part_comes_before_variants_and_other_archives(run: Run) -> None:
     sample_runs.make_evaluation(run, images=60)
     sample_runs.make_evaluation(run, "ham10000-test-tta", images=50, tta=True)
     mapping = {"map": {"melanoma": "mel"}, "unmapped": {"other": 7}}
@@ -179,7 +179,7 @@ def test_the_own_test_part_comes_before_variants_and_other_archives(run: Run) ->
     assert "in the classes bkl, mel, nv; left out: other (7 images)" in text
 
 
-def test_a_comparison_leaves_the_whole_test_part_the_main_one(run: Run) -> None:
+def test_full_test_part_takes_precedence_over_comparisons(run: Run) -> None:
     sample_runs.make_evaluation(run, images=60)
     folder = sample_runs.make_evaluation(run, "ham10000-test-against-other", images=44)
     reading = {"against": "other", "images": 44, "differences": {}}
@@ -190,7 +190,7 @@ def test_a_comparison_leaves_the_whole_test_part_the_main_one(run: Run) -> None:
     assert "On 44 images" in text
 
 
-def test_a_comparison_says_which_run_is_better(run: Run) -> None:
+def test_comparison_names_the_better_run(run: Run) -> None:
     folder = sample_runs.make_evaluation(run)
     (folder / "comparison.json").write_text(
         '{"against": "run <2>", "images": 60, "differences": {'
@@ -209,7 +209,7 @@ def test_a_comparison_says_which_run_is_better(run: Run) -> None:
     assert "p = 0.118" in text
 
 
-def test_what_is_absent_shows_its_reason(tmp_path: Path) -> None:
+def test_missing_values_have_a_reason(tmp_path: Path) -> None:
     run = sample_runs.make_run(tmp_path, ("benign", "malignant"))
     sample_runs.make_evaluation(run)
     text = page_of(run).text
@@ -218,7 +218,7 @@ def test_what_is_absent_shows_its_reason(tmp_path: Path) -> None:
     assert "nan" not in text.lower().replace("malignan", "").split()
 
 
-def test_a_missing_thumbnail_is_said_and_none_is_read_from_elsewhere(run: Run, tmp_path: Path) -> None:
+def test_missing_thumbnails_and_paths_outside_the_run(run: Run, tmp_path: Path) -> None:
     folder = sample_runs.make_evaluation(run)
     (tmp_path / "secret.jpg").write_bytes(b"\xff\xd8\xffsecret")
     (folder / "gallery" / "0.jpg").unlink()
@@ -232,7 +232,7 @@ def test_a_missing_thumbnail_is_said_and_none_is_read_from_elsewhere(run: Run, t
     assert "img" not in page.tags
 
 
-def test_ten_thousand_test_images_stay_small(tmp_path: Path) -> None:
+def test_report_of_ten_thousand_images_is_small(tmp_path: Path) -> None:
     run = sample_runs.make_run(tmp_path, [f"class {number}" for number in range(8)], images=200)
     folder = sample_runs.make_evaluation(run, images=10_000, strength=1.0)
     big = b"\xff\xd8\xff" + bytes(150_000)
@@ -244,7 +244,7 @@ def test_ten_thousand_test_images_stay_small(tmp_path: Path) -> None:
     assert time.perf_counter() - began < 30
 
 
-def test_a_curve_keeps_its_ends_and_its_area_when_thinned() -> None:
+def test_thinned_curve_keeps_its_ends_and_area() -> None:
     random = np.random.default_rng(0)
     across = np.sort(np.concatenate([[0, 1], random.random(20_000)]))
     up = np.sort(np.concatenate([[0, 1], random.random(20_000) ** 0.3]))
@@ -254,7 +254,7 @@ def test_a_curve_keeps_its_ends_and_its_area_when_thinned() -> None:
     assert np.trapezoid(thin, few) == pytest.approx(np.trapezoid(up, across), abs=2e-3)
 
 
-def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
+def test_figures_are_written_once(run: Run) -> None:
     folder = sample_runs.make_evaluation(run)
     draw_figures_of(folder)
     names = ["confusion_counts", "confusion_shares", "precision_recall", "reliability", "roc"]
@@ -262,7 +262,7 @@ def test_figures_are_written_once_into_the_evaluation(run: Run) -> None:
     assert drawn == [f"{name}.{suffix}" for name in names for suffix in ("png", "svg")]
 
 
-def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_gone(run: Run) -> None:
+def test_page_includes_written_figures_and_redraws_missing_ones(run: Run) -> None:
     folder = sample_runs.make_evaluation(run)
     again = page_of(run).text
     draw_figures_of(folder)
@@ -274,7 +274,7 @@ def test_the_page_shows_the_figures_that_were_written_and_draws_those_that_are_g
     assert page_of(run).text == again
 
 
-def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:
+def test_scores_by_class_match_the_predictions(run: Run) -> None:
     folder = sample_runs.make_evaluation(run)
     rows = list(csv.DictReader((folder / "predictions.csv").open()))
     positive = [row["label"] == "mel" for row in rows]
@@ -285,7 +285,7 @@ def test_the_scores_by_class_are_those_of_the_predictions(run: Run) -> None:
 
 
 @pytest.mark.parametrize("name", ["one", "none"])
-def test_a_class_with_one_or_no_test_image(tmp_path: Path, name: str) -> None:
+def test_classes_with_one_or_no_test_image(tmp_path: Path, name: str) -> None:
     run = sample_runs.make_run(tmp_path)
     folder = sample_runs.make_evaluation(run)
     rows = list(csv.DictReader((folder / "predictions.csv").open()))

@@ -1,4 +1,4 @@
-"""The files of a run: read as they were written, older ones too, and one sentence for what is damaged."""
+"""The files of a run: round trips, older formats, and one sentence for damaged ones."""
 
 import json
 from pathlib import Path
@@ -23,13 +23,13 @@ from residerm.runs import (
 from residerm.runs.metrics import metrics_bytes, read_metrics
 
 
-def test_a_document_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_document_round_trip(tmp_path: Path) -> None:
     written = Environment.here()
     written.write(tmp_path / "environment.json")
     assert Environment.read(tmp_path / "environment.json") == written
 
 
-def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_scores_round_trip(tmp_path: Path) -> None:
     folder = sample_runs.make_evaluation(sample_runs.make_run(tmp_path))
     scores = Evaluation.read(folder).scores
     scores.write(folder / "again.json")
@@ -37,7 +37,7 @@ def test_scores_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["decide", "precision", "seconds", "gap", "training", "mapping"])
-def test_scores_of_older_versions_are_read(tmp_path: Path, name: str) -> None:
+def test_older_scores_are_read(tmp_path: Path, name: str) -> None:
     path = sample_runs.make_evaluation(sample_runs.make_run(tmp_path)) / "scores.json"
     content = json.loads(path.read_text())
     content.pop(name, None)
@@ -45,7 +45,7 @@ def test_scores_of_older_versions_are_read(tmp_path: Path, name: str) -> None:
     assert Evaluation.read(path.parent).plain
 
 
-def test_fields_of_later_versions_are_ignored_and_another_format_is_refused(tmp_path: Path) -> None:
+def test_newer_fields_are_ignored_and_other_formats_refused(tmp_path: Path) -> None:
     path = sample_runs.make_evaluation(sample_runs.make_run(tmp_path)) / "scores.json"
     sample_runs.update_json(path, something={"new": 1})
     assert Evaluation.read(path.parent).scores.images == 60
@@ -54,7 +54,7 @@ def test_fields_of_later_versions_are_ignored_and_another_format_is_refused(tmp_
         Evaluation.read(path.parent)
 
 
-def test_epochs_are_read_as_they_were_written_and_those_of_older_runs(tmp_path: Path) -> None:
+def test_epochs_round_trip_and_older_epochs(tmp_path: Path) -> None:
     path, epochs = tmp_path / "metrics.csv", [Epoch(1, 0.5, 0.25, 1, 2.5, {"macro_auc": 0.1 + 0.2})]
     path.write_bytes(metrics_bytes(epochs))
     assert read_metrics(path) == epochs
@@ -66,7 +66,7 @@ def test_epochs_are_read_as_they_were_written_and_those_of_older_runs(tmp_path: 
         read_metrics(path)
 
 
-def test_an_image_in_two_parts_is_refused(tmp_path: Path) -> None:
+def test_image_in_two_parts_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "splits.csv"
     rows = [SplitRow("a", "1", "nv", "train"), SplitRow("b", "2", "nv", "test"), SplitRow("a", "1", "nv", "test")]
     path.write_bytes(split_bytes(rows, folds=False))
@@ -92,7 +92,7 @@ def test_predictions_keep_full_precision(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("features", [None, np.ones((2, 4), np.float32)])
-def test_outputs_are_read_as_they_were_written(tmp_path: Path, features: np.ndarray | None) -> None:
+def test_outputs_round_trip(tmp_path: Path, features: np.ndarray | None) -> None:
     outputs = Outputs(np.array([[1.5, -2], [0, 3]], np.float32), features)
     write_outputs(tmp_path / "outputs.npz", outputs)
     found = read_outputs(tmp_path / "outputs.npz")

@@ -1,4 +1,4 @@
-"""What comes out of assess, by_attribute and divide_by_prior: shapes, reasons, and messages for what cannot be."""
+"""`assess`, `by_attribute` and `divide_by_prior`: results, reasons for missing values, and error messages."""
 
 import json
 from typing import Any
@@ -31,7 +31,7 @@ def assessed(labels: np.ndarray = LABELS, likely: np.ndarray = LIKELY, **options
     return assess(labels, likely, CLASSES, np.arange(len(labels)), resamples=100, **options)
 
 
-def test_the_result_is_json_and_has_the_parts_of_a_scores_file() -> None:
+def test_result_is_json_with_the_parts_of_scores_json() -> None:
     result = assess(LABELS, LIKELY, CLASSES, LESIONS, malignant=["mel", "akiec"], resamples=100, group_name="patient")
     assert Assessment.model_validate_json(result.to_json()) == result
     assert set(json.loads(result.to_json())) == {
@@ -52,7 +52,7 @@ def test_the_result_is_json_and_has_the_parts_of_a_scores_file() -> None:
     assert set(json.loads(result.headline["accuracy"].to_json())) == {"value", "low", "high", "n"}
 
 
-def test_counts_confusion_and_reliability_count_every_image_once() -> None:
+def test_tables_count_every_image_once() -> None:
     result = assess(LABELS, LIKELY, CLASSES, LESIONS, resamples=100)
     expected = np.zeros((3, 3), int)
     np.add.at(expected, (LABELS, LIKELY.argmax(axis=1)), 1)
@@ -67,27 +67,27 @@ def test_counts_confusion_and_reliability_count_every_image_once() -> None:
     assert result.headline["calibration_error"].value == pytest.approx(error)
 
 
-def test_a_confidence_on_a_border_belongs_to_the_lower_bin() -> None:
+def test_confidence_on_a_bin_edge_belongs_to_the_lower_bin() -> None:
     likely = np.array([[0.6, 0.4, 0.0], [0.61, 0.39, 0.0], [1.0, 0.0, 0.0]])
     bins = assess(np.array([0, 1, 0]), likely, CLASSES, range(3), resamples=100).reliability
     assert [(one.low, one.high) for one in bins] == [(8 / 15, 9 / 15), (9 / 15, 10 / 15), (14 / 15, 1)]
 
 
-def test_the_scores_of_the_epochs_are_the_same_numbers() -> None:
+def test_epoch_scores_equal_assess() -> None:
     points, headline = point_scores(LABELS, LIKELY).values, assessed().headline
     assert {name: headline[name].value for name in POINT_SCORES} == pytest.approx(dict(points), rel=1e-12)
 
 
-def test_n_is_the_number_of_images_that_a_score_rests_on() -> None:
-    scores, said = assessed().by_class["mel"], LIKELY.argmax(axis=1)
+def test_n_is_the_number_of_images_of_a_score() -> None:
+    scores, predicted = assessed().by_class["mel"], LIKELY.argmax(axis=1)
     assert scores["sensitivity"].n == (LABELS == 1).sum()
     assert scores["specificity"].n == (LABELS != 1).sum()
-    assert scores["precision"].n == (said == 1).sum()
-    assert scores["negative_predictive_value"].n == (said != 1).sum()
+    assert scores["precision"].n == (predicted == 1).sum()
+    assert scores["negative_predictive_value"].n == (predicted != 1).sum()
     assert scores["auc"].n == scores["f1"].n == 150
 
 
-def test_a_class_without_images_has_no_scores_but_a_reason() -> None:
+def test_class_without_images_has_reasons_instead_of_scores() -> None:
     result = assessed(np.where(LABELS == 0, 2, LABELS), malignant=["akiec"])
     scores = result.by_class["akiec"]
     reason = "there are no images of akiec"
@@ -102,14 +102,14 @@ def test_a_class_without_images_has_no_scores_but_a_reason() -> None:
     assert result.malignancy.scores["auc"].absent == "there are no images of a malignant class"
 
 
-def test_only_one_class_with_images() -> None:
+def test_single_class_with_images() -> None:
     result = assessed(np.full(150, 2))
     assert result.by_class["nv"]["specificity"] == Estimate(absent="all images are of nv", n=0)
     assert result.headline["macro_auc"].absent == "there are no images of akiec, mel"
     assert result.headline["balanced_accuracy"].value == result.headline["accuracy"].value
 
 
-def test_a_class_that_is_never_predicted_has_no_precision() -> None:
+def test_class_never_predicted_has_no_precision() -> None:
     likely = LIKELY.copy()
     likely[:, 0] = 0
     result = assessed(likely=likely)
@@ -121,7 +121,7 @@ def test_a_class_that_is_never_predicted_has_no_precision() -> None:
     assert always["negative_predictive_value"].absent == "every image was predicted as nv"
 
 
-def test_where_all_of_few_lesions_are_right_or_none_the_interval_is_exact_by_lesion() -> None:
+def test_all_or_none_right_has_an_exact_interval_by_lesion() -> None:
     """Eight lesions of two images each: Clopper and Pearson, by scipy, of 0 or 8 of 8."""
     labels, lesions = np.repeat([1] * 8 + [2] * 40, 2), np.repeat(np.arange(48), 2)
     likely = np.tile([0.0, 0.0, 1.0], (96, 1))
@@ -136,7 +136,7 @@ def test_where_all_of_few_lesions_are_right_or_none_the_interval_is_exact_by_les
     assert found["mel"]["specificity"].interval == pytest.approx(stats.binomtest(40, 40).proportion_ci(0.95, "exact"))
 
 
-def test_a_single_image_of_a_class_has_an_exact_interval_and_other_scores_none() -> None:
+def test_single_image_has_an_exact_interval() -> None:
     labels = np.append(np.zeros(1, int), np.arange(149) % 2 + 1)
     found = assessed(labels).by_class["akiec"]
     assert found["sensitivity"].n == 1
@@ -144,7 +144,7 @@ def test_a_single_image_of_a_class_has_an_exact_interval_and_other_scores_none()
     assert "too few lesions" in str(found["f1"].no_interval)
 
 
-def test_of_two_classes_both_are_always_the_top_two() -> None:
+def test_top_two_accuracy_of_two_classes() -> None:
     likely = np.stack([LIKELY[:, 0] + LIKELY[:, 2], LIKELY[:, 1]], axis=1)
     labels = (LABELS == 1).astype(int)
     headline = assess(labels, likely, ["benign", "malignant"], LESIONS, resamples=100).headline
@@ -152,11 +152,11 @@ def test_of_two_classes_both_are_always_the_top_two() -> None:
     assert headline["macro_auc"].value == pytest.approx(point_scores(labels, likely).values["macro_auc"])
 
 
-def test_probabilities_of_zero_do_not_make_the_log_loss_infinite() -> None:
+def test_log_loss_is_finite_for_zero_probabilities() -> None:
     assert assessed(likely=np.eye(3)[(LABELS + 1) % 3]).headline["log_loss"].value == pytest.approx(87.3365, 1e-4)
 
 
-def test_by_attribute_gives_a_line_for_each_value_with_the_unknown_last() -> None:
+def test_by_attribute_lists_unknown_last() -> None:
     ages = age_bands([None, 29.9, 30, 50, float("nan"), 70] * 25)
     lines = by_attribute(LABELS, LIKELY, LESIONS, {"age": ages}, classes=CLASSES, resamples=100)["age"]
     assert [line.value for line in lines] == ["under 30", "30 to 49", "50 to 69", "70 and over", "unknown"]
@@ -168,13 +168,13 @@ def test_by_attribute_gives_a_line_for_each_value_with_the_unknown_last() -> Non
     assert lines[0].scores == {name: alone[name] for name in lines[0].scores}
 
 
-def test_divided_by_the_prior_all_classes_are_as_if_equally_frequent() -> None:
+def test_divide_by_prior_equals_uniform_class_frequencies() -> None:
     prior, true = np.array([0.1, 0.2, 0.7]), LIKELY
     leaning = true * prior / (true * prior).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(divide_by_prior(leaning.astype(np.float32), prior), true, rtol=1e-5)
 
 
-def test_the_class_most_probable_beside_its_prior_is_named() -> None:
+def test_balanced_decision_divides_by_the_prior() -> None:
     shares, prior = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8]]), [0.75, 0.25]
     assert named(shares, prior, balanced=False).tolist() == [0, 0, 1]
     assert named(shares, prior, balanced=True).tolist() == [1, 0, 1]
@@ -185,7 +185,7 @@ def test_the_class_most_probable_beside_its_prior_is_named() -> None:
     ("prior", "message"),
     [([0.5, 0.5], "the prior has 2 classes"), ([0.5, 0.5, 0.0], "a class that training never saw")],
 )
-def test_a_prior_that_cannot_be_divided_by(prior: list[float], message: str) -> None:
+def test_invalid_prior_is_refused(prior: list[float], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         divide_by_prior(LIKELY, prior)
 
@@ -202,13 +202,13 @@ def test_a_prior_that_cannot_be_divided_by(prior: list[float], message: str) -> 
         ({"malignant": ["mell"]}, "malignant: 'mell' is not one of the classes. Did you mean mel?"),
     ],
 )
-def test_what_does_not_fit_together_is_named(changed: dict[str, Any], message: str) -> None:
+def test_mismatching_arguments_are_refused(changed: dict[str, Any], message: str) -> None:
     arguments = {"labels": LABELS, "probabilities": LIKELY, "classes": CLASSES, "groups": LESIONS} | changed
     with pytest.raises(UsageError) as error:
         assess(**arguments)
     assert message in str(error.value)
 
 
-def test_an_attribute_needs_a_value_for_each_image() -> None:
+def test_attribute_needs_a_value_for_each_image() -> None:
     with pytest.raises(UsageError, match="sex: there are 2 values for 150 images"):
         by_attribute(LABELS, LIKELY, LESIONS, {"sex": ["male", ""]}, classes=CLASSES)

@@ -1,4 +1,4 @@
-"""Intervals: against a plain loop over repeated rows, and whether they cover what they should."""
+"""Bootstrap intervals compared with a loop over resampled rows, and their coverage."""
 
 import numpy as np
 import pytest
@@ -12,17 +12,17 @@ from residerm.scores.bootstrap import Bootstrap
 CLASSES = ("a", "b", "c")
 
 
-def test_intervals_are_those_of_a_plain_loop_over_repeated_rows() -> None:
-    """The same draws of lesions; rows repeated as often as drawn; scikit-learn on the rows; percentiles."""
+def test_intervals_match_a_loop_over_resampled_rows() -> None:
+    """Percentiles of scikit-learn's scores on rows repeated as often as their lesion was drawn."""
     labels, probabilities, lesions = make_predictions(90, 3, ties=True)
     random, values = np.random.default_rng(5), []
     rows_of = [np.flatnonzero(lesions == lesion) for lesion in range(lesions.max() + 1)]
     for _ in range(200):
         rows = np.concatenate([rows_of[lesion] for lesion in random.integers(len(rows_of), size=len(rows_of))])
-        said = probabilities[rows].argmax(axis=1)
+        predicted = probabilities[rows].argmax(axis=1)
         values.append(
             {
-                "balanced_accuracy": metrics.balanced_accuracy_score(labels[rows], said),
+                "balanced_accuracy": metrics.balanced_accuracy_score(labels[rows], predicted),
                 "macro_auc": metrics.roc_auc_score(labels[rows], probabilities[rows], multi_class="ovr"),
                 "log_loss": metrics.log_loss(labels[rows], probabilities[rows]),
             }
@@ -34,7 +34,7 @@ def test_intervals_are_those_of_a_plain_loop_over_repeated_rows() -> None:
         assert (found.low, found.high) == pytest.approx((low, high), rel=1e-12)
 
 
-def test_every_resample_has_as_many_lesions_and_their_images_go_together() -> None:
+def test_resamples_draw_whole_lesions() -> None:
     groups = np.array([0, 0, 0, 1, 2, 2, 3])
     seen = []
 
@@ -51,7 +51,7 @@ def test_every_resample_has_as_many_lesions_and_their_images_go_together() -> No
     assert weights.mean() == pytest.approx(1, abs=0.05)
 
 
-def test_resamples_come_in_chunks_but_do_not_depend_on_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resamples_are_independent_of_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     labels, probabilities, lesions = make_predictions(100, 3)
 
     def bounds(seed: int = 0) -> list[float]:
@@ -65,8 +65,8 @@ def test_resamples_come_in_chunks_but_do_not_depend_on_them(monkeypatch: pytest.
     assert bounds(seed=1) != pytest.approx(whole, rel=1e-3)
 
 
-def test_the_interval_covers_the_truth_where_images_of_a_lesion_are_alike() -> None:
-    """Lesions are right or wrong as a whole; 95 % is to be covered, which resampling images would miss by far."""
+def test_interval_has_nominal_coverage_for_dependent_images() -> None:
+    """Lesions are right or wrong as a whole, so resampling images would cover far less than 95 %."""
     random, lesions = np.random.default_rng(0), np.repeat(np.arange(60), 5)
     probabilities = np.tile([0.4, 0.6], (300, 1))
 
@@ -80,14 +80,14 @@ def test_the_interval_covers_the_truth_where_images_of_a_lesion_are_alike() -> N
 
 
 def interval(point: float, values: list[float]) -> Estimate:
-    """What comes of a score with these values in the resamples."""
+    """The result for a score with these values in the resamples."""
     results = [np.array([point]), np.array(values)]
     return Bootstrap(len(values), "patient", 0).estimates(lambda _: {"score": results.pop(0)}, np.zeros(3, int))[
         "score"
     ]
 
 
-def test_a_few_undefined_resamples_are_left_out_and_many_leave_no_interval() -> None:
+def test_undefined_resamples_are_dropped_if_few() -> None:
     few, many = [np.nan] * 5 + [0.2, 0.4, 0.4, 0.2, 0.4] * 19, [np.nan] * 6 + [0.2, 0.4] * 47
     assert interval(0.3, few) == Estimate(value=0.3, low=0.2, high=0.4)
     assert interval(0.3, many).no_interval == (
@@ -96,7 +96,7 @@ def test_a_few_undefined_resamples_are_left_out_and_many_leave_no_interval() -> 
     assert "100 %" in str(interval(0.3, [np.nan] * 100).no_interval)
 
 
-def test_an_interval_without_width_or_beside_its_value_is_none() -> None:
+def test_degenerate_interval_is_dropped() -> None:
     assert "the same value" in str(interval(1.0, [1.0] * 100).no_interval)
     assert interval(0.1, [0.2, 0.3] * 50).no_interval == (
         "resampling itself shifts this score: its values would be 0.2 to 0.3"

@@ -22,7 +22,7 @@ def right(only_first: int, only_second: int, both: int = 3) -> tuple[np.ndarray,
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_agrees_with_scipy(only_first: int, only_second: int) -> None:
+def test_mcnemar_matches_scipy(only_first: int, only_second: int) -> None:
     found, disagree = mcnemar(*right(only_first, only_second)), only_first + only_second
     assert (found.first_only, found.second_only) == (only_first, only_second)
     if disagree < 25:
@@ -44,7 +44,7 @@ def test_differences_are_first_minus_second() -> None:
     assert (RESULT.images, RESULT.groups) == (150, len(set(LESIONS.tolist())))
 
 
-def test_the_interval_is_that_of_differences_in_the_same_resamples() -> None:
+def test_interval_is_that_of_paired_differences() -> None:
     rows_of = [np.flatnonzero(lesion == LESIONS) for lesion in range(LESIONS.max() + 1)]
     random, gain = np.random.default_rng(0), []
     ahead = (FIRST.argmax(axis=1) == LABELS) * 1.0 - (SECOND.argmax(axis=1) == LABELS)
@@ -55,14 +55,14 @@ def test_the_interval_is_that_of_differences_in_the_same_resamples() -> None:
     assert (found.low, found.high) == pytest.approx(tuple(np.percentile(gain, [2.5, 97.5])), abs=1e-12)
 
 
-def test_a_model_is_not_different_from_itself() -> None:
+def test_model_compared_with_itself() -> None:
     result = compare(LABELS, FIRST, FIRST, CLASSES, LESIONS, resamples=100)
     assert {found.value for found in result.differences.values() if found.value is not None} == {0.0}
     assert "the same value" in result.differences["accuracy"].no_interval
     assert result.mcnemar.p == 1
 
 
-def test_what_one_of_them_lacks_has_no_difference() -> None:
+def test_missing_score_has_no_difference() -> None:
     never = SECOND * [0, 1, 1]
     found = compare(LABELS, FIRST, never, CLASSES, LESIONS, resamples=100).differences["macro_precision"]
     assert found == Estimate(absent="no image was predicted as akiec", n=150)

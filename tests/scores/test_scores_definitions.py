@@ -1,4 +1,4 @@
-"""Every score under weights, compared with scikit-learn's sample_weight, on data with ties."""
+"""Every weighted score compared with scikit-learn's sample_weight, on data with ties."""
 
 import warnings
 from collections.abc import Callable
@@ -26,8 +26,8 @@ def averaged(score: Callable[..., float], average: str) -> Oracle:
     return lambda weights: score(TRUTH, SAID, average=average, sample_weight=weights, zero_division=np.nan)
 
 
-def placed(places: int) -> Oracle:
-    """By sorting in plain Python: of equally probable classes the first comes first."""
+def rank_of_label(places: int) -> Oracle:
+    """The rank by sorting in plain Python; of equally probable classes, the first comes first."""
 
     def share(weights: np.ndarray) -> float:
         order = [sorted(range(4), key=lambda number: (-row[number], number)) for row in LIKELY]
@@ -61,31 +61,31 @@ HEADLINE_ORACLES: dict[str, Oracle] = {
     "macro_recall": averaged(metrics.recall_score, "macro"),
     "weighted_precision": averaged(metrics.precision_score, "weighted"),
     "weighted_recall": averaged(metrics.recall_score, "weighted"),
-    "top_2_accuracy": placed(2),
-    "top_3_accuracy": placed(3),
+    "top_2_accuracy": rank_of_label(2),
+    "top_3_accuracy": rank_of_label(3),
     "log_loss": lambda weights: metrics.log_loss(TRUTH, LIKELY, sample_weight=weights),
     "brier_score": lambda weights: np.average(((LIKELY - np.eye(4)[TRUTH]) ** 2).sum(axis=1), weights=weights),
     "calibration_error": calibration_error,
 }
 
 
-def test_every_headline_score_has_an_oracle() -> None:
+def test_every_headline_score_has_a_reference() -> None:
     assert set(HEADLINE_ORACLES) == set(HEADLINE)
 
 
 @pytest.mark.parametrize("name", HEADLINE)
-def test_headline_scores_under_weights(name: str) -> None:
+def test_weighted_headline_scores(name: str) -> None:
     expected = [HEADLINE_ORACLES[name](weights) for weights in WEIGHTS]
     np.testing.assert_allclose(HEADLINE[name].compute(WEIGHED), expected, rtol=1e-12)
 
 
-def test_the_brier_score_is_the_one_summed_over_classes() -> None:
+def test_brier_score_is_summed_over_classes() -> None:
     ours = HEADLINE["brier_score"].compute(Weighed(IMAGES, np.ones((1, 120))))[0]
     assert ours == pytest.approx(metrics.brier_score_loss(TRUTH, LIKELY, scale_by_half=False, labels=range(4)))
 
 
 def partial_area(positive: np.ndarray, probability: np.ndarray, weights: np.ndarray) -> float:
-    """By a fine staircase: the mean over negatives of the curve's height, cut off below 0.8."""
+    """The mean over negatives of the curve's height, clipped at 0.8."""
     false, true, _ = metrics.roc_curve(positive, probability, sample_weight=weights, drop_intermediate=False)
     rates = np.unique(np.concatenate([np.linspace(0, 1, 200_001), false]))
     first = np.interp(0.8, true + np.arange(len(true)) * 1e-13, false)
@@ -131,13 +131,13 @@ QUESTION_ORACLES = {
 }
 
 
-def test_every_question_score_has_an_oracle() -> None:
+def test_every_binary_score_has_a_reference() -> None:
     assert set(QUESTION_ORACLES) == set(QUESTION_SCORES)
 
 
 @pytest.mark.parametrize("name", QUESTION_SCORES)
 @pytest.mark.parametrize("number", [0, 3])
-def test_question_scores_under_weights(name: str, number: int) -> None:
+def test_weighted_binary_scores(name: str, number: int) -> None:
     question = IMAGES.questions[number]
     expected = [
         QUESTION_ORACLES[name](question.positive, question.called, question.probability, weights) for weights in WEIGHTS
@@ -146,7 +146,7 @@ def test_question_scores_under_weights(name: str, number: int) -> None:
     np.testing.assert_allclose(WEIGHED.of(question).score(name), expected, rtol=tolerance)
 
 
-def test_malignancy_sums_probabilities_and_reads_the_predicted_class() -> None:
+def test_malignancy_sums_probabilities() -> None:
     question = IMAGES.malignancy(["d", "b"])
     assert (question.positive == np.isin(TRUTH, [1, 3])).all()
     assert (question.called == np.isin(SAID, [1, 3])).all()
@@ -158,7 +158,7 @@ some = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), 
 
 @settings(deadline=None)
 @given(some)
-def test_ranked_scores_agree_with_scikit_learn_whatever_the_ties_and_weights(rows: list[tuple[bool, int, int]]) -> None:
+def test_ranking_scores_match_scikit_learn_with_ties_and_weights(rows: list[tuple[bool, int, int]]) -> None:
     positive, probability, weights = (np.array(column) for column in zip(*rows, strict=True))
     probability = probability / 4
     images = check(positive.astype(int), np.stack([1 - probability, probability], axis=1), "nm", np.arange(len(rows)))
@@ -175,8 +175,8 @@ def test_ranked_scores_agree_with_scikit_learn_whatever_the_ties_and_weights(row
         assert ours.score(name)[0] == pytest.approx(best_beyond(positive, probability, weights, of=of), abs=1e-12)
 
 
-def test_a_threshold_just_at_90_per_cent_counts() -> None:
-    """9 of 10 is 0.9, whatever the rounding; one image of a tie cannot be called without the others."""
+def test_threshold_exactly_at_90_percent() -> None:
+    """9 of 10 is 0.9 despite rounding; tied images cannot be separated."""
     positive = np.array([False] * 10 + [True] * 10)
     ones = np.ones((1, 20))
     best_negative_first = np.append([1.0] + [0.1] * 9, [0.5] * 8 + [0.05] * 2)
@@ -186,7 +186,7 @@ def test_a_threshold_just_at_90_per_cent_counts() -> None:
     assert specificity_at_sensitivity(curve(rank(positive, tied_with_two), ones))[0] == 0.8
 
 
-def test_perfect_and_random_rankings_have_the_known_areas_above_80_sensitivity() -> None:
+def test_partial_auc_of_perfect_and_random_rankings() -> None:
     positive = np.arange(10) < 5
     for probability, area in ((positive.astype(float), 1.0), (np.full(10, 0.5), 0.18), (~positive * 1.0, 0.0)):
         images = check((~positive).astype(int), np.stack([probability, 1 - probability], axis=1), "pn", range(10))
@@ -194,7 +194,7 @@ def test_perfect_and_random_rankings_have_the_known_areas_above_80_sensitivity()
         assert score[0] == pytest.approx(area)
 
 
-def test_an_undefined_value_is_not_a_number_and_makes_no_noise() -> None:
+def test_undefined_scores_are_nan_without_warnings() -> None:
     weights = np.ones((2, 120))
     weights[0, TRUTH == 2] = 0
     with warnings.catch_warnings():
@@ -214,7 +214,7 @@ def test_an_undefined_value_is_not_a_number_and_makes_no_noise() -> None:
     assert not np.isnan([value[1] for value in (values | means).values()]).any()
 
 
-def test_the_points_of_a_curve_are_scikit_learns() -> None:
+def test_curve_points_match_scikit_learn() -> None:
     positive, probability = TRUTH == 1, LIKELY[:, 1]
     ours = curve(rank(positive, probability), np.ones((1, len(TRUTH))))
     false_alarms, sensitivity, _ = metrics.roc_curve(positive, probability, drop_intermediate=False)

@@ -1,4 +1,4 @@
-"""The ISIC challenges' own scores, from their own package, are the same numbers as ours.
+"""Our scores equal those of the ISIC challenges' own package.
 
 Its traps: it cannot read CSV with pandas 3 (frames are passed here), its sensitivity and specificity are at 0.5 and not
 of the predicted class (not compared), and it gives 1.0 where a score is undefined (all are defined here).
@@ -28,10 +28,10 @@ def both(request: pytest.FixtureRequest) -> tuple[dict[str, Any], Any]:
     labels, probabilities, lesions = make_predictions(400, 7, seed=request.param)
     if request.param == 2:  # ties in every class, though not of the two highest, which they score as undecided
         probabilities = np.round(probabilities, 2) + np.arange(7) * 1e-9
-    truth, said = (pandas.DataFrame(table, columns=list(CLASSES)) for table in (np.eye(7)[labels], probabilities))
+    truth, predicted = (pandas.DataFrame(table, columns=list(CLASSES)) for table in (np.eye(7)[labels], probabilities))
     weights = pandas.DataFrame({"score_weight": np.ones(400), "validation_weight": np.ones(400)})
     metric = classification.ClassificationMetric.BALANCED_ACCURACY
-    official = classification.ClassificationScore(truth, said, weights, metric)
+    official = classification.ClassificationScore(truth, predicted, weights, metric)
     return assess(labels, probabilities, CLASSES, lesions, resamples=100), official
 
 

@@ -1,4 +1,4 @@
-"""Selective answers and outlier detection against scikit-learn, PyTorch-OOD and plain loops."""
+"""Selective prediction and outlier detection compared with scikit-learn, PyTorch-OOD and plain loops."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def _answers(ties: bool = False, seed: int = 0) -> Selective:
 ONES = np.ones((1, 300))
 
 
-def test_aurc_is_the_mean_risk():
+def test_aurc_is_the_mean_selective_risk():
     given = _answers()
     order = np.argsort(-given.confidence)
     wrong = (given.labels != given.predicted)[order]
@@ -39,7 +39,7 @@ def test_augrc_follows_from_accuracy_and_failure_auroc(ties):
     assert given.augrc(ONES)[0] == pytest.approx(expected)
 
 
-def test_weights_repeat_images():
+def test_weights_equal_repeated_images():
     given = _answers(ties=True)
     weights = np.random.default_rng(1).integers(0, 3, 300)
     rows = np.repeat(np.arange(300), weights)
@@ -58,7 +58,7 @@ def test_balanced_accuracy_of_the_most_confident():
     assert given.balanced_accuracy(ONES, 1.0)[0] == pytest.approx(everything)
 
 
-def test_the_curve_ends_at_the_error_of_all():
+def test_curve_ends_at_the_overall_error():
     given = _answers()
     coverage, risk = given.curve(50)
     assert len(coverage) <= 50
@@ -67,7 +67,7 @@ def test_the_curve_ends_at_the_error_of_all():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_detection_is_that_of_pytorch_ood(seed):
+def test_detection_matches_pytorch_ood(seed):
     generator = np.random.default_rng(seed)
     outlier = generator.random(400) < 0.3
     score = generator.normal(size=400) + 1.2 * outlier

@@ -1,4 +1,4 @@
-"""What scoring says of trust: calibration before and after, sets, differences between groups."""
+"""Scores of trust: calibration before and after, prediction sets, and differences between groups."""
 
 import numpy as np
 import pytest
@@ -18,14 +18,14 @@ from residerm.scores.selective import Selective, selective_scores
 BOOTSTRAP = Bootstrap(300, "lesion", 0)
 
 
-def test_calibration_scores_are_the_headline_ones_and_their_difference() -> None:
-    said = make_outputs(200, sharpness=5.0)
-    before, after = softmax(said.logits.astype(float)), softmax(said.logits / 2.5)
+def test_calibration_scores_and_their_difference() -> None:
+    outputs = make_outputs(200, sharpness=5.0)
+    before, after = softmax(outputs.logits.astype(float)), softmax(outputs.logits / 2.5)
     found = calibration_scores(
-        said.labels, before, after, CLASSES, said.groups, kind="temperature", bootstrap=BOOTSTRAP
+        outputs.labels, before, after, CLASSES, outputs.groups, kind="temperature", bootstrap=BOOTSTRAP
     )
     for shares, scores in ((before, found.before), (after, found.after)):
-        expected_scores = headline_scores(said.labels, shares, CLASSES, said.groups, resamples=300)
+        expected_scores = headline_scores(outputs.labels, shares, CLASSES, outputs.groups, resamples=300)
         for name, score in scores.items():
             assert score == expected_scores[name]
     change = found.change["log_loss"]
@@ -33,7 +33,7 @@ def test_calibration_scores_are_the_headline_ones_and_their_difference() -> None
     assert change.low < change.value < change.high < 0
 
 
-def test_the_calibration_error_by_chance_is_that_of_drawn_answers() -> None:
+def test_chance_calibration_error_matches_simulation() -> None:
     generator = np.random.default_rng(0)
     shares = softmax(generator.normal(size=(600, 4)) * 2)
     images = check(np.zeros(600, dtype=int), shares, list("abcd"), np.arange(600))
@@ -66,7 +66,7 @@ def test_the_corrected_calibration_error_of_perfect_probabilities_is_small() -> 
     assert corrected_error(images) < 0.003
 
 
-def test_sets_count_each_lesion_once() -> None:
+def test_coverage_counts_each_lesion_once() -> None:
     labels, groups = np.array([0, 0, 0, 1]), np.array([5, 5, 5, 7])
     sets = np.array([[True, False], [True, True], [False, True], [False, True]])
     found = set_scores(Sets(sets, 0.9, np.array([True, False]), [20, 3]), labels, groups, ["a", "b"], BOOTSTRAP)
@@ -78,13 +78,13 @@ def test_sets_count_each_lesion_once() -> None:
 
 
 @pytest.mark.parametrize("lesions", [9, 19, 100, 459])
-def test_the_expected_coverage_is_a_beta_distribution(lesions: int) -> None:
+def test_expected_coverage_is_beta_distributed(lesions: int) -> None:
     rank = int(np.ceil((lesions + 1) * 0.9 - 1e-9))
     assert expected(lesions, 0.9) == pytest.approx(beta(rank, lesions + 1 - rank).ppf([0.025, 0.975]), abs=1e-6)
     assert expected(8, 0.9) is None
 
 
-def test_holm_adjusts_step_by_step() -> None:
+def test_holm_adjustment() -> None:
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     values = [0.2, 0.5, 0.001]
     assert all(ours >= theirs for ours, theirs in zip(holm(values), false_discovery_control(values), strict=True))
@@ -101,7 +101,7 @@ def _compared(bias: float) -> tuple[Compared, list[str]]:
     return given, sexes.tolist()
 
 
-def test_a_bias_is_found_and_chance_is_not() -> None:
+def test_group_differences_are_detected_but_not_chance() -> None:
     given, sexes = _compared(0.25)
     found, left = differences(given, {"sex": sexes}, BOOTSTRAP)
     by_score = {one.score: one for one in found}
@@ -121,7 +121,7 @@ def test_a_bias_is_found_and_chance_is_not() -> None:
     assert biased.p == pytest.approx(2 * norm.sf(biased.difference.value / (width / 2 / 1.959964)), rel=1e-4)
 
 
-def test_small_groups_are_not_compared_and_the_reason_is_given() -> None:
+def test_small_groups_are_not_compared() -> None:
     given, sexes = _compared(0.0)
     few = ["female" if number < 20 else "male" for number in range(900)]
     found, left = differences(given, {"sex": few, "site": [""] * 900}, BOOTSTRAP)
@@ -131,7 +131,7 @@ def test_small_groups_are_not_compared_and_the_reason_is_given() -> None:
     assert len(sexes) == 900
 
 
-def test_where_nothing_is_answered_the_share_of_errors_is_absent() -> None:
+def test_error_rate_is_missing_if_nothing_is_answered() -> None:
     given = Selective(np.linspace(0, 1, 50), np.zeros(50, dtype=int), np.arange(50) % 2)
     found = selective_scores(given, np.zeros(50, dtype=bool), np.arange(50), 0.1, BOOTSTRAP)
     assert found.wrong == Estimate(absent="no image is answered")

@@ -176,7 +176,7 @@ def test_only_failed_health_checks_are_logged(caplog: pytest.LogCaptureFixture) 
     logging.getLogger("residerm.service").propagate = True
     with caplog.at_level(logging.INFO, logger="residerm.service"):
         assert send("GET", "/healthz").status_code == 200
-        reply = send("GET", "/metrics", serving.app(token="a-token-of-a-clinic"))
+        reply = send("GET", "/metrics", colour_service.make_app(token="a-token-of-a-clinic"))
     assert reply.status_code == 401
     assert [record.fields["request_id"] for record in caplog.records] == [reply.headers["x-request-id"]]
 

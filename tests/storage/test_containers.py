@@ -1,4 +1,4 @@
-"""Folders as they are found: links, names and permissions of every kind."""
+"""Folders with links, unusual names and missing permissions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def listed(folder: Path) -> dict[str, File]:
     return named
 
 
-def test_every_file_is_listed_with_its_size_and_time(tmp_path):
+def test_files_are_listed_with_size_and_time(tmp_path):
     filled(tmp_path, "a.jpg", "deep/er/b.png", "table.csv", "x.jpg/inside.jpg")
     (tmp_path / "empty.jpg").touch()
     files = listed(tmp_path)
@@ -37,14 +37,14 @@ def test_every_file_is_listed_with_its_size_and_time(tmp_path):
         assert Folder(tmp_path).read(file) == (b"" if name == "empty.jpg" else name.encode())
 
 
-def test_the_folder_may_be_the_current_one(tmp_path, monkeypatch):
+def test_current_folder(tmp_path, monkeypatch):
     filled(tmp_path, "a.jpg", "deep/b.jpg")
     monkeypatch.chdir(tmp_path)
     for folder in (Path(), Path("deep/..")):
         assert set(listed(folder)) == {"a.jpg", "deep/b.jpg"}
 
 
-def test_droppings_hidden_files_and_containers_are_not_listed(tmp_path):
+def test_system_and_hidden_files_and_containers_are_not_listed(tmp_path):
     filled(tmp_path, "__MACOSX/a.jpg", ".git/a.jpg", "._a.jpg", "Thumbs.db", "desktop.ini", "b.ZIP", "c.npz", "a.jpg")
     assert set(listed(tmp_path)) == {"a.jpg"}
 
@@ -59,7 +59,7 @@ def test_links_are_followed(tmp_path):
     assert Folder(archive).read(files["d.jpg"]) == b"a.jpg"
 
 
-def test_cycles_of_links_end(tmp_path):
+def test_cyclic_links_are_followed_once(tmp_path):
     filled(tmp_path, "a.jpg", "deep/b.jpg")
     (tmp_path / "deep" / "up").symlink_to(tmp_path)
     (tmp_path / "deep" / "again").symlink_to(tmp_path / "deep")
@@ -70,7 +70,7 @@ def test_cycles_of_links_end(tmp_path):
         Folder(tmp_path).read(files["itself.jpg"])
 
 
-def test_a_link_that_leads_nowhere_is_listed_and_fails_when_it_is_read(tmp_path):
+def test_broken_link_is_listed_but_cannot_be_read(tmp_path):
     (tmp_path / "a.jpg").symlink_to("nowhere")
     file = listed(tmp_path)["a.jpg"]
     assert file.size == 0
@@ -79,7 +79,7 @@ def test_a_link_that_leads_nowhere_is_listed_and_fails_when_it_is_read(tmp_path)
             take(file)
 
 
-def test_names_that_are_not_utf8(tmp_path):
+def test_file_names_that_are_not_utf8(tmp_path):
     name = b"M\xe9lanome/l\xe9sion.jpg"
     path = tmp_path / os.fsdecode(name)
     path.parent.mkdir()
@@ -90,13 +90,13 @@ def test_names_that_are_not_utf8(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
-def test_a_pipe_is_not_waited_for(tmp_path):
+def test_pipes_are_refused(tmp_path):
     os.mkfifo(tmp_path / "a.jpg")
     with pytest.raises(ImageError, match="it is a pipe or a device, not a file"):
         Folder(tmp_path).read(listed(tmp_path)["a.jpg"])
 
 
-def test_a_file_that_has_vanished(tmp_path):
+def test_vanished_file(tmp_path):
     filled(tmp_path, "a.jpg")
     file = listed(tmp_path)["a.jpg"]
     (tmp_path / "a.jpg").unlink()
@@ -104,33 +104,33 @@ def test_a_file_that_has_vanished(tmp_path):
         Folder(tmp_path).read(file)
 
 
-def test_a_giant_is_not_read(tmp_path):
+def test_oversized_file_is_refused(tmp_path):
     with (tmp_path / "a.jpg").open("wb") as stream:
         stream.truncate(LARGEST_IMAGE + 1)
     with pytest.raises(ImageError, match="it claims 268,435,457 bytes; an image has at most 268,435,456"):
         Folder(tmp_path).read(listed(tmp_path)["a.jpg"])
 
 
-def test_a_folder_without_permission():
+def test_folder_without_permission():
     with folder_for_all() as folder:
         filled(folder, "open/a.jpg", "closed/b.jpg")
         (folder / "closed").chmod(0)
-        said = error_without_permissions(lambda: listed(folder))
+        message = error_without_permissions(lambda: listed(folder))
         assert (
-            said == f"ArchiveError: cannot list {folder}/closed: permission denied; give this user permission, or "
+            message == f"ArchiveError: cannot list {folder}/closed: permission denied; give this user permission, or "
             "choose another place"
         )
 
 
-def test_a_file_without_permission():
+def test_file_without_permission():
     with folder_for_all() as folder:
         filled(folder, "a.jpg")
         (folder / "a.jpg").chmod(0)
         file = listed(folder)["a.jpg"]
-        said = error_without_permissions(lambda: Folder(folder).read(file))
-        assert said.startswith("ImageError: it cannot be read: permission denied; give this user permission")
+        message = error_without_permissions(lambda: Folder(folder).read(file))
+        assert message.startswith("ImageError: it cannot be read: permission denied; give this user permission")
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_missing_folder(tmp_path):
     with pytest.raises(ArchiveError, match=r"cannot list .*nowhere: there is no such file or folder"):
         listed(tmp_path / "nowhere")

@@ -1,4 +1,4 @@
-"""An npz as MedMNIST publishes them, and others that look like one; `numpy.load` is the oracle."""
+"""npz files as published by MedMNIST and invalid ones, compared with `numpy.load`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def npy(array: np.ndarray) -> bytes:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_rows_come_out_as_images(tmp_path, packed):
+def test_rows_are_images(tmp_path, packed):
     npz = saved(tmp_path, packed=packed, train_images=COLOUR, val_images=GREY, train_labels=LABELS)
     files = {os.fsdecode(file.name): file for file in npz.files(2)}
     assert set(files) == {
@@ -67,27 +67,27 @@ def test_labels_are_read_by_name(tmp_path):
         assert stream.read() == npz.read(file) == npy(LABELS)
 
 
-def test_fortran_order_gives_the_right_pixels(tmp_path):
+def test_fortran_order(tmp_path):
     npz = saved(tmp_path, train_images=np.asfortranarray(COLOUR))
     for file in npz.files(0):
         assert np.array_equal(np.asarray(imaging.decode(npz.read(file))), COLOUR[file.position])
 
 
-def test_each_row_has_a_key_of_its_content(tmp_path):
-    """The same for the same array, another for another row or another array; nothing need be inflated for it."""
+def test_content_key_of_each_row(tmp_path):
+    """Equal for equal arrays and different for other rows or arrays, without decompression."""
     keys = [[file.crc for file in saved(tmp_path, train_images=images).files(0)] for images in (COLOUR, COLOUR, GREY)]
     assert keys[0] == keys[1]
     assert len({*keys[0], *keys[2]}) == 9
 
 
-def test_arrays_are_mapped_and_cannot_be_written(tmp_path):
+def test_arrays_are_read_only_memory_maps(tmp_path):
     array = saved(tmp_path, train_images=COLOUR).array("train_images")
     assert isinstance(array, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         array[0] = 0
 
 
-def test_no_rows(tmp_path):
+def test_array_without_rows(tmp_path):
     npz = saved(tmp_path, train_images=COLOUR[:0], train_labels=LABELS[:0])
     assert [file.name for file in npz.files(0)] == [b"train_labels.npy"]
     assert npz.array("train_images").shape == (0, 6, 8, 3)
@@ -105,20 +105,20 @@ def test_threads_share_an_npz(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["train_label", "labels"])
-def test_an_array_that_is_not_there(tmp_path, name):
+def test_missing_array(tmp_path, name):
     npz = saved(tmp_path, train_images=COLOUR, train_labels=LABELS)
     with pytest.raises(ArchiveError, match=f"has no array '{name}'; it has train_images, train_labels. Did you mean"):
         npz.array(name)
 
 
-class Harmful:
+class Malicious:
     def __reduce__(self):
         return os.mkdir, ("unpickled",)
 
 
-def test_objects_are_not_unpickled(tmp_path, monkeypatch):
+def test_pickled_objects_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    npz = saved(tmp_path, train_images=np.array([Harmful()], dtype=object))
+    npz = saved(tmp_path, train_images=np.array([Malicious()], dtype=object))
     for read in (lambda: list(npz.files(0)), lambda: npz.array("train_images")):
         with pytest.raises(
             ArchiveError, match=r"some\.npz: train_images contains Python objects, which could run code"
@@ -132,13 +132,13 @@ def test_objects_are_not_unpickled(tmp_path, monkeypatch):
     [COLOUR / 255, COLOUR.astype(np.int8), COLOUR[..., :2], COLOUR[..., None], COLOUR[:, 0, 0, 0], np.uint8(3)],
     ids=["fractions", "int8", "two channels", "five axes", "one axis", "no axis"],
 )
-def test_arrays_that_hold_no_images(tmp_path, images):
+def test_arrays_of_other_shapes_are_refused(tmp_path, images):
     with pytest.raises(ArchiveError, match=r"train_images is \w+ of shape \(.*\); images must be uint8"):
         list(saved(tmp_path, train_images=images).files(0))
 
 
 @pytest.mark.parametrize("data", [b"", b"\x93NUMPY", b"garbage" * 100, npy(COLOUR)[:40], b"\x93NUMPY\1\0\4\0{'a'"])
-def test_garbage_in_place_of_an_array(tmp_path, data):
+def test_invalid_array(tmp_path, data):
     npz = Npz(with_member(tmp_path / "some.npz", "train_images.npy", data))
     for read in (lambda: list(npz.files(0)), lambda: npz.array("train_images")):
         with pytest.raises(
@@ -147,7 +147,7 @@ def test_garbage_in_place_of_an_array(tmp_path, data):
             read()
 
 
-def test_an_array_that_claims_more_rows_than_it_holds(tmp_path):
+def test_array_with_too_few_bytes(tmp_path):
     data = npy(COLOUR).replace(b"(5, 6, 8, 3)", b"(9, 6, 8, 3)")
     npz = Npz(with_member(tmp_path / "some.npz", "train_images.npy", data))
     for read in (lambda: list(npz.files(0)), lambda: npz.array("train_images")):
@@ -168,7 +168,7 @@ def test_damaged_bytes(tmp_path):
         npz.read(next(npz.files(0)))
 
 
-def test_no_zip_at_all(tmp_path):
+def test_file_that_is_not_a_zip(tmp_path):
     (tmp_path / "some.npz").write_bytes(npy(COLOUR))
     with pytest.raises(ArchiveError, match=r"some\.npz is truncated or not a zip"):
         Npz(tmp_path / "some.npz")

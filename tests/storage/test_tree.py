@@ -1,4 +1,4 @@
-"""An archive's files are the same, packed or unpacked; a path that holds none says why."""
+"""The files of an archive are the same packed or unpacked; errors explain why a path has none."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def contents(tree: Tree) -> dict[str, bytes]:
     return {name: tree.read(number) for number, name in tree.names()}
 
 
-def test_packed_or_unpacked_is_the_same(tmp_path):
+def test_packed_and_unpacked_files_are_equal(tmp_path):
     (tmp_path / "packed").mkdir()
     zipped = write_zip(tmp_path / "packed" / "A.ZIP")
     for tree in (Tree(zipped), Tree(zipped.parent), Tree(unpacked(tmp_path / "unpacked"))):
@@ -40,7 +40,7 @@ def test_packed_or_unpacked_is_the_same(tmp_path):
             assert stream.read() == MEMBERS["table.csv"]
 
 
-def test_containers_come_first_and_names_in_order(tmp_path):
+def test_order_of_files(tmp_path):
     for name in ("z.jpg", "b.jpg", "a.jpg"):
         (tmp_path / name).write_bytes(b"unpacked")
     write_zip(tmp_path / "2.zip", {"d.jpg": b"", "c.jpg": b""})
@@ -55,7 +55,7 @@ def test_containers_come_first_and_names_in_order(tmp_path):
     assert tree.where(14) == f"{tmp_path}/a.jpg"
 
 
-def test_zips_in_folders_and_behind_links(tmp_path):
+def test_zips_in_folders_and_links(tmp_path):
     write_zip(tmp_path / "elsewhere.zip")
     archive = tmp_path / "archive" / "deep"
     archive.mkdir(parents=True)
@@ -68,7 +68,7 @@ def test_zips_in_folders_and_behind_links(tmp_path):
     assert set(contents(Tree(tmp_path / "archive"))) == {*MEMBERS, "deep/d.zip/e.jpg"}
 
 
-def test_find_matches_base_names_without_regard_to_case(tmp_path):
+def test_find_matches_base_names_case_insensitively(tmp_path):
     for name in ("HAM10000_metadata", "deep/ham10000_METADATA.tab", "HAM10000_metadata.jpg", "other.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -81,7 +81,7 @@ def test_find_matches_base_names_without_regard_to_case(tmp_path):
     assert [names[number] for number in tree.find("nothing", "oth?r.csv")] == ["other.csv"]
 
 
-def test_names_that_are_not_utf8_are_found_and_shown(tmp_path):
+def test_file_names_that_are_not_utf8(tmp_path):
     name = os.fsdecode(b"l\xe9sion.jpg")
     (tmp_path / name).write_bytes(b"pixels")
     tree = Tree(tmp_path)
@@ -89,19 +89,19 @@ def test_names_that_are_not_utf8_are_found_and_shown(tmp_path):
     assert tree.where(0) == f"{tmp_path}/l?sion.jpg"
 
 
-def test_names_that_would_steer_a_terminal_are_shown_without_that(tmp_path):
+def test_control_characters_in_names_are_replaced(tmp_path):
     (tmp_path / "a\n\x1b[31mb.jpg").touch()
     assert Tree(tmp_path).where(0) == f"{tmp_path}/a??[31mb.jpg"
 
 
-def test_an_empty_folder_holds_nothing(tmp_path):
+def test_empty_folder(tmp_path):
     tree = Tree(tmp_path)
     assert len(tree) == 0
     assert list(tree.names()) == tree.documents == tree.find("*") == []
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.JPEG", "a.b/c.tiff"])
-def test_images_are_known_by_their_suffix(name):
+def test_images_are_recognised_by_suffix(name):
     assert is_image(name)
     assert not is_image(f"{name}.csv")
     assert not is_image(name.replace(".", "_"))
@@ -110,7 +110,7 @@ def test_images_are_known_by_their_suffix(name):
 # What is no archive
 
 
-def test_a_path_that_is_not_there(tmp_path):
+def test_missing_path(tmp_path):
     with pytest.raises(ArchiveError) as error:
         Tree(tmp_path / "HAM")
     assert str(error.value) == (
@@ -118,46 +118,48 @@ def test_a_path_that_is_not_there(tmp_path):
     )
 
 
-def test_a_path_below_a_file(tmp_path):
+def test_path_below_a_file(tmp_path):
     (tmp_path / "a").touch()
     with pytest.raises(ArchiveError, match=r"cannot read .*/a/b: a part of that path is a file, not a folder; PATH is"):
         Tree(tmp_path / "a" / "b")
 
 
-def test_a_file_of_another_kind(tmp_path):
+def test_file_of_another_type(tmp_path):
     (tmp_path / "a.tar").touch()
     with pytest.raises(ArchiveError, match=r"a.tar is not an archive: give its folder, a"):
         Tree(tmp_path / "a.tar")
 
 
-def test_a_broken_zip_among_others_is_named(tmp_path):
+def test_damaged_zip_error_names_the_zip(tmp_path):
     write_zip(tmp_path / "1.zip")
     (tmp_path / "2.zip").write_bytes((tmp_path / "1.zip").read_bytes()[:-5])
     with pytest.raises(ArchiveError, match=r"/2.zip is truncated or not a zip"):
         Tree(tmp_path)
 
 
-def test_a_document_that_cannot_be_read_is_named(tmp_path):
+def test_unreadable_document_error_names_the_file(tmp_path):
     path = change_entry(write_zip(tmp_path / "a.zip"), b"table.csv", 16, "<I", 1)
     tree = Tree(path)
     with pytest.raises(ArchiveError, match=r"a.zip/table.csv: its bytes in the zip are damaged"):
         tree.open(tree.find("table.csv")[0])
 
 
-def test_an_image_that_cannot_be_read_says_why(tmp_path):
+def test_unreadable_image_error_has_a_reason(tmp_path):
     tree = Tree(change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", 16, "<I", 1))
     with pytest.raises(ImageError, match=r"^its bytes in the zip are damaged"):
         tree.read(0)
 
 
-def test_no_permission():
+def test_missing_permission():
     with folder_for_all() as folder:
         (folder / "closed").mkdir(mode=0)
         for path in (folder, folder / "closed"):
-            said = error_without_permissions(lambda path=path: Tree(path))
-            assert said.startswith(f"ArchiveError: cannot list {folder}/closed: permission denied; give this user")
-        said = error_without_permissions(lambda: Tree(folder / "closed" / "archive"))
-        assert said.startswith(f"ArchiveError: cannot read {folder}/closed/archive: permission denied; give this user")
+            message = error_without_permissions(lambda path=path: Tree(path))
+            assert message.startswith(f"ArchiveError: cannot list {folder}/closed: permission denied; give this user")
+        message = error_without_permissions(lambda: Tree(folder / "closed" / "archive"))
+        assert message.startswith(
+            f"ArchiveError: cannot read {folder}/closed/archive: permission denied; give this user"
+        )
 
 
 # Private memory and the temporary folder
@@ -179,7 +181,7 @@ print(len(tree), private() - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="private memory is read from /proc")
-def test_private_memory_does_not_grow_with_the_files(tmp_path):
+def test_private_memory_is_independent_of_files(tmp_path):
     paths = tmp_path / "few.zip", tmp_path / "many.zip"
     for path, count in zip(paths, (8_000, 80_000), strict=True):
         path.write_bytes(zip_many_members(count))
@@ -189,7 +191,7 @@ def test_private_memory_does_not_grow_with_the_files(tmp_path):
     assert kilobytes < 500, "a list of the names alone would be 5,000"
 
 
-def test_a_full_temporary_folder(tmp_path, monkeypatch):
+def test_full_temporary_folder(tmp_path, monkeypatch):
     path = write_zip(tmp_path / "a.zip", {f"{number:06d}.jpg": b"" for number in range(3_000)})
     with tiny_disk(kilobytes=64) as folder:
         monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -201,8 +203,8 @@ def test_a_full_temporary_folder(tmp_path, monkeypatch):
         )
 
 
-def test_a_full_temporary_folder_of_the_database(tmp_path):
-    """SQLite asks the environment for its folder; the table is far larger than its page cache."""
+def test_full_temporary_folder_of_the_database(tmp_path):
+    """SQLite reads its folder from the environment; the table is far larger than its page cache."""
     path = write_zip(tmp_path / "a.zip", {f"{number:0100d}.jpg": b"" for number in range(9_000)})
     program = f"from pathlib import Path; from residerm.storage.tree import Tree; Tree(Path({str(path)!r}))"
     with tiny_disk(kilobytes=64) as folder:

@@ -1,4 +1,4 @@
-"""Zips of every make, compared with `zipfile`."""
+"""Zips of many kinds, compared with `zipfile`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from residerm.storage.zips import Zip
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_every_member_is_listed_and_read_as_zipfile_does(tmp_path, method):
+def test_members_match_zipfile(tmp_path, method):
     path = write_zip(tmp_path / "a.zip", method=method)
     with zipfile.ZipFile(path) as oracle:
         for info in oracle.infolist():
@@ -43,7 +43,7 @@ def test_every_member_is_listed_and_read_as_zipfile_does(tmp_path, method):
                 assert stream.read() == oracle.read(info)
 
 
-def test_members_larger_than_a_piece(tmp_path):
+def test_members_larger_than_a_chunk(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, 3 * 2**20 + 7, dtype=np.uint8).tobytes()
     members = {"noise.bin": noise, "zeros.bin": bytes(5 * 2**20 + 3)}
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -53,7 +53,7 @@ def test_members_larger_than_a_piece(tmp_path):
             assert max(map(len, Zip(path).pieces(file))) <= 2**20
 
 
-def test_real_zips_read_as_zipfile_does(real_data):
+def test_real_zips_match_zipfile(real_data):
     path = real_data / "ham10000" / "HAM10000_images_part_1.zip"
     with zipfile.ZipFile(path) as oracle:
         names = oracle.namelist()
@@ -76,28 +76,28 @@ def test_zip64(tmp_path, monkeypatch):
     assert read_members(path) == MEMBERS
 
 
-def test_more_members_than_the_end_can_count(tmp_path):
+def test_more_than_65535_members_without_zip64(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_many_members(65_600))
     names = [file.name for file in Zip(tmp_path / "a.zip").files(0)]
     assert names == [b"%06d.jpg" % number for number in range(65_600)]
 
 
 @pytest.mark.parametrize("comment", [b"HAM10000", b"x" * 65_535, b"PK\5\6" + b"\xff" * 30, b"ends in PK\5\6"])
-def test_a_comment(tmp_path, comment):
+def test_zip_comment(tmp_path, comment):
     path = write_zip(tmp_path / "a.zip")
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = comment
     assert read_members(path) == MEMBERS
 
 
-def test_bytes_after_the_end_do_no_harm(tmp_path):
+def test_trailing_bytes_are_ignored(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     path.write_bytes(path.read_bytes() + b"\n" * 100)
     assert read_members(path) == MEMBERS
 
 
 class Pipe(io.BytesIO):
-    """A stream that cannot be sought, so that sizes come in a descriptor after the data."""
+    """A stream without seeking, so that sizes are in a descriptor after the data."""
 
     def seekable(self) -> bool:
         return False
@@ -130,7 +130,7 @@ def test_data_descriptors(tmp_path):
         (0, rb"a\b\c.jpg", "a/b/c.jpg"),
     ],
 )
-def test_names(tmp_path, flags, raw, read):
+def test_member_names(tmp_path, flags, raw, read):
     placeholder = "x" * len(raw)
     data = write_zip(tmp_path / "a.zip", {placeholder: b"pixels"}).read_bytes().replace(placeholder.encode(), raw)
     (tmp_path / "a.zip").write_bytes(data)
@@ -138,12 +138,12 @@ def test_names(tmp_path, flags, raw, read):
     assert read_members(tmp_path / "a.zip") == {read: b"pixels"}
 
 
-def test_folders_and_droppings_are_not_listed(tmp_path):
+def test_folders_and_system_files_are_not_listed(tmp_path):
     names = ["images/", "x.jpg/", "__MACOSX/._a.jpg", ".DS_Store", "deep/.hidden/a.jpg", "Thumbs.db", "a.jpg"]
     assert set(list_members(write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == {"a.jpg"}
 
 
-def test_an_empty_zip(tmp_path):
+def test_empty_zip(tmp_path):
     assert list_members(write_zip(tmp_path / "a.zip", {})) == {}
 
 
@@ -159,16 +159,16 @@ def test_threads_share_a_zip(tmp_path):
             assert data == members[file.name.decode()]
 
 
-def test_a_child_process_reads_what_its_parent_opened(tmp_path):
+def test_child_process_reads_an_open_zip(tmp_path):
     container = Zip(write_zip(tmp_path / "a.zip"))
     files = list(container.files(0))
-    said = error_without_permissions(lambda: [zlib.crc32(container.read(file)) for file in files])
-    assert said == f"nothing: it returned {[file.crc for file in files]}"
+    message = error_without_permissions(lambda: [zlib.crc32(container.read(file)) for file in files])
+    assert message == f"nothing: it returned {[file.crc for file in files]}"
     assert container.read(files[0]) == MEMBERS["a.jpg"]
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
-def test_it_closes_itself(tmp_path):
+def test_zip_is_closed_when_collected(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Zips that are damaged, or meant to do harm: one message, and nothing is read from them."""
+"""Damaged and malicious zips are refused with one message."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from residerm.storage.zips import Zip
 # Damaged
 
 
-def refusal(path: Path) -> str:
+def error_of_opening(path: Path) -> str:
     with pytest.raises(ArchiveError) as error:
         list_members(path)
     assert str(error.value).startswith(f"{path} ")
     return str(error.value).removeprefix(f"{path} ")
 
 
-def failure(path: Path, name: str = "a.jpg") -> str:
-    """Why a member cannot be read; the others can."""
+def error_of_reading(path: Path, name: str = "a.jpg") -> str:
+    """The error of reading a member; the others can be read."""
     files = list_members(path)
     with pytest.raises(ImageError) as error:
         Zip(path).read(files.pop(name))
@@ -36,79 +36,82 @@ def failure(path: Path, name: str = "a.jpg") -> str:
 
 
 @pytest.mark.parametrize("kept", [0, 1, 20, 0.5, 0.99, -1])
-def test_cut_short_at_its_end(tmp_path, kept):
+def test_truncated_end(tmp_path, kept):
     path = write_zip(tmp_path / "a.zip")
     data = path.read_bytes()
     path.write_bytes(data[: int(kept * len(data)) if isinstance(kept, float) else kept])
-    assert refusal(path) == "is truncated or not a zip, because the directory at its end is missing: download it again"
+    assert (
+        error_of_opening(path)
+        == "is truncated or not a zip, because the directory at its end is missing: download it again"
+    )
 
 
-def test_cut_in_the_middle(tmp_path):
+def test_truncated_middle(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     data = path.read_bytes()
     path.write_bytes(data[:40] + data[80:])
-    assert refusal(path) == "has a directory beyond its end: it is truncated, download it again"
+    assert error_of_opening(path) == "has a directory beyond its end: it is truncated, download it again"
 
 
-def test_a_text_file_by_that_name(tmp_path):
+def test_text_file_named_zip(tmp_path):
     (tmp_path / "a.zip").write_text("404 not found\n" * 500)
-    assert "is truncated or not a zip" in refusal(tmp_path / "a.zip")
+    assert "is truncated or not a zip" in error_of_opening(tmp_path / "a.zip")
 
 
-def test_a_damaged_directory(tmp_path):
+def test_damaged_directory(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     change_entry(path, b"deep/er/b.png", 0, "<I", 0)
-    assert refusal(path) == "has a damaged directory: download it again"
+    assert error_of_opening(path) == "has a damaged directory: download it again"
 
 
 @pytest.mark.parametrize("count", [3, 5])
-def test_a_directory_that_counts_wrongly(tmp_path, count):
+def test_wrong_member_count(tmp_path, count):
     path = write_zip(tmp_path / "a.zip")
     data = bytearray(path.read_bytes())
     struct.pack_into("<2H", data, len(data) - 14, count, count)
     path.write_bytes(data)
-    assert refusal(path) == "has a damaged directory: download it again"
+    assert error_of_opening(path) == "has a damaged directory: download it again"
 
 
-def test_the_last_of_several_parts(tmp_path):
+def test_last_of_several_parts(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     data = bytearray(path.read_bytes())
     struct.pack_into("<2H", data, len(data) - 18, 3, 3)
     path.write_bytes(data)
-    assert refusal(path) == "is the last part of a multi-part zip: join the parts"
+    assert error_of_opening(path) == "is the last part of a multi-part zip: join the parts"
 
 
-def test_a_damaged_zip64_directory(tmp_path, monkeypatch):
+def test_damaged_zip64_directory(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
     path = write_zip(tmp_path / "a.zip")
     path.write_bytes(path.read_bytes().replace(b"PK\6\6", b"PK\6\0"))
-    assert refusal(path) == "has a damaged zip64 directory: download it again"
+    assert error_of_opening(path) == "has a damaged zip64 directory: download it again"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-def test_damaged_bytes_of_a_member(tmp_path, method):
+def test_damaged_member(tmp_path, method):
     path = write_zip(tmp_path / "a.zip", method=method)
     data = bytearray(path.read_bytes())
     at = list_members(path)["a.jpg"].position + 30 + len("a.jpg")
     data[at + 3] ^= 0x40
     path.write_bytes(data)
-    assert failure(path).startswith("its bytes in the zip are damaged")
-    assert failure(path).endswith("download the zip again")
+    assert error_of_reading(path).startswith("its bytes in the zip are damaged")
+    assert error_of_reading(path).endswith("download the zip again")
     with pytest.raises(ImageError, match="its bytes in the zip are damaged"):
         Zip(path).open(list_members(path)["a.jpg"])
 
 
-def test_a_wrong_crc(tmp_path):
+def test_wrong_crc(tmp_path):
     path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", CRC, "<I", 1)
-    assert failure(path) == "its bytes in the zip are damaged (size or CRC): download the zip again"
+    assert error_of_reading(path) == "its bytes in the zip are damaged (size or CRC): download the zip again"
 
 
-def test_a_member_that_does_not_begin_where_it_should(tmp_path):
+def test_wrong_member_offset(tmp_path):
     path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", POSITION, "<I", 7)
-    assert failure(path) == "the zip is damaged where it should begin: download the zip again"
+    assert error_of_reading(path) == "the zip is damaged where it should begin: download the zip again"
 
 
-def test_a_zip_that_shrinks_while_it_is_read(tmp_path):
+def test_zip_truncated_while_open(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     container = Zip(path)
     file = next(container.files(0))
@@ -118,7 +121,7 @@ def test_a_zip_that_shrinks_while_it_is_read(tmp_path):
         container.read(file)
 
 
-def test_random_damage_ends_in_a_message(tmp_path):
+def test_random_damage_is_an_error(tmp_path):
     whole = write_zip(tmp_path / "a.zip").read_bytes()
     random = np.random.default_rng(0)
     directory = whole.find(b"PK\1\2")
@@ -142,13 +145,13 @@ def test_random_damage_ends_in_a_message(tmp_path):
 @pytest.mark.parametrize(
     "name", ["../a.jpg", "a/../../b.jpg", "/etc/passwd", "..", r"..\a.jpg", r"\a.jpg", r"C:\a.jpg", "c:/a.jpg", "../"]
 )
-def test_names_that_lead_outside(tmp_path, name):
-    said = refusal(write_zip(tmp_path / "a.zip", {"b.jpg": b"", name: b""}))
+def test_names_outside_the_archive(tmp_path, name):
+    message = error_of_opening(write_zip(tmp_path / "a.zip", {"b.jpg": b"", name: b""}))
     shown = name.replace("\\", "/")
-    assert said == f"contains {shown}, a name that leads outside: it is not read"
+    assert message == f"contains {shown}, a name that leads outside: it is not read"
 
 
-def test_names_that_only_look_so(tmp_path):
+def test_names_with_dots(tmp_path):
     names = {"a..b/c...jpg", "b..jpg", "c:d.jpg"}
     assert set(list_members(write_zip(tmp_path / "a.zip", dict.fromkeys(names, b"")))) == names
 
@@ -156,14 +159,14 @@ def test_names_that_only_look_so(tmp_path):
 BOMB = "has members that claim more than it can contain (a zip bomb?): it is not read"
 
 
-def test_a_member_that_claims_more_than_deflate_can_pack(tmp_path):
+def test_impossible_compression_ratio(tmp_path):
     path = write_zip(tmp_path / "a.zip")
     size = list_members(path)["a.jpg"].packed * 1033
-    assert refusal(change_entry(path, b"a.jpg", SIZES + 4, "<I", size)) == BOMB
+    assert error_of_opening(change_entry(path, b"a.jpg", SIZES + 4, "<I", size)) == BOMB
 
 
-def test_members_that_overlap(tmp_path):
-    """The better zip bomb: every entry of the directory stands for the same bytes."""
+def test_overlapping_members(tmp_path):
+    """A zip bomb whose directory entries all refer to the same bytes."""
     kernel = bytes(2**20)
     path = write_zip(tmp_path / "a.zip", {"0000": kernel})
     data = path.read_bytes()
@@ -174,21 +177,21 @@ def test_members_that_overlap(tmp_path):
     path.write_bytes(data[:start] + entries + b"PK\5\6" + end)
     with zipfile.ZipFile(path) as oracle:
         assert sum(info.file_size for info in oracle.infolist()) == 500 * 2**20
-    assert refusal(path) == BOMB
+    assert error_of_opening(path) == BOMB
 
 
-def test_a_member_that_lies_beyond_the_file(tmp_path):
+def test_member_beyond_the_end(tmp_path):
     path = write_zip(tmp_path / "a.zip")
-    assert refusal(change_entry(path, b"a.jpg", POSITION, "<I", 2**31)) == BOMB
+    assert error_of_opening(change_entry(path, b"a.jpg", POSITION, "<I", 2**31)) == BOMB
 
 
 @pytest.mark.parametrize("claimed", [0, 1, 299])
-def test_a_member_that_holds_more_than_it_claims(tmp_path, claimed):
+def test_member_larger_than_declared(tmp_path, claimed):
     path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", claimed)
-    assert failure(path) == "it is larger than the zip's directory says: the zip is not trustworthy"
+    assert error_of_reading(path) == "it is larger than the zip's directory says: the zip is not trustworthy"
 
 
-def test_what_holds_more_than_it_claims_is_not_inflated_on(tmp_path):
+def test_decompression_stops_at_the_declared_size(tmp_path):
     path = change_entry(write_zip(tmp_path / "a.zip", {"a.jpg": bytes(200 * 2**20)}), b"a.jpg", SIZES + 4, "<I", 1000)
     container = Zip(path)
     pieces = container.pieces(next(container.files(0)))
@@ -196,12 +199,12 @@ def test_what_holds_more_than_it_claims_is_not_inflated_on(tmp_path):
         next(pieces)
 
 
-def test_a_member_that_holds_less_than_it_claims(tmp_path):
+def test_member_smaller_than_declared(tmp_path):
     path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", SIZES + 4, "<I", 301)
-    assert failure(path) == "its bytes in the zip are damaged (size or CRC): download the zip again"
+    assert error_of_reading(path) == "its bytes in the zip are damaged (size or CRC): download the zip again"
 
 
-def test_giants_are_not_read(tmp_path, monkeypatch):
+def test_oversized_members_are_refused(tmp_path, monkeypatch):
     path = write_zip(tmp_path / "a.zip")
     file = list_members(path)["a.jpg"]
     with pytest.raises(ImageError, match="it claims 536,870,913 bytes; an image has at most 268,435,456"):
@@ -211,28 +214,28 @@ def test_giants_are_not_read(tmp_path, monkeypatch):
         Zip(path).open(file)
 
 
-def test_encrypted(tmp_path):
+def test_encrypted_member(tmp_path):
     path = change_entry(write_zip(tmp_path / "a.zip"), b"a.jpg", FLAGS, "<H", 1)
-    assert refusal(path) == "contains a.jpg, which is encrypted: unpack the zip and give the folder"
+    assert error_of_opening(path) == "contains a.jpg, which is encrypted: unpack the zip and give the folder"
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_compression(tmp_path, method):
-    said = refusal(write_zip(tmp_path / "a.zip", method=method))
+def test_unsupported_compression(tmp_path, method):
+    message = error_of_opening(write_zip(tmp_path / "a.zip", method=method))
     reason = f"contains a.jpg, which is packed by method {method}"
-    assert said == f"{reason}: unpack the zip and give the folder"
+    assert message == f"{reason}: unpack the zip and give the folder"
 
 
-def test_no_permission():
+def test_missing_permission():
     with folder_for_all() as folder:
         write_zip(folder / "a.zip").chmod(0)
-        said = error_without_permissions(lambda: Zip(folder / "a.zip"))
-        assert said.startswith(
+        message = error_without_permissions(lambda: Zip(folder / "a.zip"))
+        assert message.startswith(
             f"ArchiveError: cannot read {folder}/a.zip: permission denied; give this user permission"
         )
 
 
-def test_a_full_disk_while_a_member_is_inflated(tmp_path, monkeypatch):
+def test_full_disk_during_decompression(tmp_path, monkeypatch):
     path = write_zip(tmp_path / "a.zip", {"array.npy": bytes(300_000)})
     with tiny_disk(kilobytes=100) as folder:
         monkeypatch.setattr("tempfile.tempdir", str(folder))

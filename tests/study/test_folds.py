@@ -1,4 +1,4 @@
-"""Cross-validation on all folds: each image once, unfinished folds taken up again, scores by scikit-learn's."""
+"""Cross-validation: each image predicted once, unfinished folds resumed, scores compared with scikit-learn."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def document(runs: Path) -> FoldScores:
     return FoldScores.read(folder / "folds.json")
 
 
-def test_every_image_is_predicted_once_by_the_model_that_has_not_seen_it(runs: Path) -> None:
+def test_every_image_is_predicted_once_by_a_model_that_has_not_seen_it(runs: Path) -> None:
     made = find_runs(runs)
     assert [run.experiment.split.fold for run in made] == [0, 1]
     (table,) = runs.glob("*-all-2-folds/predictions.csv")
@@ -48,7 +48,7 @@ def test_every_image_is_predicted_once_by_the_model_that_has_not_seen_it(runs: P
     assert sorted(names) == sorted(tested) == sorted(row.image_id for row in made[0].splits)
 
 
-def test_scores_are_those_of_scikit_learn_and_numpy(runs: Path) -> None:
+def test_scores_match_scikit_learn_and_numpy(runs: Path) -> None:
     scores = document(runs)
     (table,) = runs.glob("*-all-2-folds/predictions.csv")
     rows = list(csv.DictReader(table.open()))
@@ -62,7 +62,7 @@ def test_scores_are_those_of_scikit_learn_and_numpy(runs: Path) -> None:
     assert scores.over_folds["accuracy"].deviation == pytest.approx(np.std(single, ddof=1))
 
 
-def test_called_again_it_keeps_finished_folds_and_resumes_the_others(
+def test_finished_folds_are_kept_and_others_resumed(
     archive: Path, runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, scores = sorted(runs.iterdir()), document(runs)
@@ -78,7 +78,7 @@ def test_called_again_it_keeps_finished_folds_and_resumes_the_others(
         assert word in shown.out
 
 
-def test_an_interrupted_fold_ends_the_whole(
+def test_interrupted_fold_stops_cross_validation(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(folds.session, "train", lambda *_: Run(tmp_path / "interrupted"))
@@ -86,7 +86,7 @@ def test_an_interrupted_fold_ends_the_whole(
     assert "the same command resumes it" in capsys.readouterr().err
 
 
-def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None:
+def test_folds_of_a_changed_archive_are_not_pooled(runs: Path) -> None:
     first = find_runs(runs)[0]
     with pytest.raises(folds.RunError, match="different states of one archive"):
         folds._require_each_image_once([first, first])
@@ -104,7 +104,7 @@ def test_folds_of_an_archive_that_has_changed_are_not_pooled(runs: Path) -> None
         (["data", "split", "--fold", "all", "--folds", "2", "--out", "parts"], "give the number of one fold"),
     ],
 )
-def test_what_cannot_be_is_refused_before_anything_is_written(
+def test_invalid_options_are_refused_before_anything_is_written(
     archive: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -118,7 +118,7 @@ def test_what_cannot_be_is_refused_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_python_train_names_the_function_for_all_folds(archive: Path, tmp_path: Path) -> None:
+def test_train_with_all_folds_names_the_right_function(archive: Path, tmp_path: Path) -> None:
     import residerm
 
     with pytest.raises(UsageError, match=r"residerm\.train_folds"):

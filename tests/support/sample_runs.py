@@ -62,12 +62,12 @@ def make_evaluation(
     found = assess(labels, probabilities, classes, groups, malignant=classes[1:2], resamples=100).plain()
     assert isinstance(found, dict)
     sexes = [("female", "male", "")[row % 3] for row in range(images)]
-    said = by_attribute(labels, probabilities, groups, {"sex": sexes}, classes=classes, resamples=100)
+    message = by_attribute(labels, probabilities, groups, {"sex": sexes}, classes=classes, resamples=100)
     scores = {
         "format": 1, "archive": "HAM10000", "synthetic": False, "part": "test", "images": images,
         "groups": len(set(groups)), "group_name": "lesion", "classes": classes, "task": "diagnosis", "tta": False,
         "prior": False, "seconds": 1.0, "mapping": None,
-        "by_attribute": {name: [one.plain() for one in some] for name, some in said.items()},
+        "by_attribute": {name: [one.plain() for one in some] for name, some in message.items()},
         "training": {"images": 60, "headline": found["headline"]}, "gap": {"balanced_accuracy": 0.25, "accuracy": 0.2},
     }  # fmt: skip
     folder = made.folder / "evaluations" / name

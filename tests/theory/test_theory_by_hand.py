@@ -1,4 +1,4 @@
-"""The equations by hand: against autograd, torch.optim and scikit-learn, and never with torch on their own side."""
+"""Hand-written equations compared with autograd, torch.optim and scikit-learn; they do not use torch themselves."""
 
 import math
 import subprocess
@@ -21,14 +21,14 @@ def as_tensors(arrays: list[np.ndarray]) -> list[torch.Tensor]:
     return [torch.from_numpy(array).requires_grad_() for array in arrays]
 
 
-def test_what_is_written_by_hand_never_calls_torch() -> None:
+def test_equations_do_not_use_torch() -> None:
     modules = ", ".join(f"residerm.theory.{name}" for name in BY_HAND)
     program = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=6), st.integers(0, 99), st.sampled_from(["relu", "sigmoid"]))
-def test_back_propagation_gives_autograds_gradients(widths: list[int], seed: int, name: str) -> None:
+def test_back_propagation_matches_autograd(widths: list[int], seed: int, name: str) -> None:
     random = np.random.default_rng(seed)
     weights = [random.normal(size=(after, before)) for before, after in pairwise(widths)]
     images, labels = random.normal(size=(widths[0], 5)), random.integers(widths[-1], size=5)
@@ -44,13 +44,13 @@ def test_back_propagation_gives_autograds_gradients(widths: list[int], seed: int
         np.testing.assert_allclose(own, leaf.grad.numpy(), rtol=1e-9, atol=1e-12)
 
 
-def test_the_cross_entropy_falls_as_the_prediction_gets_better() -> None:
+def test_cross_entropy_decreases_with_better_predictions() -> None:
     truth = np.array([[1.0], [0.0]])
     worse, better = (backprop.cross_entropy(truth, np.array([[p], [1 - p]])) for p in (0.5, 0.9))
     assert 0 < better < worse == pytest.approx(math.log(2))
 
 
-def test_the_sigmoid_neither_overflows_nor_rounds_its_slope_to_zero() -> None:
+def test_sigmoid_is_numerically_stable() -> None:
     x = np.array([-700.0, -40.0, 0.0, 40.0, 700.0])
     np.testing.assert_allclose(backprop.sigmoid(x), torch.sigmoid(torch.from_numpy(x)).numpy(), rtol=1e-12)
     assert (backprop.sigmoid_slope(x) > 0).all()
@@ -58,7 +58,7 @@ def test_the_sigmoid_neither_overflows_nor_rounds_its_slope_to_zero() -> None:
 
 
 @pytest.mark.parametrize("second_decay", [0.999, 0.99])
-def test_adam_takes_the_steps_of_torch_for_a_thousand_steps(second_decay: float) -> None:
+def test_adam_matches_torch_for_a_thousand_steps(second_decay: float) -> None:
     random = np.random.default_rng(3)
     start, gradients = random.normal(size=(4, 3)), random.normal(size=(1000, 4, 3)) * 10.0 ** random.integers(-6, 3)
     parameter = torch.nn.Parameter(torch.from_numpy(start.copy()))
@@ -69,7 +69,7 @@ def test_adam_takes_the_steps_of_torch_for_a_thousand_steps(second_decay: float)
         assert error_between([ours], [parameter.detach().numpy()]) < 1e-12
 
 
-def test_both_terms_of_the_residual_gradient_add_up_to_autograds() -> None:
+def test_residual_gradient_matches_autograd() -> None:
     random = np.random.default_rng(4)
     blocks = [residual.BlockWeights(random.normal(size=(6, 4)), random.normal(size=(4, 6)) / 4) for _ in range(5)]
     x, by_last = random.normal(size=4), random.normal(size=4)
@@ -87,7 +87,7 @@ def test_both_terms_of_the_residual_gradient_add_up_to_autograds() -> None:
     np.testing.assert_allclose(x + residual.sum_of_branches(states, blocks), end.detach().numpy(), rtol=1e-12)
 
 
-def test_a_gradient_vanishes_at_the_eigenvalue_minus_one_though_the_jacobian_is_not_minus_one() -> None:
+def test_gradient_vanishes_at_the_eigenvalue_minus_one() -> None:
     block, point, direction = check_by_hand.vanishing_block(np.random.default_rng(5), 6)
     x = torch.from_numpy(point).requires_grad_()
     output = x + torch.from_numpy(block.outer) @ torch.relu(torch.from_numpy(block.inner) @ x)
@@ -101,7 +101,7 @@ def test_a_gradient_vanishes_at_the_eigenvalue_minus_one_though_the_jacobian_is_
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
-def test_scores_are_those_of_scikit_learn_and_none_where_undefined(pairs: list[tuple[bool, bool]]) -> None:
+def test_scores_match_scikit_learn(pairs: list[tuple[bool, bool]]) -> None:
     truth, called = (np.array(column) for column in zip(*pairs, strict=True))
     theirs = {
         formulas.precision: precision_score(truth, called, zero_division=np.nan),
@@ -117,7 +117,7 @@ def test_scores_are_those_of_scikit_learn_and_none_where_undefined(pairs: list[t
         assert f1 == pytest.approx(f1_score(truth, called))
 
 
-def test_every_equation_of_the_paper_has_a_line_and_holds() -> None:
+def test_every_equation_of_the_paper_holds() -> None:
     found = list(check_by_hand.check_by_hand(7))
     named = " ".join(one.equation for one in found)
     assert [number for number in range(1, 20) if f"({number})" not in named] == []
@@ -137,12 +137,12 @@ def test_every_equation_of_the_paper_has_a_line_and_holds() -> None:
         (formulas, "recall", lambda _, called: float(called.mean())),
     ],
 )
-def test_a_wrong_equation_fails(monkeypatch: pytest.MonkeyPatch, module: object, function: str, wrong: object) -> None:
+def test_wrong_equation_fails(monkeypatch: pytest.MonkeyPatch, module: object, function: str, wrong: object) -> None:
     monkeypatch.setattr(module, function, wrong)
     assert any(one.verdict == "FAILS" for one in check_by_hand.check_by_hand(0))
 
 
-def test_what_is_no_number_is_no_success() -> None:
+def test_nan_is_a_failure() -> None:
     assert not Finding("(0)", "nowhere", "nothing", float("nan")).holds
     assert error_between([np.array([1.0, 2.0])], [np.array([1.0, 4.0])]) == 0.5
     with pytest.raises(ValueError, match="shapes"):

@@ -1,4 +1,4 @@
-"""The degradation experiment: alike for all, errors that others find too, and going on where it stopped."""
+"""The degradation experiment: equal conditions, reproducible errors, and resuming."""
 
 import csv
 import json
@@ -39,7 +39,7 @@ def without_clocks(outcomes: list[Outcome]) -> list[Outcome]:
     return [one.model_copy(update={"minutes": 0.0}) for one in outcomes]
 
 
-def test_every_cell_is_trained_once_and_weighs_the_same_with_and_without_shortcuts(
+def test_every_cell_is_trained_once_with_equal_parameter_counts(
     done: tuple[Path, list[Outcome]],
 ) -> None:
     out, outcomes = done
@@ -49,8 +49,8 @@ def test_every_cell_is_trained_once_and_weighs_the_same_with_and_without_shortcu
     assert all(len(one.training_errors) == len(one.validation_errors) == 2 for one in outcomes)
 
 
-def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
-    """Found again by the way on which users go: files, predictor, probabilities."""
+def test_errors_are_those_of_the_saved_models(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
+    """Computed again from the saved files through the public API."""
     out, outcomes = done
     checked = 0
     for one in outcomes:
@@ -67,28 +67,28 @@ def test_errors_are_those_that_the_kept_model_makes(plan: Plan, done: tuple[Path
     assert checked, "at least one of four networks is best at its last epoch"
 
 
-def test_what_is_finished_is_not_trained_again(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
+def test_finished_cells_are_not_trained_again(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
     out, outcomes = done
-    heard = RecordedProgress()
-    assert run_depth(plan, out, heard) == outcomes
-    assert heard.steps == []
+    progress = RecordedProgress()
+    assert run_depth(plan, out, progress) == outcomes
+    assert progress.steps == []
 
 
-def test_it_goes_on_where_it_was_stopped(plan: Plan, done: tuple[Path, list[Outcome]], tmp_path: Path) -> None:
+def test_interrupted_experiment_resumes(plan: Plan, done: tuple[Path, list[Outcome]], tmp_path: Path) -> None:
     plan, out = plan.model_copy(update={"depths": (8,)}), tmp_path / "out"
     command = [sys.executable, interrupted_depth.__file__, plan.model_dump_json(), out]
     process = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "stopped by Ctrl-C" in process.stdout, process.stderr
     assert (out / "plain-8-s0" / "errors.json").exists()
     assert not (out / "residual-8-s0" / "errors.json").exists()
-    heard = RecordedProgress()
-    again = run_depth(plan, out, heard)
-    trained = [step for stage, step in zip(heard.stages, heard.steps, strict=True) if stage == "training"]
+    progress = RecordedProgress()
+    again = run_depth(plan, out, progress)
+    trained = [step for stage, step in zip(progress.stages, progress.steps, strict=True) if stage == "training"]
     assert trained == [(4, 4)], "what was done before is not done again"
     assert without_clocks(again) == without_clocks(done[1][:2])
 
 
-def test_trainings_differ_in_depth_shortcut_and_seed_alone() -> None:
+def test_runs_differ_only_in_depth_shortcut_and_seed() -> None:
     full = PRESETS["full"]
     assert len(full.cells) == 12
     flat = [experiment(full, cell, Path("archive")).flat() for cell in full.cells]
@@ -98,18 +98,18 @@ def test_trainings_differ_in_depth_shortcut_and_seed_alone() -> None:
     assert experiment(full, Cell(0, 26, residual=True), Path("archive")).network.model == "resnet-basic-4-4-4"
 
 
-def test_another_plan_does_not_go_on_in_the_same_folder(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
+def test_another_plan_in_the_same_folder_is_refused(plan: Plan, done: tuple[Path, list[Outcome]]) -> None:
     with pytest.raises(UsageError, match="was started with epochs 2, not 3"):
         run_depth(plan.model_copy(update={"epochs": 3}), done[0])
 
 
-def test_a_damaged_plan_is_said_so(plan: Plan, tmp_path: Path) -> None:
+def test_damaged_plan_is_refused(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "plan.json").write_text("{")
     with pytest.raises(UsageError, match="cannot be read"):
         run_depth(plan, tmp_path)
 
 
-def test_what_cannot_be_trained_leaves_nothing_behind(plan: Plan, tmp_path: Path) -> None:
+def test_invalid_plan_leaves_nothing(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="6n \\+ 2 layers, such as 20 or 26"):
         run_depth(plan.model_copy(update={"depths": (20, 21)}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -126,7 +126,7 @@ def outcome(kind: str, depth: int, seed: int, error: float) -> Outcome:
     )  # fmt: skip
 
 
-def test_readings_say_no_more_than_the_seeds_show() -> None:
+def test_conclusions_are_limited_to_the_seeds() -> None:
     worse = [outcome("plain", 20, 0, 0.20), outcome("plain", 20, 1, 0.22), outcome("plain", 56, 0, 0.25),
              outcome("plain", 56, 1, 0.23)]  # fmt: skip
     unclear = [outcome("residual", 20, 0, 0.2), outcome("residual", 20, 1, 0.3), outcome("residual", 56, 0, 0.25)]

@@ -1,4 +1,4 @@
-"""Gradients at every layer: against autograd itself, beyond what floats hold, and without a trace in the network."""
+"""Gradients at every layer: compared with autograd, beyond the range of floats, leaving the network unchanged."""
 
 import copy
 import dataclasses
@@ -30,7 +30,7 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Awkward(nn.Module):
-    """With dropout, a ReLU in place, a layer called late that was made early, and one that is never called."""
+    """With dropout, an in-place ReLU, a layer called out of order, and one that is never called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Awkward(nn.Module):
         return self.last(self.first(x).mean((2, 3)))
 
 
-def test_norms_are_those_of_autograd_in_the_order_of_the_images_way() -> None:
+def test_norms_match_autograd_in_forward_order() -> None:
     images, labels = batch()
     module = network("relu", 8, 3, width=4, start="good", seed=0).double()
     F.cross_entropy(module(images.double()), labels).backward()
@@ -55,7 +55,7 @@ def test_norms_are_those_of_autograd_in_the_order_of_the_images_way() -> None:
         assert 10**layer.relative == pytest.approx((weight.grad.norm() / weight.norm()).item(), rel=1e-9)
 
 
-def test_the_network_is_left_as_it_was() -> None:
+def test_network_is_unchanged() -> None:
     images, labels = batch()
     module = Awkward().train()
     module.last.requires_grad_(False)
@@ -70,15 +70,15 @@ def test_the_network_is_left_as_it_was() -> None:
     assert not any(one._forward_hooks or one._backward_hooks for one in module.modules())
 
 
-def test_hooks_are_gone_even_where_the_network_fails() -> None:
+def test_hooks_are_removed_after_a_failure() -> None:
     module = Awkward()
     with pytest.raises(RuntimeError):
         measure(module, torch.zeros(2, 5, 8, 8), torch.tensor([0, 1]))
     assert not any(one._forward_hooks for one in module.modules())
 
 
-def test_a_gradient_that_no_float_holds_is_measured_all_the_same() -> None:
-    """Linear layers of one node: the gradient of the first weight is known in closed form."""
+def test_gradient_below_the_range_of_floats_is_measured() -> None:
+    """For linear layers of one unit, the gradient of the first weight has a closed form."""
     chain = nn.Sequential(*(nn.Linear(1, 1, bias=False) for _ in range(400)), nn.Linear(1, 2, bias=False))
     for layer in chain[:-1]:
         nn.init.constant_(layer.weight, 0.125)
@@ -90,7 +90,7 @@ def test_a_gradient_that_no_float_holds_is_measured_all_the_same() -> None:
     assert first.gradient == pytest.approx(math.log10(0.5) + 399 * math.log10(0.125), abs=1e-9)
 
 
-def test_what_receives_nothing_is_named() -> None:
+def test_layers_without_gradient_are_reported() -> None:
     images, labels = batch()
     module = network("relu", 8, 3, width=4, start="good", seed=0)
     nn.init.zeros_(module.fc.weight)  # so that no gradient gets past it
@@ -101,7 +101,7 @@ def test_what_receives_nothing_is_named() -> None:
     assert "the first 7 of 8 layers (layers.0 to layers.12) receive nothing" in reading
 
 
-def test_what_gives_nothing_is_named() -> None:
+def test_layers_without_output_are_reported() -> None:
     module = network("relu", 8, 3, width=4, start="good", seed=0)
     nn.init.zeros_(module.layers[8].weight)
     reading = readings.of_run(RunFlow("it", "these", measure(module, *batch())))
@@ -109,7 +109,7 @@ def test_what_gives_nothing_is_named() -> None:
     assert "the output is zero everywhere: layers.8, layers.10" in reading
 
 
-def test_at_depth_56_the_sigmoids_first_gradient_is_a_millionth_of_the_residual_one_at_most(images: Images) -> None:
+def test_sigmoid_gradient_vanishes_at_depth_56(images: Images) -> None:
     for start in ("good", "poor"):
         first = {
             kind: measure(network(kind, 56, 7, width=4, start=start, seed=0), images.pixels / 128 - 1, images.labels)
@@ -120,7 +120,7 @@ def test_at_depth_56_the_sigmoids_first_gradient_is_a_millionth_of_the_residual_
         assert first["residual"] - first["sigmoid"] >= 6
 
 
-def test_all_kinds_have_the_same_layers_and_weights() -> None:
+def test_all_kinds_have_the_same_layers_and_parameters() -> None:
     networks = {kind: network(kind, 20, 7, width=4, start="good", seed=0) for kind in KINDS}
     shapes = {
         kind: [tuple(one.weight.shape) for one in module.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
@@ -130,29 +130,29 @@ def test_all_kinds_have_the_same_layers_and_weights() -> None:
     assert all(shape == shapes["residual"] for shape in shapes.values())
 
 
-def test_readings_say_what_was_measured(images: Images) -> None:
+def test_conclusions_match_the_measurements(images: Images) -> None:
     courses = at_initialisation(images, (8, 32), width=4)
     assert len(courses) == 2 * len(KINDS) * 2
-    said = {
+    conclusions = {
         (kind, start): readings.of_courses([one for one in courses if (one.kind, one.start) == (kind, start)])
         for kind in KINDS
         for start in ("good", "poor")
     }
-    assert "vanishes" in said["sigmoid", "good"]
-    assert "(layers.0 to layers." in said["sigmoid", "good"]
-    assert "keeps its size" in said["residual", "good"]
-    assert "fade" in said["relu", "poor"]
-    assert "no layer receives anything" in said["relu", "poor"]
+    assert "vanishes" in conclusions["sigmoid", "good"]
+    assert "(layers.0 to layers." in conclusions["sigmoid", "good"]
+    assert "keeps its size" in conclusions["residual", "good"]
+    assert "fade" in conclusions["relu", "poor"]
+    assert "no layer receives anything" in conclusions["relu", "poor"]
 
 
-def test_images_that_fade_beyond_what_floats_hold_are_still_read() -> None:
+def test_activations_below_the_range_of_floats_are_described() -> None:
     module = network("relu", 8, 3, width=4, start="good", seed=0)
     nn.init.zeros_(module.layers[2].weight)
     reading = readings.of_courses([Course("relu", "poor", 8, measure(module, *batch()))])
     assert "the activations fade to zero, and at 8 layers no layer receives anything" in reading
 
 
-def test_a_residual_network_learns_where_a_sigmoid_one_does_not(images: Images) -> None:
+def test_residual_network_learns_and_sigmoid_network_does_not(images: Images) -> None:
     threads = torch.get_num_threads()
     trainings = {one.kind: one for one in while_training(images, 20, 12, width=4)}
     assert torch.get_num_threads() == threads
@@ -162,7 +162,7 @@ def test_a_residual_network_learns_where_a_sigmoid_one_does_not(images: Images) 
     assert "12 steps" in readings.of_training(trainings["residual"])
 
 
-def test_the_reading_of_a_run() -> None:
+def test_conclusion_about_a_run() -> None:
     images, labels = batch()
     measured = measure(ResNet("basic", (1, 1, 1), classes=3, width=4), images, labels)
     assert "healthy: every layer receives a gradient" in readings.of_run(RunFlow("it", "these", measured))
@@ -175,7 +175,7 @@ def test_the_reading_of_a_run() -> None:
     assert "times as much as conv1" in uneven
 
 
-def test_a_classifier_apart_from_all_other_layers_is_no_reason_for_concern() -> None:
+def test_large_classifier_gradient_is_not_a_concern() -> None:
     images, labels = batch()
     measured = measure(ResNet("basic", (2, 2, 2), classes=3, width=4), images, labels)
     *others, last = measured.layers
@@ -186,20 +186,20 @@ def test_a_classifier_apart_from_all_other_layers_is_no_reason_for_concern() -> 
     )
 
 
-def test_powers_that_no_float_holds_are_printed() -> None:
+def test_powers_beyond_the_range_of_floats_are_printed() -> None:
     assert readings.power(-412.5) == "3.2e-413"
     assert readings.power(2.0) == "1.0e+02"
     assert readings.power(None) == "none"
 
 
-def test_what_cannot_be_followed_is_refused() -> None:
+def test_unsupported_networks_are_refused() -> None:
     with pytest.raises(UsageError, match="6n \\+ 2"):
         flow_of_fresh(options=FlowOptions(depths=(8, 21)))
     with pytest.raises(UsageError, match="no convolution and no linear layer"):
         measure(nn.Flatten(), *batch())
 
 
-def test_a_course_can_be_read_by_a_program(images: Images) -> None:
+def test_course_is_json(images: Images) -> None:
     course = at_initialisation(images, (8,), width=4)[0]
     assert isinstance(course, Course)
     described = course.to_dict()

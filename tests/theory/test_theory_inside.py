@@ -1,4 +1,4 @@
-"""Inside residual networks: what the hooks see adds up, and they leave the network as it was."""
+"""Equations inside residual networks; hooks leave the network unchanged."""
 
 import copy
 
@@ -33,7 +33,7 @@ def hooks(module: nn.Module) -> int:
 @pytest.mark.parametrize("shortcut", ["padded", "projection"])
 @pytest.mark.parametrize("preactivation", [True, False])
 @pytest.mark.parametrize("kind", ["basic", "bottleneck"])
-def test_all_equations_hold_inside(kind: str, preactivation: bool, shortcut: str) -> None:
+def test_all_equations_hold(kind: str, preactivation: bool, shortcut: str) -> None:
     torch.manual_seed(0)
     of_kind = ResNet(kind, (2, 2, 1), classes=3, width=4, preactivation=preactivation, shortcut=shortcut)
     inside = look_inside("it", of_kind, *data())
@@ -44,8 +44,8 @@ def test_all_equations_hold_inside(kind: str, preactivation: bool, shortcut: str
     assert len(inside.sizes) == 5 * 5
 
 
-def test_without_the_mask_the_gradients_do_not_add_up() -> None:
-    """What is compared can fail: it is the mask that makes (12) hold behind a ReLU."""
+def test_equation_12_fails_without_the_relu_mask() -> None:
+    """The comparison can fail: (12) holds behind a ReLU only because of the mask."""
     images, labels = data()
     with watched_blocks(network(), "it") as blocks:
         pass
@@ -62,7 +62,7 @@ def test_without_the_mask_the_gradients_do_not_add_up() -> None:
     assert max(apart) > 0.1
 
 
-def test_the_sum_of_the_branches_is_what_blocks_add() -> None:
+def test_branches_sum_to_the_difference_of_maps() -> None:
     images, _ = data()
     module = network(preactivation=True)
     with watched_blocks(module, "it") as blocks:
@@ -74,7 +74,7 @@ def test_the_sum_of_the_branches_is_what_blocks_add() -> None:
     assert [between for between, _ in misses(rows[0])] == [1, 2, 1]
 
 
-def test_a_block_that_adds_nothing_leaves_the_gradient_as_it_is() -> None:
+def test_zero_block_passes_the_gradient_unchanged() -> None:
     images, labels = data()
     module = network(preactivation=True, zero_init=True)
     with watched_blocks(module, "it") as blocks:
@@ -83,7 +83,7 @@ def test_a_block_that_adds_nothing_leaves_the_gradient_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_hooks_leave_the_network_as_it_was(fails: bool) -> None:
+def test_hooks_leave_the_network_unchanged(fails: bool) -> None:
     images, labels = data()
     module = network().eval()
     before, state = module(images), copy.deepcopy(module.state_dict())
@@ -103,7 +103,7 @@ def test_hooks_leave_the_network_as_it_was(fails: bool) -> None:
 
 
 @pytest.mark.parametrize("plain", [network(shortcut="none"), nn.Linear(2, 2)])
-def test_a_network_without_shortcuts_is_refused(plain: nn.Module) -> None:
+def test_network_without_shortcuts_is_refused(plain: nn.Module) -> None:
     with pytest.raises(UsageError, match="vgg19 has no residual blocks"), watched_blocks(plain, "vgg19"):
         pass
     assert hooks(plain) == 0

@@ -1,4 +1,4 @@
-"""Checkpoints whose content is of other types: refused, or harmless; nothing fails in a later step."""
+"""Checkpoints with content of wrong types are refused or harmless; nothing fails in a later step."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -37,21 +37,21 @@ def step(made: State) -> None:
     made.next_epoch()
 
 
-def places(content: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value, however deep."""
+def value_paths(content: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths to all nested values."""
     items = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
     for key, value in items:
         yield (*before, key)
-        yield from places(value, (*before, key))
+        yield from value_paths(value, (*before, key))
 
 
 @pytest.mark.parametrize("kind", ["adamw", pytest.param("sgd", marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore:Using a non-tuple:UserWarning")
-def test_every_value_of_a_checkpoint_may_be_another(tmp_path: Path, kind: str) -> None:
+def test_any_value_may_have_another_type(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "last.ckpt"
     save_state(state(kind), path)
     refused = 0
-    for place in list(places(torch.load(path, weights_only=True))):
+    for place in list(value_paths(torch.load(path, weights_only=True))):
         for strange in STRANGE:
             content = torch.load(path, weights_only=True)
             inside = content
@@ -69,7 +69,7 @@ def test_every_value_of_a_checkpoint_may_be_another(tmp_path: Path, kind: str) -
     assert refused > 150
 
 
-def test_the_whole_checkpoint_is_something_else(tmp_path: Path) -> None:
+def test_checkpoint_of_another_type(tmp_path: Path) -> None:
     path = tmp_path / "best.ckpt"
     for strange in (*STRANGE, {"format": 3}, {"format": 3, "average": [1]}, {"format": 3, "average": {"0.weight": 1}}):
         torch.save(strange, path)
@@ -89,7 +89,7 @@ def test_damaged_bytes(tmp_path: Path) -> None:
             load_state(state(), path, CPU)
 
 
-def test_what_was_saved_comes_back(tmp_path: Path) -> None:
+def test_checkpoint_round_trip(tmp_path: Path) -> None:
     saved, back = state(), state()
     step(saved)
     saved.rows.append(Epoch(2, 0.4, 0.7, 2, 4.0))

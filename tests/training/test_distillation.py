@@ -1,4 +1,4 @@
-"""Learning from a teacher: the loss against its formula, a training with one, and teachers that are refused."""
+"""Distillation: the loss compared with its formula, training with a teacher, and refused teachers."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def train(archive: Path, runs: Path, *options: str) -> Path:
 
 
 def refused(archive: Path, runs: Path, capsys: pytest.CaptureFixture[str], *options: str) -> str:
-    """The message; nothing may be left behind."""
+    """The error message; nothing may be left behind."""
     assert cli.run(["train", str(archive), *SMALL, "--size", "32", "--runs", str(runs), *options]) == 2
     assert not runs.exists()
     return " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(("share", "temperature"), [(0.0, 2.0), (0.5, 1.0), (0.7, 3.0), (1.0, 2.0)])
-def test_the_loss_is_that_of_the_formula(share: float, temperature: float) -> None:
+def test_loss_matches_the_formula(share: float, temperature: float) -> None:
     random = np.random.default_rng(0)
     taught, outputs, labels = random.normal(size=(6, 3)), random.normal(size=(6, 3)), random.integers(0, 3, 6)
     options = TrainOptions(class_weight_power=0.0)
@@ -60,7 +60,7 @@ def test_the_loss_is_that_of_the_formula(share: float, temperature: float) -> No
     assert found.item() == pytest.approx((1 - share) * by_labels + share * temperature**2 * divergence, rel=1e-5)
 
 
-def test_a_teacher_is_asked_for_the_training_images_alone_at_its_own_size(archive: Path, teacher: Path) -> None:
+def test_teacher_predicts_training_images_at_its_own_size(archive: Path, teacher: Path) -> None:
     dataset = Dataset.open(Experiment(path=archive))
     taught = ask_teacher(dataset, teacher)
     rows = dataset.training_rows
@@ -71,7 +71,7 @@ def test_a_teacher_is_asked_for_the_training_images_alone_at_its_own_size(archiv
     np.testing.assert_allclose(taught[rows[:3]], expected, atol=5e-3 if torch.cuda.is_available() else 1e-5)  # TF32
 
 
-def test_a_network_learns_from_a_teacher(archive: Path, teacher: Path, tmp_path: Path) -> None:
+def test_network_learns_from_a_teacher(archive: Path, teacher: Path, tmp_path: Path) -> None:
     with_teacher = train(archive, tmp_path / "a", "--size", "32", "--teacher", str(teacher), "--accumulate", "2")
     alone = train(archive, tmp_path / "b", "--size", "32", "--accumulate", "2")
     options = yaml.safe_load((with_teacher / "config.yaml").read_text())
@@ -80,32 +80,32 @@ def test_a_network_learns_from_a_teacher(archive: Path, teacher: Path, tmp_path:
     assert weights[0] != weights[1]
 
 
-def test_a_teacher_that_has_seen_the_test_part_is_remarked_on(
+def test_teacher_that_has_seen_the_test_part_is_reported(
     archive: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     train(archive, tmp_path / "same", "--size", "32", "--teacher", str(teacher))
     assert "scores on it will be too high" not in capsys.readouterr().err
     train(archive, tmp_path / "other", "--size", "32", "--teacher", str(teacher), "--split-seed", "5")
-    said = " ".join(capsys.readouterr().err.split())
-    assert "to train or select the teacher: scores on it will be too high; give a teacher with the same split" in said
+    message = " ".join(capsys.readouterr().err.split())
+    assert (
+        "to train or select the teacher: scores on it will be too high; give a teacher with the same split" in message
+    )
 
 
-def test_a_teacher_of_other_classes_is_refused(
+def test_teacher_with_other_classes_is_refused(
     archive: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = refused(archive, tmp_path / "runs", capsys, "--teacher", str(teacher), "--task", "malignancy")
-    assert "has the classes akiec, bcc" in said
-    assert "give a teacher with the same classes" in said
+    message = refused(archive, tmp_path / "runs", capsys, "--teacher", str(teacher), "--task", "malignancy")
+    assert "has the classes akiec, bcc" in message
+    assert "give a teacher with the same classes" in message
 
 
-def test_a_teacher_that_is_no_model_is_refused(
-    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_teacher_is_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "contains no model" in refused(archive, tmp_path / "runs", capsys, "--teacher", str(tmp_path))
 
 
-def test_mixup_beside_a_teacher_is_refused(
+def test_mixup_with_a_teacher_is_refused(
     archive: Path, teacher: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = refused(archive, tmp_path / "runs", capsys, "--teacher", str(teacher), "--mixup", "0.2")
-    assert "the teacher was not trained on mixed images" in said
+    message = refused(archive, tmp_path / "runs", capsys, "--teacher", str(teacher), "--mixup", "0.2")
+    assert "the teacher was not trained on mixed images" in message

@@ -1,4 +1,4 @@
-"""How long a training will take, from a few of its steps."""
+"""Estimating the time of a training from a few steps."""
 
 import archives
 import numpy as np
@@ -19,8 +19,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return prepare(Experiment.from_flat(options, "test"))
 
 
-def test_growing_images_are_counted_at_their_sizes(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a machine whose time goes with the pixels, the estimate is the mean over all steps."""
+def test_growing_images_are_timed_at_their_sizes(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the time of a step is proportional to its pixels, the estimate is the mean over all steps."""
 
     def seconds(trainer: Trainer, step: int) -> float:
         return float(size_at(step, trainer.steps, 64, trainer.options) ** 2)
@@ -31,7 +31,7 @@ def test_growing_images_are_counted_at_their_sizes(dataset: Dataset, monkeypatch
     assert 1 / dry_run._training_speed(trainer) == pytest.approx(mean, rel=0.05)
 
 
-def test_images_of_one_size_are_measured_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_one_size_are_timed_once(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
     monkeypatch.setattr(dry_run, "stretch_of", lambda _: lambda steps: asked.append(steps) or 16.0)
     trainer = dry_run._alone(dataset)
@@ -40,5 +40,5 @@ def test_images_of_one_size_are_measured_once(dataset: Dataset, monkeypatch: pyt
     assert len(asked) == 3  # to warm up, to see how many steps fit, and to measure
 
 
-def test_what_calibration_predicts_is_counted(dataset: Dataset) -> None:
+def test_calibration_is_included(dataset: Dataset) -> None:
     assert dry_run._predicted_at_the_end(dataset) == len(dataset.training_rows) + 9 * len(dataset.validation_rows)

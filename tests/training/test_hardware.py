@@ -1,4 +1,4 @@
-"""Devices and precision, chosen by a machine that a stand-in describes: the CUDA path without a GPU."""
+"""Choice of devices and precision on simulated hardware: the CUDA path without a GPU."""
 
 import platform
 import subprocess
@@ -24,8 +24,8 @@ def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What Fabric is asked for."""
+def fabric_arguments(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The arguments passed to Fabric."""
     given: dict[str, Any] = {}
 
     def stand_in(**options: Any) -> SimpleNamespace:
@@ -37,26 +37,30 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_cuda_is_used_where_it_is(asked: dict[str, Any]) -> None:
+def test_cuda_is_used_if_available(fabric_arguments: dict[str, Any]) -> None:
     hardware.launch(TrainOptions())
-    assert asked == {
+    assert fabric_arguments == {
         "accelerator": "cuda", "devices": 1, "num_nodes": 1, "strategy": "auto", "precision": "bf16-mixed",
     }  # fmt: skip
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_two_devices_share_the_batch(asked: dict[str, Any]) -> None:
+def test_two_devices_share_the_batch(fabric_arguments: dict[str, Any]) -> None:
     hardware.launch(TrainOptions(devices=2, precision="float32"))
-    assert (asked["accelerator"], asked["devices"], asked["strategy"]) == ("cuda", 2, "ddp")
-    assert asked["precision"] == "32-true"
+    assert (fabric_arguments["accelerator"], fabric_arguments["devices"], fabric_arguments["strategy"]) == (
+        "cuda",
+        2,
+        "ddp",
+    )
+    assert fabric_arguments["precision"] == "32-true"
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_torchrun_over_two_machines_is_taken_over(asked: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_torchrun_over_two_machines(fabric_arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"TORCHELASTIC_RUN_ID": "1", "LOCAL_WORLD_SIZE": "2", "WORLD_SIZE": "4"}.items():
         monkeypatch.setenv(name, value)
     hardware.launch(TrainOptions())
-    assert (asked["devices"], asked["num_nodes"], asked["strategy"]) == (2, 2, "ddp")
+    assert (fabric_arguments["devices"], fabric_arguments["num_nodes"], fabric_arguments["strategy"]) == (2, 2, "ddp")
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -77,7 +81,7 @@ def test_more_processes_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     ("asked_for", "able", "chosen"),
     [("auto", True, "bf16"), ("auto", False, "float32"), ("bf16", False, "bf16"), ("float32", True, "float32")],
 )
-def test_the_precision_is_the_hardware_s_unless_it_is_asked_for(
+def test_default_precision_depends_on_the_hardware(
     monkeypatch: pytest.MonkeyPatch, asked_for: str, able: bool, chosen: str
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: able)
@@ -88,7 +92,7 @@ def test_the_precision_is_the_hardware_s_unless_it_is_asked_for(
 
 @pytest.mark.parametrize(("processes", "device", "kind"), [(1, "cuda", nn.BatchNorm2d), (2, "cpu", nn.BatchNorm2d),
                                                            (2, "cuda", nn.SyncBatchNorm)])  # fmt: skip
-def test_batch_statistics_are_shared_on_accelerators_alone(processes: int, device: str, kind: type) -> None:
+def test_batch_statistics_are_synchronised_on_accelerators_only(processes: int, device: str, kind: type) -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     fabric: Any = SimpleNamespace(world_size=processes, device=SimpleNamespace(type=device))
     assert type(hardware.synchronised(model, fabric)[1]) is kind
@@ -113,7 +117,7 @@ print(given_back, faults())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the memory of another C library is left as it is")
-def test_freed_memory_is_kept_for_the_next_step() -> None:
+def test_freed_memory_is_kept() -> None:
     found = subprocess.run([sys.executable, "-c", FREEING], check=True, capture_output=True, text=True)
     given_back, kept = (int(count) for count in found.stdout.split())
     assert given_back > 10_000 > 100 > kept

@@ -1,4 +1,4 @@
-"""Too little memory for a training: refused before, where the weights say so, and explained where a batch does."""
+"""Too little memory for training: refused in advance because of the weights, or explained during a step."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from residerm.training.memory import explained_memory, memory_of, require_memory
 
 
 @pytest.mark.parametrize(("optimizer", "numbers"), [("adamw", 5), ("adam", 5), ("sgd", 4)])
-def test_all_that_is_kept_of_each_weight(optimizer: str, numbers: int) -> None:
+def test_memory_of_weights_gradients_and_optimiser(optimizer: str, numbers: int) -> None:
     options = TrainOptions.model_validate({"optimizer": optimizer})
     model = nn.Linear(100, 10)
     assert memory_of(model, options) == 4 * numbers * 1010
@@ -20,7 +20,7 @@ def test_all_that_is_kept_of_each_weight(optimizer: str, numbers: int) -> None:
     assert memory_of(model, options) == 4 * 2 * 1010, "frozen: the weights and their average"
 
 
-def test_a_network_that_can_be_built_but_not_trained() -> None:
+def test_network_too_large_to_train_is_refused() -> None:
     model = nn.Linear(100, 10)
     require_memory(model, TrainOptions(), here=5 * 4 * 1010)
     with pytest.raises(
@@ -29,7 +29,7 @@ def test_a_network_that_can_be_built_but_not_trained() -> None:
         require_memory(model, TrainOptions(), here=5 * 4 * 1010 - 1)
 
 
-def test_a_step_that_pytorch_has_no_memory_for() -> None:
+def test_out_of_memory_in_a_step_is_explained() -> None:
     with (
         pytest.raises(ResidermError, match=r"not enough memory to train with `batch_size=64`: give a smaller one"),
         explained_memory(TrainOptions(batch_size=64)),
@@ -37,6 +37,6 @@ def test_a_step_that_pytorch_has_no_memory_for() -> None:
         torch.empty(2**52)
 
 
-def test_other_errors_stay_what_they_are() -> None:
+def test_other_errors_are_not_changed() -> None:
     with pytest.raises(RuntimeError, match="shapes"), explained_memory(TrainOptions()):
         torch.empty(2, 3) @ torch.empty(2, 3)

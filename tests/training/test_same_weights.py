@@ -1,6 +1,6 @@
-"""The same seed gives the same weights to the bit: from one run to the next, and from one version to the next.
+"""The same seed gives bitwise identical weights in every run and version.
 
-The recorded hash is that of the version before training was taken apart, on one kind of machine; arithmetic differs
+The recorded hash is that of an early version, on one kind of machine; arithmetic differs
 in the last bit between releases of torch and between processors, so elsewhere only the first comparison is made. Where
 the method itself changes on purpose, record the new hash, and say why in dev/LOG.md.
 """
@@ -49,7 +49,7 @@ def weights_of_a_short_training(folder: Path) -> str:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="the recorded training is one on a CPU")
-def test_the_same_seed_gives_the_same_weights_as_before(tmp_path: Path) -> None:
+def test_weights_match_the_recorded_hash(tmp_path: Path) -> None:
     found = weights_of_a_short_training(tmp_path)
     assert found == weights_of_a_short_training(tmp_path)
     machine = (torch.__version__.split("+")[0], torch.backends.cpu.get_cpu_capability(), platform.machine())

@@ -1,4 +1,4 @@
-"""Which epoch's weights are kept, and how far a score can be distinguished from another."""
+"""Selection of the epoch, and the standard error of its score."""
 
 import numpy as np
 import pytest
@@ -10,8 +10,8 @@ from residerm.training.recipe import MovingAverage
 from residerm.training.selection import select
 
 
-def kept(name: str, scores: list[float | None], error: float) -> list[int]:
-    """The epoch that is kept after each one."""
+def selected_epochs(name: str, scores: list[float | None], error: float) -> list[int]:
+    """The epoch selected after each one."""
     state = State(nn.Identity(), MovingAverage(nn.Identity(), nn.Identity(), 0.0), optimizer=None)  # type: ignore[arg-type]
     epochs = []
     for score in scores:
@@ -31,13 +31,13 @@ def kept(name: str, scores: list[float | None], error: float) -> list[int]:
         ("macro_auc", [None, None], 0.01, [1, 2]),
     ],
 )
-def test_the_last_epoch_that_cannot_be_told_from_the_best(
+def test_last_epoch_within_one_standard_error_is_selected(
     name: str, scores: list[float | None], error: float, epochs: list[int]
 ) -> None:
-    assert kept(name, scores, error) == epochs
+    assert selected_epochs(name, scores, error) == epochs
 
 
-def test_the_standard_error_is_that_of_the_textbook() -> None:
+def test_standard_error_matches_the_formula() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 2, 2000)
     right = random.random(2000) < 0.8
@@ -54,7 +54,7 @@ def test_images_of_one_lesion_count_as_one() -> None:
     assert standard_error(*copies, "macro_auc") == pytest.approx(single, rel=0.02)  # type: ignore[call-arg]
 
 
-def test_where_no_interval_can_be_had_the_error_is_nothing() -> None:
+def test_standard_error_is_zero_if_undefined() -> None:
     labels, probabilities = np.array([0, 0, 0, 1]), np.full((4, 2), 0.5)
     estimate = headline_scores(labels, probabilities, ["a", "b"], np.arange(4))["macro_auc"]
     assert "low" not in estimate

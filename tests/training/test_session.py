@@ -1,4 +1,4 @@
-"""Limits, extensions, and a death at every write: what was finished is whole, what was not goes on to the bit."""
+"""Time limits, extended training, and kills at every write, after which training resumes bitwise identically."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rows(run: Run) -> list[dict[str, str]]:
     return list(csv.DictReader((run.folder / "metrics.csv").open()))
 
 
-def test_time_that_is_up_before_the_first_epoch_ends_a_finished_run(archive: Path, tmp_path: Path) -> None:
+def test_time_limit_before_the_first_epoch_gives_a_finished_run(archive: Path, tmp_path: Path) -> None:
     run = session.train(make_experiment(archive, max_minutes=1e-6), tmp_path)
     assert (run.folder / "summary.json").exists()
     assert "max_minutes" in (run.folder / "summary.json").read_text()
@@ -47,7 +47,7 @@ def test_time_that_is_up_before_the_first_epoch_ends_a_finished_run(archive: Pat
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="on CUDA, sums differ in their last bits from run to run")
-def test_more_time_goes_on_as_if_nothing_had_stopped_it(archive: Path, tmp_path: Path) -> None:
+def test_extended_time_limit_gives_identical_weights(archive: Path, tmp_path: Path) -> None:
     whole = session.train(make_experiment(archive), tmp_path / "whole")
     run = session.train(make_experiment(archive, max_minutes=1e-6), tmp_path / "short")
     session.resume(run.folder, max_minutes=60)
@@ -55,20 +55,20 @@ def test_more_time_goes_on_as_if_nothing_had_stopped_it(archive: Path, tmp_path:
     assert len(rows(run)) == 2
 
 
-def test_more_epochs_train_a_finished_run_further(archive: Path, tmp_path: Path) -> None:
+def test_finished_run_is_trained_for_more_epochs(archive: Path, tmp_path: Path) -> None:
     run = session.train(make_experiment(archive), tmp_path)
-    heard = RecordedProgress()
-    session.resume(run.folder, epochs=3, progress=heard)
+    progress = RecordedProgress()
+    session.resume(run.folder, epochs=3, progress=progress)
     assert len(rows(run)) == 3
-    assert [row["epoch"] for row in heard.epochs] == [3]
-    assert any("one-cycle schedule of 3 epochs, after 2 epochs of that of 2" in text for text in heard.remarks)
+    assert [row["epoch"] for row in progress.epochs] == [3]
+    assert any("one-cycle schedule of 3 epochs, after 2 epochs of that of 2" in text for text in progress.remarks)
     assert "epochs: 3" in (run.folder / "config.yaml").read_text()
     with pytest.raises(UsageError, match=r"`epochs=1`.* has already been trained for 3 epochs"):
         session.resume(run.folder, epochs=1)
     assert (run.folder / "summary.json").exists()
 
 
-def test_death_at_every_write_of_the_end_of_a_training(archive: Path, tmp_path: Path) -> None:
+def test_kills_at_every_write_at_the_end_of_training(archive: Path, tmp_path: Path) -> None:
     without_cuda = os.environ | {"CUDA_VISIBLE_DEVICES": ""}  # which does not survive a fork
     process = subprocess.run(
         [sys.executable, killed_training.__file__, archive, tmp_path],

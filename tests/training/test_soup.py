@@ -1,4 +1,4 @@
-"""Averaging the weights of runs that began alike: the average itself, and what has none."""
+"""Averaging the weights of runs from the same initial weights, and refusals."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Train:
-    """Trains a run of an epoch in a folder of its own."""
+    """Train runs of one epoch in separate folders."""
 
     def train(*options: str, size: int = 32) -> Path:
         runs = tmp_path_factory.mktemp("runs")
@@ -48,7 +48,7 @@ def two(trained: Train, start: Path) -> list[Path]:
     return [trained("--weights", str(start), "--seed", seed) for seed in "12"]
 
 
-def test_a_soup_is_the_mean_of_its_runs_and_not_worse_than_the_best(two: list[Path], tmp_path: Path) -> None:
+def test_soup_is_the_mean_and_not_worse_than_the_best_run(two: list[Path], tmp_path: Path) -> None:
     soup = make_soup(two, tmp_path / "soup")
     weights = load_file(soup.bundle / "model.safetensors")
     parts = [load_file(run / "bundle" / "model.safetensors") for run in soup.runs]
@@ -60,7 +60,7 @@ def test_a_soup_is_the_mean_of_its_runs_and_not_worse_than_the_best(two: list[Pa
     assert read_description(soup.bundle).selected_by == f"soup of {len(soup.runs)} runs by validation macro_auc"
 
 
-def test_runs_of_random_weights_have_no_average(start: Path, tmp_path: Path) -> None:
+def test_runs_from_random_weights_are_refused(start: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"started from random weights.*join them as an ensemble"):
         make_soup([start, start], tmp_path / "soup")
     assert not (tmp_path / "soup").exists()
@@ -84,12 +84,12 @@ def test_runs_that_disagree_are_refused(
     assert not (tmp_path / "soup").exists()
 
 
-def test_runs_of_another_start_are_refused(trained: Train, two: list[Path], tmp_path: Path) -> None:
+def test_runs_from_different_initial_weights_are_refused(trained: Train, two: list[Path], tmp_path: Path) -> None:
     other = trained("--weights", str(two[0]))
     with pytest.raises(UsageError, match="started from different weights"):
         make_soup([two[0], other], tmp_path / "soup")
 
 
-def test_one_run_is_no_soup(start: Path, tmp_path: Path) -> None:
+def test_single_run_is_refused(start: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two or more"):
         make_soup([start], tmp_path / "soup")

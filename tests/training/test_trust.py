@@ -1,4 +1,4 @@
-"""The end of a training: what is fitted for judging answers, from which images, and what becomes of it."""
+"""Fitting of trust at the end of a training, and its storage in the bundle."""
 
 from pathlib import Path
 
@@ -30,22 +30,22 @@ class _Parts:
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = make_model("resnet20", ResNetOptions())
-    said = make_description(model, ResNetOptions())
-    return write_bundle(model, said, tmp_path_factory.mktemp("model") / "bundle")
+    description = make_description(model, ResNetOptions())
+    return write_bundle(model, description, tmp_path_factory.mktemp("model") / "bundle")
 
 
-def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: Path) -> None:
-    predictor, hears = load(bundle), RecordedProgress()
+def test_trust_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: Path) -> None:
+    predictor, progress = load(bundle), RecordedProgress()
     parts = _Parts(archives.ham10000(tmp_path / "archive", lesions=105), validation=60)
     parts.records.labels[:] %= len(predictor.description.classes)
     options = TrustOptions(coverage=0.8)
-    trust = fit_trust(predictor, parts, reference_of(predictor, parts), options, hears)
+    trust = fit_trust(predictor, parts, reference_of(predictor, parts), options, progress)
     assert trust is not None
     assert trust.summary.images == 60
     assert trust.summary.sets.coverage == 0.8
     assert trust.eight is not None
-    assert not hears.remarks
-    done, total = hears.steps[-1]
+    assert not progress.remarks
+    done, total = progress.steps[-1]
     assert done == total == 9 * 60
     pixels = np.array(parts.cache.pixels[:8])
     assert trust.judge(predictor.outputs(pixels)).probabilities == pytest.approx(
@@ -53,45 +53,47 @@ def test_it_is_fitted_on_validation_and_training_images(bundle: Path, tmp_path: 
     )
 
 
-def test_without_validation_images_there_is_none_and_a_remark(bundle: Path, tmp_path: Path) -> None:
-    hears = RecordedProgress()
+def test_no_trust_without_validation_images(bundle: Path, tmp_path: Path) -> None:
+    progress = RecordedProgress()
     parts = _Parts(archives.ham10000(tmp_path / "archive", lesions=21), validation=0)
     predictor = load(bundle)
-    assert fit_trust(predictor, parts, reference_of(predictor, parts), TrustOptions(), hears) is None
-    assert "there are no validation images" in hears.remarks[0]
+    assert fit_trust(predictor, parts, reference_of(predictor, parts), TrustOptions(), progress) is None
+    assert "there are no validation images" in progress.remarks[0]
 
 
-def test_no_class_gives_more_than_its_share() -> None:
+def test_reference_images_are_limited_per_class() -> None:
     labels = np.repeat([0, 1, 2], [2000, 300, 0])
     rows = evenly(np.arange(len(labels)), labels, 3)
     assert np.bincount(labels[rows]).tolist() == [500, 300]
     assert (np.diff(rows) > 0).all()
 
 
-def test_a_bundle_carries_it(tmp_path: Path) -> None:
+def test_trust_is_stored_in_the_bundle(tmp_path: Path) -> None:
     model = make_model("resnet20", ResNetOptions())
-    said = make_description(model, ResNetOptions()).model_copy(update={"classes": CLASSES, "prior": (1 / 7,) * 7})
+    description = make_description(model, ResNetOptions()).model_copy(
+        update={"classes": CLASSES, "prior": (1 / 7,) * 7}
+    )
     trust = make_trust()
-    with_it = write_bundle(model, said, tmp_path / "with", trust)
+    with_it = write_bundle(model, description, tmp_path / "with", trust)
     assert read_description(with_it).trust == trust.summary
     read = read_trust(with_it)
     assert read is not None
     assert read.summary == trust.summary
-    without = write_bundle(model, said, tmp_path / "without")
+    without = write_bundle(model, description, tmp_path / "without")
     assert read_trust(without) is None
     assert read_description(without).trust is None
 
 
-def test_trust_for_other_classes_is_refused(tmp_path: Path) -> None:
+def test_trust_with_other_classes_is_refused(tmp_path: Path) -> None:
     model = make_model("resnet20", ResNetOptions())
-    said = make_description(model, ResNetOptions())
-    assert len(said.classes) != 7
-    folder = write_bundle(model, said, tmp_path / "bundle", make_trust())
+    description = make_description(model, ResNetOptions())
+    assert len(description.classes) != 7
+    folder = write_bundle(model, description, tmp_path / "bundle", make_trust())
     with pytest.raises(BundleError, match=r"trust\.npz was fitted for other classes"):
         load(folder)
 
 
-def test_the_options_of_an_experiment_hold_the_levels() -> None:
+def test_levels_come_from_the_experiment() -> None:
     experiment = Experiment.from_flat({"path": "x", "coverage": 0.8, "outlier_score": "energy"}, "config.yaml")
     assert experiment.trust == TrustOptions(coverage=0.8, outlier_score="energy")
     assert experiment.flat()["error_rate"] == 0.1

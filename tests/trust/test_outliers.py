@@ -1,4 +1,4 @@
-"""Outlier scores against scikit-learn and PyTorch-OOD."""
+"""Outlier scores compared with scikit-learn and PyTorch-OOD."""
 
 import numpy as np
 import pytest
@@ -20,18 +20,18 @@ from residerm.trust.outliers import (
 )
 
 
-def test_the_covariance_is_that_of_ledoit_and_wolf():
+def test_covariance_matches_ledoit_wolf():
     rows = np.random.default_rng(0).normal(size=(80, 30)) * np.linspace(0.1, 3, 30)
     expected, _ = ledoit_wolf(rows, assume_centered=True)
     np.testing.assert_allclose(shrunk_covariance(rows, np.full(80, 1 / 80)), expected, rtol=1e-9, atol=1e-12)
 
 
-def _evenly(said: LabelledOutputs, count: int) -> tuple[np.ndarray, np.ndarray]:
-    rows = np.concatenate([np.flatnonzero(said.labels == label)[:count] for label in range(7)])
-    return said.features[rows], said.labels[rows]
+def _evenly(outputs: LabelledOutputs, count: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.concatenate([np.flatnonzero(outputs.labels == label)[:count] for label in range(7)])
+    return outputs.features[rows], outputs.labels[rows]
 
 
-def test_the_distance_is_that_of_pytorch_ood_up_to_shrinkage():
+def test_distance_matches_pytorch_ood_without_shrinkage():
     training, given = make_outputs(7000, alone=True), make_outputs(100, seed=1)
     features, labels = _evenly(training, 300)
     theirs = Mahalanobis(None).fit_features(torch.from_numpy(features), torch.from_numpy(labels))
@@ -41,7 +41,7 @@ def test_the_distance_is_that_of_pytorch_ood_up_to_shrinkage():
     assert np.corrcoef(ours, expected)[0, 1] > 0.999
 
 
-def test_the_distance_is_that_of_the_shrunk_covariance():
+def test_distance_uses_the_shrunk_covariance():
     features, labels = _evenly(make_outputs(400), 10)
     given = make_outputs(50, seed=1)
     means = np.stack([features[labels == label].mean(axis=0) for label in range(7)]).astype(float)
@@ -53,7 +53,7 @@ def test_the_distance_is_that_of_the_shrunk_covariance():
     )
 
 
-def test_the_score_is_the_mean_of_both_distances():
+def test_score_is_the_geometric_mean_of_both_distances():
     training, given = make_outputs(400), make_outputs(50, seed=1)
     score = fit_mahalanobis(training.features, training.labels)
     unit = np.abs(training.features).mean()
@@ -67,17 +67,17 @@ def test_the_score_is_the_mean_of_both_distances():
     np.testing.assert_allclose(score.score(given.outputs), np.sqrt(one * other), rtol=1e-3)
 
 
-def test_every_class_counts_the_same():
-    said = make_outputs(300)
-    rare = said.labels == 3
-    more = [np.concatenate([values, *[values[rare]] * 20]) for values in (said.features, said.labels)]
+def test_classes_have_equal_weight():
+    outputs = make_outputs(300)
+    rare = outputs.labels == 3
+    more = [np.concatenate([values, *[values[rare]] * 20]) for values in (outputs.features, outputs.labels)]
     given = make_outputs(50, seed=1).outputs
     np.testing.assert_allclose(
-        fit_mahalanobis(*more).score(given), fit_mahalanobis(said.features, said.labels).score(given), rtol=0.1
+        fit_mahalanobis(*more).score(given), fit_mahalanobis(outputs.features, outputs.labels).score(given), rtol=0.1
     )
 
 
-def test_the_nearest_are_those_of_pytorch_ood():
+def test_nearest_neighbour_score_matches_pytorch_ood():
     training, given = make_outputs(100), make_outputs(50, seed=1)
     ours = fit_nearest(training.features, training.labels)
     bank = torch.from_numpy(ours.bank)
@@ -86,14 +86,14 @@ def test_the_nearest_are_those_of_pytorch_ood():
     np.testing.assert_allclose(ours.score(given.outputs), expected.numpy(), atol=1e-6)
 
 
-def test_the_energy_is_that_of_pytorch_ood():
+def test_energy_matches_pytorch_ood():
     given = make_outputs(50)
     expected = EnergyBased.score(torch.from_numpy(given.logits), t=1.0)
     np.testing.assert_allclose(Energy().score(given.outputs), expected.numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("width", [12, 600])
-def test_few_axes_give_the_distances_of_all(width, monkeypatch):
+def test_reduced_axes_keep_the_distances(width, monkeypatch):
     training, given = make_outputs(400, width=width), make_outputs(50, seed=1, width=width)
     few = fit_mahalanobis(training.features, training.labels)
     monkeypatch.setattr("residerm.trust.outliers.AXES", 10_000)
@@ -107,7 +107,7 @@ def test_few_axes_give_the_distances_of_all(width, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["mahalanobis", "nearest", "energy"])
-def test_what_is_kept_gives_the_same_scores(name):
+def test_stored_statistics_give_the_same_scores(name):
     training, given = make_outputs(100), make_outputs(50, seed=1)
     score = fit_score(name, training.features, training.labels)
     np.testing.assert_allclose(
@@ -115,13 +115,13 @@ def test_what_is_kept_gives_the_same_scores(name):
     )
 
 
-def test_features_that_do_not_vary_are_no_obstacle():
+def test_constant_features():
     features, labels = np.ones((40, 5)), np.arange(40) % 4
     score = fit_mahalanobis(features, labels)
     assert np.isfinite(score.score(Outputs(np.zeros((3, 4)), np.ones((3, 5))))).all()
 
 
-def test_without_features_only_the_energy_is_left():
+def test_energy_is_used_without_features():
     with pytest.raises(UsageError, match="outlier_score nearest requires features"):
         fit_score("nearest", None, None)
     with pytest.raises(UsageError, match="no features"):

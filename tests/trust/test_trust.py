@@ -1,4 +1,4 @@
-"""Trust as a whole: fitted, judged, kept, read, and what it refuses."""
+"""`Trust`: fitting, judging, saving, loading and refusals."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def _mean(values, groups):
     return weights @ values / weights.sum()
 
 
-def test_it_holds_on_new_lesions():
+def test_guarantees_hold_on_new_lesions():
     trust, new = make_trust(make_outputs(900)), make_outputs(3000, seed=5)
     judged = trust.judge(new.outputs)
     right = judged.probabilities.argmax(axis=1) == new.labels
@@ -28,14 +28,14 @@ def test_it_holds_on_new_lesions():
     assert trust.summary.calibration.log_loss_after < trust.summary.calibration.log_loss_before
 
 
-def test_it_marks_what_is_unlike_the_training_images():
+def test_outliers_are_marked():
     new = make_outputs(100, seed=5)
     judged = make_trust().judge(Outputs(new.logits, new.features + 20))
     assert judged.outlier.all()
 
 
 @pytest.mark.parametrize("score", ["mahalanobis", "nearest", "energy"])
-def test_what_is_kept_judges_alike(tmp_path, score):
+def test_saved_trust_judges_identically(tmp_path, score):
     trust, new = make_trust(options=TrustOptions(outlier_score=score)), make_outputs(50, seed=5)
     trust = trust.with_eight_views(new.outputs, new.labels, new.groups)
     read = Trust.load(trust.save(tmp_path / "trust.npz"))
@@ -51,7 +51,7 @@ def test_what_is_kept_judges_alike(tmp_path, score):
         trust.save(tmp_path / "trust.npz")
 
 
-def test_a_threshold_for_a_sensitivity():
+def test_threshold_for_a_sensitivity():
     trust, new = make_trust(make_outputs(900)), make_outputs(3000, seed=5)
     threshold = trust.malignancy_threshold(0.95)
     assert trust.summary.malignant == ("akiec", "bcc", "mel")
@@ -66,7 +66,7 @@ def test_a_threshold_for_a_sensitivity():
     np.testing.assert_array_equal(named == probable, same_side)
 
 
-def test_a_sensitivity_that_too_few_lesions_support_is_refused():
+def test_sensitivity_with_too_few_lesions_is_refused():
     trust = make_trust(make_outputs(14))
     with pytest.raises(UsageError, match="requires 19 malignant validation lesions, but there are 6"):
         trust.malignancy_threshold(0.95)
@@ -74,30 +74,30 @@ def test_a_sensitivity_that_too_few_lesions_support_is_refused():
         trust.malignancy_threshold(1.0)
 
 
-def test_classes_that_do_not_say_what_is_malignant():
-    said = make_outputs()
+def test_sensitivity_without_malignant_classes_is_refused():
+    outputs = make_outputs()
     names = tuple(f"class{number}" for number in range(7))
-    trust = Trust.fit(said.logits, said.labels, said.groups, None, None, None, classes=names)
+    trust = Trust.fit(outputs.logits, outputs.labels, outputs.groups, None, None, None, classes=names)
     assert trust.summary.outliers.score == "energy"
     with pytest.raises(UsageError, match="are malignant"):
         trust.malignancy_threshold(0.9)
 
 
-def test_a_class_without_lesions_or_with_one():
-    said = make_outputs()
-    some = (said.labels != 3) & ((said.labels != 6) | (said.groups == said.groups[said.labels == 6][0]))
-    few = LabelledOutputs(said.logits[some], said.features[some], said.labels[some], said.groups[some])
+def test_classes_with_one_or_no_lesion():
+    outputs = make_outputs()
+    some = (outputs.labels != 3) & ((outputs.labels != 6) | (outputs.groups == outputs.groups[outputs.labels == 6][0]))
+    few = LabelledOutputs(outputs.logits[some], outputs.features[some], outputs.labels[some], outputs.groups[some])
     trust = make_trust(few)
     assert {"df", "vasc"} <= set(trust.summary.sets.pooled)
     assert trust.summary.lesions_by_class["df"] == 0
     assert trust.summary.lesions_by_class["vasc"] == 1
     assert any("df (0), vasc (1)" in text for text in trust.summary.limits)
-    assert trust.judge(said.outputs).sets.any(axis=1).all()
+    assert trust.judge(outputs.outputs).sets.any(axis=1).all()
 
 
-def test_all_predictions_equal():
-    said = make_outputs()
-    same = LabelledOutputs(np.ones_like(said.logits), np.ones_like(said.features), said.labels, said.groups)
+def test_equal_predictions():
+    outputs = make_outputs()
+    same = LabelledOutputs(np.ones_like(outputs.logits), np.ones_like(outputs.features), outputs.labels, outputs.groups)
     trust = make_trust(same)
     judged = trust.judge(same.outputs)
     assert judged.abstain.all()
@@ -106,11 +106,13 @@ def test_all_predictions_equal():
     assert trust.summary.abstention.threshold is None
 
 
-def test_one_lesion_alone():
-    said = make_outputs()
-    one = said.groups == 0
-    trust = make_trust(LabelledOutputs(said.logits[one], said.features[one], said.labels[one], said.groups[one]))
-    judged = trust.judge(said.outputs)
+def test_single_lesion():
+    outputs = make_outputs()
+    one = outputs.groups == 0
+    trust = make_trust(
+        LabelledOutputs(outputs.logits[one], outputs.features[one], outputs.labels[one], outputs.groups[one])
+    )
+    judged = trust.judge(outputs.outputs)
     assert judged.sets.all()
     assert judged.abstain.all()
     assert not judged.outlier.any()
@@ -118,26 +120,26 @@ def test_one_lesion_alone():
 
 
 @pytest.mark.parametrize("name", ["logits", "features"])
-def test_outputs_that_are_no_numbers_are_refused(name):
-    said = make_outputs(50)
-    getattr(said, name)[3, 1] = np.nan
+def test_nan_outputs_are_refused(name):
+    outputs = make_outputs(50)
+    getattr(outputs, name)[3, 1] = np.nan
     with pytest.raises(UsageError, match=f"the {name} of image 3 are not finite"):
-        make_trust(said)
+        make_trust(outputs)
     with pytest.raises(UsageError, match=f"the {name} of image 3 are not finite"):
-        make_trust().judge(said.outputs)
+        make_trust().judge(outputs.outputs)
 
 
-def test_what_does_not_fit_together_is_refused():
-    said = make_outputs(50)
+def test_mismatching_arguments_are_refused():
+    outputs = make_outputs(50)
     none = np.zeros(0, dtype=int)
     with pytest.raises(UsageError, match="no validation images"):
-        Trust.fit(said.logits[:0], none, none, None, None, None, classes=CLASSES)
+        Trust.fit(outputs.logits[:0], none, none, None, None, None, classes=CLASSES)
     with pytest.raises(UsageError, match="logits have shape"):
-        Trust.fit(said.logits, said.labels, said.groups, None, None, None, classes=CLASSES[:6])
+        Trust.fit(outputs.logits, outputs.labels, outputs.groups, None, None, None, classes=CLASSES[:6])
     with pytest.raises(UsageError, match="groups: there are 2"):
-        Trust.fit(said.logits, said.labels, said.groups[:2], None, None, None, classes=CLASSES)
+        Trust.fit(outputs.logits, outputs.labels, outputs.groups[:2], None, None, None, classes=CLASSES)
     with pytest.raises(UsageError, match="labels must be integers from 0 to 6"):
-        Trust.fit(said.logits, said.labels + 1, said.groups, None, None, None, classes=CLASSES)
+        Trust.fit(outputs.logits, outputs.labels + 1, outputs.groups, None, None, None, classes=CLASSES)
 
 
 @pytest.mark.parametrize("option", ["coverage", "error_rate", "accepted"])
@@ -147,7 +149,7 @@ def test_levels_outside_0_to_1_are_refused(option, level):
         TrustOptions(**{option: level})
 
 
-def test_a_damaged_file_is_refused(tmp_path):
+def test_damaged_file_is_refused(tmp_path):
     trust = make_trust()
     whole = trust.save(tmp_path / "trust.npz").read_bytes()
     with pytest.raises(TrustError, match="no such file"):
@@ -159,7 +161,7 @@ def test_a_damaged_file_is_refused(tmp_path):
             Trust.load(path)
 
 
-def test_arrays_that_do_not_fit_are_refused(tmp_path):
+def test_mismatching_arrays_are_refused(tmp_path):
     with np.load(make_trust().save(tmp_path / "trust.npz")) as opened:
         arrays = dict(opened)
     wrong = {
@@ -177,7 +179,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path):
             Trust.load(path)
 
 
-def test_another_site_keeps_the_training_features():
+def test_recalibration_keeps_the_training_features():
     trust, site = make_trust(), make_outputs(300, seed=8, sharpness=5.0)
     again = trust.refitted(site.outputs, site.labels, site.groups, fitted_on="Hospital B", options=trust.options)
     assert again.summary.fitted_on == "Hospital B"

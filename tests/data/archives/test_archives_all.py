@@ -1,4 +1,4 @@
-"""What holds for every layout: recognised packed and unpacked, told the same, with its licence and its paper."""
+"""Every layout is recognised, packed or unpacked, and read with its licence and citation."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ PACKABLE = [name for name in archives.ARCHIVES if name != "dermamnist"]
 
 
 @pytest.mark.parametrize("name", archives.ARCHIVES)
-def test_recognised_by_itself_and_whole(name: str, tmp_path: Path) -> None:
+def test_every_layout_is_recognised_and_complete(name: str, tmp_path: Path) -> None:
     records = open_archive(archives.ARCHIVES[name](tmp_path / "archive")).require()
     assert records.layout.name == name
     assert not [fault for fault in records.faults if fault.kind != "image without row"]
@@ -27,7 +27,7 @@ def test_recognised_by_itself_and_whole(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PACKABLE)
-def test_unpacked_in_folders_below_and_in_one_zip_it_tells_the_same(name: str, tmp_path: Path) -> None:
+def test_packing_does_not_change_records(name: str, tmp_path: Path) -> None:
     packed = open_archive(archives.ARCHIVES[name](tmp_path / "packed", packed=True))
     unpacked = archives.ARCHIVES[name](tmp_path / "deep" / "down", packed=False)
     whole = archives.zip_folder(tmp_path / "packed")
@@ -40,13 +40,13 @@ def test_unpacked_in_folders_below_and_in_one_zip_it_tells_the_same(name: str, t
 
 
 @pytest.mark.parametrize("name", archives.ARCHIVES)
-def test_named_by_layout_it_is_read_without_recognition(name: str, tmp_path: Path) -> None:
+def test_an_explicit_layout_gives_the_same_records(name: str, tmp_path: Path) -> None:
     path = archives.ARCHIVES[name](tmp_path / "archive")
     assert record_values(open_archive(path, layout=name)) == record_values(open_archive(path))
 
 
 @pytest.mark.parametrize("name", [name for name in LAYOUTS if name != "folders"])
-def test_the_wrong_layout_is_refused_in_one_line_that_names_the_path(name: str, tmp_path: Path) -> None:
+def test_wrong_layout_error_names_the_path(name: str, tmp_path: Path) -> None:
     path = (archives.isic2016 if name == "isic2019" else archives.isic2019)(tmp_path / "archive")
     with pytest.raises(ResidermError) as failure:
         open_archive(path, layout=name)
@@ -67,13 +67,13 @@ def test_the_wrong_layout_is_refused_in_one_line_that_names_the_path(name: str, 
         ("synthetic", "CC0 1.0", "drawn by residerm"),
     ],
 )
-def test_licence_and_paper(name: str, licence: str, paper: str) -> None:
+def test_licence_and_citation(name: str, licence: str, paper: str) -> None:
     assert LAYOUTS[name].licence == licence
     assert paper in LAYOUTS[name].citation
 
 
 @pytest.mark.parametrize("name", ["isic2018", "isic2019", "dermamnist"])
-def test_what_contains_ham10000_cites_it_too(name: str) -> None:
+def test_archives_containing_ham10000_cite_it(name: str) -> None:
     assert "10.1038/sdata.2018.161" in LAYOUTS[name].citation
 
 
@@ -90,13 +90,13 @@ def test_what_contains_ham10000_cites_it_too(name: str) -> None:
     ],
 )
 def test_a_part_of_a_published_archive_is_called_so(name: str, missing: str, tmp_path: Path) -> None:
-    (sentence,) = open_archive(making.ARCHIVES[name](tmp_path / "archive")).shortage
+    (sentence,) = open_archive(archives.ARCHIVES[name](tmp_path / "archive")).shortage
     assert sentence.startswith("This is a part of ")
     assert sentence.endswith(f": {missing}.")
 
 
 def test_a_whole_archive_is_not_called_a_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = making.isic2019(tmp_path / "archive")
+    path = archives.isic2019(tmp_path / "archive")
     layout = replace(
         LAYOUTS["isic2019"], published={"train": 18, "test": 9}
     )  # nine images of an unknown diagnosis count
@@ -111,7 +111,7 @@ def test_a_whole_archive_is_not_called_a_part(tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("layout", PUBLISHED, ids=lambda layout: layout.name)
 @pytest.mark.parametrize("task", ["diagnosis", "malignancy", "melanoma"])
-def test_a_task_is_mapped_or_refused_in_words(layout, task: str) -> None:
+def test_tasks_are_mapped_or_refused(layout, task: str) -> None:
     classes = layout.classes
     if "not_melanoma" in classes and task != "melanoma":
         with pytest.raises(UsageError, match=f"`task={task}`"):
@@ -121,7 +121,7 @@ def test_a_task_is_mapped_or_refused_in_words(layout, task: str) -> None:
     assert np.array_equal(mapping.matrix(classes).sum(axis=1), np.ones(len(classes)))
 
 
-def test_two_years_in_one_folder_need_a_name(tmp_path: Path) -> None:
+def test_ambiguous_folders_require_a_layout(tmp_path: Path) -> None:
     archives.isic2016(tmp_path)
     archives.isic2020(tmp_path)
     with pytest.raises(ArchiveError, match=r"more than one archive \(isic2016, isic2020\).* `layout`"):
@@ -131,26 +131,26 @@ def test_two_years_in_one_folder_need_a_name(tmp_path: Path) -> None:
     )
 
 
-def test_an_unknown_layout_names_the_nearest(tmp_path: Path) -> None:
+def test_unknown_layout_error_suggests_the_nearest(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"`layout=ham1000`.*Did you mean ham10000"):
         open_archive(tmp_path, layout="ham1000")
 
 
-def test_an_empty_folder_and_a_wrong_path_say_what_path_is(tmp_path: Path) -> None:
+def test_empty_folder_and_missing_path_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="contains no files: give the folder"):
         open_archive(tmp_path)
     with pytest.raises(ArchiveError, match="nowhere"):
         open_archive(tmp_path / "nowhere")
 
 
-def test_images_without_any_table_or_folder_of_a_class_are_no_archive(tmp_path: Path) -> None:
+def test_images_without_labels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "one.jpg").write_bytes(archives.make_jpeg(1))
     (tmp_path / "notes.txt").write_text("notes")
     with pytest.raises(ArchiveError, match=r"not a known archive \(2 files; notes.txt\).*give a CSV.*isic2018"):
         open_archive(tmp_path)
 
 
-def test_zips_in_a_zip_are_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_nested_zips_are_refused(tmp_path: Path) -> None:
     archives.write(tmp_path, {}, {"download": {"images.zip": b"PK", "HAM10000_metadata.csv": b"a,b\n"}}, packed=True)
     with pytest.raises(ArchiveError, match=r"zips within a zip.*unpack the outer one"):
         open_archive(tmp_path / "download.zip")

@@ -1,4 +1,4 @@
-"""HAM10000 as published, as Dataverse serves it, and as copies in the wild have it."""
+"""HAM10000 as published, as served by Dataverse, and as redistributed."""
 
 import csv
 from pathlib import Path
@@ -21,11 +21,11 @@ FULL_NAMES = {
 }
 
 
-def kinds(records) -> dict[str, int]:
+def fault_kinds(records) -> dict[str, int]:
     return dict(records.faults.counts)
 
 
-def test_everything_comes_through(tmp_path: Path) -> None:
+def test_all_values_are_read(tmp_path: Path) -> None:
     records = open_archive(archives.ham10000(tmp_path, lesions=14)).require()
     assert records.classes == archives.SEVEN
     assert records.layout.grouped_by == "lesion"
@@ -40,7 +40,7 @@ def test_everything_comes_through(tmp_path: Path) -> None:
     assert records.flow == (("rows in the table", 21), ("records", 21))
 
 
-def test_what_is_not_known_is_empty_whatever_it_is_called(tmp_path: Path) -> None:
+def test_unknown_values_are_empty(tmp_path: Path) -> None:
     lines = record_values(open_archive(archives.ham10000(tmp_path)))
     assert lines["ISIC_0024308"].sex == lines["ISIC_0024308"].site == ""  # "unknown"
     assert lines["ISIC_0024310"].age is None  # an empty cell
@@ -76,37 +76,37 @@ WILD = {
 
 @pytest.mark.parametrize("form", WILD)
 @pytest.mark.parametrize("packed", [True, False])
-def test_copies_in_the_wild_tell_the_same(form: str, packed: bool, tmp_path: Path) -> None:
+def test_redistributed_copies_give_the_same_records(form: str, packed: bool, tmp_path: Path) -> None:
     plain = open_archive(archives.ham10000(tmp_path / "plain"))
     wild = open_archive(archives.ham10000(tmp_path / "wild", packed=packed, **WILD[form])).require()
     assert record_values(wild) == record_values(plain)
 
 
-def test_ids_that_differ_by_case_are_the_same_image(tmp_path: Path) -> None:
+def test_ids_are_case_insensitive(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path, change=lambda line: {**line, "image_id": line["image_id"].lower()})
     records = open_archive(path).require()
     assert len(records) == 21
     assert records.image_id(0) == "isic_0024306"  # as the table writes it
 
 
-def test_lower_case_folders_of_kaggle_hold_the_same_images_again(tmp_path: Path) -> None:
+def test_duplicate_folders_of_kaggle_are_read_once(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path, packed=False)
     for part in (1, 2):
         source, twin = path / f"HAM10000_images_part_{part}", path / f"ham10000_images_part_{part}"
         archives.write(path, {}, {twin.name: {file.name: file.read_bytes() for file in source.iterdir()}}, packed=False)
     records = open_archive(path).require()
     assert len(records) == 21
-    assert kinds(records) == {"two files": 21}
+    assert fault_kinds(records) == {"two files": 21}
 
 
-def test_packed_counts_where_zips_and_folders_are_both_there(tmp_path: Path) -> None:
+def test_zips_take_precedence_over_folders(tmp_path: Path) -> None:
     archives.ham10000(tmp_path, packed=True)
     records = open_archive(archives.ham10000(tmp_path, packed=False)).require()
-    assert kinds(records) == {"two files": 2 * 21}  # images and masks
+    assert fault_kinds(records) == {"two files": 2 * 21}  # images and masks
     assert {records.where(row).split("/")[-2][-4:] for row in range(21)} == {".zip"}
 
 
-def test_packed_counts_also_where_the_folder_holds_scaled_copies(tmp_path: Path) -> None:
+def test_zips_take_precedence_over_scaled_copies(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path)
     picture = archives.make_jpeg(99, (48, 36))  # such as a copy that was scaled
     (path / "scaled").mkdir()
@@ -115,13 +115,13 @@ def test_packed_counts_also_where_the_folder_holds_scaled_copies(tmp_path: Path)
     records = open_archive(path).require()
     assert records.read(0) == archives.make_jpeg(24306)
     assert records.read_mask(0) == archives.make_mask(24306)
-    assert kinds(records) == {"two files": 2}
+    assert fault_kinds(records) == {"two files": 2}
     details = [fault.detail for fault in records.faults]
     assert "HAM10000_images_part_1.zip/ISIC_0024306.jpg counts, not " in details[0]
     assert details[0].endswith("scaled/ISIC_0024306.jpg")
 
 
-def test_different_files_of_one_name_in_two_folders_are_an_error(tmp_path: Path) -> None:
+def test_conflicting_files_are_an_error(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path, packed=False)
     (path / "scaled").mkdir()
     (path / "scaled" / "ISIC_0024306.jpg").write_bytes(archives.make_jpeg(99, (48, 36)))
@@ -133,11 +133,11 @@ def test_different_files_of_one_name_in_two_folders_are_an_error(tmp_path: Path)
     assert "ISIC_0024306" not in record_values(records.require("skip"))
 
 
-def test_without_part_2_rows_lack_their_images(tmp_path: Path) -> None:
+def test_missing_part_2_is_reported(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path)
     (path / "HAM10000_images_part_2.zip").unlink()
     records = open_archive(path)
-    assert kinds(records) == {"row without image": 11}
+    assert fault_kinds(records) == {"row without image": 11}
     with pytest.raises(
         ArchiveError, match=r"11 × row without image: ISIC_.* and 8 more.*`on_bad_image=skip`"
     ) as failure:
@@ -147,7 +147,7 @@ def test_without_part_2_rows_lack_their_images(tmp_path: Path) -> None:
     assert records.flow == (("rows in the table", 21), ("row without image", -11), ("records", 10))
 
 
-def test_without_any_image_it_says_where_they_belong(tmp_path: Path) -> None:
+def test_missing_images_error_names_the_expected_place(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path, masks=False)
     for part in (1, 2):
         (path / f"HAM10000_images_part_{part}.zip").unlink()
@@ -155,14 +155,14 @@ def test_without_any_image_it_says_where_they_belong(tmp_path: Path) -> None:
         open_archive(path)
 
 
-def test_images_without_rows_are_told_and_do_no_harm(tmp_path: Path) -> None:
+def test_images_without_rows_are_reported(tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path, change=lambda line: None if line["image_id"] == "ISIC_0024306" else line)
     records = open_archive(path).require()
     assert [(fault.kind, fault.image_id) for fault in records.faults] == [("image without row", "isic_0024306")]
     assert len(records) == 20
 
 
-def test_an_unknown_label_is_an_error_that_tells_the_classes(tmp_path: Path) -> None:
+def test_unknown_label_error_lists_the_classes(tmp_path: Path) -> None:
     wrong = {"ISIC_0024306": "naevus?", "ISIC_0024307": ""}
     records = open_archive(
         archives.ham10000(tmp_path, change=lambda line: {**line, "dx": wrong.get(line["image_id"], line["dx"])})
@@ -175,7 +175,7 @@ def test_an_unknown_label_is_an_error_that_tells_the_classes(tmp_path: Path) -> 
     assert len(records.require("skip")) == 19
 
 
-def test_an_unknown_diagnosis_is_left_out_and_no_fault(tmp_path: Path) -> None:
+def test_unknown_diagnoses_are_left_out(tmp_path: Path) -> None:
     records = open_archive(
         archives.ham10000(tmp_path, change=archives.set_cells("ISIC_0024306", dx="unknown"))
     ).require()
@@ -183,8 +183,8 @@ def test_an_unknown_diagnosis_is_left_out_and_no_fault(tmp_path: Path) -> None:
     assert not len(records.faults)
 
 
-def repeated(path: Path, **changed: str) -> Path:
-    """The archive with the first row once more, at the end, changed."""
+def with_repeated_row(path: Path, **changed: str) -> Path:
+    """The archive with a changed copy of the first row at the end."""
     table = path / "HAM10000_metadata.csv"
     with table.open(newline="") as stream:
         line = next(csv.DictReader(stream))
@@ -193,9 +193,9 @@ def repeated(path: Path, **changed: str) -> Path:
     return path
 
 
-def test_a_row_twice_counts_once(tmp_path: Path) -> None:
-    records = open_archive(repeated(archives.ham10000(tmp_path), age="5")).require()
-    assert kinds(records) == {"repeated row": 1}
+def test_repeated_rows_are_counted_once(tmp_path: Path) -> None:
+    records = open_archive(with_repeated_row(archives.ham10000(tmp_path), age="5")).require()
+    assert fault_kinds(records) == {"repeated row": 1}
     assert record_values(records) == record_values(open_archive(archives.ham10000(tmp_path / "plain")))
     assert records.flow == (("rows in the table", 22), ("repeated row", -1), ("records", 21))
 
@@ -209,24 +209,22 @@ def test_a_row_twice_counts_once(tmp_path: Path) -> None:
         ({"image_id": "isic_0024306.jpg", "dx": "mel"}, "labelled akiec,mel"),
     ],
 )
-def test_rows_that_contradict_each_other_are_an_error_and_none_counts(
-    changed: dict[str, str], says: str, tmp_path: Path
-) -> None:
-    records = open_archive(repeated(archives.ham10000(tmp_path), **changed))
+def test_contradictory_rows_are_an_error(changed: dict[str, str], says: str, tmp_path: Path) -> None:
+    records = open_archive(with_repeated_row(archives.ham10000(tmp_path), **changed))
     with pytest.raises(ArchiveError, match=rf"1 × contradicting rows: ISIC_0024306 \({says}\)"):
         records.require()
     assert "ISIC_0024306" not in record_values(records.require("skip"))
     assert records.flow == (("rows in the table", 22), ("contradicting rows", -2), ("records", 20))
 
 
-def test_actinic_keratosis_is_the_class_that_this_archive_has_for_it(tmp_path: Path) -> None:
+def test_actinic_keratosis_is_read_as_akiec(tmp_path: Path) -> None:
     records = open_archive(
         archives.ham10000(tmp_path, change=archives.set_cells("ISIC_0024306", dx="Actinic keratosis"))
     )
     assert record_values(records.require())["ISIC_0024306"].label == "akiec"
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
+def test_missing_column_error_names_the_column(tmp_path: Path) -> None:
     path = archives.ham10000(
         tmp_path, change=lambda line: {"diagnosis" if name == "dx" else name: line[name] for name in line}
     )
@@ -235,7 +233,7 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("packed", [True, False])
-def test_the_test_images_that_dataverse_serves_beside_it_are_the_test_part(packed: bool, tmp_path: Path) -> None:
+def test_test_images_from_dataverse_are_the_test_part(packed: bool, tmp_path: Path) -> None:
     path = archives.ham10000(tmp_path, packed=packed, metadata="HAM10000_metadata.tab", delimiter="\t")
     lines = [
         {"lesion_id": f"HAMTEST_{number}", "image_id": f"ISIC_{number:07d}", "dx": "nv", "age": 50, "sex": "male"}
@@ -252,14 +250,14 @@ def test_the_test_images_that_dataverse_serves_beside_it_are_the_test_part(packe
     assert records.flow[1] == ("unknown diagnosis or a synthetic image", -1)  # ISIC_0035068 has no image there
 
 
-def test_the_challenges_own_test_table_beside_it_is_another_archive(tmp_path: Path) -> None:
+def test_test_table_of_the_challenge_is_another_archive(tmp_path: Path) -> None:
     archives.ham10000(tmp_path)
     archives.isic2018(tmp_path / "isic2018")
     with pytest.raises(ArchiveError, match=r"more than one archive \(ham10000, isic2018\)"):
         open_archive(tmp_path)
 
 
-def test_synthetic_is_called_so_and_only_by_a_marker_beside_its_table(tmp_path: Path) -> None:
+def test_synthetic_archives_are_recognised_by_their_marker(tmp_path: Path) -> None:
     records = open_archive(archives.synthetic(tmp_path / "synthetic"))
     assert (records.layout.name, records.layout.synthetic) == ("synthetic", True)
     path = archives.ham10000(tmp_path / "real")
@@ -267,7 +265,7 @@ def test_synthetic_is_called_so_and_only_by_a_marker_beside_its_table(tmp_path: 
     assert not open_archive(path).layout.synthetic
 
 
-def test_the_real_ham10000(real_data: Path) -> None:
+def test_real_ham10000(real_data: Path) -> None:
     records = open_archive(real_data / "ham10000").require()
     counts = {"nv": 5703, "mel": 944, "bkl": 934, "bcc": 442, "akiec": 280, "vasc": 121, "df": 95}
     assert records.class_counts() == counts
@@ -277,7 +275,7 @@ def test_the_real_ham10000(real_data: Path) -> None:
     assert records.for_task("melanoma").class_counts() == {"not_melanoma": 7575, "melanoma": 944}
 
 
-def test_a_part_of_the_archive_is_called_so(tmp_path: Path) -> None:
+def test_partial_archive_is_reported(tmp_path: Path) -> None:
     records = open_archive(archives.ham10000(tmp_path))
     assert f"This is a part of HAM10000: {len(records)} of its 10,015 images." in records.notes
     assert not any("part of" in note for note in open_archive(archives.synthetic(tmp_path / "synthetic")).notes)

@@ -1,4 +1,4 @@
-"""The ISIC challenges of 2016 to 2020, each with its own quirks."""
+"""The archives of the ISIC challenges from 2016 to 2020."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def parts(records: Records) -> dict[str, int]:
 
 
 @PACKED
-def test_2016_words_and_numbers_mean_melanoma_or_not(packed: bool, tmp_path: Path) -> None:
+def test_2016_labels_as_words_and_numbers(packed: bool, tmp_path: Path) -> None:
     records = open_archive(archives.isic2016(tmp_path, packed=packed)).require()
     assert records.task == "melanoma"
     assert records.classes == ("not_melanoma", "melanoma")
@@ -38,7 +38,7 @@ def test_2016_words_and_numbers_mean_melanoma_or_not(packed: bool, tmp_path: Pat
     assert records.layout.grouped_by is None
 
 
-def test_2016_is_never_taken_for_malignancy_or_diagnosis(tmp_path: Path) -> None:
+def test_2016_refuses_tasks_other_than_melanoma(tmp_path: Path) -> None:
     path = archives.isic2016(tmp_path)
     with pytest.raises(UsageError, match=r"`task=malignancy`: class not_melanoma.*use `task=melanoma`"):
         open_archive(path, task="malignancy")
@@ -47,7 +47,7 @@ def test_2016_is_never_taken_for_malignancy_or_diagnosis(tmp_path: Path) -> None
     assert record_values(open_archive(path, task="melanoma")) == record_values(open_archive(path))
 
 
-def test_2016_training_alone_and_a_word_that_is_neither(tmp_path: Path) -> None:
+def test_2016_training_part_with_an_unknown_label(tmp_path: Path) -> None:
     path = archives.isic2016(tmp_path, change=archives.set_cells("ISIC_0000001", label="beningn"))
     (path / "ISBI2016_ISIC_Part3_Test_GroundTruth.csv").unlink()
     records = open_archive(path)
@@ -57,7 +57,7 @@ def test_2016_training_alone_and_a_word_that_is_neither(tmp_path: Path) -> None:
         records.require()
 
 
-def test_2016_part_3b_brings_masks(tmp_path: Path) -> None:
+def test_2016_part_3b_has_masks(tmp_path: Path) -> None:
     path = archives.isic2016(tmp_path)
     table = path / "ISBI2016_ISIC_Part3_Training_GroundTruth.csv"
     table.rename(path / "ISBI2016_ISIC_Part3B_Training_GroundTruth.csv")
@@ -68,7 +68,7 @@ def test_2016_part_3b_brings_masks(tmp_path: Path) -> None:
     assert records.faults.counts == {"two files": 1}
 
 
-def test_the_real_isic2016(real_data: Path) -> None:
+def test_real_isic2016(real_data: Path) -> None:
     records = open_archive(real_data / "isic2016").require()
     assert records.class_counts() == {"not_melanoma": 270, "melanoma": 83}
     assert not len(records.faults)
@@ -79,7 +79,7 @@ def test_the_real_isic2016(real_data: Path) -> None:
 
 
 @PACKED
-def test_2017_classes_people_and_parts(packed: bool, tmp_path: Path) -> None:
+def test_2017_classes_patients_and_parts(packed: bool, tmp_path: Path) -> None:
     records = open_archive(archives.isic2017(tmp_path, packed=packed)).require()
     assert records.classes == ("mel", "nv", "sk")
     assert parts(records) == {"test": 6, "train": 6, "validation": 6}
@@ -90,7 +90,7 @@ def test_2017_classes_people_and_parts(packed: bool, tmp_path: Path) -> None:
     assert people["ISIC_0000105"] == (None, "female")  # "unknown"
 
 
-def test_2017_without_metadata_and_without_the_other_parts(tmp_path: Path) -> None:
+def test_2017_without_metadata_and_training_part(tmp_path: Path) -> None:
     path = archives.isic2017(tmp_path, people=False)
     (path / "ISIC-2017_Training_Part3_GroundTruth.csv").unlink()
     records = open_archive(path).require()
@@ -98,7 +98,7 @@ def test_2017_without_metadata_and_without_the_other_parts(tmp_path: Path) -> No
     assert {(line.age, line.sex) for line in record_values(records).values()} == {(None, "")}
 
 
-def test_2017_marked_as_both_or_as_nothing_that_counts_is_unknown(tmp_path: Path) -> None:
+def test_2017_ambiguous_labels_are_an_error(tmp_path: Path) -> None:
     both = archives.set_cells("ISIC_0000000", seborrheic_keratosis="1.0")
     empty = archives.set_cells("ISIC_0000001", melanoma="", seborrheic_keratosis="")
     records = open_archive(archives.isic2017(tmp_path, change=lambda line: both(empty(line) or line)))
@@ -121,20 +121,20 @@ def test_2018_labels_lesions_and_parts(packed: bool, tmp_path: Path) -> None:
     assert records.layout.grouped_by == "lesion"
 
 
-def test_2018_the_synthetic_test_image_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_2018_synthetic_test_image_is_left_out(tmp_path: Path) -> None:
     records = open_archive(archives.isic2018(tmp_path)).require()
     assert "ISIC_0035068" not in record_values(records)
     assert ("a synthetic image without weight in the official score", -1) in records.flow
     assert not len(records.faults)
 
 
-def test_2018_without_groupings_is_not_grouped(tmp_path: Path) -> None:
+def test_2018_without_lesion_groupings(tmp_path: Path) -> None:
     records = open_archive(archives.isic2018(tmp_path, groupings=False)).require()
     assert records.layout.grouped_by is None
     assert all(line.group == image for image, line in record_values(records).items())
 
 
-def test_2018_validation_images_without_their_table_have_no_row(tmp_path: Path) -> None:
+def test_2018_validation_images_without_labels(tmp_path: Path) -> None:
     path = archives.isic2018(tmp_path)
     (path / "ISIC2018_Task3_Validation_GroundTruth.zip").unlink()
     records = open_archive(path).require()
@@ -147,7 +147,7 @@ def test_2018_validation_images_without_their_table_have_no_row(tmp_path: Path) 
 
 @PACKED
 @pytest.mark.parametrize("downsampled", ["_downsampled", ""])
-def test_2019_labels_lesions_people_and_parts(packed: bool, downsampled: str, tmp_path: Path) -> None:
+def test_2019_labels_lesions_patients_and_parts(packed: bool, downsampled: str, tmp_path: Path) -> None:
     records = open_archive(archives.isic2019(tmp_path, packed=packed, downsampled=downsampled)).require()
     assert records.classes == archives.EIGHT
     assert parts(records) == {"test": 8, "train": 16}
@@ -160,18 +160,18 @@ def test_2019_labels_lesions_people_and_parts(packed: bool, downsampled: str, tm
     assert not len(records.faults)
 
 
-def test_2019_unknown_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_2019_unknown_class_is_left_out(tmp_path: Path) -> None:
     records = open_archive(archives.isic2019(tmp_path)).require()
     assert records.flow == (("rows in the table", 27), ("unknown diagnosis", -3), ("records", 24))
 
 
 @PACKED
-def test_2019_without_lesions_is_not_grouped(packed: bool, tmp_path: Path) -> None:
+def test_2019_without_lesion_ids(packed: bool, tmp_path: Path) -> None:
     records = open_archive(archives.isic2019(tmp_path, packed=packed, lesions=False)).require()
     assert records.layout.grouped_by is None
 
 
-def test_2019_test_images_without_their_tables(tmp_path: Path) -> None:
+def test_2019_test_images_without_labels(tmp_path: Path) -> None:
     path = archives.isic2019(tmp_path)
     (path / "ISIC_2019_Test_GroundTruth.csv").unlink()
     (path / "ISIC_2019_Training_Metadata.csv").unlink()
@@ -180,14 +180,14 @@ def test_2019_test_images_without_their_tables(tmp_path: Path) -> None:
     assert records.faults.counts == {"image without row": 9}
 
 
-def test_2019_weights_in_the_table_do_no_harm_and_two_marks_are_unknown(tmp_path: Path) -> None:
+def test_2019_weight_columns_and_ambiguous_labels(tmp_path: Path) -> None:
     weights = archives.set_cells(score_weight="1.0", validation_weight="0.0")
     two = archives.set_cells("ISIC_0000000", MEL="1.0")
     records = open_archive(archives.isic2019(tmp_path, change=lambda line: weights(two(line) or line)))
     assert [(fault.image_id, fault.detail) for fault in records.faults] == [("ISIC_0000000", "'ak and mel'")]
 
 
-def test_2019_without_a_column_for_the_unknown(tmp_path: Path) -> None:
+def test_2019_without_a_column_for_unknown(tmp_path: Path) -> None:
     path = archives.isic2019(
         tmp_path, images=8, change=lambda line: {name: line[name] for name in line if name != "UNK"}
     )
@@ -195,7 +195,7 @@ def test_2019_without_a_column_for_the_unknown(tmp_path: Path) -> None:
     assert open_archive(path).require().class_counts() == dict.fromkeys(archives.EIGHT, 1)
 
 
-def test_2019_malignancy(tmp_path: Path) -> None:
+def test_2019_malignancy_task(tmp_path: Path) -> None:
     counts = open_archive(archives.isic2019(tmp_path), task="malignancy").class_counts()
     assert counts == {"benign": 12, "malignant": 12}
 
@@ -205,7 +205,7 @@ def test_2019_malignancy(tmp_path: Path) -> None:
 
 @PACKED
 @pytest.mark.parametrize("version", ["", "_v2"])
-def test_2020_labels_people_and_patients(packed: bool, version: str, tmp_path: Path) -> None:
+def test_2020_labels_and_patients(packed: bool, version: str, tmp_path: Path) -> None:
     records = open_archive(archives.isic2020(tmp_path, packed=packed, version=version, duplicates=())).require()
     assert (records.task, records.classes) == ("melanoma", ("not_melanoma", "melanoma"))
     assert records.class_counts() == {"not_melanoma": 9, "melanoma": 3}
@@ -215,7 +215,7 @@ def test_2020_labels_people_and_patients(packed: bool, version: str, tmp_path: P
 
 
 @PACKED
-def test_2020_copies_of_an_image_are_in_one_group_with_all_of_their_patients(packed: bool, tmp_path: Path) -> None:
+def test_2020_duplicates_merge_the_groups_of_their_patients(packed: bool, tmp_path: Path) -> None:
     records = open_archive(archives.isic2020(tmp_path, packed=packed, duplicates=((6, 3), (0, 3), (8, 8)))).require()
     groups = [
         line.group for line in record_values(records).values()
@@ -223,7 +223,7 @@ def test_2020_copies_of_an_image_are_in_one_group_with_all_of_their_patients(pac
     assert groups == [f"IP_000000{patient}" for patient in (0, 0, 0, 0, 2, 2, 0, 0, 4, 4, 5, 5)]
 
 
-def test_2020_copies_with_jpg_in_the_ids_or_of_images_that_are_not_here(tmp_path: Path) -> None:
+def test_2020_duplicates_with_suffixes_or_missing_images(tmp_path: Path) -> None:
     path = archives.isic2020(tmp_path)
     lines = ["image_name_1,image_name_2", "ISIC_0015719.jpg,isic_0015723", "ISIC_0015719,ISIC_9999999", ""]
     (path / "ISIC_2020_Training_Duplicates.csv").write_text("\n".join(lines))
@@ -232,7 +232,7 @@ def test_2020_copies_with_jpg_in_the_ids_or_of_images_that_are_not_here(tmp_path
     assert len(set(groups)) == 5
 
 
-def test_2020_copies_without_a_patient_are_a_group_all_the_same(tmp_path: Path) -> None:
+def test_2020_duplicates_without_patients_are_grouped(tmp_path: Path) -> None:
     nobody = archives.set_cells(patient_id="")
     records = open_archive(archives.isic2020(tmp_path, version="", change=nobody, duplicates=((2, 5),)))
     groups = [line.group for line in record_values(records).values()]
@@ -242,13 +242,13 @@ def test_2020_copies_without_a_patient_are_a_group_all_the_same(tmp_path: Path) 
     assert lines["ISIC_0015720"].group == "IL_0000001"
 
 
-def test_2020_the_newer_table_counts(tmp_path: Path) -> None:
+def test_2020_newer_table_takes_precedence(tmp_path: Path) -> None:
     archives.isic2020(tmp_path, version="", change=archives.set_cells(target="0"))
     records = open_archive(archives.isic2020(tmp_path)).require()
     assert records.class_counts()["melanoma"] == 3
 
 
-def test_2020_the_unlabelled_test_images_have_no_row(tmp_path: Path) -> None:
+def test_2020_unlabelled_test_images_are_left_out(tmp_path: Path) -> None:
     path = archives.isic2020(tmp_path)
     test = {f"ISIC_2020_Test_Input/ISIC_{number:07d}.jpg": archives.make_jpeg(number) for number in range(52, 55)}
     archives.write(

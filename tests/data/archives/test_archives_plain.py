@@ -1,4 +1,4 @@
-"""DermaMNIST's npz, class folders and tables: archives of any other image classification."""
+"""DermaMNIST's npz files, class folders and CSV tables."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def test_dermamnist(side: int, direct: bool, tmp_path: Path) -> None:
     assert "same lesion" in records.layout.notes[0]
 
 
-def test_dermamnist_in_two_sizes_needs_a_path(tmp_path: Path) -> None:
+def test_dermamnist_in_two_sizes_is_ambiguous(tmp_path: Path) -> None:
     archives.dermamnist(tmp_path)
     path = archives.dermamnist(tmp_path, side=64)
     with pytest.raises(ArchiveError, match=r"\(dermamnist.npz, dermamnist_64.npz\): give its path"):
@@ -39,7 +39,7 @@ def test_dermamnist_in_two_sizes_needs_a_path(tmp_path: Path) -> None:
     assert len(open_archive(path)) == 28
 
 
-def test_dermamnist_renamed_is_read_by_name_of_its_layout(tmp_path: Path) -> None:
+def test_renamed_dermamnist_is_read_with_an_explicit_layout(tmp_path: Path) -> None:
     path = archives.dermamnist(tmp_path).rename(tmp_path / "data.npz")
     assert len(open_archive(path, layout="dermamnist")) == 28
     with pytest.raises(ArchiveError, match=r"not a known archive.*`layout` is one of .*dermamnist"):
@@ -47,14 +47,14 @@ def test_dermamnist_renamed_is_read_by_name_of_its_layout(tmp_path: Path) -> Non
 
 
 def save(path: Path, **changed: np.ndarray | None) -> Path:
-    """DermaMNIST with other arrays; None takes one away."""
+    """Write DermaMNIST with changed arrays; None removes one."""
     with np.load(archives.dermamnist(path)) as arrays:
         kept = {**arrays, **changed}
     np.savez(path / "dermamnist.npz", **{name: array for name, array in kept.items() if array is not None})
     return path / "dermamnist.npz"
 
 
-def test_an_npz_of_grey_images_is_refused(tmp_path: Path) -> None:
+def test_grey_npz_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="is not DermaMNIST: its images are grey, or not 28"):
         open_archive(archives.dermamnist(tmp_path, grey=True))
 
@@ -71,13 +71,13 @@ def test_an_npz_of_grey_images_is_refused(tmp_path: Path) -> None:
         ({f"{part}_images": None for part in ("train", "val", "test")}, "there are no images"),
     ],
 )
-def test_an_npz_of_something_else_is_refused(changed: dict, says: str, tmp_path: Path) -> None:
+def test_npz_with_other_arrays_is_refused(changed: dict, says: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=says) as failure:
         open_archive(save(tmp_path, **changed)).require()
     assert "dermamnist.npz" in str(failure.value)
 
 
-def test_dermamnist_labels_out_of_range_and_rows_without_images(tmp_path: Path) -> None:
+def test_dermamnist_with_invalid_labels_or_rows(tmp_path: Path) -> None:
     labels = np.array([[0], [7], [200], [1], [2], [3], [4], [5], [6]], np.uint8)
     records = open_archive(save(tmp_path, val_labels=labels))
     found = [(fault.kind, fault.image_id, fault.detail) for fault in records.faults]
@@ -112,14 +112,14 @@ def test_class_folders_in_parts(names: tuple[str, ...], packed: bool, tmp_path: 
         assert lines[f"{name}/dog/0.jpg"].label == "dog"
 
 
-def test_class_folders_below_a_folder_of_all_of_them(tmp_path: Path) -> None:
+def test_class_folders_in_a_subfolder(tmp_path: Path) -> None:
     archives.class_folders(tmp_path / "data" / "set", parts=("train", "test"))
     (tmp_path / "README.md").write_text("cats and dogs")
     assert open_archive(tmp_path).classes == ("cat", "dog")
     assert open_archive(archives.zip_folder(tmp_path)).classes == ("cat", "dog")
 
 
-def test_class_folders_divided_over_zips(tmp_path: Path) -> None:
+def test_class_folders_in_several_zips(tmp_path: Path) -> None:
     for part in ("part_1", "part_2"):
         members = {f"{part}/{name}/{part}.jpg": archives.make_jpeg(len(name)) for name in ("cat", "horse")}
         archives.write(tmp_path, {}, {part: members}, packed=True)
@@ -127,32 +127,32 @@ def test_class_folders_divided_over_zips(tmp_path: Path) -> None:
     assert records.class_counts() == {"cat": 2, "horse": 2}
 
 
-def test_class_folders_with_full_names_of_diagnoses(tmp_path: Path) -> None:
+def test_class_folders_with_full_diagnosis_names(tmp_path: Path) -> None:
     names = ("Melanoma", "melanocytic nevi", "basal_cell_carcinoma", "Actinic-Keratosis")
     records = open_archive(archives.class_folders(tmp_path, classes=names))
     assert records.classes == ("ak", "bcc", "mel", "nv")
     assert records.for_task("malignancy").class_counts() == {"benign": 3, "malignant": 9}
 
 
-def test_class_folders_that_differ_by_case_are_one_class(tmp_path: Path) -> None:
+def test_class_folder_names_are_case_insensitive(tmp_path: Path) -> None:
     archives.class_folders(tmp_path / "train", classes=("Cat", "dog"))
     archives.class_folders(tmp_path / "test", classes=("cat", "dog"))
     assert open_archive(tmp_path).class_counts() == {"cat": 6, "dog": 6}
 
 
-def test_class_folders_of_unknown_diagnosis_are_left_out(tmp_path: Path) -> None:
+def test_class_folder_of_unknown_diagnosis_is_left_out(tmp_path: Path) -> None:
     records = open_archive(archives.class_folders(tmp_path, classes=("cat", "dog", "unknown")))
     assert records.flow == (("rows in the table", 9), ("unknown diagnosis", -3), ("records", 6))
 
 
-def test_a_single_class_is_read(tmp_path: Path) -> None:
+def test_single_class_folder(tmp_path: Path) -> None:
     assert open_archive(archives.class_folders(tmp_path / "cats", classes=("cat",))).class_counts() == {"cat": 3}
     archives.class_folders(tmp_path / "deep" / "train", classes=("cat",))
     assert open_archive(tmp_path / "deep").class_counts() == {"cat": 3}
 
 
 @pytest.mark.parametrize("place", ["one.jpg", "train/one.jpg"])
-def test_images_outside_of_class_folders_have_no_row(place: str, tmp_path: Path) -> None:
+def test_images_outside_class_folders_are_left_out(place: str, tmp_path: Path) -> None:
     path = archives.class_folders(tmp_path, parts=("train",))
     (path / place).write_bytes(archives.make_jpeg(100))
     records = open_archive(path).require()
@@ -160,7 +160,7 @@ def test_images_outside_of_class_folders_have_no_row(place: str, tmp_path: Path)
     assert [fault[:2] for fault in records.faults] == [("image without row", place)]
 
 
-def test_folders_in_class_folders_are_not_taken_for_classes(tmp_path: Path) -> None:
+def test_subfolders_of_class_folders_are_not_classes(tmp_path: Path) -> None:
     archives.class_folders(tmp_path / "cat", classes=("tom", "garfield"))
     archives.class_folders(tmp_path / "dog", classes=("snoopy",))
     with pytest.raises(
@@ -169,7 +169,7 @@ def test_folders_in_class_folders_are_not_taken_for_classes(tmp_path: Path) -> N
         open_archive(tmp_path)
 
 
-def test_a_name_that_is_not_utf_8_is_read(tmp_path: Path) -> None:
+def test_file_names_that_are_not_utf8(tmp_path: Path) -> None:
     archives.class_folders(tmp_path)
     odd = tmp_path / "cat" / "caf\udce9.jpg"
     odd.write_bytes(archives.make_jpeg(7))
@@ -206,7 +206,7 @@ def renamed(file: str, label: str, form: str) -> archives.Change:
 @pytest.mark.parametrize("direct", [True, False], ids=["its path", "its folder"])
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("form", NAMED)
-def test_a_table_leads_to_its_images(form: str, packed: bool, direct: bool, tmp_path: Path) -> None:
+def test_table_refers_to_its_images(form: str, packed: bool, direct: bool, tmp_path: Path) -> None:
     path = archives.csv_table(tmp_path, packed=packed, change=renamed(*NAMED[form]))
     records = open_archive(path / "labels.csv" if direct else path).require()
     assert [line.label for line in record_values(records).values()] == ["cat", "dog"] * 3
@@ -216,12 +216,12 @@ def test_a_table_leads_to_its_images(form: str, packed: bool, direct: bool, tmp_
 
 
 @pytest.mark.parametrize("name", ["labels.tsv", "labels.tab", "Labels.CSV"])
-def test_a_table_of_another_kind(name: str, tmp_path: Path) -> None:
+def test_table_file_types(name: str, tmp_path: Path) -> None:
     path = archives.csv_table(tmp_path, name=name)
     assert len(open_archive(path).require()) == len(open_archive(path / name).require()) == 6
 
 
-def test_everything_that_a_table_tells_comes_through(tmp_path: Path) -> None:
+def test_all_columns_of_a_table_are_read(tmp_path: Path) -> None:
     def change(line: archives.Line) -> archives.Line:
         turn = int(Path(line["path"]).stem)
         person = {
@@ -239,7 +239,7 @@ def test_everything_that_a_table_tells_comes_through(tmp_path: Path) -> None:
     assert records.layout.grouped_by == "group"
 
 
-def test_same_names_in_two_folders_are_told_apart_by_path(tmp_path: Path) -> None:
+def test_paths_distinguish_files_of_the_same_name(tmp_path: Path) -> None:
     archives.class_folders(tmp_path)
     lines = [{"path": f"{name}/{turn}.jpg", "label": name} for name in ("cat", "dog") for turn in range(3)]
     (tmp_path / "labels.csv").write_bytes(archives.make_table(lines))
@@ -248,7 +248,7 @@ def test_same_names_in_two_folders_are_told_apart_by_path(tmp_path: Path) -> Non
     assert records.read(3) == archives.make_jpeg(3)
 
 
-def test_same_names_in_two_folders_are_an_error_where_the_table_has_ids(tmp_path: Path) -> None:
+def test_ids_that_match_two_files_are_an_error(tmp_path: Path) -> None:
     archives.class_folders(tmp_path)
     (tmp_path / "cat" / "0.jpg").write_bytes(archives.make_jpeg(0, (48, 36)))
     (tmp_path / "labels.csv").write_text("image_id,label\n0,cat\n1,cat\n2,cat\n")
@@ -256,7 +256,7 @@ def test_same_names_in_two_folders_are_an_error_where_the_table_has_ids(tmp_path
         open_archive(tmp_path).require()
 
 
-def test_paths_that_differ_by_case_and_one_that_leads_nowhere(tmp_path: Path) -> None:
+def test_paths_match_by_their_end_ignoring_case(tmp_path: Path) -> None:
     archives.write(
         tmp_path, {}, {"images": {"10.jpg": archives.make_jpeg(0), "B.JPG": archives.make_jpeg(1)}}, packed=False
     )
@@ -268,7 +268,7 @@ def test_paths_that_differ_by_case_and_one_that_leads_nowhere(tmp_path: Path) ->
     assert [fault[:2] for fault in records.faults] == [("row without image", "long/lost/path/1.jpg")]
 
 
-def test_dots_in_ids_are_no_suffix(tmp_path: Path) -> None:
+def test_ids_may_contain_dots(tmp_path: Path) -> None:
     archives.write(tmp_path, {"v1.0.jpg": archives.make_jpeg(0), "v1.1.jpg": archives.make_jpeg(1)}, {}, packed=False)
     (tmp_path / "labels.csv").write_text("image_id,label\nv1.0,cat\nv1.1,dog\n")
     assert open_archive(tmp_path).require().class_counts() == {"cat": 1, "dog": 1}
@@ -285,7 +285,7 @@ def test_dots_in_ids_are_no_suffix(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("direct", [True, False], ids=["its path", "its folder"])
-def test_columns_that_are_missing_or_not_clear(header: str, says: str, direct: bool, tmp_path: Path) -> None:
+def test_missing_or_ambiguous_columns_are_refused(header: str, says: str, direct: bool, tmp_path: Path) -> None:
     archives.csv_table(tmp_path)
     (tmp_path / "labels.csv").write_text(f"{header}\nimages/0.jpg,cat,1\n")
     (tmp_path / "images").rename(tmp_path / "train")  # else a folder of a class
@@ -293,7 +293,7 @@ def test_columns_that_are_missing_or_not_clear(header: str, says: str, direct: b
         open_archive(tmp_path / "labels.csv" if direct else tmp_path)
 
 
-def test_of_two_tables_the_one_that_fits_counts_and_two_that_fit_need_a_path(tmp_path: Path) -> None:
+def test_the_matching_table_is_chosen(tmp_path: Path) -> None:
     path = archives.csv_table(tmp_path)
     (path / "scores.csv").write_text("epoch,loss\n1,2\n")
     assert open_archive(path).layout.name == "csv"
@@ -305,7 +305,7 @@ def test_of_two_tables_the_one_that_fits_counts_and_two_that_fit_need_a_path(tmp
     assert open_archive(path / "more.csv").classes == ("cat", "mouse")
 
 
-def test_a_table_without_labels_leaves_class_folders_to_themselves(tmp_path: Path) -> None:
+def test_table_without_labels_is_ignored(tmp_path: Path) -> None:
     path = archives.class_folders(tmp_path)
     (path / "scores.csv").write_text("epoch,loss\n1,2\n")
     assert open_archive(path).layout.name == "folders"
@@ -320,7 +320,7 @@ def test_a_table_without_labels_leaves_class_folders_to_themselves(tmp_path: Pat
         (b"path,label\nimages/0.jpg\n", "line 2"),
     ],
 )
-def test_a_table_that_cannot_be_read(content: bytes, says: str, tmp_path: Path) -> None:
+def test_unreadable_table_is_refused(content: bytes, says: str, tmp_path: Path) -> None:
     path = archives.csv_table(tmp_path)
     (path / "labels.csv").write_bytes(content)
     with pytest.raises(ArchiveError, match=says):
@@ -328,13 +328,13 @@ def test_a_table_that_cannot_be_read(content: bytes, says: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
-def test_a_table_in_an_odd_encoding(encoding: str, tmp_path: Path) -> None:
+def test_table_encodings(encoding: str, tmp_path: Path) -> None:
     archives.write(tmp_path, {"naïve.jpg": archives.make_jpeg(0), "b.jpg": archives.make_jpeg(1)}, {}, packed=False)
     (tmp_path / "labels.csv").write_bytes("path,label\nnaïve.jpg,Bläschen\nb.jpg,nv\n".encode(encoding))
     assert open_archive(tmp_path).require().classes == ("Bläschen", "nv")
 
 
-def test_a_column_of_free_text_is_not_taken_for_classes(tmp_path: Path) -> None:
+def test_free_text_is_not_a_label(tmp_path: Path) -> None:
     archives.csv_table(tmp_path)
     lines = [{"path": f"{number}.jpg", "label": f"a lesion of {number} mm"} for number in range(10_001)]
     (tmp_path / "labels.csv").write_bytes(archives.make_table(lines))
@@ -342,7 +342,7 @@ def test_a_column_of_free_text_is_not_taken_for_classes(tmp_path: Path) -> None:
         open_archive(tmp_path)
 
 
-def test_none_of_the_images_is_named(tmp_path: Path) -> None:
+def test_table_without_matching_images_is_refused(tmp_path: Path) -> None:
     path = archives.csv_table(tmp_path, change=renamed("path", "label", "images/nr-{}.jpg"))
     with pytest.raises(
         ArchiveError, match=r"none of the 6 rows .* 6 × row without image; the first is images/nr-0.jpg"
@@ -350,7 +350,7 @@ def test_none_of_the_images_is_named(tmp_path: Path) -> None:
         open_archive(path)
 
 
-def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
+def test_csv_layout_of_another_folder_is_refused(tmp_path: Path) -> None:
     path = archives.csv_table(tmp_path) / "labels.csv"
     with pytest.raises(UsageError, match=r"`layout=ham10000`: give the folder of labels\.csv"):
         open_archive(path, layout="ham10000")
@@ -361,20 +361,20 @@ def test_a_table_is_no_folder_of_another_layout(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("classes", [("Mel", "mel", "MEL", "nv"), ("MEL", "melanoma", "nv")])
-def test_folders_that_are_read_as_one_class_are_named(tmp_path: Path, classes: tuple[str, ...]) -> None:
+def test_merged_class_folders_are_reported(tmp_path: Path, classes: tuple[str, ...]) -> None:
     records = open_archive(archives.class_folders(tmp_path / "archive", classes=classes))
     assert records.classes == ("mel", "nv")
-    spelt = ", ".join(f"{name} (3)" for name in sorted(classes[:-1]))
-    merged = f"The labels {spelt} are read as one class, mel: if they are different classes, rename them."
+    class_names = ", ".join(f"{name} (3)" for name in sorted(classes[:-1]))
+    merged = f"The labels {class_names} are read as one class, mel: if they are different classes, rename them."
     assert records.merged == records.notes == (merged,)
     assert not open_archive(archives.class_folders(tmp_path / "other")).notes
 
 
-def test_labels_of_a_table_that_are_read_as_one_class_are_named(tmp_path: Path) -> None:
-    def spelt(line: dict[str, str]) -> dict[str, str]:
+def test_merged_labels_of_a_table_are_reported(tmp_path: Path) -> None:
+    def class_names(line: dict[str, str]) -> dict[str, str]:
         return line | {"label": "Cat"} if line["path"] == "images/0.jpg" else line
 
-    records = open_archive(archives.csv_table(tmp_path / "archive", change=spelt))
+    records = open_archive(archives.csv_table(tmp_path / "archive", change=class_names))
     assert records.classes == ("Cat", "dog")
     assert records.merged[0].startswith("The labels Cat (1), cat (2) are read as one class, Cat")
     assert not open_archive(archives.csv_table(tmp_path / "other")).merged

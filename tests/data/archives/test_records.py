@@ -1,4 +1,4 @@
-"""Records: every row ends in exactly one way, and their number costs no memory."""
+"""Records: every row has exactly one outcome, and memory does not grow with their number."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ FILES = {"a": 1, "b": 1, "c": 1, "copied": 1, "other": 1}
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
-    """Five images; one lies in a second folder too, and of one a different picture does."""
+    """Five images, of which one is in a second folder too and one has a different file there."""
     folder = tmp_path_factory.mktemp("images")
     first = {f"{name}.jpg": archives.make_jpeg(seed) for seed, name in enumerate(FILES)}
     second = {
@@ -51,7 +51,7 @@ def layout_of(rows: list[Row]) -> Layout:
     )
 
 
-def fates(rows: list[Row]) -> Iterator[str]:
+def outcomes(rows: list[Row]) -> Iterator[str]:
     for place, row in enumerate(rows):
         twins = [other for other in rows if other.image_id == row.image_id]
         codes = {label if label in ("mel", "nv", None) else "?" for label in (twin.label for twin in twins)}
@@ -88,8 +88,8 @@ rows_of_any_kind = st.lists(
 
 
 @given(rows=rows_of_any_kind)
-def test_every_row_ends_in_exactly_one_way(tree: Tree, rows: list[Row]) -> None:
-    expected = list(fates(rows))
+def test_every_row_has_exactly_one_outcome(tree: Tree, rows: list[Row]) -> None:
+    expected = list(outcomes(rows))
     kept = [row for row, fate in zip(rows, expected, strict=True) if fate == "record"]
     if not kept:
         with pytest.raises(ArchiveError):
@@ -121,8 +121,8 @@ def test_every_row_ends_in_exactly_one_way(tree: Tree, rows: list[Row]) -> None:
 
 
 @given(rows=rows_of_any_kind)
-def test_what_is_asked_for_stops_or_is_left_out(tree: Tree, rows: list[Row]) -> None:
-    kinds = set(fates(rows))
+def test_faulty_rows_raise_or_are_skipped(tree: Tree, rows: list[Row]) -> None:
+    kinds = set(outcomes(rows))
     if "record" not in kinds:
         return
     records = assemble(tree, layout_of(rows))
@@ -134,12 +134,12 @@ def test_what_is_asked_for_stops_or_is_left_out(tree: Tree, rows: list[Row]) -> 
         assert records.require() is records
 
 
-def test_a_group_of_one_name_with_an_image_id_is_no_surprise(tree: Tree) -> None:
+def test_group_with_the_name_of_an_image(tree: Tree) -> None:
     records = assemble(tree, layout_of([Row("a", "nv"), Row("b", "nv", group="a")]))
     assert records.groups.tolist() == [b"a", b"a"]  # together on one side of a split: the safe way
 
 
-def test_a_message_is_one_line_however_many_faults_there_are(tree: Tree) -> None:
+def test_message_is_one_line_for_any_number_of_faults(tree: Tree) -> None:
     records = assemble(tree, layout_of([Row("a", "nv"), *(Row(f"lost-{number}", "nv") for number in range(1234))]))
     with pytest.raises(ArchiveError) as failure:
         records.require()
@@ -156,7 +156,7 @@ def records(tmp_path: Path) -> Records:
     return open_archive(archives.ham10000(tmp_path))
 
 
-def test_a_task_translates_labels_and_keeps_all_else(records: Records) -> None:
+def test_task_maps_labels_only(records: Records) -> None:
     malignancy = records.for_task("malignancy")
     before, after = record_values(records), record_values(malignancy)
     malignant = {"akiec", "bcc", "mel"}
@@ -170,12 +170,12 @@ def test_a_task_translates_labels_and_keeps_all_else(records: Records) -> None:
     assert record_values(open_archive(records.tree.path, task="malignancy")) == after
 
 
-def test_the_archives_own_task_changes_nothing(records: Records) -> None:
+def test_task_of_the_archive_changes_nothing(records: Records) -> None:
     assert records.for_task(None) is records
     assert records.for_task("diagnosis") is records
 
 
-def test_left_out_classes_are_counted_and_gone(records: Records) -> None:
+def test_excluded_classes_are_counted(records: Records) -> None:
     fewer = records.for_task(None, ("nv", "vasc"))
     assert fewer.classes == ("akiec", "bcc", "bkl", "df", "mel")
     assert fewer.class_counts() == dict.fromkeys(fewer.classes, 3)
@@ -185,12 +185,12 @@ def test_left_out_classes_are_counted_and_gone(records: Records) -> None:
     assert melanoma.class_counts() == {"not_melanoma": 15, "melanoma": 3}
 
 
-def test_leaving_out_everything_is_refused(records: Records) -> None:
+def test_excluding_all_classes_is_refused(records: Records) -> None:
     with pytest.raises(UsageError, match="leaves none of the 21 images"):
         records.for_task(None, records.classes)
 
 
-def test_a_task_of_a_task_is_refused_where_it_cannot_be_told(records: Records) -> None:
+def test_mapping_a_mapped_task_is_refused(records: Records) -> None:
     malignancy = records.for_task("malignancy")
     assert malignancy.for_task("malignancy") is malignancy
     for task in ("diagnosis", "melanoma"):
@@ -210,14 +210,14 @@ print(len(records), lost, re.search(r"RssAnon:\\s+(\\d+)", Path("/proc/self/stat
 """
 
 
-def opened_apart(path: Path) -> list[int]:
-    """Records, rows without image and private kilobytes, after opening an archive in a process of its own."""
+def open_in_subprocess(path: Path) -> list[int]:
+    """Records, rows without image, and private memory in kB after opening an archive in a new process."""
     script = [sys.executable, "-c", _PRIVATE_MEMORY, str(path)]
     return [int(word) for word in subprocess.run(script, capture_output=True, text=True, check=True).stdout.split()]
 
 
 def many(folder: Path, rows: int) -> Path:
-    """HAM10000 with many rows, half of them without an image."""
+    """HAM10000 with `rows` rows, half of them without an image."""
     folder.mkdir()
     lines = [
         {"lesion_id": f"HAM_{row // 2:07d}", "image_id": f"ISIC_{row:07d}", "dx": "nv", "age": row % 80, "sex": "male"}
@@ -231,9 +231,9 @@ def many(folder: Path, rows: int) -> Path:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="private memory is read from Linux's /proc")
-def test_private_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
-    *small, little = opened_apart(many(tmp_path / "small", 2_000))
-    *large, much = opened_apart(many(tmp_path / "large", 20_000))
+def test_private_memory_is_independent_of_rows(tmp_path: Path) -> None:
+    *small, little = open_in_subprocess(many(tmp_path / "small", 2_000))
+    *large, much = open_in_subprocess(many(tmp_path / "large", 20_000))
     assert small == [1_000, 1_000]
     assert large == [10_000, 10_000]
     assert much < 1.05 * little

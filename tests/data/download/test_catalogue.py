@@ -14,7 +14,7 @@ FILES = [pytest.param(file, id=file.name) for archive in CATALOGUE.values() for 
 
 
 @pytest.mark.parametrize("archive", CATALOGUE.values(), ids=CATALOGUE)
-def test_every_archive_says_what_a_user_must_know(archive):
+def test_every_archive_is_described(archive):
     assert archive.layout is LAYOUTS[archive.layout.name]
     assert archive.layout.licence in {"CC0 1.0", "CC BY-NC 4.0"}
     assert "doi:" in archive.layout.citation or "arXiv:" in archive.layout.citation
@@ -24,13 +24,13 @@ def test_every_archive_says_what_a_user_must_know(archive):
     assert len(names) == len(set(names)) >= 1
 
 
-def test_every_published_layout_can_be_fetched():
+def test_every_layout_has_a_download():
     published = {layout.name for layout in PUBLISHED if not layout.synthetic}
     assert {archive.layout.name for archive in CATALOGUE.values()} == published
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_file_has_secure_addresses_and_well_formed_facts(file):
+def test_every_file_has_https_addresses_and_valid_facts(file):
     assert file.addresses
     for address in file.addresses:
         assert urlsplit(address).scheme == "https"
@@ -43,7 +43,7 @@ def test_every_file_has_secure_addresses_and_well_formed_facts(file):
     assert file.about is None or file.about > 0
 
 
-def test_the_numbers_of_images_are_those_of_the_parts():
+def test_image_counts_match_the_parts():
     parts = {
         "ham10000": (10_015,),
         "isic2016": (900, 379),
@@ -56,7 +56,7 @@ def test_the_numbers_of_images_are_those_of_the_parts():
     assert {name: CATALOGUE[name].images for name in parts} == {name: sum(counts) for name, counts in parts.items()}
 
 
-def test_the_challenges_are_looked_for_at_both_bases():
+def test_challenges_have_two_mirrors():
     files = chain.from_iterable(CATALOGUE[f"isic{year}"].files for year in range(2016, 2021))
     for file in files:
         first, second = file.addresses
@@ -66,13 +66,13 @@ def test_the_challenges_are_looked_for_at_both_bases():
         assert second.endswith(f"/{file.name}")
 
 
-def test_ham10000_metadata_is_asked_for_as_csv_and_never_held_against_a_hash_of_unknown_form():
+def test_ham10000_metadata_is_downloaded_as_csv_without_hash():
     (metadata,) = [file for file in CATALOGUE["ham10000"].files if "metadata" in file.name]
     assert all(address.endswith("?format=original") for address in metadata.addresses)
     assert metadata.published == {}
 
 
-def test_dermamnist_comes_in_four_sizes_with_their_hashes():
+def test_dermamnist_sizes_and_hashes():
     archives = [archive for archive in CATALOGUE.values() if archive.layout.name == "dermamnist"]
     assert [archive.name for archive in archives] == [
         "dermamnist",
@@ -85,11 +85,11 @@ def test_dermamnist_comes_in_four_sizes_with_their_hashes():
     assert None not in hashes
 
 
-def test_find_takes_capitals():
+def test_find_is_case_insensitive():
     assert find("HAM10000") is CATALOGUE["ham10000"]
 
 
-def test_an_unknown_name_gives_the_nearest_and_all():
+def test_unknown_name_error_suggests_the_nearest():
     with pytest.raises(UsageError, match=r"isic2081.*Did you mean .*isic2018") as raised:
         find("isic2081")
     assert all(name in str(raised.value) for name in CATALOGUE)

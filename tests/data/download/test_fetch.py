@@ -1,4 +1,4 @@
-"""Fetching an archive: what is kept, checked and refused on this side of the wire."""
+"""Downloading an archive: files, checksums, disk space and permissions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def server():
 
 @pytest.fixture
 def closed_folders():
-    """A folder that may be read but not written, and one that may not even be entered, for this user."""
+    """Folders without permission to write, and without permission to enter."""
     user = os.geteuid()
     with tempfile.TemporaryDirectory() as path:
         Path(path).chmod(0o755)
@@ -55,8 +55,8 @@ def closed_folders():
             Path(path, name).chmod(0o755)
 
 
-class TestWhole:
-    def test_files_come_under_their_names_and_nothing_else_is_left(self, server, tmp_path):
+class TestCompleteDownload:
+    def test_files_are_stored_under_their_names(self, server, tmp_path):
         packed = make_zip()
         archive = make_archive(
             RemoteFile("table.csv", (server.put("/table", b"image,dx\n1,mel\n"),)),
@@ -67,7 +67,7 @@ class TestWhole:
         assert (tmp_path / "a/b/images.zip").read_bytes() == packed
         assert file_names(tmp_path / "a/b") == {"table.csv", "images.zip", CHECKSUMS}
 
-    def test_what_is_complete_is_not_asked_for_again(self, server, tmp_path):
+    def test_complete_files_are_not_requested_again(self, server, tmp_path):
         archive = make_file_archive(server.put("/f", BODY))
         fetch_at_once(archive, tmp_path)
         server.seen.clear()
@@ -75,26 +75,26 @@ class TestWhole:
         assert server.seen == []
         assert_whole(tmp_path)
 
-    def test_a_file_that_lies_there_already_is_checked_and_noted(self, server, tmp_path):
+    def test_existing_file_is_verified_and_recorded(self, server, tmp_path):
         (tmp_path / "images.bin").write_bytes(BODY)
         fetch_at_once(make_file_archive(server.put("/f", OTHER), md5=md5(BODY)), tmp_path)
         assert server.seen == []
         assert_whole(tmp_path)
 
-    def test_a_wrong_file_that_lies_there_is_named_and_not_touched(self, server, tmp_path):
+    def test_existing_wrong_file_is_reported_and_kept(self, server, tmp_path):
         (tmp_path / "images.bin").write_bytes(OTHER)
         with pytest.raises(FetchError, match=r"images\.bin exists, but its MD5.*remove it"):
             fetch_at_once(make_file_archive(server.put("/f", BODY), md5=md5(BODY)), tmp_path)
         assert (tmp_path / "images.bin").read_bytes() == OTHER
 
-    def test_the_first_hash_is_checked_from_then_on(self, server, tmp_path):
+    def test_recorded_hash_is_verified(self, server, tmp_path):
         archive = make_file_archive(server.put("/f", BODY))
         fetch_at_once(archive, tmp_path)
         (tmp_path / "images.bin").write_bytes(OTHER)
         with pytest.raises(FetchError, match=r"SHA-256 .*checksums\.json recorded .* at the first download"):
             fetch_at_once(archive, tmp_path)
 
-    def test_a_file_published_anew_does_not_pass_for_the_first(self, server, tmp_path):
+    def test_republished_file_is_refused(self, server, tmp_path):
         archive = make_file_archive(server.put("/f", BODY))
         fetch_at_once(archive, tmp_path)
         (tmp_path / "images.bin").unlink()
@@ -108,21 +108,21 @@ class TestWhole:
         fetch_at_once(make_file_archive(server.put("/f", b"", location=server.url("/signed?key=1"))), tmp_path)
         assert_whole(tmp_path)
 
-    def test_a_broken_transfer_resumes_through_a_redirect(self, server, tmp_path):
+    def test_interrupted_transfer_resumes_through_a_redirect(self, server, tmp_path):
         server.put("/signed", BODY, breaks_after=[30_000])
         fetch_at_once(make_file_archive(server.put("/f", b"", location=server.url("/signed"))), tmp_path)
         assert [seen.sent for seen in server.transfers("/signed")] == [30_000, 70_000]
         assert_whole(tmp_path)
 
-    def test_an_answer_without_a_length_ends_where_it_ends(self, server, tmp_path):
+    def test_answer_without_content_length(self, server, tmp_path):
         fetch_at_once(make_file_archive(server.put("/f", BODY, chunked=True, ranges=False)), tmp_path)
         assert_whole(tmp_path)
 
 
-class TestDisk:
+class TestDiskSpace:
     Usage = namedtuple("Usage", "total used free")
 
-    def test_too_little_room_is_refused_before_anything_comes(self, server, tmp_path, monkeypatch):
+    def test_insufficient_disk_space_is_refused_before_download(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 10**6 - 99_999, 99_999))
         with pytest.raises(
             WriteError, match=r"100\.0 kB are still to be downloaded, and 100\.0 kB are free; free some space"
@@ -131,7 +131,7 @@ class TestDisk:
         assert server.transfers() == []
         assert not (tmp_path / "new").exists()
 
-    def test_what_has_arrived_needs_no_more_room(self, server, tmp_path, monkeypatch):
+    def test_partial_files_reduce_the_required_space(self, server, tmp_path, monkeypatch):
         archive = make_file_archive(server.put("/f", BODY, breaks_after=[60_000]))
         with pytest.raises(FetchError):
             fetch_at_once(archive, tmp_path, attempts=1)
@@ -139,13 +139,13 @@ class TestDisk:
         fetch_at_once(archive, tmp_path)
         assert_whole(tmp_path)
 
-    def test_the_room_is_known_from_the_rounded_size_where_no_server_says(self, server, tmp_path, monkeypatch):
+    def test_required_space_falls_back_to_the_published_size(self, server, tmp_path, monkeypatch):
         monkeypatch.setattr(shutil, "disk_usage", lambda _: self.Usage(10**6, 0, 10**6))
         address = server.put("/f", BODY, chunked=True, ranges=False)
         with pytest.raises(WriteError, match=r"5\.0 MB are still to be downloaded"):
             fetch_at_once(make_file_archive(address, about=5 * 10**6), tmp_path)
 
-    def test_a_disk_that_fills_up_on_the_way_keeps_what_came(self, server, tmp_path):
+    def test_full_disk_keeps_the_partial_file(self, server, tmp_path):
         address = server.put("/f", BODY)
         limit = (50_000, 50_000)  # of every file that the process writes: a disk that fills up, for it alone
         process = start_fetch(address, tmp_path, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limit))
@@ -165,7 +165,7 @@ class TestDisk:
         assert_whole(tmp_path)
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-    def test_no_space_left_on_the_device(self, server, tmp_path):
+    def test_no_space_left_on_device(self, server, tmp_path):
         (tmp_path / "images.bin.partial").symlink_to("/dev/full")
         with pytest.raises(WriteError, match="the disk is full; make room"):
             fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
@@ -177,18 +177,18 @@ class TestDisk:
             fetch_at_once(make_file_archive(server.put("/f", BODY)), closed_folders / place)
         assert server.transfers() == []
 
-    def test_a_file_in_place_of_the_folder(self, server, tmp_path):
+    def test_file_in_place_of_the_folder(self, server, tmp_path):
         (tmp_path / "file").write_text("mine")
         with pytest.raises(WriteError, match="is a file, not a folder: choose another place"):
             fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path / "file")
         assert (tmp_path / "file").read_text() == "mine"
 
-    def test_damaged_checksums_are_named(self, server, tmp_path):
+    def test_damaged_checksum_file_is_reported(self, server, tmp_path):
         (tmp_path / CHECKSUMS).write_text("[")
         with pytest.raises(FetchError, match=r"checksums\.json is damaged: remove it"):
             fetch_at_once(make_file_archive(server.put("/f", BODY)), tmp_path)
 
-    def test_only_one_process_at_a_time(self, server, tmp_path):
+    def test_concurrent_download_is_refused(self, server, tmp_path):
         with (
             filelock.FileLock(tmp_path / ".fetch.lock"),
             pytest.raises(WriteError, match="another process is downloading"),

@@ -1,4 +1,4 @@
-"""What `check` finds in an archive, and how bad it says that is."""
+"""Findings of `check` and their severity."""
 
 import time
 from pathlib import Path
@@ -15,13 +15,13 @@ from residerm.errors import ArchiveError
 
 
 def checked(folder: Path, *lines: Line, splits: Path | None = None) -> Report:
-    """The report on fourteen clean images and these, split as usual or by a file."""
+    """Check fourteen valid images and these, with the default split or one from a file."""
     options = SplitOptions(split=str(splits)) if splits else SplitOptions()
     return check(open_archive(write_archive(folder, [*make_clean_images(), *lines])), options)
 
 
 def all_in_training(folder: Path) -> Path:
-    """A splits.csv that has the clean images on all sides, and a and b in training."""
+    """A splits.csv with the valid images in all parts, and a and b in training."""
     parts = ["train", "validation", "test"] + ["train"] * 11
     lines = [f"{line.image_id},{part}" for line, part in zip(make_clean_images(), parts, strict=True)]
     path = folder.with_name(f"{folder.name}-splits.csv")
@@ -34,7 +34,7 @@ def only(report: Report) -> Finding:
     return finding
 
 
-def test_a_clean_archive_has_no_findings(tmp_path: Path) -> None:
+def test_valid_archive_has_no_findings(tmp_path: Path) -> None:
     report = checked(tmp_path)
     assert report.findings == ()
     assert (report.archive, report.images, report.masks, report.grouped_by) == ("HAM10000", 14, 14, "lesion")
@@ -50,14 +50,14 @@ BAD_IMAGES = {
 
 
 @pytest.mark.parametrize("kind", BAD_IMAGES)
-def test_an_image_that_cannot_be_read_is_an_error_with_its_id_and_file(kind: str, tmp_path: Path) -> None:
+def test_unreadable_image_is_an_error_with_id_and_file(kind: str, tmp_path: Path) -> None:
     data, reason = BAD_IMAGES[kind]
     finding = only(checked(tmp_path, Line("bad", data, "mel")))
     assert (finding.kind, finding.severity, finding.image_id, finding.detail) == (kind, "error", "bad", reason)
     assert (finding.file, finding.label) == (f"{tmp_path}/images/bad.jpg", "mel")
 
 
-def test_rows_and_files_that_do_not_meet(tmp_path: Path) -> None:
+def test_rows_without_files_and_files_without_rows(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "nobodys.jpg").write_bytes(encode(make_image(50)))
     twice = Line("twice", encode(make_image(51)))
@@ -74,7 +74,7 @@ def test_rows_and_files_that_do_not_meet(tmp_path: Path) -> None:
     assert [finding.severity for finding in report.findings] == ["error"] * 4 + ["warning"]
 
 
-def test_the_same_file_packed_and_unpacked_is_a_warning(tmp_path: Path) -> None:
+def test_packed_and_unpacked_copies_are_a_warning(tmp_path: Path) -> None:
     archives.ham10000(tmp_path, masks=False)
     (tmp_path / "ISIC_0024306.jpg").write_bytes(archives.make_jpeg(24306))
     findings = check(open_archive(tmp_path), SplitOptions()).findings
@@ -97,21 +97,21 @@ def test_masks_are_checked(kind: str, tmp_path: Path) -> None:
     assert finding.file == f"{tmp_path}/masks/masked_segmentation.png"
 
 
-def test_a_mask_of_an_image_that_lies_on_its_side_fits(tmp_path: Path) -> None:
+def test_mask_of_a_rotated_image_matches(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turn by 90 degrees to see it upright
     lying = encode(make_image(99).transpose(Image.Transpose.ROTATE_90), exif=exif)
     assert checked(tmp_path, Line("lying", lying, mask=make_mask())).findings == ()
 
 
-def test_a_large_image_is_measured_whole_though_it_is_decoded_small(tmp_path: Path) -> None:
+def test_size_of_a_large_image_is_that_of_the_file(tmp_path: Path) -> None:
     size = (960, 720)
     large = encode(make_image(99).resize(size))
     finding = only(checked(tmp_path, Line("large", large, mask=make_mask(size))))
     assert (finding.kind, finding.severity, finding.detail) == ("odd size", "warning", "960x720, not 120x90")
 
 
-def test_very_small_and_blank_images_are_warnings(tmp_path: Path) -> None:
+def test_small_and_blank_images_are_warnings(tmp_path: Path) -> None:
     blank = encode(Image.new("RGB", SIZE, "black"))
     report = checked(tmp_path, Line("small", encode(make_image(98).resize((20, 15)))), Line("blank", blank))
     assert {finding[:3] for finding in report.findings} == {
@@ -121,7 +121,7 @@ def test_very_small_and_blank_images_are_warnings(tmp_path: Path) -> None:
     }
 
 
-def test_two_blank_images_are_copies_only_if_they_are_the_same_file(tmp_path: Path) -> None:
+def test_blank_images_are_copies_only_if_identical(tmp_path: Path) -> None:
     black, white = (encode(Image.new("RGB", SIZE, colour)) for colour in ("black", "white"))
     report = checked(tmp_path, Line("a", black), Line("b", white), Line("c", black))
     pairs = [(finding.image_id, finding.other_id) for finding in report.findings if finding.other_id]
@@ -149,7 +149,7 @@ COPIES = {  # first, second → kind, severity and what stands in the detail
 
 
 @pytest.mark.parametrize("name", COPIES)
-def test_copies_and_how_bad_they_are(name: str, tmp_path: Path) -> None:
+def test_severity_of_copies(name: str, tmp_path: Path) -> None:
     first, second, kind, severity, detail = COPIES[name]
     finding = only(checked(tmp_path, first, second, splits=all_in_training(tmp_path)))
     assert (finding.kind, finding.severity) == (kind, severity)
@@ -163,7 +163,7 @@ def test_copies_and_how_bad_they_are(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("kind", "severity"), [(EXACT, "error"), (NEAR, "warning")])
 @pytest.mark.parametrize("lesion", ["", "one"])
-def test_copies_on_two_sides_of_the_split(kind: str, severity: str, lesion: str, tmp_path: Path) -> None:
+def test_copies_in_different_parts(kind: str, severity: str, lesion: str, tmp_path: Path) -> None:
     splits = all_in_training(tmp_path)
     splits.write_text(splits.read_text().replace("b,train", "b,test"))
     copy = Line("b", JPEG if kind == EXACT else RECODED, lesion=lesion)
@@ -173,7 +173,7 @@ def test_copies_on_two_sides_of_the_split(kind: str, severity: str, lesion: str,
     assert finding.detail.endswith("in train and test")
 
 
-def test_copies_are_counted_by_kind_group_labels_and_sides(tmp_path: Path) -> None:
+def test_copies_are_counted_by_kind_group_label_and_part(tmp_path: Path) -> None:
     splits = all_in_training(tmp_path)
     splits.write_text(splits.read_text().replace("b,train", "b,test") + "c,train\nd,train\n")
     cropped = encode(make_image(99).crop((8, 5, 118, 90)), quality=80)
@@ -182,7 +182,7 @@ def test_copies_are_counted_by_kind_group_labels_and_sides(tmp_path: Path) -> No
     assert report.copies() == {(EXACT, "no"): (1, 0, 1), (NEAR, "no"): (4, 2, 2), (NEAR, "yes"): (1, 1, 0)}
 
 
-def test_without_groups_nobody_knows_whether_copies_are_of_one_lesion(tmp_path: Path) -> None:
+def test_copies_in_an_archive_without_groups(tmp_path: Path) -> None:
     for number in range(20):
         place = tmp_path / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(exist_ok=True)
@@ -201,9 +201,7 @@ def test_without_groups_nobody_knows_whether_copies_are_of_one_lesion(tmp_path: 
         ("archive", "The archive's own split: ", False),
     ],
 )
-def test_a_split_is_called_what_it_is_where_lesions_are_not_named(
-    split: str, words: str, by_image: bool, tmp_path: Path
-) -> None:
+def test_split_without_lesions_is_described(split: str, words: str, by_image: bool, tmp_path: Path) -> None:
     for number in range(24):
         place = tmp_path / ("train", "val", "test")[number // 2 % 3] / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -213,14 +211,14 @@ def test_a_split_is_called_what_it_is_where_lesions_are_not_named(
     assert ("so the split is by image" in told) is by_image
 
 
-def test_a_split_of_a_file_is_called_so(tmp_path: Path) -> None:
+def test_split_from_a_file_is_described(tmp_path: Path) -> None:
     splits = all_in_training(tmp_path)
     report = checked(tmp_path, Line("a", JPEG), Line("b", encode(make_image(98))), splits=splits)
     assert report.split.startswith(f"Split of {splits}: ")
     assert report.split.endswith("No lesion is in two parts (asserted).")
 
 
-def test_an_archive_too_small_for_the_usual_split_is_still_checked(tmp_path: Path) -> None:
+def test_archive_too_small_to_split_is_checked(tmp_path: Path) -> None:
     archive = write_archive(tmp_path, [*make_clean_images(4), Line("a", JPEG), Line("b", JPEG)])
     report = check(open_archive(archive), SplitOptions())
     assert report.split.startswith("No split was made: class mel has 2 lesions, too few")
@@ -229,8 +227,8 @@ def test_an_archive_too_small_for_the_usual_split_is_still_checked(tmp_path: Pat
         check(open_archive(archive), SplitOptions(test=0.3))
 
 
-def test_thousands_of_unreadable_images_are_checked_at_once(tmp_path: Path) -> None:
-    """They all look the same, and are not compared with each other."""
+def test_thousands_of_unreadable_images_are_checked_quickly(tmp_path: Path) -> None:
+    """They must not be compared with each other as duplicates."""
     for number in range(3000):
         place = tmp_path / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(exist_ok=True)

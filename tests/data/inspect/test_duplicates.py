@@ -1,4 +1,4 @@
-"""Near duplicates: every kind of change is found, and different lesions are not taken for one."""
+"""Near duplicates are found after every kind of change, and different lesions are not."""
 
 from collections.abc import Callable
 
@@ -81,23 +81,23 @@ def originals() -> list[Image.Image]:
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_every_copy_is_found_and_nothing_else(change: Change, originals: list[Image.Image]) -> None:
+def test_all_copies_and_nothing_else_are_found(change: Change, originals: list[Image.Image]) -> None:
     pairs = find(thumbnails(*originals, *map(change, originals)))
     assert rows_of(pairs) == {(row, row + ORIGINALS) for row in range(ORIGINALS)}
 
 
-def test_most_photographs_from_nearer_are_found_and_nothing_else(originals: list[Image.Image]) -> None:
+def test_most_cropped_copies_and_nothing_else_are_found(originals: list[Image.Image]) -> None:
     nearer = [cropped(0.22, 0.18, 0.16, 0.2)(image) for image in originals]
     found = rows_of(find(thumbnails(*originals, *nearer)))
     assert found <= {(row, row + ORIGINALS) for row in range(ORIGINALS)}
     assert len(found) >= 0.8 * ORIGINALS
 
 
-def test_different_lesions_are_not_copies() -> None:
+def test_different_lesions_are_not_duplicates() -> None:
     assert find(thumbnails(*(make_image(seed) for seed in range(300)))) == []
 
 
-def test_pairs_come_nearest_first_within_the_limit(originals: list[Image.Image]) -> None:
+def test_pairs_are_sorted_by_distance(originals: list[Image.Image]) -> None:
     copies = [encoded(95)(originals[0]), encoded(30)(originals[1]), originals[2]]
     pairs = find(thumbnails(*originals, *copies))
     assert [pair.first for pair in pairs] == [2, 0, 1]
@@ -106,14 +106,14 @@ def test_pairs_come_nearest_first_within_the_limit(originals: list[Image.Image])
     assert find(thumbnails(*originals, *copies), limit=pairs[1].distance) == pairs[:2]
 
 
-def test_the_order_of_the_images_does_not_matter(originals: list[Image.Image]) -> None:
+def test_result_is_independent_of_image_order(originals: list[Image.Image]) -> None:
     images = thumbnails(*originals, *map(CHANGES["everything"], originals))
     order = np.random.default_rng(0).permutation(len(images))
     shuffled = {tuple(sorted((order[one], order[other]))) for one, other in rows_of(find(images[order]))}
     assert shuffled == rows_of(find(images))
 
 
-def test_the_same_dark_ring_around_two_lesions_makes_no_copy(originals: list[Image.Image]) -> None:
+def test_vignetting_does_not_make_duplicates(originals: list[Image.Image]) -> None:
     ring = Image.new("L", SIZE, 255)
     ImageDraw.Draw(ring).ellipse((4, -8, SIZE[0] - 4, SIZE[1] + 8), fill=0)
     ringed = [image.resize((60, 45)) for image in originals]
@@ -127,35 +127,35 @@ def test_the_same_dark_ring_around_two_lesions_makes_no_copy(originals: list[Ima
     assert rows_of(find(thumbnails(*pasted, encoded(60)(pasted[7])))) == {(7, ORIGINALS)}
 
 
-def test_every_one_of_many_copies_is_in_a_pair(originals: list[Image.Image]) -> None:
+def test_each_of_many_copies_is_in_a_pair(originals: list[Image.Image]) -> None:
     copies = [encoded(quality)(originals[3]) for quality in range(50, 96)]
     paired = {row for pair in rows_of(find(thumbnails(*copies, *originals[4:]))) for row in pair}
     assert paired == set(range(len(copies)))
 
 
 @pytest.mark.parametrize("colour", ["black", "white", "pink"])
-def test_images_of_one_colour_are_no_copies(colour: str, originals: list[Image.Image]) -> None:
+def test_uniform_images_are_not_duplicates(colour: str, originals: list[Image.Image]) -> None:
     blank = Image.new("RGB", (60, 40), colour)
     assert find(thumbnails(blank, *originals[:3], blank, blank)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_too_few_images_for_a_pair(count: int) -> None:
+def test_fewer_than_two_images(count: int) -> None:
     assert find(np.zeros((count, *THUMBNAIL.shape), np.uint8)) == []
 
 
-def test_two_images_may_be_a_pair(originals: list[Image.Image]) -> None:
+def test_two_images(originals: list[Image.Image]) -> None:
     assert rows_of(find(thumbnails(originals[0], originals[0]))) == {(0, 1)}
 
 
-def test_progress_reaches_all_rows(originals: list[Image.Image]) -> None:
-    heard = RecordedProgress()
-    find(thumbnails(*originals), progress=heard)
-    assert heard.steps == sorted(heard.steps)
-    assert heard.steps[-1] == (ORIGINALS, ORIGINALS)
+def test_progress_reaches_the_total(originals: list[Image.Image]) -> None:
+    progress = RecordedProgress()
+    find(thumbnails(*originals), progress=progress)
+    assert progress.steps == sorted(progress.steps)
+    assert progress.steps[-1] == (ORIGINALS, ORIGINALS)
 
 
-def test_spectra_are_scipys_cosine_transform() -> None:
+def test_spectra_match_scipy() -> None:
     planes = np.random.default_rng(0).normal(size=(2, 1, SIDE, SIDE)).astype(np.float32)
     spectra = duplicates._spectra(planes, np.array([[0, 1, 0, 1]], np.float32), 9)
     v, u = np.indices((9, 9))
@@ -166,7 +166,7 @@ def test_spectra_are_scipys_cosine_transform() -> None:
 
 
 @pytest.mark.parametrize("way", range(8))
-def test_turned_spectra_and_edges_are_those_of_the_turned_image(way: int) -> None:
+def test_rotated_spectra_match_rotated_images(way: int) -> None:
     planes = np.random.default_rng(way).normal(size=(3, 3, 16, 16)).astype(np.float32)
     edges = np.array([[0.0, 0.9, 0.1, 1.0], [0.1, 0.8, 0.0, 0.7], [0.05, 1.0, 0.2, 0.95]], np.float32)
     turned_first = duplicates._spectra(duplicates._turned(planes, way), duplicates._turned_edges(edges, way), 9)
@@ -177,7 +177,7 @@ def test_turned_spectra_and_edges_are_those_of_the_turned_image(way: int) -> Non
     np.testing.assert_allclose(duplicates._invariant(turned_first), duplicates._invariant(unturned), atol=1e-5)
 
 
-def test_new_images_are_looked_for_among_known_ones_only() -> None:
+def test_new_images_are_compared_with_known_ones_only() -> None:
     known = [make_image(seed) for seed in range(12)]
     new = [encoded(50)(known[3]), scaled(0.5)(known[7]), make_image(40), encoded(50)(make_image(40))]
     thumbnails = np.stack([thumbnail(image) for image in (*known, encoded(60)(known[0]), *new)])

@@ -1,4 +1,4 @@
-"""Augmentation against independent oracles: SciPy and Pillow for places, torchvision and colorsys for colours."""
+"""Augmentation compared with SciPy and Pillow (geometry) and torchvision and colorsys (colours)."""
 
 import colorsys
 import math
@@ -21,7 +21,7 @@ COLOURS = {"brightness": 0.15, "contrast": 0.3, "saturation": 0.5, "hue": 0.1}
 
 
 def only(**strengths: float) -> AugmentOptions:
-    """Options with every other operation switched off."""
+    """Options with all other operations disabled."""
     return AugmentOptions(**{name: strengths.get(name, 0) for name in STRENGTHS})
 
 
@@ -30,7 +30,7 @@ def noise(*shape: int, low: int = 0, high: int = 255) -> torch.Tensor:
 
 
 def smooth(count: int, height: int, width: int) -> torch.Tensor:
-    """Images without fine detail, on which every sound interpolation agrees."""
+    """Images without fine detail, for which interpolation methods agree."""
     generator = np.random.default_rng(1)
     y, x = np.mgrid[:height, :width]
     waves = [
@@ -40,7 +40,7 @@ def smooth(count: int, height: int, width: int) -> torch.Tensor:
     return torch.from_numpy(np.stack(waves).round().astype(np.uint8).reshape(count, 3, height, width))
 
 
-def moved(image: np.ndarray, draws: Draws, index: int) -> np.ndarray:
+def transformed_by_scipy(image: np.ndarray, draws: Draws, index: int) -> np.ndarray:
     """One image of (3, height, width) flipped, scaled, rotated and shifted by SciPy, in float64."""
     height, width = image.shape[1:]
     angle, scale = draws.angle[index].item(), draws.scale[index].item()
@@ -55,16 +55,16 @@ def moved(image: np.ndarray, draws: Draws, index: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (40, 70), (71, 32)])
 @pytest.mark.parametrize("operations", [*[{name: GEOMETRY[name]} for name in GEOMETRY], GEOMETRY], ids=str)
-def test_geometry_is_scipys(operations, height, width):
+def test_geometry_matches_scipy(operations, height, width):
     images, options = smooth(12, height, width), only(**operations)
     seen = augment(images, options, **BATCH).numpy()
     draws = draw(options, count=12, **BATCH)
-    expected = np.stack([moved(image, draws, index) for index, image in enumerate(images.numpy())])
+    expected = np.stack([transformed_by_scipy(image, draws, index) for index, image in enumerate(images.numpy())])
     assert np.abs(expected - images.numpy()).mean() > 2, "the draws move the images"
     assert np.abs(seen - expected).max() < 1, "everywhere, the reflected parts too, within one level of 255"
 
 
-def test_angle_is_anticlockwise_as_pillow_rotates():
+def test_rotation_matches_pillow():
     images, options = smooth(6, 64, 64), only(rotation=180)
     seen = augment(images, options, **BATCH)
     y, x = torch.meshgrid(torch.arange(64) - 31.5, torch.arange(64) - 31.5, indexing="ij")
@@ -75,7 +75,7 @@ def test_angle_is_anticlockwise_as_pillow_rotates():
         assert (result - expected)[:, inside].abs().max() < 2
 
 
-def test_flips_alone_move_whole_pixels():
+def test_flips_are_exact():
     images = noise(32, 3, 24, 36)
     assert torch.equal(augment(images, only(flip=1), **BATCH), images.flip(2, 3).float())
     seen, draws = augment(images, only(flip=0.5), **BATCH), draw(only(flip=0.5), count=32, **BATCH)
@@ -84,13 +84,13 @@ def test_flips_alone_move_whole_pixels():
     assert len(set(map(tuple, draws.flip.tolist()))) == 4, "all four combinations come"
 
 
-def test_nothing_but_the_image_shows_in_its_corners():
+def test_corners_have_image_pixels_only():
     images = torch.full((8, 3, 50, 30), 200, dtype=torch.uint8)
     seen = augment(images, only(rotation=180, flip=0.5, scale=0.9, shift=0.9), **BATCH)
     assert torch.allclose(seen, torch.tensor(200.0), atol=0.01)
 
 
-def test_brightness_contrast_and_saturation_are_torchvisions():
+def test_colour_jitter_matches_torchvision():
     from torchvision.transforms import functional
 
     images = noise(8, 3, 20, 30, low=90, high=160)
@@ -106,7 +106,7 @@ def test_brightness_contrast_and_saturation_are_torchvisions():
             assert (result / 255 - factor_of(image / 255, factor)).abs().max() < 1e-4
 
 
-def test_hue_turns_by_the_angle_and_keeps_the_luma():
+def test_hue_rotation_keeps_luma():
     images, options = noise(8, 3, 20, 30, low=70, high=180), only(hue=0.5)
     seen = augment(images, options, **BATCH).double()
     angles = draw(options, count=8, **BATCH).hue.double()[:, None, None]
@@ -125,7 +125,7 @@ def test_hue_turns_by_the_angle_and_keeps_the_luma():
     assert torch.allclose(luma(seen), luma(images.double()), atol=1e-3)
 
 
-def test_hue_is_colorsys_within_a_hexagon_of_a_circle():
+def test_hue_is_close_to_colorsys():
     colours = torch.tensor([[150, 90, 80], [90, 140, 100], [100, 90, 150]], dtype=torch.uint8)[:, :, None, None]
     options = only(hue=0.1)
     seen = augment(colours, options, **BATCH)[:, :, 0, 0]
@@ -134,7 +134,7 @@ def test_hue_is_colorsys_within_a_hexagon_of_a_circle():
         assert turn == pytest.approx(angle.item() / (2 * math.pi), abs=0.007)
 
 
-def test_colours_together_are_the_operations_one_after_the_other():
+def test_colour_operations_compose():
     images, options = noise(8, 3, 20, 30, low=90, high=160), only(**COLOURS)
     seen, draws = augment(images, options, **BATCH), draw(options, count=8, **BATCH)
     luma = np.array([0.299, 0.587, 0.114])
@@ -150,13 +150,13 @@ def test_colours_together_are_the_operations_one_after_the_other():
         assert np.abs(seen[index].numpy() - turned.clip(0, 255)).max() < 1e-3
 
 
-def test_grey_stays_grey():
+def test_grey_images_stay_grey():
     images = noise(8, 1, 16, 24).expand(-1, 3, -1, -1)
     seen = augment(images, AugmentOptions(hue=0.5), **BATCH)
     assert (seen - seen[:, :1]).abs().max() < 1e-3
 
 
-def test_erasing_fills_one_rectangle_with_the_mean_colour():
+def test_erasing_fills_a_rectangle_with_the_mean_colour():
     images, options = noise(64, 3, 40, 60), only(erasing=1)
     seen, draws = augment(images, options, **BATCH), draw(options, count=64, **BATCH)
     for image, result, edges in zip(images.float(), seen, draws.erased.tolist(), strict=True):
@@ -168,7 +168,7 @@ def test_erasing_fills_one_rectangle_with_the_mean_colour():
         assert 0.01 < changed < 0.13  # 2 to 10 %, and up to half a pixel on each side
 
 
-def test_erasing_reaches_every_part_as_often_as_asked():
+def test_erasing_has_the_given_probability_and_sizes():
     draws = draw(only(erasing=0.3), count=5000, **BATCH)
     erased = draws.erased[draws.erased.any(1)]
     assert len(erased) / 5000 == pytest.approx(0.3, abs=0.03)
@@ -182,7 +182,7 @@ def test_erasing_reaches_every_part_as_often_as_asked():
     assert min(right.max(), bottom.max()) > 0.99
 
 
-def test_draws_cover_their_ranges_evenly():
+def test_parameters_are_uniform_in_their_ranges():
     options = AugmentOptions(
         rotation=90, flip=0.25, scale=0.2, shift=0.1, brightness=0.3, contrast=0.4, saturation=0.5, hue=0.05
     )
@@ -206,7 +206,7 @@ def test_draws_cover_their_ranges_evenly():
     assert torch.allclose(draws.flip.float().mean(0), torch.tensor(0.25), atol=0.02)
 
 
-def test_a_batch_depends_on_seed_epoch_and_step_alone():
+def test_batch_depends_only_on_seed_epoch_and_step():
     images, options = noise(4, 3, 16, 16), AugmentOptions()
     once = augment(images, options, **BATCH)
     torch.manual_seed(99)
@@ -219,7 +219,7 @@ def test_a_batch_depends_on_seed_epoch_and_step_alone():
     assert not any(torch.equal(other, once) for other in others)
 
 
-def test_neighbouring_batches_share_no_draws():
+def test_neighbouring_batches_are_independent():
     angles = [
         draw(AugmentOptions(), seed=seed, epoch=epoch, step=step, count=1).angle.item()
         for seed in (0, 1, 2, 2**40)
@@ -229,7 +229,7 @@ def test_neighbouring_batches_share_no_draws():
     assert len(set(angles)) == len(angles)
 
 
-def test_one_strength_leaves_the_draws_of_the_others():
+def test_strengths_are_independent():
     some = draw(AugmentOptions(), count=9, **BATCH)
     other = draw(AugmentOptions(rotation=0, flip=0, erasing=0, brightness=0.4), count=9, **BATCH)
     for name in ("scale", "shift", "contrast", "saturation", "hue"):
@@ -238,7 +238,7 @@ def test_one_strength_leaves_the_draws_of_the_others():
     assert not other.angle.any()
 
 
-def test_shards_are_slices_of_the_whole():
+def test_shards_are_slices_of_the_batch():
     images, options = noise(11, 3, 24, 32), AugmentOptions(erasing=0.5)
     whole = augment(images, options, **BATCH)
     edges = [0, 1, 6, 6, 11]  # one image, five, none, five
@@ -246,7 +246,7 @@ def test_shards_are_slices_of_the_whole():
     assert torch.allclose(torch.cat(shards), whole, atol=1e-3)
 
 
-def test_strengths_of_zero_are_the_identity():
+def test_zero_strengths_are_the_identity():
     images = noise(5, 3, 17, 23)
     assert torch.equal(augment(images, only(), **BATCH), images.float())
 
@@ -260,7 +260,7 @@ def test_no_augment_only_casts():
 
 @pytest.mark.parametrize("operations", [{}, GEOMETRY, COLOURS, {"flip": 1}, {"erasing": 1}, None], ids=str)
 @pytest.mark.parametrize("shape", [(4, 3, 64, 64), (1, 3, 40, 72), (3, 3, 1, 1)])
-def test_form_of_the_result(shape, operations):
+def test_output_type_and_layout(shape, operations):
     options = AugmentOptions() if operations is None else only(**operations)
     images = noise(*shape)
     before = images.clone()
@@ -274,13 +274,13 @@ def test_form_of_the_result(shape, operations):
     assert torch.equal(images, before), "the cache's pixels stay as they were"
 
 
-def test_clips_what_leaves_the_range():
+def test_values_are_clipped():
     images = noise(32, 3, 32, 32)
     seen = augment(images, only(brightness=0.9, contrast=0.9), **BATCH)
     assert (seen.min(), seen.max()) == (0, 255)
 
 
-def test_autocast_around_it_changes_nothing():
+def test_autocast_has_no_effect():
     images, options = noise(4, 3, 32, 32), AugmentOptions()
     with torch.autocast("cpu", torch.bfloat16):
         inside = augment(images, options, **BATCH)
@@ -288,7 +288,7 @@ def test_autocast_around_it_changes_nothing():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_cuda_sees_what_the_cpu_sees():
+def test_cuda_matches_cpu():
     images, options = noise(16, 3, 48, 64), AugmentOptions(erasing=0.5)
     seen = augment(images.cuda(), options, **BATCH)
     assert seen.device.type == "cuda"
@@ -300,12 +300,12 @@ def test_cuda_sees_what_the_cpu_sees():
     [torch.zeros(2, 3, 8, 8), torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.zeros(3, 8, 8, dtype=torch.uint8)],
     ids=["float", "one channel", "one image"],
 )
-def test_other_images_are_refused(images):
+def test_invalid_images_are_refused(images):
     with pytest.raises(UsageError, match=r"uint8 of shape \(n, 3, height, width\), not torch"):
         augment(images, AugmentOptions(), **BATCH)
 
 
 @pytest.mark.parametrize("place", [{"first": 3, "total": 6}, {"first": -1, "total": 6}, {"total": 3}], ids=str)
-def test_a_shard_outside_its_batch_is_refused(place):
+def test_invalid_shard_is_refused(place):
     with pytest.raises(UsageError, match="are not all in a batch whose total is"):
         augment(noise(4, 3, 8, 8), AugmentOptions(), **BATCH, **place)

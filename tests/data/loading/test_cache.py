@@ -1,4 +1,4 @@
-"""The cache: the right pixels, decoded once, whole or not there at all."""
+"""The cache has the right pixels, decodes each image once, and is complete or absent."""
 
 import io
 import os
@@ -51,7 +51,7 @@ def caches(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir() if entry.is_dir()]
 
 
-def test_every_image_has_the_pixels_that_reading_it_gives(archive: Path, folder: Path) -> None:
+def test_pixels_match_direct_reading(archive: Path, folder: Path) -> None:
     records = open_archive(archive)
     cache = open_cache(records, SPEC, folder=folder)
     assert cache.pixels.shape == (150, 16, 16, 3)
@@ -59,7 +59,7 @@ def test_every_image_has_the_pixels_that_reading_it_gives(archive: Path, folder:
         assert (cache.pixels[row] == imaging.read(records.read(row), SPEC)).all()
 
 
-def test_the_second_opening_decodes_nothing(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_opening_decodes_nothing(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built = open_cache(open_archive(archive), SPEC, folder=folder)
     monkeypatch.setattr(imaging, "read", lambda *_: pytest.fail("decoded again"))
     opened = open_cache(open_archive(archive), SPEC, folder=folder)
@@ -67,7 +67,7 @@ def test_the_second_opening_decodes_nothing(archive: Path, folder: Path, monkeyp
     assert (opened.pixels == built.pixels).all()
 
 
-def test_packed_and_unpacked_are_the_same_cache(archive: Path, folder: Path, tmp_path: Path) -> None:
+def test_packed_and_unpacked_archives_share_a_cache(archive: Path, folder: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as packed:
         for place in sorted(archive.rglob("*.jpg")):
             packed.write(place, place.relative_to(archive))
@@ -75,7 +75,7 @@ def test_packed_and_unpacked_are_the_same_cache(archive: Path, folder: Path, tmp
     assert open_cache(open_archive(tmp_path / "packed.zip"), SPEC, folder=folder).folder == unpacked.folder
 
 
-def test_another_size_filter_or_content_is_another_cache(archive: Path, folder: Path) -> None:
+def test_cache_depends_on_size_filter_and_content(archive: Path, folder: Path) -> None:
     specs = [SPEC, PixelSpec(size=8), PixelSpec(size=16, filter="box"), PixelSpec(size=16, aspect="crop")]
     places = {open_cache(open_archive(archive), spec, folder=folder).folder for spec in specs}
     (archive / "nv" / "000.jpg").write_bytes(jpeg(999))
@@ -84,7 +84,7 @@ def test_another_size_filter_or_content_is_another_cache(archive: Path, folder: 
     assert (changed.pixels[75:] != 0).any()
 
 
-def test_an_unreadable_image_is_named_and_nothing_is_kept(archive: Path, folder: Path) -> None:
+def test_unreadable_image_is_an_error_without_a_cache(archive: Path, folder: Path) -> None:
     (archive / "nv" / "003.jpg").write_bytes(jpeg(3)[:400])
     (archive / "nv" / "006.jpg").write_bytes(b"")
     with pytest.raises(ArchiveError, match=r"2 of 150 images cannot be read: .*003\.jpg.*`on_bad_image=skip`"):
@@ -92,7 +92,7 @@ def test_an_unreadable_image_is_named_and_nothing_is_kept(archive: Path, folder:
     assert caches(folder) == []
 
 
-def test_an_unreadable_image_is_left_out_on_demand_and_taken_up_once_it_is_mended(archive: Path, folder: Path) -> None:
+def test_skipped_image_is_included_after_repair(archive: Path, folder: Path) -> None:
     bad = archive / "nv" / "003.jpg"
     bad.write_bytes(b"no image")
     records = open_archive(archive)
@@ -131,14 +131,14 @@ def start_build(archive: Path, folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def test_of_two_processes_one_builds_and_the_other_waits(archive: Path, folder: Path) -> None:
+def test_only_one_process_builds(archive: Path, folder: Path) -> None:
     outputs = [process.communicate(timeout=60)[0] for process in [start_build(archive, folder) for _ in range(2)]]
     assert sorted(output.count("decoding") for output in outputs) == [0, 150]
     assert len({output.split()[-1] for output in outputs}) == 1
     assert len(caches(folder)) == 1
 
 
-def test_a_killed_build_leaves_nothing_that_is_ever_opened(archive: Path, folder: Path) -> None:
+def test_killed_build_leaves_no_cache(archive: Path, folder: Path) -> None:
     process = start_build(archive, folder)
     assert process.stdout is not None
     for _ in range(20):
@@ -152,7 +152,7 @@ def test_a_killed_build_leaves_nothing_that_is_ever_opened(archive: Path, folder
     assert caches(folder) == [rebuilt.folder.name]
 
 
-def test_control_c_leaves_nothing(archive: Path, folder: Path) -> None:
+def test_keyboard_interrupt_leaves_no_cache(archive: Path, folder: Path) -> None:
     process = start_build(archive, folder)
     assert process.stdout is not None
     process.stdout.readline()
@@ -163,7 +163,7 @@ def test_control_c_leaves_nothing(archive: Path, folder: Path) -> None:
     assert caches(folder) == []
 
 
-def test_a_disk_that_is_too_full_is_said_before_work_starts(
+def test_insufficient_disk_space_is_refused_before_building(
     archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = cache_module.shutil.disk_usage(archive)
@@ -173,8 +173,8 @@ def test_a_disk_that_is_too_full_is_said_before_work_starts(
     assert caches(folder) == []
 
 
-def test_a_disk_that_fills_up_is_one_message(archive: Path, folder: Path) -> None:
-    """A limit on the size of files stands in for the disk: the kernel refuses the room in the same place."""
+def test_full_disk_is_one_message(archive: Path, folder: Path) -> None:
+    """A limit on the size of files replaces the full disk: the kernel fails in the same place."""
     limited = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))\n" + textwrap.dedent(BUILD)
     ran = subprocess.run(
         [sys.executable, "-c", limited, str(archive), str(folder)], capture_output=True, text=True, check=False
@@ -184,13 +184,13 @@ def test_a_disk_that_fills_up_is_one_message(archive: Path, folder: Path) -> Non
     assert caches(folder) == []
 
 
-def test_a_cache_folder_that_cannot_be_made_is_one_message(archive: Path, tmp_path: Path) -> None:
+def test_invalid_cache_folder_is_one_message(archive: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(WriteError, match="file"):
         open_cache(open_archive(archive), SPEC, folder=tmp_path / "file" / "cache")
 
 
-def test_the_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_folder_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RESIDERM_CACHE", str(tmp_path))
     assert cache_module.default_folder() == tmp_path
     monkeypatch.delenv("RESIDERM_CACHE")
@@ -198,9 +198,7 @@ def test_the_folder_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch, 
     assert cache_module.default_folder() == tmp_path / "xdg" / "residerm"
 
 
-def test_hashes_of_files_in_folders_are_remembered(
-    archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_hashes_are_cached(archive: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_cache(open_archive(archive), SPEC, folder=folder)
     touched = archive / "nv" / "000.jpg"
     os.utime(touched, ns=(1, 1))
@@ -212,29 +210,29 @@ def test_hashes_of_files_in_folders_are_remembered(
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a database", b"SQLite format 3\x00" + bytes(4000)])
-def test_a_damaged_memory_of_hashes_is_begun_again(archive: Path, folder: Path, damage: bytes) -> None:
+def test_damaged_hash_cache_is_rebuilt(archive: Path, folder: Path, damage: bytes) -> None:
     first = open_cache(open_archive(archive), SPEC, folder=folder)
     (folder / "files.sqlite").write_bytes(damage)
     assert open_cache(open_archive(archive), SPEC, folder=folder).folder == first.folder
     assert (folder / "files.sqlite").stat().st_size > 4096
 
 
-def test_a_memory_of_hashes_that_is_cut_off_is_begun_again(archive: Path, folder: Path) -> None:
+def test_truncated_hash_cache_is_rebuilt(archive: Path, folder: Path) -> None:
     first = open_cache(open_archive(archive), SPEC, folder=folder)
     os.truncate(folder / "files.sqlite", (folder / "files.sqlite").stat().st_size // 2)
     assert open_cache(open_archive(archive), SPEC, folder=folder).folder == first.folder
 
 
 @pytest.mark.parametrize(("name", "left"), [("cache.json", 10), ("cache.json", 0), ("pixels.raw", 1000)])
-def test_a_damaged_cache_is_built_again(archive: Path, folder: Path, name: str, left: int) -> None:
+def test_damaged_cache_is_rebuilt(archive: Path, folder: Path, name: str, left: int) -> None:
     first = open_cache(open_archive(archive), SPEC, folder=folder)
     expected = np.array(first.pixels)
     os.truncate(first.folder / name, left)
     assert (open_cache(open_archive(archive), SPEC, folder=folder).pixels == expected).all()
 
 
-def test_a_finished_cache_may_be_read_only() -> None:
-    """As a cluster shares it: whoever may not write there reads it, and is told the way out where it is not whole."""
+def test_read_only_cache_is_opened() -> None:
+    """As on a shared cluster: users without write permission read it, or get an error if it is incomplete."""
     with folder_for_all() as shared:
         for number in range(6):
             place = shared / "archive" / ("mel" if number % 3 else "nv") / f"{number:03d}.jpg"
@@ -244,8 +242,8 @@ def test_a_finished_cache_may_be_read_only() -> None:
         whole = open_cache(records, SPEC, folder=folder)
         subprocess.run(["chmod", "-R", "a+rX,go-w", shared], check=True)
         expected = whole.pixels.sum()
-        said = error_without_permissions(lambda: int(open_cache(records, SPEC, folder=folder).pixels.sum()))
-        assert said == f"nothing: it returned {expected}"
-        said = error_without_permissions(lambda: open_cache(records, PixelSpec(size=8), folder=folder))
-        assert said.startswith(f"WriteError: cannot write {folder}: permission denied")
-        assert "set RESIDERM_CACHE to another folder" in said
+        message = error_without_permissions(lambda: int(open_cache(records, SPEC, folder=folder).pixels.sum()))
+        assert message == f"nothing: it returned {expected}"
+        message = error_without_permissions(lambda: open_cache(records, PixelSpec(size=8), folder=folder))
+        assert message.startswith(f"WriteError: cannot write {folder}: permission denied")
+        assert "set RESIDERM_CACHE to another folder" in message
