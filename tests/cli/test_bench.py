@@ -75,36 +75,78 @@ def test_nothing_is_left_in_the_current_folder(
     monkeypatch.setattr("residerm.training.loop._SECONDS_BETWEEN_CHECKPOINTS", -1)
     monkeypatch.setattr("residerm.training.dry_run._SECONDS", 0.01)
     assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-startup"]) == 0
-    assert "1 rounds take about" in capsys.readouterr().err
+    assert "measuring 1 round takes about" in capsys.readouterr().err
     assert cli.run(["train", str(archive), *QUICK[:6], "--dry-run"]) == 0
     assert "images/s" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 
-def test_ctrl_c_shows_what_there_is(
-    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def interrupt(monkeypatch: pytest.MonkeyPatch, contender: str, turn: int) -> None:
+    """Press Ctrl-C in this turn of a contender, `stretch_of` for the loop or `_bare`; turn 1 is the warm-up."""
     from residerm.training import bench
 
-    stretch_of, turns = bench.stretch_of, []
+    make_stretch, turns = getattr(bench, contender), []
 
-    def interrupted(trainer: object) -> bench.Stretch:
-        stretch = stretch_of(trainer)
+    def make(*arguments: object) -> bench.Stretch:
+        stretch = make_stretch(*arguments)
 
-        def counted(steps: int) -> float:
+        def counting(steps: int) -> float:
             turns.append(steps)
-            if len(turns) == 4:
+            if len(turns) == turn:
                 raise KeyboardInterrupt
             return stretch(steps)
 
-        return counted
+        return counting
 
-    monkeypatch.setattr(bench, "stretch_of", interrupted)
-    options = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--no-plain", "--json"]
-    assert cli.run(["bench", str(archive), *options]) == 130
+    monkeypatch.setattr(bench, contender, make)
+
+
+STOPPED = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--no-plain"]
+
+
+def test_ctrl_c_shows_complete_rounds(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(monkeypatch, "_bare", turn=4)
+    assert cli.run(["bench", str(archive), *STOPPED, "--json"]) == 130
     result = json.loads(capsys.readouterr().out)
     assert len(result["rounds"]["loop"]) == len(result["rounds"]["bare"]) == 2
     assert result["startup"] is None
+
+
+def test_ctrl_c_in_the_first_round_shows_what_was_measured(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(monkeypatch, "_bare", turn=2)
+    assert cli.run(["bench", str(archive), *STOPPED]) == 130
+    printed = capsys.readouterr().out
+    assert "of 1 round" in printed
+    assert "residerm train: cache" in printed
+    assert "bare: not measured, stopped before its first turn" in printed
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_ctrl_c_before_the_first_result_is_one_message(
+    archive: Path, turn: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    interrupt(monkeypatch, "stretch_of", turn)
+    assert cli.run(["bench", str(archive), *STOPPED, "--json"]) == 130
+    printed, message = capsys.readouterr()
+    assert not printed
+    assert message.endswith("stopped before the first measurement: there are no results to show\n")
+
+
+def test_ctrl_c_during_startup_keeps_the_rounds(
+    archive: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def press(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("residerm.training.bench._startup", press)
+    assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--json"]) == 130
+    result = json.loads(capsys.readouterr().out)
+    assert len(result["rounds"]["loop"]) == 1
+    assert result["interrupted"]
 
 
 def test_a_limit_on_the_minutes_leaves_one_round(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -33,7 +33,9 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say(
     made = train(archive, tmp_path / "runs", "--members", "2", "--seed", "3")
     ensemble = next(path for path in made if path.name.endswith("-ensemble-of-2"))
     members = [path for path in made if path != ensemble]
-    assert f"ensemble: {ensemble}" in capsys.readouterr().out.replace("\n", "")
+    printed = capsys.readouterr().out
+    assert f"ensemble: {ensemble}" in printed.replace("\n", "")
+    assert printed.split("Next: ")[1:] == [f"residerm evaluate {ensemble} --data {archive}\n"]
     assert [yaml.safe_load((run / "config.yaml").read_text())["seed"] for run in members] == [3, 4]
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
     mean = np.mean([load(run).outputs(pixels).probabilities for run in members], axis=0)

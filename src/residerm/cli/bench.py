@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from residerm.cli import options
 from residerm.cli.bench_inference import bench_inference_
 from residerm.cli.bench_serve import bench_serve
-from residerm.cli.console import out, progress, show_json, show_table
+from residerm.cli.console import out, progress, remarks, show_json, show_table
 from residerm.cli.options import Json, flags
 from residerm.cli.train import gather
 from residerm.config import (
@@ -25,7 +25,7 @@ from residerm.config import (
     ServiceBenchOptions,
     TrainOptions,
 )
-from residerm.errors import UsageError
+from residerm.errors import UsageError, counted
 
 if TYPE_CHECKING:
     from residerm.training.bench import TrainingSpeeds
@@ -66,14 +66,18 @@ def bench_(
     inference
         Measure the speed of networks in each runtime instead: names of networks, or runs or bundles in torch.
     """
-    if serve is not None:
-        return bench_serve(serve, load, json=json)
-    if inference:
-        return bench_inference_(inference, runtimes, rounds=measured.rounds, minutes=measured.minutes, json=json)
-    if path is None:
-        raise UsageError("PATH is missing: give an archive, or `serve` or `inference` with a model")
-    groups = (archive, pixels, augmentation, network, resnet, training)
-    return _bench_training(gather(path, groups, config=None, preset=None), measured, json)
+    try:
+        if serve is not None:
+            return bench_serve(serve, load, json=json)
+        if inference:
+            return bench_inference_(inference, runtimes, rounds=measured.rounds, minutes=measured.minutes, json=json)
+        if path is None:
+            raise UsageError("PATH is missing: give an archive, or `serve` or `inference` with a model")
+        groups = (archive, pixels, augmentation, network, resnet, training)
+        return _bench_training(gather(path, groups, config=None, preset=None), measured, json)
+    except KeyboardInterrupt:
+        remarks.print("stopped before the first measurement: there are no results to show")
+        return 130
 
 
 def _bench_training(experiment: Experiment, measured: BenchOptions, json: bool) -> int:
@@ -93,7 +97,7 @@ def _show(speeds: TrainingSpeeds) -> None:
         [_NAMES[name], f"{speed:,.0f}", f"{min(speeds.rounds[name]):,.0f} to {max(speeds.rounds[name]):,.0f}"]
         for name, speed in speeds.images_per_second.items()
     ]
-    columns = ("training images per second", "median", f"of {len(speeds.rounds['loop'])} rounds")
+    columns = ("training images per second", "median", f"of {counted(len(speeds.rounds['loop']), 'round')}")
     what = f"{speeds.model} at {speeds.size} px, batches of {speeds.batch_size}, {speeds.precision}"
     show_table(f"{what}, {speeds.device}", columns, rows)
     for ratio, value in speeds.ratios.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 from residerm.cli import options
@@ -101,7 +102,7 @@ def _train(experiment: Experiment, runs: Path) -> int:
         if _is_first_process():
             shown.remark(_STAR)
         run = train(experiment, runs, shown)
-    return _ended(run.folder)
+    return _show_end_and_next(run.folder)
 
 
 def _train_members(experiment: Experiment, members: MemberOptions, runs: Path) -> int:
@@ -109,10 +110,11 @@ def _train_members(experiment: Experiment, members: MemberOptions, runs: Path) -
 
     with progress() as shown:
         joined = train_members(experiment, members, runs, shown)
-    codes = [_ended(run.folder) for run in joined.runs]
+    code = max(_show_end(run.folder) for run in joined.runs)
     if joined.bundle:
         out.print(f"{members.join}: {joined.bundle}")
-    return max(codes)
+        _show_next(f"evaluate {quote(str(joined.bundle))} --data {quote(str(experiment.path))}")
+    return code
 
 
 def _train_folds(experiment: Experiment, members: MemberOptions, runs: Path) -> int:
@@ -127,6 +129,7 @@ def _train_folds(experiment: Experiment, members: MemberOptions, runs: Path) -> 
         remarks.print("stopped; the same command resumes it")
         return 130
     show_folds(validation)
+    _show_next(f"runs {quote(str(runs))}")
     return 0
 
 
@@ -135,11 +138,23 @@ def _resume(folder: Path, epochs: int | None, max_minutes: float | None) -> int:
 
     with progress() as shown:
         run = resume(folder, epochs=epochs, max_minutes=max_minutes, progress=shown)
-    return _ended(run.folder)
+    return _show_end_and_next(run.folder)
 
 
-def _ended(folder: Path) -> int:
-    """Print why a training ended and what to do next; return the exit code, 130 if it was interrupted."""
+def _show_end_and_next(folder: Path) -> int:
+    code = _show_end(folder)
+    if code == 0:
+        _show_next(f"evaluate {quote(str(folder))}")
+    return code
+
+
+def _show_next(command: str) -> None:
+    if _is_first_process():
+        out.print(f"Next: residerm {command}")
+
+
+def _show_end(folder: Path) -> int:
+    """Print why a training ended, and its result; return the exit code, 130 if it was interrupted."""
     from residerm.runs import open_run
 
     summary = open_run(folder).summary
@@ -152,7 +167,6 @@ def _ended(folder: Path) -> int:
     out.print(f"ended: {summary.stopped}; {summary.minutes:.1f} minutes")
     out.print(f"kept epoch {summary.chosen_epoch} ({summary.selected_by} on the validation part): {scores}")
     out.print(f"run: {folder}")
-    out.print(f"Next: residerm evaluate {folder}")
     return 0
 
 

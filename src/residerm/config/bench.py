@@ -23,7 +23,7 @@ class BenchOptions(Options):
         "folder.",
     )
     startup: bool = Field(
-        True, description="Also measure the start-up time and memory of a run of one epoch, in a process of its own."
+        True, description="Also measure the start-up time and memory of a run of one epoch, in a separate process."
     )
 
 

@@ -71,7 +71,7 @@ def bench(
     """Measure the speeds in each round, their medians, and the medians of the ratios.
 
     With `minutes`, no round except the first is started that would exceed this time. Ctrl-C returns the results of the
-    complete rounds.
+    complete rounds; in the first round, those of the contenders measured so far, if there are any.
     """
     fabric = launch(experiment.training)
     experiment = _of_one_size(experiment.in_effect())
@@ -90,10 +90,14 @@ def bench(
                 absent["plain"] = f"torchvision cannot be imported ({error})"
         turns = _Turns(contenders, options.steps, progress)
         turns.take(options.rounds, options.minutes)
-    startup = None
-    if options.startup and not turns.interrupted:
-        progress.advance("measuring", 0, 1, unit="runs", note="an epoch in a process of its own")
-        startup = _startup(experiment)
+        absent |= {name: "stopped before its first turn" for name in contenders if name not in turns.speeds}
+    startup, interrupted = None, turns.interrupted
+    if options.startup and not interrupted:
+        progress.advance("measuring", 0, 1, unit="runs", note="one epoch in a separate process")
+        try:
+            startup = _startup(experiment)
+        except KeyboardInterrupt:
+            interrupted = True
     cost = _cost(dataset)
     return TrainingSpeeds(
         model=experiment.network.model,
@@ -107,7 +111,7 @@ def bench(
         rounds=turns.speeds,
         ratios=_ratios(turns.speeds),
         absent=absent,
-        interrupted=turns.interrupted,
+        interrupted=interrupted,
         startup=startup,
         environment=Environment.here(),
     )
@@ -128,7 +132,7 @@ def _ratios(speeds: Mapping[str, Sequence[float]]) -> dict[str, float]:
 
 
 class _Turns:
-    """Measures the contenders alternately; only complete rounds count."""
+    """Measures the contenders alternately; an interrupted round does not count, unless it is the first."""
 
     def __init__(self, contenders: dict[str, Stretch], steps: int, progress: Progress) -> None:
         self._contenders, self._steps, self._progress = contenders, steps, progress
@@ -148,26 +152,31 @@ class _Turns:
                 if minutes and (now - began) + (now - since) > 60 * minutes:
                     return
         except KeyboardInterrupt:
-            if not self.speeds["loop"]:
+            self._drop_incomplete()
+            if not self.speeds:
                 raise
             self.interrupted = True
 
     def _say(self, seconds: float, rounds: int, minutes: float | None) -> None:
         least = min(rounds * seconds / 60, minutes or float("inf"))
         self._progress.remark(
-            f"{rounds} rounds take about {least:,.1f} minutes; `minutes` sets a limit, and Ctrl-C shows the "
-            "results so far"
+            f"measuring {counted(rounds, 'round')} takes about {least:,.1f} minutes; `minutes` sets a limit, and "
+            "Ctrl-C shows the results so far"
         )
+
+    def _drop_incomplete(self) -> None:
+        """Keep the complete rounds; if there are none, whatever was measured of the first."""
+        complete = min(map(len, self.speeds.values())) or 1
+        self.speeds = {name: values[:complete] for name, values in self.speeds.items() if values}
 
     def _round(self, steps: int, number: int, rounds: int, *, counts: bool = False) -> float:
         """Run one round, and return its duration in seconds."""
-        began, speeds, many = time.perf_counter(), {}, len(self._contenders)
+        began, many = time.perf_counter(), len(self._contenders)
         for place, (name, stretch) in enumerate(self._contenders.items()):
             done, total = number * many + place, (rounds + 1) * many
             self._progress.advance("measuring", done, total, unit="turns", note=name)
-            speeds[name] = stretch(steps)
-        if counts:
-            for name, speed in speeds.items():
+            speed = stretch(steps)
+            if counts:
                 self.speeds[name].append(speed)
         return time.perf_counter() - began
 
