@@ -157,7 +157,8 @@ def _at(stage: str) -> str:
 
 
 def _sentences(explanation: Explanation) -> list[str]:
-    lines = [f"From {explanation.map.min():.1f} to {explanation.map.max():.1f} in this image."]
+    lowest, highest = (round(float(value), 1) + 0.0 for value in (explanation.map.min(), explanation.map.max()))
+    lines = [f"From {lowest} to {highest} in this image."]  # + 0.0 turns -0.0 into 0.0
     lines += [line for remark in explanation.remarks for line in wrap(remark, 62)]
     first, _, second = _NOTE.partition(": ")
     return [*lines, f"{first}:", second]
