@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars, TaskID
 
 SECONDS_BETWEEN_LINES = 10
+_STAR = "* marks the epoch to keep so far: the last within one standard error of the best validation score"
 _NARROWEST = 24  # characters of a column that wraps
 
 _STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -52,6 +53,7 @@ class _Shown(Progress):
     """Base class of progress on the command line: remarks go to stderr, finished epochs to stdout."""
 
     prefix = "note: "
+    _has_epochs = False
 
     @override
     def remark(self, text: str) -> None:
@@ -59,6 +61,9 @@ class _Shown(Progress):
 
     @override
     def epoch(self, row: Row, epochs: int) -> None:
+        if not self._has_epochs:
+            self.remark(_STAR)
+            self._has_epochs = True
         out.print(epoch_line(row, epochs))
 
 

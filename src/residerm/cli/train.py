@@ -30,8 +30,6 @@ from residerm.config import (
 )
 from residerm.errors import UsageError
 
-_STAR = "* marks the epoch to keep so far: the last within one standard error of the best validation score"
-
 
 def train_(
     path: Archive | None = None,
@@ -99,8 +97,6 @@ def _train(experiment: Experiment, runs: Path) -> int:
     from residerm.training.session import train
 
     with progress() as shown:
-        if _is_first_process():
-            shown.remark(_STAR)
         run = train(experiment, runs, shown)
     return _show_end_and_next(run.folder)
 
