@@ -1,6 +1,7 @@
 """`residerm calibrate`: a new bundle with the same weights, and what it refuses."""
 
 import json
+import shutil
 from pathlib import Path
 
 import archives
@@ -56,6 +57,18 @@ def test_a_new_bundle_has_the_same_weights(
     assert trust.eight is not None
     assert trust.summary.abstention.error_rate == old.summary.abstention.error_rate
     assert trust.summary.outliers.training_images == old.summary.outliers.training_images
+
+
+def test_evaluations_of_the_old_calibration_are_not_copied(run: Path, site: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "bundle"
+    shutil.copytree(run / "bundle", bundle)
+    assert cli.run(["evaluate", str(bundle), "--data", str(site)]) == 0
+    assert (bundle / "evaluations").is_dir()
+    assert cli.run(["calibrate", str(bundle), "--data", str(site), "--out", str(tmp_path / "calibrated")]) == 0
+    assert cli.run(["export", str(bundle), "--out", str(tmp_path / "copied")]) == 0
+    for copy in ("calibrated", "copied"):
+        assert (tmp_path / copy / "model.safetensors").is_file()
+        assert not (tmp_path / copy / "evaluations").exists()
 
 
 def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: Path) -> None:

@@ -87,13 +87,7 @@ def replace_trust(source: Path, target: Path, trust: Trust, neighbours: Training
     """
     description = read_description(source).model_copy(update={"trust": trust.summary})
     with new_folder(target) as partial:
-        ignored = shutil.ignore_patterns(TRUST, DESCRIPTION, OBSERVED)  # the last is for the old calibration
-        shutil.copytree(
-            source,
-            partial,
-            dirs_exist_ok=True,
-            ignore=lambda at, names: ignored(at, names) if at == str(source) else [],
-        )
+        _copy(source, partial, TRUST, DESCRIPTION, OBSERVED)  # the last is for the old calibration
         trust.save(partial / TRUST)
         if neighbours:
             neighbours.write(partial / NEIGHBOURS)
@@ -128,8 +122,18 @@ def copy_bundle(path: Path, folder: Path) -> Path:
     """Copy a bundle, or the bundle of a run."""
     source = find_bundle(path)
     with new_folder(folder) as partial:
-        shutil.copytree(source, partial, dirs_exist_ok=True)
+        _copy(source, partial)
     return folder
+
+
+def _copy(source: Path, folder: Path, *omitted: str) -> None:
+    """Copy a bundle without some of its files, and without its evaluations, which name its path and its trust."""
+    from residerm.runs.evaluations import EVALUATIONS
+
+    ignored = shutil.ignore_patterns(*omitted, EVALUATIONS)
+    shutil.copytree(
+        source, folder, dirs_exist_ok=True, ignore=lambda at, names: ignored(at, names) if at == str(source) else []
+    )
 
 
 def join_members(members: Sequence[Path]) -> tuple[Ensemble, ModelDescription]:

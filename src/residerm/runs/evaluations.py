@@ -26,6 +26,7 @@ from residerm.runs.predictions import REMEDY, PredictionTable, read_outputs
 from residerm.scores import Assessment, Comparison, Estimate, Subgroup
 from residerm.scores.trust_results import TrustScores
 
+EVALUATIONS = "evaluations"  # the folder of all evaluations, in that of a run or a bundle
 SCORES, COMPARISON, GALLERY = "scores.json", "comparison.json", "gallery.json"
 PREDICTIONS, OUTPUTS = "predictions.csv", "outputs.npz"
 

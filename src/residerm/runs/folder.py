@@ -33,6 +33,7 @@ from residerm.errors import ResidermError, UsageError, system_reason
 from residerm.files import new_file, new_folder, read_regular
 from residerm.runs.contents import CONTENTS, Content, read_contents
 from residerm.runs.documents import DAMAGED_RUN, DataDescription, Environment, Summary
+from residerm.runs.evaluations import EVALUATIONS
 from residerm.runs.metrics import Epoch, metrics_bytes, read_metrics
 from residerm.runs.splits import SplitRow, read_splits
 
@@ -112,7 +113,7 @@ class Run:
     @property
     def evaluations(self) -> Path:
         """The folder of its evaluations."""
-        return self.folder / "evaluations"
+        return self.folder / EVALUATIONS
 
     def write_summary(self, summary: Summary) -> None:
         """Write the result, which is the last file of a run."""

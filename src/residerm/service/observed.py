@@ -15,7 +15,7 @@ from typing import TypeVar
 from residerm.documents import Document, DocumentError
 from residerm.inference import Predictor
 from residerm.inference.observations import OBSERVED, Observations
-from residerm.runs.evaluations import SCORES, EvaluationScores
+from residerm.runs.evaluations import EVALUATIONS, SCORES, EvaluationScores
 from residerm.scores.results import ReliabilityBin
 from residerm.service.answers import Observed
 
@@ -60,7 +60,7 @@ def _ranges(bins: Sequence[ReliabilityBin], part: str) -> tuple[Observed, ...]:
 
 def _places(folder: Path) -> Iterator[Path]:
     yield folder / SCORES
-    yield from sorted((folder.parent / "evaluations").glob(f"*/{SCORES}"))
+    yield from sorted((folder.parent / EVALUATIONS).glob(f"*/{SCORES}"))
 
 
 def _fits(scores: EvaluationScores, predictor: Predictor) -> bool:
