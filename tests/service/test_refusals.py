@@ -44,6 +44,7 @@ def bomb() -> bytes:
         ({}, 400, "no image in the request"),
         ({"content": b""}, 400, "no image in the request"),
         ({"files": [("images", ("empty.png", b""))]}, 400, "no image in the request"),
+        ({"files": [("note", (None, "a text field"))]}, 400, "no image in the request"),
         ({"content": b"hello"}, 422, "not an image"),
         ({"content": PHOTO[:80]}, 422, "cut short"),
         ({"content": PHOTO, "headers": {"content-type": "text/html"}}, 415, "multipart/form-data"),
@@ -85,6 +86,11 @@ def test_a_bad_request_is_a_problem(request_: dict, status: int, words: str) -> 
 
 def test_an_image_of_101_megapixels_is_refused_before_it_is_decoded() -> None:
     refused(send(content=make_png(10100, 10000, 8, 0, b"\0")), 422, "megapixels")
+
+
+def test_a_jpeg_of_101_megapixels_is_refused_although_it_would_be_decoded_at_an_eighth() -> None:
+    data = encode(np.zeros((10000, 10100), np.uint8), "JPEG")
+    refused(send(content=data), 422, "10100x10000 pixels are more than the 50 megapixels allowed")
 
 
 def test_a_png_that_unpacks_to_far_more_is_refused_before_it_is_decoded() -> None:

@@ -129,6 +129,8 @@ def _measured(
     if image.format in ("JPEG", "MPO"):
         _require_whole(data, first_scan, *full_size)
         scans += data.count(_START_OF_SCAN, first_scan)
+    if most_pixels is not None:  # even if it would be decoded at an eighth, because all of it must be read
+        limits.require_size(*full_size, most_pixels)
     if at_least is not None:
         image.draft("RGB", at_least)  # only affects JPEGs
     limits.require_size(*(full_size if scans > 1 else image.size), most_pixels)

@@ -107,13 +107,14 @@ def _boundary(kind: str) -> bytes:
 
 
 class _Form:
-    """Collects the parts of a form; each part is an image, whatever the name of its field."""
+    """Collects the images of a form: all parts with a file name or a type, whatever the name of their field."""
 
     def __init__(self, max_files: int) -> None:
         self.uploads: list[Upload] = []
         self.ended = False
         self._max_files = max_files
-        self._field, self._value, self._disposition = b"", b"", b""
+        self._parts, self._part = 0, Upload("")
+        self._field, self._value, self._headers = b"", b"", dict[bytes, bytes]()
         self._header_bytes = 0
 
     def callbacks(self) -> Any:
@@ -122,13 +123,13 @@ class _Form:
         return {f"on_{name}": getattr(self, f"_{name}") for name in names}
 
     def _part_begin(self) -> None:
-        if len(self.uploads) >= self._max_files:
+        if self._parts >= self._max_files:
             raise Problem("too-large", f"the limit of a request is {self._max_files} images; send several requests")
-        self.uploads.append(Upload(""))
-        self._header_bytes, self._disposition = 0, b""
+        self._parts, self._part = self._parts + 1, Upload("")
+        self._header_bytes, self._headers = 0, {}
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self.uploads[-1].data += memoryview(data)[start:end]
+        self._part.data += memoryview(data)[start:end]
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
         self._count_header(end - start)
@@ -139,14 +140,16 @@ class _Form:
         self._value += data[start:end]
 
     def _header_end(self) -> None:
-        if self._field.lower() == b"content-disposition":
-            self._disposition = self._value
+        self._headers[self._field.lower()] = self._value
         self._field, self._value = b"", b""
 
     def _headers_finished(self) -> None:
-        _, parameters = parse_options_header(self._disposition)
-        sent = parameters.get(b"filename", b"").decode("utf-8", "replace")
-        self.uploads[-1].name = safe_name(sent, len(self.uploads))
+        _, parameters = parse_options_header(self._headers.get(b"content-disposition", b""))
+        sent = parameters.get(b"filename")
+        if sent is None and b"content-type" not in self._headers:
+            return  # a text field
+        self.uploads.append(self._part)
+        self._part.name = safe_name((sent or b"").decode("utf-8", "replace"), len(self.uploads))
 
     def _end(self) -> None:
         self.ended = True
