@@ -1,4 +1,4 @@
-"""`residerm bench`: the three contenders, and start of a run."""
+"""`residerm bench`: the three contenders, the start of a run, and Ctrl-C."""
 
 import json
 from pathlib import Path
@@ -29,8 +29,8 @@ def test_all_three_are_measured_and_compared(archive: Path, capsys: pytest.Captu
     assert result["parameters"] == 20_819
 
 
-def test_growing_images_have_their_final_size(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As those of the other contenders have."""
+def test_growing_images_are_measured_at_their_final_size(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Like those of the other contenders."""
     from residerm.training import loop
 
     shrink, sizes = loop.shrink, set()
@@ -40,7 +40,7 @@ def test_growing_images_have_their_final_size(archive: Path, monkeypatch: pytest
     assert sizes == {32}
 
 
-def test_only_what_is_asked_for(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_optional_contenders(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", str(archive), *QUICK, "--no-plain", "--no-startup"]) == 0
     printed = capsys.readouterr().out
     assert "bare step" in printed
@@ -48,7 +48,7 @@ def test_only_what_is_asked_for(archive: Path, capsys: pytest.CaptureFixture[str
     assert "start of a run" not in printed
 
 
-def test_without_torchvision_the_rest_is_measured(
+def test_missing_torchvision_is_reported(
     archive: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
@@ -62,15 +62,15 @@ def test_without_torchvision_the_rest_is_measured(
 
 
 @pytest.mark.parametrize("wrong", [("--rounds", "0"), ("--steps", "0"), ("--batch-size", "4000")])
-def test_wrong_calls(archive: Path, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_options_are_refused(archive: Path, wrong: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", str(archive), *QUICK, *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err
 
 
-def test_nothing_is_left_in_the_current_folder(
+def test_nothing_is_written_to_the_current_folder(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """However long a step takes: a checkpoint is due every four minutes."""
+    """However long a step takes: training saves a checkpoint every four minutes."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("residerm.training.loop._SECONDS_BETWEEN_CHECKPOINTS", -1)
     monkeypatch.setattr("residerm.training.dry_run._SECONDS", 0.01)
@@ -149,7 +149,7 @@ def test_ctrl_c_during_startup_keeps_the_rounds(
     assert result["interrupted"]
 
 
-def test_a_limit_on_the_minutes_leaves_one_round(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_minutes_limit_the_rounds(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = [*QUICK[:6], "--rounds", "9", "--steps", "2", "--minutes", "0.000001", "--no-plain", "--no-startup"]
     assert cli.run(["bench", str(archive), *options, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["rounds"]["loop"]) == 1

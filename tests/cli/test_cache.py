@@ -1,4 +1,4 @@
-"""`residerm data cache`, and the small comforts of the command line."""
+"""`residerm data cache`, and help for common mistakes on the command line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_caches_are_listed_and_cleared(caches: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == "no caches\n"
 
 
-def test_a_cache_that_is_not_there(caches: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_cache(caches: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["data", "cache", "zzz", "--clear"]) == 2
     assert "has no cache zzz" in capsys.readouterr().err
     assert len(list(caches.glob("*/cache.json"))) == 2
@@ -52,7 +52,9 @@ def test_a_cache_that_is_not_there(caches: Path, capsys: pytest.CaptureFixture[s
     ("given", "meant"), [("--lr", "--rate"), ("--learning-rate", "--rate"), ("--wd", "--weight-decay"),
                          ("--epoch", "--epochs"), ("--modle", "--model")],
 )  # fmt: skip
-def test_a_name_of_other_libraries_is_understood(given: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_option_names_of_other_libraries_are_explained(
+    given: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.run(["train", "archive", given, "3"]) == 2
     assert f"Unknown option: {given}. Did you mean {meant}" in capsys.readouterr().err
 

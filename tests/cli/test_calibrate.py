@@ -1,4 +1,4 @@
-"""`residerm calibrate`: a new bundle with the same weights, and what it refuses."""
+"""`residerm calibrate`: a new bundle with the same weights, and refusals."""
 
 import json
 import shutil
@@ -29,7 +29,7 @@ def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An archive of which the run has seen the first half at most."""
+    """An archive of which at most the first half was used by the run."""
     return archives.ham10000(tmp_path_factory.mktemp("site") / "archive", lesions=140)
 
 
@@ -37,7 +37,7 @@ def _content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_a_new_bundle_has_the_same_weights(
+def test_new_bundle_has_the_same_weights(
     run: Path, site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before, target = _content(run / "bundle"), tmp_path / "calibrated"
@@ -71,7 +71,7 @@ def test_evaluations_of_the_old_calibration_are_not_copied(run: Path, site: Path
         assert not (tmp_path / copy / "evaluations").exists()
 
 
-def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: Path) -> None:
+def test_images_seen_in_training_are_excluded(run: Path, archive: Path, tmp_path: Path) -> None:
     moved = tmp_path / "moved"
     moved.symlink_to(archive, target_is_directory=True)
     with pytest.raises(residerm.errors.UsageError, match="is the archive that"):
@@ -82,7 +82,7 @@ def test_a_run_leaves_out_what_it_has_seen(run: Path, archive: Path, tmp_path: P
     assert calibrated.summary.lesions < 70
 
 
-def test_the_starter_model_is_calibrated_outside_the_package(
+def test_starter_model_is_calibrated_outside_the_package(
     site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -92,14 +92,14 @@ def test_the_starter_model_is_calibrated_outside_the_package(
     assert not STARTER.with_name("starter-ham10000").exists()
 
 
-def test_json(run: Path, site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output(run: Path, site: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["calibrate", str(run / "bundle"), "--data", str(site), "--out", str(tmp_path / "new"), "--json"]
     assert cli.run(given) == 0
     assert json.loads(capsys.readouterr().out)["lesions"] >= 70
 
 
 @pytest.mark.parametrize("kind", ["isic2016", "isic2020"])
-def test_an_archive_of_another_task_is_refused(
+def test_archive_of_another_task_is_refused(
     run: Path, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = archives.ARCHIVES[kind](tmp_path / "other")
@@ -108,7 +108,9 @@ def test_an_archive_of_another_task_is_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_what_is_there_stays(run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_bundle_is_not_overwritten(
+    run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "mine").write_text("mine")
     assert cli.run(["calibrate", str(run / "bundle"), "--data", str(archive), "--out", str(tmp_path / "new")]) == 2
@@ -131,7 +133,7 @@ def test_data_is_required(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "--data" in capsys.readouterr().err
 
 
-def test_a_model_without_trust_gets_one(run: Path, site: Path, tmp_path: Path) -> None:
+def test_model_without_trust_is_calibrated(run: Path, site: Path, tmp_path: Path) -> None:
     import shutil
 
     plain = tmp_path / "plain"

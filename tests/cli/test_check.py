@@ -1,4 +1,4 @@
-"""`residerm data check` as a command: what it prints and writes, its exit codes, and how it refuses."""
+"""`residerm data check`: output, exit codes and refusals."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ def suspect(tmp_path: Path) -> Path:
     return archive(tmp_path, Line("a", JPEG), Line("b", encode(make_image(99), quality=60)))
 
 
-def test_a_clean_archive_exits_with_0(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_valid_archive_exits_with_0(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, clean)
     assert code == 0
     assert printed.splitlines()[0] == "HAM10000: 30 images, 30 masks"
@@ -49,7 +49,7 @@ def test_a_clean_archive_exits_with_0(clean: Path, capsys: pytest.CaptureFixture
     assert "No lesion is in two parts (asserted)." in printed
 
 
-def test_errors_exit_with_1_and_are_named(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_exit_with_1_and_are_listed(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, broken)
     assert code == 1
     for words in (
@@ -69,7 +69,7 @@ def test_warnings_exit_with_0(suspect: Path, capsys: pytest.CaptureFixture[str])
     assert "0 errors, 1 warning, 0 notes" in printed
 
 
-def test_without_a_terminal_the_summary_is_plain_text_of_80_columns(
+def test_output_without_a_terminal_is_plain_text_of_80_columns(
     broken: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
@@ -86,7 +86,7 @@ def test_only_the_first_pairs_are_shown(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(re.findall(r"^ *clean_\d+ +copy_\d+", printed, re.MULTILINE)) == 10
 
 
-def test_json_holds_everything(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_complete(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, broken, "--json")
     told = json.loads(printed)
     assert code == 1
@@ -99,7 +99,7 @@ def test_json_holds_everything(broken: Path, capsys: pytest.CaptureFixture[str])
     assert copy["other_file"].endswith("images/b.jpg")
 
 
-def test_csv_has_a_row_for_each_finding(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_has_a_row_per_finding(broken: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "findings.csv"
     code, _, remarks = outcome(capsys, broken, "--out", path)
     assert code == 1
@@ -117,9 +117,7 @@ def test_csv_has_a_row_for_each_finding(broken: Path, tmp_path: Path, capsys: py
     }
 
 
-def test_an_existing_csv_is_refused_before_the_work_and_left_as_it_is(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_existing_csv_is_refused_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "findings.csv"
     path.write_text("mine")
     code, printed, remarks = outcome(capsys, tmp_path / "no archive at all", "--out", path)
@@ -128,14 +126,14 @@ def test_an_existing_csv_is_refused_before_the_work_and_left_as_it_is(
     assert [entry.name for entry in tmp_path.iterdir()] == ["findings.csv"]
 
 
-def test_a_failed_check_leaves_no_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_check_writes_no_csv(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, _, remarks = outcome(capsys, tmp_path / "nowhere", "--out", tmp_path / "new" / "findings.csv")
     assert code == 1
     assert "there is no such file or folder" in remarks
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_split_that_is_asked_for_is_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_given_split_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photographs = [
         Line(f"again_{seed:02d}", encode(make_image(seed), quality=70), line.label, f"lesion of {line.image_id}")
         for seed, line in enumerate(make_clean_images(30))
@@ -151,7 +149,7 @@ def test_the_split_that_is_asked_for_is_looked_at(tmp_path: Path, capsys: pytest
     assert {finding["severity"] for finding in findings if finding not in torn} == {"note"}
 
 
-def test_wrong_calls_are_refused(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_usage_is_refused(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome(capsys, clean, "--layout", "ham1000")[0] == 2
     assert outcome(capsys, clean, "--split", "lesions")[0] == 2
     assert outcome(capsys, clean, "--split", "none.csv")[0] == 1
@@ -167,14 +165,14 @@ print(cli.run(["data", "check", {str(clean)!r}]), "torch" in sys.modules)
     assert found.stdout.splitlines()[-1] == "0 False"
 
 
-def test_the_real_archive_has_no_errors_and_few_suspects(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_archive_has_no_errors_and_few_warnings(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, real_data / "isic2016", "--json")
     told = json.loads(printed)
     assert (code, told["images"], told["errors"]) == (0, 353, 0)
     assert told["warnings"] <= 2
 
 
-def test_labels_that_are_read_as_one_class_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_merged_labels_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = archives.class_folders(tmp_path / "archive", classes=("Mel", "MEL", "nv"), images=10)
     code, printed, _ = outcome(capsys, folders)
     assert code == 0

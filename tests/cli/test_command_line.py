@@ -1,4 +1,4 @@
-"""The frame of every command: exit codes, one plain line for whatever is wrong, and an end that leaves things whole."""
+"""All commands: exit codes, one line for each error, and interruptions without partial files."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def probe(
     pair: Annotated[Pair, Parameter(name="*")] = PAIR,
     count: int = 3,
 ) -> None:
-    """Say what was understood."""
+    """Print the parsed arguments."""
     print(path, pixels.size, pixels.reduced, sample.raise_to, augmentation.augment, pair.low, count)
 
 
 @pytest.fixture
 def command() -> Iterator[Callable[[Callable[..., object]], None]]:
-    """Add a command of the test's own for as long as the test runs."""
+    """Add a command during the test."""
     yield lambda function: cli.app.command(function, name="probe")
     del cli.app["probe"]
 
@@ -70,7 +70,7 @@ def ending(error: BaseException) -> Callable[[], None]:
 
 
 @pytest.mark.parametrize(
-    ("error", "exit_code", "said"),
+    ("error", "exit_code", "message"),
     [
         (ArchiveError("HAM10000 holds no files"), 1, "HAM10000 holds no files"),
         (UsageError("--fold 7: there are 5"), 2, "--fold 7: there are 5"),
@@ -85,20 +85,20 @@ def ending(error: BaseException) -> Callable[[], None]:
         (ArchiveError("a\nb\udce9\x1b[31m"), 1, "a?b??[31m"),
     ],
 )
-def test_an_error_is_one_line_and_an_exit_code(command, capsys, error, exit_code, said):
+def test_errors_are_one_line_with_an_exit_code(command, capsys, error, exit_code, message):
     importlib.import_module("residerm.cli.explain")  # becomes the attribute `explain` of residerm.cli
     command(ending(error))
     assert cli.run(["probe"]) == exit_code
-    assert capsys.readouterr() == ("", f"residerm: {said}\n")
+    assert capsys.readouterr() == ("", f"residerm: {message}\n")
 
 
 @pytest.mark.parametrize(("result", "exit_code"), [(None, 0), (0, 0), (1, 1), ("text", 0)])
-def test_a_command_may_give_its_exit_code(command, result, exit_code):
+def test_commands_return_an_exit_code(command, result, exit_code):
     command(lambda: result)
     assert cli.run(["probe"]) == exit_code
 
 
-def test_a_defect_of_our_own_is_not_hidden(command):
+def test_programming_errors_are_not_hidden(command):
     command(ending(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         cli.run(["probe"])
@@ -116,7 +116,7 @@ def test_help_and_version(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("probe", "PATH is missing."),
         ("probe x y", "unexpected argument y."),
@@ -143,22 +143,22 @@ def test_help_and_version(capsys):
         ("probe x --low 2", "--low is above --high."),
     ],
 )
-def test_wrong_usage_names_the_flag_and_the_way_out(command, capsys, arguments, said):
+def test_usage_errors_name_the_flag_and_a_remedy(command, capsys, arguments, message):
     command(probe)
     assert cli.run(arguments.split()) == 2
-    assert capsys.readouterr() == ("", f"residerm: {said} See `residerm probe --help`\n")
+    assert capsys.readouterr() == ("", f"residerm: {message} See `residerm probe --help`\n")
 
 
-def test_a_wrong_command_is_told_with_the_nearest(command, capsys):
+def test_unknown_command_error_suggests_the_nearest(command, capsys):
     command(probe)
     assert cli.run(["prob"]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith('residerm: Unknown command "prob". Did you mean "probe"?')
-    assert said.endswith("See `residerm --help`\n")
+    message = capsys.readouterr().err
+    assert message.startswith('residerm: Unknown command "prob". Did you mean "probe"?')
+    assert message.endswith("See `residerm --help`\n")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ("probe x", "x 64 True median True 0 3"),
         ("probe x --no-reduced --no-augment --size 8", "x 8 False median False 0 3"),
@@ -166,10 +166,10 @@ def test_a_wrong_command_is_told_with_the_nearest(command, capsys):
         ("probe -- --size", "--size 64 True median True 0 3"),
     ],
 )
-def test_right_usage(command, capsys, arguments, said):
+def test_valid_usage(command, capsys, arguments, message):
     command(probe)
     assert cli.run(arguments.split()) == 0
-    assert capsys.readouterr() == (f"{said}\n", "")
+    assert capsys.readouterr() == (f"{message}\n", "")
 
 
 # As a process of its own
@@ -180,26 +180,28 @@ def residerm_process(*arguments: object, **options: object) -> subprocess.Comple
     return subprocess.run(command, text=True, check=False, **{"capture_output": True, **options})
 
 
-def test_a_wrong_path(tmp_path):
+def test_missing_path(tmp_path):
     done = residerm_process("data", "stats", tmp_path / "HAM10000")
     reason = "there is no such file or folder; PATH is the folder or the zip of the archive"
-    said = f"residerm: cannot read {tmp_path}/HAM10000: {reason}\n"
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+    message = f"residerm: cannot read {tmp_path}/HAM10000: {reason}\n"
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", message)
 
 
-def test_a_path_that_is_not_utf8(tmp_path):
+def test_path_that_is_not_utf8(tmp_path):
     done = residerm_process("data", "stats", tmp_path / os.fsdecode(b"l\xe9sions"))
     assert done.returncode == 1
     assert done.stderr.startswith(f"residerm: cannot read {tmp_path}/l?sions: there is no such file")
 
 
-def test_a_full_temporary_folder(tmp_path):
+def test_full_temporary_folder(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_many_members(3_000))
     with tiny_disk(kilobytes=64) as folder:
         done = residerm_process("data", "stats", tmp_path / "a.zip", env={**os.environ, "TMPDIR": str(folder)})
-    said = f"residerm: cannot write temporary files in {folder}: the disk is full; make room, or choose another place"
+    message = (
+        f"residerm: cannot write temporary files in {folder}: the disk is full; make room, or choose another place"
+    )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == f"{said}; set TMPDIR to another folder\n"
+    assert done.stderr == f"{message}; set TMPDIR to another folder\n"
 
 
 ENDLESS = """
@@ -226,21 +228,21 @@ cli.main()
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_command_that_is_stopped_leaves_nothing(tmp_path, number, exit_code):
+def test_interrupted_command_leaves_nothing(tmp_path, number, exit_code):
     command = [sys.executable, "-c", ENDLESS, "work", tmp_path / "deep" / "out"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
         assert process.stdout.readline() == "working\n"
         process.send_signal(number)
-        said = process.communicate(timeout=30)[1]
+        message = process.communicate(timeout=30)[1]
     assert process.returncode == exit_code
-    assert said == ("residerm: stopped; no partial files were left behind\n" if exit_code == 130 else "")
+    assert message == ("residerm: stopped; no partial files were left behind\n" if exit_code == 130 else "")
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("arguments", [["-c", ENDLESS, "lines"], ["-m", "residerm", "--help"]])
-def test_a_reader_that_has_seen_enough(arguments):
-    """As `| head -1` does it."""
+def test_closed_pipe(arguments):
+    """As with `| head -1`."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([sys.executable, *arguments], bufsize=0, **pipes) as process:
         if "lines" in arguments:
@@ -252,27 +254,27 @@ def test_a_reader_that_has_seen_enough(arguments):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("arguments", [["-c", ENDLESS, "lines"], ["-m", "residerm", "--help"]])
-def test_output_that_cannot_be_written(arguments):
+def test_full_output_device(arguments):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run([sys.executable, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.stderr == "residerm: the disk is full; make room, or choose another place\n"
     assert done.returncode == 1
 
 
-def test_output_that_nobody_wants():
+def test_closed_output():
     script = f"{sys.executable} -m residerm --help >&-"
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_terminal_that_knows_only_ascii():
+def test_ascii_terminal():
     done = residerm_process("--help", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage: residerm COMMAND" in done.stdout
 
 
-def test_help_is_immediate():
-    """Under 0.3 s by itself; what would make it slow is not even imported."""
+def test_help_is_fast():
+    """Under 0.3 s by itself, because slow packages are not imported."""
     program = "import sys; from residerm import cli; cli.run(['--help']); print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
@@ -280,7 +282,7 @@ def test_help_is_immediate():
     assert "residerm.cli" in loaded
 
 
-def test_the_installed_command_is_the_same(tmp_path):
+def test_installed_command(tmp_path):
     command = Path(sys.executable).with_name("residerm")
     if not command.exists():
         pytest.skip("residerm is not installed beside this Python")

@@ -1,4 +1,4 @@
-"""What is printed: nothing from an archive or a bundle steers the terminal, and JSON is JSON."""
+"""Printing: control characters of archives and bundles are removed, and JSON is valid."""
 
 import json
 import math
@@ -11,7 +11,7 @@ STEERING = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202eb\rc\ud800"
 HARMLESS = "a?]0;owned??[2J?31m?b?c?"
 
 
-def test_texts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_texts(capsys: pytest.CaptureFixture[str]) -> None:
     out.print(STEERING)
     remarks.print(STEERING)
     with progress() as shown:
@@ -21,7 +21,7 @@ def test_texts(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.err == f"{HARMLESS}\nnote: {HARMLESS}\n"
 
 
-def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_tables(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(STEERING, ["name", STEERING], [[STEERING, 1], ["é ü 黑", 2]])
     printed = capsys.readouterr().out
     assert printed.count(HARMLESS) == 3
@@ -29,7 +29,7 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert not set(printed) & set("\x1b\x07\x9b\u202e\r")
 
 
-def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_valid_json(capsys: pytest.CaptureFixture[str]) -> None:
     show_json({"text": STEERING, "numbers": [1.5, math.nan, math.inf], "inside": {"deeper": (-math.inf, "é")}})
     printed = capsys.readouterr().out
     assert printed.isprintable() or set(printed) - set("\n") <= set(filter(str.isprintable, printed))

@@ -1,4 +1,4 @@
-"""`residerm demo`: the whole pipeline, on fewer images and epochs here, and as it is among the slow tests."""
+"""`residerm demo`: the whole pipeline, with fewer images and epochs unless marked as slow."""
 
 import re
 from pathlib import Path
@@ -11,7 +11,7 @@ from residerm.progress import Progress
 from residerm.runs import Run
 
 
-def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     quick = dict.fromkeys(demonstration._TRAININGS, TrainOptions(epochs=1))
     monkeypatch.setattr(demonstration, "_TRAININGS", quick)
     monkeypatch.setattr(demonstration, "SyntheticOptions", lambda: SyntheticOptions(images=280, width=64, height=48))
@@ -28,7 +28,7 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert (folder / "lesion.jpg").stat().st_size
 
 
-def test_a_folder_in_use_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert cli.run(["demo", "--out", str(tmp_path)]) == 2
     assert "is not empty" in capsys.readouterr().err
@@ -49,9 +49,7 @@ def test_a_stopped_training_ends_it_in_one_sentence(
 
 
 @pytest.mark.slow
-def test_a_residual_network_does_well_and_a_linear_model_poorly(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_residual_network_beats_a_linear_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["demo", "--out", str(tmp_path / "demo")]) == 0
     printed = capsys.readouterr().out
     balanced = re.search(r"balanced accuracy ([\d.]+)", printed)

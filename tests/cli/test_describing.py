@@ -1,4 +1,4 @@
-"""`data stats`, `data split` and `data preview`: what they print and write, and how they refuse."""
+"""`data stats`, `data split` and `data preview`: output and refusals."""
 
 import csv
 import hashlib
@@ -42,7 +42,7 @@ def test_stats_counts_images_and_lesions(archive: Path, capsys: pytest.CaptureFi
         assert all(row[1] == sum(row[2:]) for row in breakdown["rows"])
 
 
-def test_stats_puts_ages_into_their_bands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_groups_ages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ages = iter(["0.0", "29.0", "30.0", "49.0", "50.0", "69.0", "70.0", "85.0", "", "unknown"] * 2)
     path = archives.ham10000(tmp_path, change=lambda line: line | {"age": next(ages, "")})
     _, printed, _ = outcome(capsys, "stats", path, "--json")
@@ -67,12 +67,12 @@ def test_stats_prints_tables_licence_and_citation(archive: Path, capsys: pytest.
         assert words in printed
 
 
-def test_stats_names_a_synthetic_archive_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_of_a_synthetic_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = outcome(capsys, "stats", archives.synthetic(tmp_path))
     assert "synthetic" in printed.splitlines()[0]
 
 
-def test_stats_writes_a_figure_and_tables_and_never_over_others(
+def test_stats_writes_figure_and_tables_without_overwriting(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "statistics"
@@ -92,7 +92,7 @@ def test_stats_writes_a_figure_and_tables_and_never_over_others(
     assert (folder / "by_class.csv").read_bytes() == before
 
 
-def test_stats_of_a_task_has_its_classes(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stats_with_a_task(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = outcome(capsys, "stats", archive, "--task", "malignancy", "--json")
     told = json.loads(printed)
     assert {row[0]: row[1] for row in told["by_class"]["rows"]} == {"benign": 36, "malignant": 27}
@@ -115,12 +115,12 @@ def test_split_prints_and_writes_its_proof(archive: Path, tmp_path: Path, capsys
     assert json.loads(again)["sha256"] == hashlib.sha256(written).hexdigest()
 
 
-def test_split_at_random_says_what_leaks(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_random_split_reports_leaking_lesions(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = outcome(capsys, "split", archive, "--split", "random")
     assert "show a lesion that is also in the training part" in printed
 
 
-def test_split_without_groups_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_split_without_groups_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = outcome(capsys, "split", archives.isic2016(tmp_path, images=30), "--test", "0.3")
     assert "does not name lesions, so the split is by image" in printed
 
@@ -140,7 +140,7 @@ def test_split_without_groups_says_so(tmp_path: Path, capsys: pytest.CaptureFixt
         (["preview", "{archive}", "--size", "16", "--out", "preview.doc"], 2, "figures are saved as .png"),
     ],
 )
-def test_wrong_calls_get_one_line_and_leave_nothing(
+def test_invalid_usage_is_one_line_and_writes_nothing(
     archive: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -159,7 +159,7 @@ def test_wrong_calls_get_one_line_and_leave_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_preview_draws_originals_above_and_augmented_below(
+def test_preview_shows_originals_and_augmented_images(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, _, remark = outcome(capsys, "preview", archive, "--size", "32", "--out", tmp_path / "preview.png")
@@ -168,7 +168,7 @@ def test_preview_draws_originals_above_and_augmented_below(
     assert np.asarray(Image.open(tmp_path / "preview.png")).shape[1] > 1000
 
 
-def test_preview_without_augmentation_shows_the_same_image_in_every_row(archive: Path) -> None:
+def test_preview_without_augmentation(archive: Path) -> None:
     from residerm.config import AugmentOptions, PixelSpec
     from residerm.data.archives import open_archive
     from residerm.data.loading.preview import draw_preview
@@ -185,7 +185,7 @@ def test_preview_without_augmentation_shows_the_same_image_in_every_row(archive:
     assert all((row != same[0]).any() for row in different[1:])
 
 
-def test_preview_leaves_out_what_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_preview_skips_unreadable_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = archives.class_folders(tmp_path / "folders")
     victims = sorted(path.rglob("*.jpg"))
     for victim in victims[1:]:
@@ -199,7 +199,7 @@ def test_preview_leaves_out_what_cannot_be_read(tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize("verb", ["list", "check", "stats", "split", "synth", "fetch"])
-def test_no_verb_but_preview_imports_torch(verb: str, archive: Path, tmp_path: Path) -> None:
+def test_only_preview_imports_torch(verb: str, archive: Path, tmp_path: Path) -> None:
     arguments = {
         "list": [],
         "fetch": ["isic2016", "--out", "/dev/null/nowhere"],
@@ -212,7 +212,7 @@ def test_no_verb_but_preview_imports_torch(verb: str, archive: Path, tmp_path: P
     assert ran.returncode == 0, ran.stderr
 
 
-def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_brackets_in_names_are_not_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for number, name in enumerate(["[bold]a", "b[red]"]):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").write_bytes(archives.make_jpeg(number))

@@ -1,4 +1,4 @@
-"""`residerm evaluate`: the test part, other archives, comparisons, and what it refuses."""
+"""`residerm evaluate`: the test part, other archives, comparisons and refusals."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def evaluated(run: Path, *options: str, folder: str = "ham10000-test") -> dict[s
 
 
 def folder_of(run: Path, name: str = "ham10000-test") -> Path:
-    """The newest evaluation with these words in its name."""
+    """The newest evaluation of this name."""
     found = [
         path for path in (run / "evaluations").iterdir() if re.fullmatch(f"{re.escape(name)}-[0-9a-f]{{8}}", path.name)
     ]
@@ -74,7 +74,7 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int) -> s
     return error.splitlines()[-1]
 
 
-def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_test_part_is_scored(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scores = evaluated(run)
     with (run / "splits.csv").open() as stream:
         parts = {line["image_id"]: line["part"] for line in csv.DictReader(stream)}
@@ -95,7 +95,7 @@ def test_the_test_part_and_nothing_else_is_scored(run: Path, capsys: pytest.Capt
     assert {path.suffix for path in (folder_of(run) / "figures").iterdir()} == {".png", ".svg"}
 
 
-def test_a_bundle_away_from_its_run_is_scored_on_what_it_has_not_seen(run: Path, archive: Path, tmp_path: Path) -> None:
+def test_bundle_without_run_is_scored_on_unseen_images(run: Path, archive: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(run / "bundle", tmp_path / "bundle"))
     with (run / "splits.csv").open() as stream:
         parts = {line["image_id"]: line["part"] for line in csv.DictReader(stream)}
@@ -106,7 +106,7 @@ def test_a_bundle_away_from_its_run_is_scored_on_what_it_has_not_seen(run: Path,
     assert load(bundle).description == load(run).description  # it still is a bundle
 
 
-def test_the_starter_model_is_scored_outside_the_package(
+def test_starter_model_is_scored_outside_the_package(
     archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -117,7 +117,7 @@ def test_the_starter_model_is_scored_outside_the_package(
     assert sorted(STARTER.iterdir()) == before
 
 
-def test_a_bundle_without_an_archive_has_nothing_to_be_scored_on(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bundle_requires_an_archive(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["evaluate", str(run / "bundle")]) == 2
     assert "is a bundle, which has no test part: give an archive with --data" in capsys.readouterr().err
 
@@ -128,11 +128,11 @@ def test_a_run_that_lost_a_file_is_not_called_a_bundle(
 ) -> None:
     for name in missing:
         (run / name).unlink()
-    said = refused(capsys, str(run), code=1)
-    assert f"{run} is not a run, or damaged: {', '.join(missing)} missing" in said
+    message = refused(capsys, str(run), code=1)
+    assert f"{run} is not a run, or damaged: {', '.join(missing)} missing" in message
 
 
-def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> None:
+def test_outputs_are_saved_in_full_precision(run: Path) -> None:
     evaluated(run)
     evaluation = Evaluation.read(folder_of(run))
     table, outputs = evaluation.predictions, evaluation.outputs
@@ -143,7 +143,7 @@ def test_outputs_are_kept_beside_predictions_in_full_precision(run: Path) -> Non
     assert len(kept) > 10
 
 
-def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
+def test_gap_uses_training_images_without_augmentation(run: Path) -> None:
     scores = evaluated(run)
     gap, training = scores["gap"], scores["training"]
     assert training["images"] == scores["images"] < training["of"]
@@ -152,7 +152,7 @@ def test_the_gap_is_that_of_training_images_as_they_are(run: Path) -> None:
         assert gap[name] == pytest.approx(difference)
 
 
-def test_what_is_there_is_shown_again_and_replaced_on_demand(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_evaluation_is_shown_or_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated(run)
     path = folder_of(run) / "scores.json"
     path.write_text(path.read_text().replace('"part": "test"', '"part": "another word"'))
@@ -163,7 +163,7 @@ def test_what_is_there_is_shown_again_and_replaced_on_demand(run: Path, capsys: 
     assert "another word" not in path.read_text()
 
 
-def test_eight_views_and_the_prior_are_kept_apart(run: Path) -> None:
+def test_eight_views_and_balanced_decisions_are_separate_evaluations(run: Path) -> None:
     plain, views = evaluated(run), evaluated(run, "--tta", folder="ham10000-test-tta")
     balanced = evaluated(run, "--prior", folder="ham10000-test-prior")
     assert (plain["tta"], views["tta"], balanced["prior"]) == (False, True, True)
@@ -176,7 +176,7 @@ def test_eight_views_and_the_prior_are_kept_apart(run: Path) -> None:
     assert predictions(run) != predictions(run, "ham10000-test-tta")
 
 
-def test_the_class_that_is_named_can_be_the_one_beside_its_prior(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_balanced_decision(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prior = np.array([0.30, 0.05, 0.10, 0.15, 0.20, 0.10, 0.10])
     sample_runs.update_json(run / "bundle" / "model.json", prior=prior.tolist())
     plain, balanced = evaluated(run), evaluated(run, "--decide", "balanced", folder="ham10000-test-balanced")
@@ -194,7 +194,7 @@ def test_the_class_that_is_named_can_be_the_one_beside_its_prior(run: Path, caps
     assert "--prior" in refused(capsys, str(run), "--prior", "--decide", "balanced", code=2)
 
 
-def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path: Path) -> None:
+def test_compared_runs_use_their_own_priors(run: Path, tmp_path: Path) -> None:
     other = Path(shutil.copytree(run, tmp_path / "other"))
     sample_runs.update_json(run / "bundle" / "model.json", prior=[0.94, *[0.01] * 6])
     sample_runs.update_json(other / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
@@ -204,7 +204,7 @@ def test_of_two_runs_each_names_classes_beside_its_own_prior(run: Path, tmp_path
     assert comparison["differences"]["accuracy"]["value"] != 0
 
 
-def test_views_do_not_care_how_an_image_lies(run: Path) -> None:
+def test_eight_views_are_invariant_to_rotation(run: Path) -> None:
     from residerm.inference import load
 
     predictor = load(run)
@@ -215,8 +215,8 @@ def test_views_do_not_care_how_an_image_lies(run: Path) -> None:
     )
 
 
-def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """ISIC 2019 has ak in place of akiec, and scc: these have no class in the model, and that is said."""
+def test_other_archive_with_matching_class_names(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """ISIC 2019 has ak instead of akiec, and scc: these classes are unknown to the model, which is reported."""
     other = archives.isic2019(tmp_path / "isic2019", change=lambda line: line | {"image": line["image"]})
     scores = evaluated(run, "--data", str(other), folder="isic2019-all")
     assert set(scores["mapping"]["unmapped"]) == {"ak", "scc"}
@@ -225,16 +225,14 @@ def test_another_archive_by_name(run: Path, tmp_path: Path, capsys: pytest.Captu
     assert "gap" not in scores
 
 
-def test_a_part_of_a_published_archive_is_called_one(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_partial_archive_is_reported(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = archives.ham10000(tmp_path / "larger", lesions=140)
     assert cli.run(["evaluate", str(run), "--data", str(other)]) == 0
-    said = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"This is a part of HAM10000: \d+ of its 10,015 images\.", said)
+    message = " ".join(capsys.readouterr().err.split())
+    assert re.search(r"This is a part of HAM10000: \d+ of its 10,015 images\.", message)
 
 
-def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> None:
+def test_other_archive_mapped_to_malignancy(run: Path, tmp_path: Path) -> None:
     other = archives.isic2019(tmp_path / "isic2019")
     scores = evaluated(run, "--data", str(other), "--task", "malignancy", folder="isic2019-all-malignancy")
     assert scores["classes"] == ["benign", "malignant"]
@@ -243,14 +241,14 @@ def test_another_archive_by_the_malignant_reading(run: Path, tmp_path: Path) -> 
         assert float(row["p_benign"]) + float(row["p_malignant"]) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_model_of_diagnoses_answers_isic_2016_as_melanoma(run: Path, tmp_path: Path) -> None:
+def test_model_of_diagnoses_on_isic_2016(run: Path, tmp_path: Path) -> None:
     other = archives.isic2016(tmp_path / "isic2016", images=12)
     scores = evaluated(run, "--data", str(other), folder="isic2016-all-melanoma")
     assert scores["classes"] == ["not_melanoma", "melanoma"]
     assert scores["mapping"]["model"]["bcc"] == "not_melanoma"
 
 
-def test_its_own_archive_gives_the_test_part(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_archive_of_the_run_gives_the_test_part(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = evaluated(run, "--data", str(archive), folder="ham10000-all")
     assert "images used for training or model selection are left out" in capsys.readouterr().err
     assert whole["headline"]["accuracy"]["value"] == evaluated(run)["headline"]["accuracy"]["value"]
@@ -270,7 +268,7 @@ def test_two_runs_on_the_same_images(run: Path, archive: Path, tmp_path: Path) -
     assert other.name in (run / "report.html").read_text()
 
 
-def test_images_that_the_other_run_has_seen_are_left_out(
+def test_images_seen_by_the_other_run_are_excluded(
     run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = trained(archive, tmp_path / "other", "--split-seed", "3")
@@ -284,7 +282,7 @@ def test_images_that_the_other_run_has_seen_are_left_out(
 
 
 def csv_archive(folder: Path, seeds: range, name: str = "labels.csv") -> Path:
-    """A table of images that are called 0.jpg, 1.jpg, … whatever they show."""
+    """A table of images named 0.jpg, 1.jpg, … with different contents."""
     (folder / "images").mkdir(parents=True)
     for place, seed in enumerate(seeds):
         (folder / "images" / f"{place}.jpg").write_bytes(archives.make_jpeg(seed))
@@ -293,7 +291,7 @@ def csv_archive(folder: Path, seeds: range, name: str = "labels.csv") -> Path:
     return folder / name
 
 
-def test_two_archives_of_one_name_are_two_evaluations(run: Path, tmp_path: Path) -> None:
+def test_archives_of_the_same_name_are_different_evaluations(run: Path, tmp_path: Path) -> None:
     first, second = (csv_archive(tmp_path / name, seeds) for name, seeds in (("a", range(20)), ("b", range(20, 44))))
     assert evaluated(run, "--data", str(first), folder="labels-all")["images"] == 20
     scores = evaluated(run, "--data", str(second), folder="labels-all")
@@ -302,7 +300,7 @@ def test_two_archives_of_one_name_are_two_evaluations(run: Path, tmp_path: Path)
     assert len(list((run / "evaluations").iterdir())) == 2
 
 
-def test_an_archive_edited_in_place_and_another_precision_are_other_evaluations(run: Path, tmp_path: Path) -> None:
+def test_changed_archive_or_precision_is_another_evaluation(run: Path, tmp_path: Path) -> None:
     table = csv_archive(tmp_path / "a", range(20))
     before = evaluated(run, "--data", str(table), folder="labels-all")
     table.write_text(table.read_text().replace("0.jpg,mel", "0.jpg,nv"))
@@ -314,7 +312,7 @@ def test_an_archive_edited_in_place_and_another_precision_are_other_evaluations(
     assert len(list((run / "evaluations").iterdir())) == 3
 
 
-def test_another_model_of_the_same_name_is_another_comparison(run: Path, tmp_path: Path) -> None:
+def test_model_of_the_same_name_is_another_comparison(run: Path, tmp_path: Path) -> None:
     for place in ("o1", "o2"):
         shutil.copytree(run, tmp_path / place / "x")
     sample_runs.update_json(tmp_path / "o2" / "x" / "bundle" / "model.json", prior=[*[0.01] * 6, 0.94])
@@ -330,7 +328,7 @@ def test_another_model_of_the_same_name_is_another_comparison(run: Path, tmp_pat
     assert len(list((run / "evaluations").iterdir())) == 2
 
 
-def test_training_images_under_other_names_are_left_out(
+def test_renamed_training_images_are_excluded(
     run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from residerm.data.archives import open_archive
@@ -348,21 +346,21 @@ def test_training_images_under_other_names_are_left_out(
     assert "images used for training or model selection are left out" in capsys.readouterr().err
 
 
-def test_a_run_that_did_not_write_contents_down_knows_its_images(run: Path) -> None:
-    """By the files of its archive, where that is still there."""
+def test_run_without_contents_file_identifies_its_images(run: Path) -> None:
+    """From the files of its archive, if it still exists."""
     known = KnownImages.of(open_run(run))
     (run / "contents.csv").unlink()
     assert known.contents
     assert KnownImages.of(open_run(run)).contents == known.contents
 
 
-def test_ids_of_another_archive_that_are_equal_by_chance_are_not_known(tmp_path: Path) -> None:
+def test_equal_ids_in_unrelated_archives_are_different_images(tmp_path: Path) -> None:
     mine, other = (csv_archive(tmp_path / name, seeds) for name, seeds in (("a", range(60)), ("b", range(60, 120))))
     run = trained(mine, tmp_path / "runs")
     assert evaluated(run, "--data", str(other), folder="labels-all")["images"] == 60
 
 
-def test_the_own_test_part_is_read_as_malignant_or_benign(run: Path) -> None:
+def test_test_part_mapped_to_malignancy(run: Path) -> None:
     scores = evaluated(run, "--task", "malignancy", folder="ham10000-test-malignancy")
     assert scores["classes"] == ["benign", "malignant"]
     whole = evaluated(run)
@@ -372,17 +370,19 @@ def test_the_own_test_part_is_read_as_malignant_or_benign(run: Path) -> None:
     assert auc == pytest.approx(whole["malignancy"]["scores"]["auc"]["value"])
 
 
-def test_a_task_that_the_classes_do_not_say_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_task_that_does_not_follow_from_the_classes_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = trained(archives.csv_table(tmp_path / "animals", images=60), tmp_path / "runs")
     assert "class cat, dog is ambiguous" in refused(capsys, str(run), "--task", "malignancy", code=2)
 
 
-def test_a_run_that_did_not_finish(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unfinished_run_is_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (run / "summary.json").unlink()
     assert f"train --resume {run}" in refused(capsys, str(run), code=1)
 
 
-def test_a_class_with_no_and_one_with_one_test_image(archive: Path, tmp_path: Path) -> None:
+def test_classes_with_one_or_no_test_image(archive: Path, tmp_path: Path) -> None:
     first = trained(archive, tmp_path / "first")
     lines = list(csv.DictReader((first / "splits.csv").open()))
     kept = next(line["group"] for line in lines if line["part"] == "test" and line["label"] == "vasc")
@@ -400,7 +400,7 @@ def test_a_class_with_no_and_one_with_one_test_image(archive: Path, tmp_path: Pa
     assert "value" in scores["headline"]["balanced_accuracy"]
 
 
-def test_labels_that_are_no_longer_the_same(
+def test_changed_labels_are_refused(
     run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     changed = Path(shutil.copytree(archive, tmp_path / "changed"))
@@ -411,13 +411,15 @@ def test_labels_that_are_no_longer_the_same(
     assert "have changed since" in refused(capsys, str(run), code=1)
 
 
-def test_an_archive_that_has_moved(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_moved_archive(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = run / "config.yaml"
     config.write_text(config.read_text().replace(str(archive), "/nowhere"))
     assert "/nowhere" in refused(capsys, str(run), code=1)
 
 
-def test_melanoma_and_malignancy_never_meet(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_melanoma_and_malignancy_are_not_compared(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = trained(archive, tmp_path / "runs", "--task", "malignancy")
     other = archives.isic2016(tmp_path / "isic2016")
     error = refused(capsys, str(run), "--data", str(other), code=2)
@@ -426,21 +428,21 @@ def test_melanoma_and_malignancy_never_meet(archive: Path, tmp_path: Path, capsy
     assert not (run / "evaluations").exists()
 
 
-def test_all_images_known(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_archive_without_unseen_images_is_refused(run: Path, archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lines = (run / "splits.csv").read_text().replace(",test\n", ",train\n")
     (run / "splits.csv").write_text(lines)
     assert "no test part" in refused(capsys, str(run), code=2)
     assert "none are left to score" in refused(capsys, str(run), "--data", str(archive), code=2)
 
 
-def test_models_that_do_not_compare(
+def test_incomparable_models_are_refused(
     run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = trained(archive, tmp_path / "runs", "--task", "malignancy")
     assert "compare on another archive with --data" in refused(capsys, str(run), "--against", str(other), code=2)
 
 
-def test_no_permission_to_write(trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_permission_to_write(trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from residerm.evaluation import evaluate
 
     with folder_for_all() as place:
@@ -452,9 +454,9 @@ def test_no_permission_to_write(trained_once: Path, monkeypatch: pytest.MonkeyPa
         cache.mkdir(mode=0o777)
         cache.chmod(0o777)
         monkeypatch.setenv("RESIDERM_CACHE", str(cache))
-        said = error_without_permissions(lambda: evaluate(run))
-    assert said.startswith("WriteError: cannot write")
-    assert "permission denied" in said
+        message = error_without_permissions(lambda: evaluate(run))
+    assert message.startswith("WriteError: cannot write")
+    assert "permission denied" in message
 
 
 def _archive_of(run: Path) -> Path:
@@ -463,21 +465,21 @@ def _archive_of(run: Path) -> Path:
     return Path(yaml.safe_load((run / "config.yaml").read_text())["path"])
 
 
-def test_predictions_that_lack_a_class(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predictions_without_a_class_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluated(run)
     path = folder_of(run) / "predictions.csv"
     path.write_text(path.read_text().replace("p_mel", "p_other", 1))
     assert "p_mel is missing" in refused(capsys, str(run), "--precision", "float32", code=1)
 
 
-def test_scores_and_labels_must_fit() -> None:
+def test_mismatching_scores_and_labels_are_refused() -> None:
     from residerm.errors import UsageError
 
     with pytest.raises(UsageError, match="labels"):
         assess(np.array([0, 1, 2]), np.full((3, 2), 0.5), ("a", "b"), np.arange(3))
 
 
-def test_an_unreadable_image_of_another_archive(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_image_in_another_archive(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = archives.isic2019(tmp_path / "other", packed=False)
     broken = sorted(other.rglob("*.jpg"))[0]
     broken.write_bytes(broken.read_bytes()[:200])

@@ -1,4 +1,4 @@
-"""`residerm evaluate --explain` and `--without`: scores of explanations, and of what is left without lesion or skin."""
+"""`residerm evaluate --explain` and `--without`: scores of explanations, and of images without lesion or background."""
 
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def test_scores_of_the_default_and_of_another_method(run: Path, capsys: pytest.C
         assert one[1] is None or one[1].value == pytest.approx(same[1].value, abs=1e-4)
 
 
-def test_an_archive_without_masks_says_so(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_archive_without_masks_is_reported(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["evaluate", str(bare), "--explain"]) == 0
     (scores,) = evaluation(bare).explanations
     assert scores.lesion is None
@@ -70,7 +70,7 @@ def test_an_archive_without_masks_says_so(bare: Path, capsys: pytest.CaptureFixt
     assert sorted(path.name for path in (bare / "evaluations").iterdir()) == before
 
 
-def test_masks_of_another_size_are_left_out(
+def test_masks_of_another_size_are_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shape = archives.make_mask
@@ -85,7 +85,7 @@ def test_masks_of_another_size_are_left_out(
     assert left_out in (run / "report.html").read_text()
 
 
-def test_what_is_left_without_the_lesion_and_without_the_background(run: Path) -> None:
+def test_scores_without_lesion_and_without_background(run: Path) -> None:
     assert cli.run(["evaluate", str(run)]) == 0
     for hidden in ("lesion", "background"):
         assert cli.run(["evaluate", str(run), "--without", hidden]) == 0
@@ -95,7 +95,7 @@ def test_what_is_left_without_the_lesion_and_without_the_background(run: Path) -
     assert "chance level is" in (run / "report.html").read_text()
 
 
-def test_what_contradicts_itself(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_contradictory_options_are_refused(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong, message in (
         (["--explain", "--without", "lesion"], "--explain and --without cannot be combined"),
         (["--explain-method", "cam"], "have no effect without --explain"),

@@ -1,4 +1,4 @@
-"""`residerm explain`: pictures and numbers of the evidence; bad input is a message, and the rest is done."""
+"""`residerm explain`: pictures and numbers of the evidence; unreadable images do not stop the others."""
 
 import json
 from pathlib import Path
@@ -51,7 +51,7 @@ def numbers(folder: Path) -> list[dict[str, object]]:
     return list(document["images"])
 
 
-def test_a_picture_and_the_numbers_of_each_image(model: Path, images: Path, tmp_path: Path) -> None:
+def test_picture_and_numbers_of_each_image(model: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert cli.run(["explain", str(model), str(images), "--class", "mel", "--out", str(out)]) == 0
     found = numbers(out)
@@ -71,13 +71,13 @@ def test_every_method_gives_a_map(model: Path, images: Path) -> None:
         assert all(one.method == method and one.explained == "nv" for one in found)
 
 
-def test_by_default_it_is_the_predicted_class(model: Path, images: Path) -> None:
+def test_default_target_is_the_predicted_class(model: Path, images: Path) -> None:
     for one in residerm.explain(model, [images]):
         assert one.explained == one.predicted
         assert not one.against
 
 
-def test_one_class_and_not_another(model: Path, images: Path, tmp_path: Path) -> None:
+def test_difference_of_two_classes(model: Path, images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     assert cli.run(["explain", str(model), str(images), "--compare", "mel", "nv", "--out", str(out)]) == 0
     ours = numbers(out)
@@ -87,7 +87,7 @@ def test_one_class_and_not_another(model: Path, images: Path, tmp_path: Path) ->
         np.testing.assert_allclose(one["map"], -other.map, atol=1e-3)
 
 
-def test_a_model_without_maps(flat: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_without_maps(flat: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for method in ("cam", "gradcam"):
         assert cli.run(["explain", str(flat), str(images), "--method", method, "--out", str(tmp_path / "out")]) == 2
         assert "logistic" in capsys.readouterr().err
@@ -96,9 +96,7 @@ def test_a_model_without_maps(flat: Path, images: Path, tmp_path: Path, capsys: 
     assert {one["method"] for one in numbers(tmp_path / "out")} == {"occlusion"}
 
 
-def test_a_class_that_the_model_has_not(
-    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_class(model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in (["--class", "melanom"], ["--compare", "mel", "melanom"]):
         assert cli.run(["explain", str(model), str(images), *wrong, "--out", str(tmp_path / "out")]) == 2
         message = capsys.readouterr().err
@@ -107,7 +105,7 @@ def test_a_class_that_the_model_has_not(
         assert not (tmp_path / "out").exists()
 
 
-def test_questions_that_contradict_themselves(model: Path, images: Path) -> None:
+def test_contradictory_options_are_refused(model: Path, images: Path) -> None:
     for wrong, message in (
         ({"class_": "mel", "compare": ("mel", "nv")}, "cannot be combined"),
         ({"compare": ("mel", "mel")}, "the same class"),
@@ -119,14 +117,14 @@ def test_questions_that_contradict_themselves(model: Path, images: Path) -> None
             list(residerm.explain(model, [images], **wrong))
 
 
-def test_a_predictor_has_no_gradients(model: Path, images: Path) -> None:
+def test_gradient_methods_need_torch(model: Path, images: Path) -> None:
     predictor = residerm.load(model)
     assert len(list(residerm.explain(predictor, [images], method="cam"))) == 3
     with pytest.raises(UsageError, match="gradients require the weights"):
         list(residerm.explain(predictor, [images], method="gradcam"))
 
 
-def test_an_unreadable_image_among_good_ones(
+def test_unreadable_image_among_valid_ones(
     model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (images / "1.jpg").write_bytes(b"no image")
@@ -140,7 +138,7 @@ def test_an_unreadable_image_among_good_ones(
     assert "1.jpg" in capsys.readouterr().err
 
 
-def test_it_is_shown_larger_than_the_model_takes_it(model: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_picture_is_larger_than_the_model_input(model: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (one, *_) = residerm.explain(model, [images])
     assert (one.pixels.shape, one.shown.shape) == ((32, 32, 3), (320, 320, 3))
     monkeypatch.setattr("residerm.explanation.explain._MOST_BYTES", 10)
@@ -148,7 +146,7 @@ def test_it_is_shown_larger_than_the_model_takes_it(model: Path, images: Path, m
     np.testing.assert_array_equal(one.shown, one.pixels)
 
 
-def test_an_image_of_one_colour(model: Path, tmp_path: Path) -> None:
+def test_uniform_image(model: Path, tmp_path: Path) -> None:
     path = tmp_path / "plain.png"
     Image.new("RGB", (50, 40), (200, 150, 140)).save(path)
     for method in METHODS:
@@ -157,7 +155,7 @@ def test_an_image_of_one_colour(model: Path, tmp_path: Path) -> None:
     assert cli.run(["explain", str(model), str(path), "--out", str(tmp_path / "out")]) == 0
 
 
-def test_a_folder_that_is_taken_is_left_as_it_is(
+def test_existing_folder_is_not_changed(
     model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -168,6 +166,6 @@ def test_a_folder_that_is_taken_is_left_as_it_is(
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
 
 
-def test_images_are_needed(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_images_are_required(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["explain", str(model)]) == 2
     assert "IMAGE is missing" in capsys.readouterr().err

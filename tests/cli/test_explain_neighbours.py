@@ -1,4 +1,4 @@
-"""`residerm explain --neighbours`: training images that are near, kept by `train`, taken along by `export`."""
+"""`residerm explain --neighbours`: similar training images, stored by `train` and copied by `export`."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ def run(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def calibrated(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same model, fitted to another site, with pictures of the images that it was trained on."""
+    """The same model calibrated for another site, with thumbnails of its training images."""
     site = archives.ham10000(tmp_path_factory.mktemp("site") / "archive", lesions=140)
     out = tmp_path_factory.mktemp("calibrated") / "bundle"
     given = ["calibrate", str(run), "--data", str(site), "--out", str(out), "--keep-thumbnails"]
@@ -67,7 +67,7 @@ def test_ids_classes_and_similarity_of_training_images(run: Path, image: Path, t
     assert (out / "image.png").exists()
 
 
-def test_a_training_image_is_nearest_to_itself(run: Path, archive: Path, tmp_path: Path) -> None:
+def test_training_image_is_its_own_nearest_neighbour(run: Path, archive: Path, tmp_path: Path) -> None:
     name, records = next(iter(training_part(run))), residerm.open_archive(archive)
     row = next(row for row in range(len(records)) if records.image_id(row) == name)
     (tmp_path / "same.jpg").write_bytes(records.read(row))
@@ -76,19 +76,19 @@ def test_a_training_image_is_nearest_to_itself(run: Path, archive: Path, tmp_pat
     assert one.neighbours[0].picture is None
 
 
-def test_none_are_shown_unless_they_are_asked_for(run: Path, image: Path) -> None:
+def test_neighbours_are_optional(run: Path, image: Path) -> None:
     (one,) = residerm.explain(run, [image])
     assert not one.neighbours
 
 
-def test_an_exported_model_has_the_same(run: Path, image: Path, tmp_path: Path) -> None:
+def test_exported_model_has_the_same_neighbours(run: Path, image: Path, tmp_path: Path) -> None:
     exported = residerm.export(run, out=tmp_path / "exported", to="onnx").folder
     assert (exported / "neighbours.npz").read_bytes() == (run / "bundle" / "neighbours.npz").read_bytes()
     ours, theirs = (next(residerm.explain(model, [image], neighbours=3)).neighbours for model in (run, exported))
     assert [one.image_id for one in ours] == [one.image_id for one in theirs]
 
 
-def test_pictures_are_kept_where_they_are_asked_for(calibrated: Path, run: Path, image: Path, tmp_path: Path) -> None:
+def test_calibrate_keeps_thumbnails(calibrated: Path, run: Path, image: Path, tmp_path: Path) -> None:
     before, after = kept(run), kept(calibrated)
     assert before.thumbnails is None
     assert after.image_ids.tolist() == before.image_ids.tolist()
@@ -98,7 +98,7 @@ def test_pictures_are_kept_where_they_are_asked_for(calibrated: Path, run: Path,
     assert cli.run(["explain", str(calibrated), str(image), "--neighbours", "9", "--out", str(tmp_path / "out")]) == 0
 
 
-def test_training_keeps_them_too(archive: Path, tmp_path: Path) -> None:
+def test_train_keeps_thumbnails(archive: Path, tmp_path: Path) -> None:
     given = ["train", str(archive), *SMALL, "--keep-thumbnails", "--runs", str(tmp_path / "runs")]
     assert cli.run(given) == 0
     (run,) = (tmp_path / "runs").iterdir()
@@ -108,7 +108,7 @@ def test_training_keeps_them_too(archive: Path, tmp_path: Path) -> None:
     assert "keep_thumbnails: true" in (run / "config.yaml").read_text()
 
 
-def test_a_licence_that_is_not_known_keeps_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_licence_keeps_no_thumbnails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = archives.class_folders(tmp_path / "classes", images=40)
     given = ["train", str(folders), *SMALL, "--keep-thumbnails", "--runs", str(tmp_path / "runs")]
     assert cli.run(given) == 2
@@ -117,7 +117,7 @@ def test_a_licence_that_is_not_known_keeps_none(tmp_path: Path, capsys: pytest.C
     assert not (tmp_path / "runs").exists()
 
 
-def test_pictures_come_from_the_training_images_of_a_run(run: Path, archive: Path, tmp_path: Path) -> None:
+def test_thumbnails_are_those_of_training_images(run: Path, archive: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a run, so its training images are not available"):
         residerm.calibrate(run / "bundle", archive, out=tmp_path / "out", keep_thumbnails=True)
     moved = Path(shutil.copytree(run, tmp_path / "moved"))
@@ -128,7 +128,7 @@ def test_pictures_come_from_the_training_images_of_a_run(run: Path, archive: Pat
     assert not (tmp_path / "out").exists()
 
 
-def test_models_without_the_file_say_so(
+def test_model_without_neighbours_is_refused(
     run: Path, image: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
@@ -140,7 +140,7 @@ def test_models_without_the_file_say_so(
     assert cli.run(["explain", "starter", str(image), "--out", str(out)]) == 0
 
 
-def test_a_number_that_cannot_be_shown(run: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_number_of_neighbours(run: Path, image: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for wrong in ("-1", "25", "many"):
         assert cli.run(["explain", str(run), str(image), "--neighbours", wrong]) == 2
         assert "--neighbours" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`residerm export`: from a run to a bundle that needs no torch, and several runs as one model."""
+"""`residerm export`: bundles that need no torch, from one or several runs."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return next((folder / "runs").iterdir())
 
 
-def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_is_exported_into_its_folder(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["export", str(run), "--to", "onnx"]) == 0
     folder = run / "exports" / "onnx-float32"
     assert str(folder) in capsys.readouterr().out
@@ -43,7 +43,7 @@ def test_a_run_is_exported_into_its_own_folder(run: Path, tmp_path: Path, capsys
     assert "already exists and is not overwritten" in capsys.readouterr().err
 
 
-def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
+def test_several_runs_are_exported_as_one_model(run: Path, tmp_path: Path) -> None:
     assert cli.run(["export", str(run), str(run), "--out", str(tmp_path / "two")]) == 0
     assert cli.run(["export", str(run), "--out", str(tmp_path / "one")]) == 0
     images = [archives.make_jpeg(6000 + number, (60, 40)) for number in range(3)]
@@ -66,7 +66,7 @@ def test_several_runs_are_one_model(run: Path, tmp_path: Path) -> None:
         (["{run}", "--to", "tflite"], "--to"),
     ],
 )
-def test_wrong_calls(
+def test_invalid_usage_is_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     assert cli.run(["export", *(one.format(run=run, new=tmp_path / "new") for one in arguments)]) == 2
@@ -76,7 +76,7 @@ def test_wrong_calls(
     assert not (tmp_path / "new").exists()
 
 
-def test_another_archive_is_compared_on_what_is_new(run: Path, tmp_path: Path) -> None:
+def test_parity_on_another_archive_uses_unseen_images(run: Path, tmp_path: Path) -> None:
     archive = archives.ham10000(tmp_path / "archive", lesions=84)  # the run knows 70 of its lesions
     folder = tmp_path / "exported"
     assert cli.run(["export", str(run), "--to", "onnx", "--data", str(archive), "--out", str(folder)]) == 0

@@ -32,7 +32,7 @@ def server():
 
 @pytest.fixture
 def offer(monkeypatch):
-    """Put an archive of one file into the catalogue, under the name tiny."""
+    """Add an archive of one file to the catalogue under the name tiny."""
 
     def put(*addresses: str) -> None:
         layout = replace(ham10000.LAYOUT, title="Tiny", licence="CC0 1.0", citation="Somebody: Something. doi:1")
@@ -42,7 +42,7 @@ def offer(monkeypatch):
     return put
 
 
-def test_fetch_ends_with_licence_citations_and_the_next_command(server, offer, tmp_path, capsys):
+def test_fetch_shows_licence_citations_and_next_command(server, offer, tmp_path, capsys):
     offer(server.put("/t", TABLE))
     assert cli.run(["data", "fetch", "Tiny", "--out", str(tmp_path / "my data")]) == 0
     assert (tmp_path / "my data/table.csv").read_bytes() == TABLE
@@ -56,14 +56,14 @@ def test_fetch_ends_with_licence_citations_and_the_next_command(server, offer, t
     assert shown.err.splitlines() == ["fetching table.csv, 15.0 kB", "table.csv is complete"]
 
 
-def test_the_default_folder_has_the_name_of_the_archive(server, offer, tmp_path, monkeypatch):
+def test_default_folder_is_named_after_the_archive(server, offer, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     offer(server.put("/t", TABLE))
     assert cli.run(["data", "fetch", "tiny"]) == 0
     assert (tmp_path / "tiny/table.csv").read_bytes() == TABLE
 
 
-def test_a_failure_is_one_message_and_a_later_run_goes_on(server, offer, tmp_path, capsys, monkeypatch):
+def test_failed_download_is_one_message_and_can_be_resumed(server, offer, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(time, "sleep", lambda _: None)
     offer(server.put("/t", TABLE, breaks_after=[5_000, 0, 0, 0]))
     assert cli.run(["data", "fetch", "tiny", "--out", str(tmp_path)]) == 1
@@ -78,7 +78,7 @@ def test_a_failure_is_one_message_and_a_later_run_goes_on(server, offer, tmp_pat
     assert (tmp_path / "table.csv").read_bytes() == TABLE
 
 
-def test_an_unknown_name_is_wrong_usage(tmp_path, capsys, monkeypatch):
+def test_unknown_name_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.run(["data", "fetch", "ham1000"]) == 2
     assert "NAME ham1000: there is no such archive" in (error := capsys.readouterr().err)
@@ -86,7 +86,7 @@ def test_an_unknown_name_is_wrong_usage(tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_far_apart_lines_tell_how_far_it_is(server, offer, tmp_path, capsys, monkeypatch):
+def test_progress_without_a_terminal(server, offer, tmp_path, capsys, monkeypatch):
     from residerm.cli.data import fetch as data_fetch
 
     monkeypatch.setattr(data_fetch, "SECONDS_BETWEEN_LINES", 1e-9)
@@ -97,7 +97,7 @@ def test_far_apart_lines_tell_how_far_it_is(server, offer, tmp_path, capsys, mon
     )
 
 
-def test_a_terminal_gets_a_bar(server, tmp_path):
+def test_progress_bar_in_a_terminal(server, tmp_path):
     terminal, its_side = pty.openpty()
     termios.tcsetwinsize(its_side, (24, 80))
     process = start_fetch(server.put("/t", TABLE), tmp_path, stderr=its_side, start_new_session=True)
@@ -111,7 +111,7 @@ def test_a_terminal_gets_a_bar(server, tmp_path):
     assert "images.bin is complete" in shown.decode()
 
 
-def test_a_process_that_is_killed_leaves_what_the_next_goes_on_with(server, offer, tmp_path):
+def test_killed_download_is_resumed(server, offer, tmp_path):
     body = TABLE * 100
     address = server.put("/t", body, stalls_after=1_000_000)
     process = start_fetch(address, tmp_path, "table.csv")
@@ -129,7 +129,7 @@ def test_a_process_that_is_killed_leaves_what_the_next_goes_on_with(server, offe
     assert {path.name for path in tmp_path.iterdir()} == {"table.csv", "checksums.json"}
 
 
-def test_ctrl_c_keeps_what_came_and_says_how_to_go_on(server, tmp_path):
+def test_ctrl_c_keeps_partial_files_and_names_the_command_to_resume(server, tmp_path):
     body = TABLE * 100
     process = start_fetch(server.put("/t", body, stalls_after=1_000_000), tmp_path)
     partial = tmp_path / "images.bin.partial"
@@ -170,7 +170,7 @@ def test_list_shows_every_archive_within_the_width_of_the_terminal(capsys, monke
             assert archive.layout.licence in line
 
 
-def test_list_as_json_holds_the_whole_catalogue(capsys):
+def test_list_as_json_is_complete(capsys):
     assert cli.run(["data", "list", "--json"]) == 0
     listed = {archive["name"]: archive for archive in json.loads(capsys.readouterr().out)}
     assert listed.keys() == CATALOGUE.keys()
@@ -182,7 +182,7 @@ def test_list_as_json_holds_the_whole_catalogue(capsys):
     assert listed["dermamnist"]["about"] is None
 
 
-def test_the_two_commands_import_no_torch(tmp_path):
+def test_list_and_fetch_do_not_import_torch(tmp_path):
     for arguments in (["data", "list"], ["data", "fetch", "nothing-like-it"]):
         program = f"import sys; from residerm import cli; cli.run({arguments!r}); print('torch' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True)

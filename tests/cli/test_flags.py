@@ -1,4 +1,4 @@
-"""The library names options, the command line flags."""
+"""The library names options; the command line shows them as flags."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ COMMAND = re.compile(r"\b(residerm|hf|pip|curl|tensorboard) ")  # a command to b
         ("run `residerm data list`, and `ulimit -n`", "run `residerm data list`, and `ulimit -n`"),
     ],
 )
-def test_an_option_is_shown_as_a_flag(text: str, shown: str) -> None:
+def test_options_are_shown_as_flags(text: str, shown: str) -> None:
     assert with_flags(text) == shown
 
 
 def texts(path: Path) -> list[str]:
-    """The strings of a module that are no docstrings; one that is formatted with {} in it."""
+    """The strings of a module except docstrings, with {} for formatted values."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     apart = {
         id(node.body[0].value)
@@ -47,8 +47,8 @@ def texts(path: Path) -> list[str]:
     return [*whole, *(node.value for node in plain if isinstance(node.value, str))]
 
 
-def test_no_text_of_the_library_names_a_flag() -> None:
-    """Whoever called it from Python, or over HTTP, has no flags."""
+def test_library_messages_contain_no_flags() -> None:
+    """Callers from Python or over HTTP have no flags."""
     apart = [SOURCE / folder for folder in ("cli", "report", "figures", "service/bench")]
     files = [path for path in SOURCE.rglob("*.py") if not any(path.is_relative_to(folder) for folder in apart)]
     assert len(files) > 100

@@ -1,6 +1,6 @@
-"""`kill -9` at random moments: what was finished is whole, and what was not goes on to the same end, bit by bit.
+"""`kill -9` at random times: finished files stay complete, and unfinished work is resumed bitwise identically.
 
-The commands run in children of a process that has imported their packages: a kill then meets their work, not seconds of
+The commands run in children of a process that has imported their packages, so that kills hit their work and not the
 imports that write nothing.
 """
 
@@ -90,7 +90,7 @@ def weights(run: Path) -> bytes:
 
 
 @pytest.mark.parametrize("number", range(2 * ROUNDS))
-def test_a_training_and_its_cache(
+def test_killed_training_and_cache(
     archive: Path, finished: tuple[Path, float, Path], tmp_path: Path, number: int
 ) -> None:
     random = np.random.default_rng(number)
@@ -127,7 +127,7 @@ def exported(finished: tuple[Path, float, Path], tmp_path_factory: pytest.TempPa
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_an_evaluation(
+def test_killed_evaluation(
     finished: tuple[Path, float, Path], evaluated: tuple[Path, float], tmp_path: Path, number: int
 ) -> None:
     whole, _, cache = finished
@@ -142,7 +142,7 @@ def test_an_evaluation(
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
-def test_an_export(
+def test_killed_export(
     finished: tuple[Path, float, Path], exported: tuple[Path, float], tmp_path: Path, number: int
 ) -> None:
     whole, _, cache = finished

@@ -1,4 +1,4 @@
-"""`residerm models`: the list, the search, its figures, and names that are none."""
+"""`residerm models`: list, search, cost and unknown names."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 from residerm import cli
 
 
-def test_without_a_pattern_it_lists_ours_with_their_cost(capsys):
+def test_own_models_are_listed_with_their_cost(capsys):
     assert cli.run(["models", "--size", "224", "--classes", "1000"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["resnet50", "residerm", "25.557", "4,089.2"] in lines
@@ -17,7 +17,7 @@ def test_without_a_pattern_it_lists_ours_with_their_cost(capsys):
     assert any("resnet-basic-2-2-2-2," in line for line in lines), "and how any other depth is named"
 
 
-def test_a_pattern_searches_timms_too(capsys):
+def test_pattern_searches_timm_too(capsys):
     assert cli.run(["models", "vgg19", "--size", "32", "--json"]) == 0
     first, second = json.loads(capsys.readouterr().out)
     assert first == {
@@ -32,7 +32,7 @@ def test_a_pattern_searches_timms_too(capsys):
     assert first["multiply_adds"] == second["multiply_adds"] > 4e8
 
 
-def test_a_size_that_is_too_small_is_shown_as_such(capsys):
+def test_too_small_image_size_is_shown(capsys):
     assert cli.run(["models", "inception_v3", "--size", "64"]) == 0
     shown = capsys.readouterr().out
     assert ["inception_v3", "timm", "–", "–"] in [line.split() for line in shown.splitlines()]
@@ -49,7 +49,7 @@ def test_a_size_that_is_too_small_is_shown_as_such(capsys):
         (["resnet-basic-999-1-1"], "--model resnet-basic-999-1-1 has 1,001 blocks; the limit is 1,000"),
     ],
 )
-def test_what_cannot_be_listed_is_refused_in_one_message(capsys, arguments, message):
+def test_invalid_arguments_are_refused(capsys, arguments, message):
     assert cli.run(["models", *arguments]) == 2
     shown = capsys.readouterr()
     assert message in shown.err
@@ -57,6 +57,6 @@ def test_what_cannot_be_listed_is_refused_in_one_message(capsys, arguments, mess
     assert "Traceback" not in shown.err
 
 
-def test_our_own_are_listed_without_importing_timm():
+def test_own_models_are_listed_without_importing_timm():
     code = "import sys; from residerm import cli; sys.exit(cli.run(['models']) or 'timm' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Everything below a folder whose name is not UTF-8: what is written there is whole, and is read again."""
+"""Commands in a folder whose name is not UTF-8."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(folder: Path) -> Path:
     return run
 
 
-def test_a_run_and_its_report(run: Path) -> None:
+def test_run_and_report(run: Path) -> None:
     assert cli.run(["evaluate", str(run)]) == 0
     assert "caf?" in (run / "report.html").read_text(encoding="utf-8")
     (scores,) = (run / "evaluations").glob("*/scores.json")
@@ -47,7 +47,7 @@ def test_predictions_and_explanations(folder: Path, run: Path, capsys: pytest.Ca
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_an_export(folder: Path, run: Path, runtime: str) -> None:
+def test_export(folder: Path, run: Path, runtime: str) -> None:
     out = folder / os.fsdecode(runtime.encode() + b"\xe9")
     assert cli.run(["export", str(run), "--to", runtime, "--out", str(out)]) == 0
     assert cli.run(["predict", str(out), str(folder / os.fsdecode(b"im\xff.jpg"))]) == 0

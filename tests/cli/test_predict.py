@@ -1,4 +1,4 @@
-"""`residerm predict`: files, folders, zips and patterns; a bad file is a line, and the rest is done."""
+"""`residerm predict`: files, folders, zips and patterns; unreadable files do not stop the others."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def test_a_file_a_folder_a_zip_and_a_pattern_say_the_same(model: Path, images: Path, tmp_path: Path) -> None:
+def test_files_folders_zips_and_patterns_give_the_same_predictions(model: Path, images: Path, tmp_path: Path) -> None:
     shutil.make_archive(str(tmp_path / "packed"), "zip", images)
     found = {}
     for name, given in {
@@ -61,7 +61,7 @@ def test_a_file_a_folder_a_zip_and_a_pattern_say_the_same(model: Path, images: P
     assert "Not a medical device" in found["files"][0]["notice"]
 
 
-def test_batch_size_and_order_do_not_matter(model: Path, images: Path) -> None:
+def test_predictions_are_independent_of_batch_size_and_order(model: Path, images: Path) -> None:
     predictor, files = load(model), sorted(images.iterdir())
     expected = {line.name: line.probabilities for line in predict(predictor, files)}
     for size, order in ((1, files), (3, files[::-1]), (64, files[5:] + files[:5])):
@@ -69,14 +69,14 @@ def test_batch_size_and_order_do_not_matter(model: Path, images: Path) -> None:
             np.testing.assert_allclose(line.probabilities, expected[line.name], atol=1e-5)
 
 
-def test_the_same_as_the_predictor_alone(model: Path, images: Path) -> None:
+def test_predictions_equal_those_of_the_predictor(model: Path, images: Path) -> None:
     predictor, files = load(model), sorted(images.iterdir())
     together = predictor.predict([path.read_bytes() for path in files])
     found = [line.probabilities for line in predict(model, files)]
     np.testing.assert_allclose(found, together, atol=1e-5)
 
 
-def test_bad_files_are_lines_and_the_rest_is_done(
+def test_unreadable_files_are_listed_with_the_others(
     model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (images / "03.jpg").write_bytes(archives.make_jpeg(3, (60, 40))[:200])
@@ -97,14 +97,14 @@ def test_bad_files_are_lines_and_the_rest_is_done(
     assert "Traceback" not in printed.err
 
 
-def test_a_broken_zip_is_a_line_too(model: Path, images: Path, tmp_path: Path) -> None:
+def test_damaged_zip_is_listed(model: Path, images: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken.zip"
     broken.write_bytes(b"PK\x03\x04 and no more")
     lines = list(predict(model, [broken, images]))
     assert [bool(line.error) for line in lines] == [True] + [False] * 11
 
 
-def test_the_class_that_is_named_can_be_the_one_beside_its_prior(model: Path, images: Path, tmp_path: Path) -> None:
+def test_balanced_decision(model: Path, images: Path, tmp_path: Path) -> None:
     bundle = Path(shutil.copytree(model / "bundle", tmp_path / "bundle"))
     description = json.loads((bundle / "model.json").read_text())
     prior, classes = [0.4, *[0.1] * 6], description["classes"]
@@ -120,7 +120,7 @@ def test_the_class_that_is_named_can_be_the_one_beside_its_prior(model: Path, im
         assert line["predicted"] == classes[int((shares / prior).argmax())]
 
 
-def test_the_table_and_json_on_the_terminal(model: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_and_json_output(model: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["predict", str(model), str(images)]) == 0
     printed = capsys.readouterr().out
     assert str(images / "10.jpg") in printed
@@ -149,7 +149,7 @@ def test_nothing_is_overwritten(model: Path, images: Path, tmp_path: Path, capsy
         (["{model}", "{empty}", "--batch-size", "0"], "--batch-size"),
     ],
 )
-def test_wrong_calls(
+def test_invalid_usage_is_refused(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -160,12 +160,12 @@ def test_wrong_calls(
     assert "Traceback" not in error
 
 
-def test_no_images_at_all(model: Path) -> None:
+def test_folder_without_images(model: Path) -> None:
     with pytest.raises(UsageError, match="no images"):
         list(predict(model, []))
 
 
-def test_what_is_no_image_is_counted_and_named(
+def test_other_files_are_counted_and_named(
     model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a.heic", "b.doc", "noname", ".hidden"):
@@ -182,7 +182,7 @@ def test_what_is_no_image_is_counted_and_named(
     assert "1 file was not read" in capsys.readouterr().err
 
 
-def test_pipes_devices_and_giants_are_not_read(model: Path, images: Path, tmp_path: Path) -> None:
+def test_pipes_devices_and_huge_files_are_not_read(model: Path, images: Path, tmp_path: Path) -> None:
     pipe, link, giant = tmp_path / "pipe.jpg", tmp_path / "zero.jpg", tmp_path / "giant.jpg"
     os.mkfifo(pipe)
     link.symlink_to("/dev/zero")
@@ -195,7 +195,7 @@ def test_pipes_devices_and_giants_are_not_read(model: Path, images: Path, tmp_pa
     assert not any(line.error for line in lines[4:])
 
 
-def test_names_that_look_like_formulas(model: Path, images: Path, tmp_path: Path) -> None:
+def test_file_names_that_look_like_formulas(model: Path, images: Path, tmp_path: Path) -> None:
     formula = images / "=1+1.jpg"
     (images / "00.jpg").rename(formula)
     with pytest.MonkeyPatch.context() as patch:
@@ -204,7 +204,7 @@ def test_names_that_look_like_formulas(model: Path, images: Path, tmp_path: Path
     assert [row["image"] for row in rows(tmp_path / "a.csv")] == ["'=1+1.jpg", "'@none.jpg"]
 
 
-def test_sigterm_ends_a_prediction(model: Path, images: Path) -> None:
+def test_sigterm_stops_a_prediction(model: Path, images: Path) -> None:
     command = [sys.executable, "-m", "residerm", "predict", str(model), *[str(images)] * 2000, "--batch-size", "8"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(6)  # so that it is in the midst of its work

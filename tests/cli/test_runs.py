@@ -1,4 +1,4 @@
-"""`residerm runs`: one line a run, with its task, split and test score, sorted within the task."""
+"""`residerm runs`: one line per run with task, split and test score, sorted within the task."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from residerm import cli
 
 
 def named(folder: Path, name: str, *, strength: float | None, task: str = "diagnosis") -> None:
-    """A finished run of that name, evaluated unless its strength is None."""
+    """A finished run, evaluated unless `strength` is None."""
     made = sample_runs.make_run(folder / name)
     sample_runs.update_json(made.folder / "bundle" / "model.json", task=task)
     if strength is not None:
@@ -36,9 +36,7 @@ def listed(runs: Path, capsys: pytest.CaptureFixture[str], *options: str) -> lis
     return lines
 
 
-def test_runs_of_one_task_stand_together_and_are_sorted_by_the_test_score(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_runs_are_grouped_by_task_and_sorted_by_test_score(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line["run"] for line in listed(runs, capsys)] == ["a", "b", "d", "c"]
     lines = listed(runs, capsys, "--sort", "test")
     assert [line["run"] for line in lines] == ["b", "a", "d", "c"]
@@ -47,9 +45,7 @@ def test_runs_of_one_task_stand_together_and_are_sorted_by_the_test_score(
     assert lines[0]["split"] == "0123abcd" * 8
 
 
-def test_the_table_shows_task_split_and_test_score_with_its_interval(
-    runs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_table_shows_task_split_and_test_score_with_interval(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["runs", str(runs)]) == 0
     printed = capsys.readouterr().out
     assert f"{runs}: diagnosis" in printed
@@ -58,7 +54,7 @@ def test_the_table_shows_task_split_and_test_score_with_its_interval(
     assert " to " in printed
 
 
-def test_a_damaged_run_does_not_hide_the_others(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_run_does_not_hide_the_others(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (runs / "a" / "data.json").write_text("{")
     lines = listed(runs, capsys)
     assert {line["run"] for line in lines} == {"a", "b", "c", "d"}

@@ -1,4 +1,4 @@
-"""`residerm serve`: its help, and wrong usage in one message."""
+"""`residerm serve`: help, and one message for invalid usage."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
         assert flag in shown
 
 
-def test_a_port_in_use_names_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
+def test_port_in_use_error_names_the_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert cli.run(["serve", "no-model", "--port", port]) == 2
     assert f"--port {port} is in use by another program" in capsys.readouterr().err
 
 
-def test_a_host_for_everyone_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
+def test_public_host_error_names_the_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["serve", "no-model", "--host", "0.0.0.0"]) == 2
     assert "give --token-file or --insecure" in capsys.readouterr().err
 
 
-def test_a_model_that_is_none_is_refused_before_anything_listens(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+def test_invalid_model_is_refused_before_listening(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     assert cli.run(["serve", str(tmp_path), "--port", "0"]) == 2
     shown = capsys.readouterr().err
     assert "contains no model" in shown
     assert "serves at" not in shown
 
 
-def test_a_bundle_without_a_parity_record_is_refused(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
+def test_bundle_without_parity_record_is_refused(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     (tmp_path / "model.json").write_text(colour_service.make_description().model_dump_json())
     (tmp_path / "model.onnx").write_bytes(b"a graph")
     assert cli.run(["serve", str(tmp_path), "--port", "0"]) == 1
@@ -47,7 +47,7 @@ def test_a_bundle_without_a_parity_record_is_refused(capsys: pytest.CaptureFixtu
     assert "serves at" not in shown
 
 
-def test_without_fastapi_the_extra_is_named(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
+def test_missing_fastapi_error_names_the_extra(capsys: pytest.CaptureFixture[str], monkeypatch) -> None:
     for name in [name for name in sys.modules if name.startswith("residerm.service")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "fastapi", None)
@@ -55,7 +55,7 @@ def test_without_fastapi_the_extra_is_named(capsys: pytest.CaptureFixture[str], 
     assert "pip install 'residerm[serve]'" in capsys.readouterr().err
 
 
-def test_importing_the_service_imports_neither_torch_nor_data() -> None:
+def test_service_imports_neither_torch_nor_data() -> None:
     code = (
         "import sys, residerm.service.app, residerm.service.loading;"
         "print([name for name in ('torch', 'residerm.data', 'residerm.training', 'matplotlib') if name in sys.modules])"

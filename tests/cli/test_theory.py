@@ -1,4 +1,4 @@
-"""`residerm theory`: the commands as a newcomer runs them, and what cannot work."""
+"""`residerm theory`: its commands and their refusals."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,7 @@ def trained(archive: Path, runs: Path, *options: str) -> Path:
 
 @pytest.fixture(scope="module")
 def residual(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As published: blocks that begin as their shortcuts have hardly begun to learn after so few steps."""
+    """As published, without zero_init: otherwise, the blocks have hardly learned anything after so few steps."""
     options = ("--model", "resnet-basic-2-1-1", "--width", "4", "--no-zero-init", "--rate", "1e-3")
     return trained(archive, tmp_path_factory.mktemp("runs"), *options)
 
@@ -43,7 +43,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) 
     return found.err if code else found.out
 
 
-def test_every_equation_holds_also_inside_a_trained_run(
+def test_every_equation_holds_inside_a_trained_run(
     residual: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "figures"
@@ -57,7 +57,7 @@ def test_every_equation_holds_also_inside_a_trained_run(
     assert "minus sign" in equations["CE = -Σ y log p"]["correction"]
 
 
-def test_an_equation_that_fails_is_shown_and_the_command_fails(
+def test_failing_equation_is_shown_with_exit_code_1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(backprop, "by_weights_of", lambda delta, a: 2 * delta @ a.T)
@@ -67,9 +67,7 @@ def test_an_equation_that_fails_is_shown_and_the_command_fails(
     assert "do not hold: (6), (7) ∂CE/∂w" in shown
 
 
-def test_fresh_networks_are_followed_on_an_archive(
-    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_flow_of_new_networks_on_an_archive(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = ("--data", str(archive), "--depths", "8", "14", "--width", "2", "--steps", "2", "--training-depth", "8")
     found = json.loads(printed(capsys, "flow", *small, "--out", str(tmp_path / "figures"), "--json"))
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {
@@ -83,20 +81,18 @@ def test_fresh_networks_are_followed_on_an_archive(
     assert "plain, sigmoid, 8 layers: in 2 steps the loss went from" in shown
 
 
-def test_a_runs_gradient_is_read_in_plain_words(
-    residual: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_flow_of_a_run(residual: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = printed(capsys, "flow", str(residual), "--out", str(tmp_path / "figures"))
     assert "resnet-basic-2-1-1: healthy: every layer receives a gradient" in shown
     assert (tmp_path / "figures" / "layers.png").stat().st_size > 10_000
 
 
-def test_any_network_can_be_followed(logistic: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flow_of_any_network(logistic: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(printed(capsys, "flow", str(logistic), "--json"))
     assert [layer["layer"] for layer in found["layers"]] == ["linear"]
 
 
-def test_a_run_without_shortcuts_has_no_residual_equations(
+def test_run_without_shortcuts_has_no_residual_equations(
     logistic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, "check", str(logistic), "--out", str(tmp_path / "figures"), code=2)
@@ -105,7 +101,7 @@ def test_a_run_without_shortcuts_has_no_residual_equations(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("check", "--depth", "21"), 2, "6n + 2 layers, such as 20 or 26"),
         (("flow", "--depths", "9"), 2, "such as 8 or 14"),
@@ -118,15 +114,15 @@ def test_a_run_without_shortcuts_has_no_residual_equations(
         (("check", "--seed", "-1"), 2, "--seed"),
     ],
 )
-def test_what_cannot_work_is_said_in_a_line(
-    arguments: tuple[str, ...], code: int, said: str, capsys: pytest.CaptureFixture[str]
+def test_invalid_usage_is_one_line(
+    arguments: tuple[str, ...], code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, *arguments, code=code)
-    assert said in text
+    assert message in text
     assert text.count("\n") == 1
 
 
-def test_a_plain_network_has_no_shortcuts_to_look_into(
+def test_network_without_shortcuts_is_refused(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = ("--model", "resnet-basic-1-1-1", "--width", "2", "--shortcut", "none")
@@ -135,11 +131,11 @@ def test_a_plain_network_has_no_shortcuts_to_look_into(
     assert "trained resnet-basic-1-1-1 without shortcuts has no residual blocks" in text
 
 
-def test_another_folder_is_no_run(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_that_is_no_run_is_refused(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a run, or damaged" in printed(capsys, "flow", str(archive), code=1)
 
 
-def test_a_run_whose_archive_is_gone_says_so(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_archive_of_a_run(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     moved = archives.ham10000(tmp_path / "moved", lesions=105)
     run = trained(moved, tmp_path / "runs", "--model", "resnet-basic-1-1-1", "--width", "2")
     moved.rename(tmp_path / "elsewhere")
@@ -147,14 +143,14 @@ def test_a_run_whose_archive_is_gone_says_so(archive: Path, tmp_path: Path, caps
     assert archive.exists()
 
 
-def test_figures_are_never_written_over_something(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_figures_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     arguments = ("flow", "--depths", "8", "--width", "2", "--steps", "0", "--out", str(tmp_path))
     assert "already exists" in printed(capsys, *arguments, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_depth_trains_once(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "depth"
     few = ("--depths", "8", "14", "--seeds", "0", "--epochs", "1", "--width", "2", "--rate", "0.02")
     small = (str(archive), *few, "--out", str(out))
@@ -173,7 +169,7 @@ def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--depths", "21"), "6n + 2 layers"),
         (("--rate", "0"), "--rate must be greater than 0"),
@@ -182,13 +178,13 @@ def test_depth_trains_once_and_shows_again(archive: Path, tmp_path: Path, capsys
         (("--preset", "huge"), "--preset"),
     ],
 )
-def test_what_depth_cannot_do_is_said(
-    arguments: tuple[str, ...], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_invalid_depth_options_are_refused(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert said in printed(capsys, "depth", *arguments, "--out", str(tmp_path / "out"), code=2)
+    assert message in printed(capsys, "depth", *arguments, "--out", str(tmp_path / "out"), code=2)
     assert not (tmp_path / "out").exists()
 
 
-def test_depth_on_an_archive_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_depth_on_a_missing_archive(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "nowhere" in printed(capsys, "depth", "nowhere", "--out", str(tmp_path / "out"), code=1)
     assert not (tmp_path / "out").exists()

@@ -1,4 +1,4 @@
-"""`residerm train`: the run folder, and a training that is killed and goes on as if it had not been."""
+"""`residerm train`: the run folder, and killed trainings, which are resumed bitwise identically."""
 
 import csv
 import json
@@ -38,7 +38,7 @@ def metrics(run: Path) -> list[dict[str, str]]:
     return [{name: value for name, value in row.items() if name not in CLOCKS} for row in rows]
 
 
-def test_a_run_folder_holds_everything(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_folder_is_complete(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = train(archive, tmp_path / "runs", "--epochs", "2", "--class-weight-power", "0.5")
     printed = capsys.readouterr().out
     assert str(run) in printed
@@ -52,7 +52,7 @@ def test_a_run_folder_holds_everything(archive: Path, tmp_path: Path, capsys: py
     assert json.loads((run / "summary.json").read_text())["stopped"] == "all epochs completed"
 
 
-def test_the_config_of_a_run_gives_the_same_run(archive: Path, tmp_path: Path) -> None:
+def test_config_of_a_run_reproduces_it(archive: Path, tmp_path: Path) -> None:
     first = train(archive, tmp_path / "first", "--epochs", "1", "--mixup", "0.2", "--label-smoothing", "0.1")
     assert cli.run(["train", "--config", str(first / "config.yaml"), "--runs", str(tmp_path / "second")]) == 0
     second = next((tmp_path / "second").iterdir())
@@ -62,7 +62,7 @@ def test_the_config_of_a_run_gives_the_same_run(archive: Path, tmp_path: Path) -
     ).read_bytes()
 
 
-def test_the_bundle_predicts_and_describes_itself(archive: Path, tmp_path: Path) -> None:
+def test_bundle_predicts_and_has_a_description(archive: Path, tmp_path: Path) -> None:
     run = train(archive, tmp_path / "runs", "--epochs", "1")
     predictor, records = load(run), open_archive(archive)
     images = [records.read(row) for row in range(20)]
@@ -86,7 +86,7 @@ def final(run: Path) -> tuple[dict[str, torch.Tensor], list[dict[str, str]], dic
 
 
 def assert_same(one: Path, other: Path) -> None:
-    """The chosen weights, the moving average and the metrics are the same to the bit."""
+    """Selected weights, moving average and metrics are bitwise identical."""
     for left, right in zip(final(one), final(other), strict=True):
         if isinstance(left, list):
             assert left == right
@@ -134,8 +134,8 @@ def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
-def test_three_kills_change_nothing(archive: Path, tmp_path: Path) -> None:
-    """One before the first checkpoint, one in the middle of an epoch, one while a checkpoint is half written."""
+def test_training_killed_three_times_gives_identical_weights(archive: Path, tmp_path: Path) -> None:
+    """Before the first checkpoint, during an epoch, and while a checkpoint is written."""
     options = [str(archive), *SMALL, "--epochs", "4", "--mixup", "0.3"]
     whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
     runs = tmp_path / "killed"
@@ -162,7 +162,7 @@ def test_three_kills_change_nothing(archive: Path, tmp_path: Path) -> None:
     assert_same(run, whole)
 
 
-def test_control_c_saves_and_says_how_to_go_on(archive: Path, tmp_path: Path) -> None:
+def test_ctrl_c_saves_and_names_the_command_to_resume(archive: Path, tmp_path: Path) -> None:
     options = [str(archive), *SMALL, "--epochs", "3"]
     whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
     runs = tmp_path / "stopped"
@@ -178,8 +178,8 @@ def test_control_c_saves_and_says_how_to_go_on(archive: Path, tmp_path: Path) ->
     assert cli.run(["train", "--resume", str(run)]) == 2
 
 
-def test_two_processes_end_with_the_weights_of_one(archive: Path, tmp_path: Path) -> None:
-    """SGD, float32, equal shards, no augmentation, a network without batch statistics: the same to 1e-4."""
+def test_two_processes_give_the_weights_of_one(archive: Path, tmp_path: Path) -> None:
+    """With SGD, float32, equal shards, no augmentation and no batch statistics, they agree to 1e-4."""
     options = [str(archive), *SMALL, "--epochs", "1", "--optimizer", "sgd", "--rate", "0.05", "--no-augment"]
     one = start([*options, "--runs", str(tmp_path / "one")])
     assert one.wait(timeout=300) == 0, one.stdout and one.stdout.read()
@@ -192,7 +192,7 @@ def test_two_processes_end_with_the_weights_of_one(archive: Path, tmp_path: Path
     assert len(metrics(shared)) == 1
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
+def test_nan_loss_stops_and_keeps_the_last_valid_state(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wild = ("--optimizer", "sgd", "--rate", "1e30", "--schedule", "constant", "--clip", "0")
@@ -204,7 +204,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good_state(
     assert "Traceback" not in error
 
 
-def test_a_network_without_batch_statistics_learns_from_single_images(archive: Path, tmp_path: Path) -> None:
+def test_batch_size_one_without_batch_statistics(archive: Path, tmp_path: Path) -> None:
     options = ("--model", "cnn", "--size", "32", "--batch-size", "1", "--epochs", "1", "--runs", str(tmp_path / "runs"))
     assert cli.run(["train", str(archive), *options]) == 0
     assert np.isfinite(float(metrics(next((tmp_path / "runs").iterdir()))[0]["train_loss"]))
@@ -226,7 +226,7 @@ def test_a_network_without_batch_statistics_learns_from_single_images(archive: P
         (["--model", "vgg19", "--size", "16"], "give --size 32"),
     ],
 )
-def test_wrong_calls_get_one_line_and_start_nothing(
+def test_invalid_usage_is_one_line_and_creates_no_run(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     (tmp_path / "wrong.yaml").write_text("epohcs: 3\n")
@@ -240,7 +240,7 @@ def test_wrong_calls_get_one_line_and_start_nothing(
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments_change_nothing(archive: Path, tmp_path: Path) -> None:
+def test_training_killed_twenty_times_gives_identical_weights(archive: Path, tmp_path: Path) -> None:
     options = [str(archive), *SMALL, "--epochs", "200"]
     whole = train(archive, tmp_path / "whole", *options[1 + len(SMALL) :])
     runs, random = tmp_path / "killed", np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Runs that are in use, damaged or on a full disk: one message each, and what was there before stays whole."""
+"""Runs that are in use, damaged or on a full disk: one message each, and unchanged files."""
 
 import hashlib
 import shutil
@@ -28,7 +28,7 @@ def finished(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def unfinished(finished: Path, tmp_path: Path) -> Path:
-    """The same run, stopped between its last checkpoint and its end."""
+    """The same run, interrupted between its last checkpoint and its end."""
     folder = Path(shutil.copytree(finished, tmp_path / finished.name))
     (folder / "summary.json").unlink()
     shutil.rmtree(folder / "bundle")
@@ -50,7 +50,7 @@ def content(folder: Path) -> dict[str, str]:
 
 
 def refused(run: Path, capsys: pytest.CaptureFixture[str], code: int = 1) -> str:
-    """Resume a run, which fails with one line and changes nothing; the line."""
+    """Resume a run, which must fail without changes; return the message."""
     before = content(run)
     capsys.readouterr()
     assert cli.run(["train", "--resume", str(run)]) == code
@@ -60,13 +60,13 @@ def refused(run: Path, capsys: pytest.CaptureFixture[str], code: int = 1) -> str
     return line
 
 
-def test_a_run_that_stopped_before_its_end_is_ended(unfinished: Path, finished: Path) -> None:
+def test_run_interrupted_before_its_end_is_completed(unfinished: Path, finished: Path) -> None:
     assert cli.run(["train", "--resume", str(unfinished)]) == 0
     name = "bundle/model.safetensors"
     assert (unfinished / name).read_bytes() == (finished / name).read_bytes()
 
 
-def test_a_run_in_use(unfinished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_in_use(unfinished: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with Run(unfinished).in_use():
         assert "is being trained by another process" in refused(unfinished, capsys)
 
@@ -93,7 +93,7 @@ def flip_a_bit(path: Path) -> None:
         ("checkpoints/best.ckpt", cut, "best.ckpt is truncated or not a checkpoint"),
     ],
 )
-def test_a_damaged_run(
+def test_damaged_run(
     unfinished: Path, capsys: pytest.CaptureFixture[str], name: str, damage: Callable[[Path], object], message: str
 ) -> None:
     damage(unfinished / name)
@@ -104,7 +104,7 @@ def test_a_damaged_run(
     assert not (unfinished / "bundle").exists()
 
 
-def test_the_checkpoint_of_another_model(
+def test_checkpoint_of_another_model(
     archive: Path, unfinished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = trained(archive, tmp_path / "other", "logistic")
@@ -112,14 +112,14 @@ def test_the_checkpoint_of_another_model(
     assert "is a checkpoint of another model" in refused(unfinished, capsys)
 
 
-def test_a_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_that_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "is not a run" in refused(tmp_path, capsys)
 
 
 @pytest.mark.parametrize(
     ("kilobytes", "file"), [(60, "best.ckpt"), (150, "last.ckpt"), (470, "bundle")], ids=("best", "last", "bundle")
 )
-def test_a_full_disk(archive: Path, kilobytes: int, file: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk(archive: Path, kilobytes: int, file: str, capsys: pytest.CaptureFixture[str]) -> None:
     with tiny_disk(kilobytes) as disk:
         assert cli.run(["train", str(archive), *SMALL, "--model", "cnn", "--runs", str(disk / "runs")]) == 1
         error = capsys.readouterr().err

@@ -27,7 +27,7 @@ def train(archive: Path, runs: Path, *options: str, size: int = 32) -> list[Path
     return sorted(runs.iterdir())
 
 
-def test_an_ensemble_says_the_mean_of_what_its_members_say(
+def test_ensemble_averages_the_probabilities_of_its_members(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = train(archive, tmp_path / "runs", "--members", "2", "--seed", "3")
@@ -46,7 +46,7 @@ def test_an_ensemble_says_the_mean_of_what_its_members_say(
     assert description.trust == trust.summary != load(members[0]).trust.summary  # fitted to what they say together
 
 
-def test_a_soup_of_members_is_one_network(archive: Path, tmp_path: Path) -> None:
+def test_soup_is_one_network(archive: Path, tmp_path: Path) -> None:
     start = train(archive, tmp_path / "start")[0]
     made = train(archive, tmp_path / "runs", "--weights", str(start), "--members", "2", "--join", "soup")
     soup = next(path for path in made if path.name.endswith("-soup-of-2"))
@@ -58,7 +58,7 @@ def test_a_soup_of_members_is_one_network(archive: Path, tmp_path: Path) -> None
     assert known.tolist() == [row.part != "test" for row in run.splits]
 
 
-def test_a_soup_of_random_weights_is_refused_before_training(
+def test_soup_of_random_weights_is_refused_before_training(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--members", "2", "--join", "soup", "--runs", str(tmp_path / "runs")]
@@ -67,7 +67,7 @@ def test_a_soup_of_random_weights_is_refused_before_training(
     assert not (tmp_path / "runs").exists()
 
 
-def test_members_that_disagree_are_not_joined(
+def test_members_with_different_classes_are_not_joined(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first = train(archive, tmp_path / "a")[0]

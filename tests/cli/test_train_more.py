@@ -1,4 +1,4 @@
-"""`residerm train`: batches in parts, images that grow, curves, torchrun."""
+"""`residerm train`: gradient accumulation, growing images, TensorBoard, torchrun."""
 
 import json
 import os
@@ -49,15 +49,15 @@ def whole(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("parts", ["3", "8"])
-def test_a_batch_in_parts_gives_the_same_step(archive: Path, whole: Path, tmp_path: Path, parts: str) -> None:
-    """Uneven parts too."""
+def test_gradient_accumulation_gives_the_same_step(archive: Path, whole: Path, tmp_path: Path, parts: str) -> None:
+    """Also with parts of different sizes."""
     run = trained(archive, tmp_path / "runs", *PLAIN, "--accumulate", parts)
     for name, expected in weights(whole).items():
         torch.testing.assert_close(weights(run)[name], expected, atol=1e-5, rtol=0)
 
 
-def test_training_accuracy_is_of_the_batches_as_they_came(archive: Path, tmp_path: Path) -> None:
-    """Of a model that stands still, it is the accuracy; of mixed images, it has a share of each label."""
+def test_training_accuracy_is_that_of_the_training_batches(archive: Path, tmp_path: Path) -> None:
+    """For a constant model it is the accuracy; mixed images count for both labels."""
     still = ("--optimizer", "sgd", "--rate", "1e-12", "--no-augment", "--batch-size", "2", "--precision", "float32")
     assert cli.run(["train", str(archive), *CNN, *still, "--runs", str(tmp_path)]) == 0
     (run,) = tmp_path.iterdir()
@@ -72,7 +72,9 @@ def test_training_accuracy_is_of_the_batches_as_they_came(archive: Path, tmp_pat
     assert labels.accuracy(logits).item() == pytest.approx((0.7 + 1 + 0.1 + 0) / 4)
 
 
-def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_parts_of_one_image_are_refused_with_batch_statistics(
+    archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     call = ["train", str(archive), *SMALL, "--runs", str(tmp_path / "runs"), "--model"]
     assert cli.run([*call, "logistic", "--accumulate", "9"]) == 2
     assert "each part of --accumulate" in capsys.readouterr().err
@@ -81,7 +83,7 @@ def test_parts_of_one_image_are_refused(archive: Path, tmp_path: Path, capsys: p
     assert not (tmp_path / "runs").exists()
 
 
-def test_mixed_batches_in_parts(archive: Path, tmp_path: Path) -> None:
+def test_gradient_accumulation_with_mixup(archive: Path, tmp_path: Path) -> None:
     one = trained(archive, tmp_path / "one", *PLAIN, "--mixup", "0.4")
     other = trained(archive, tmp_path / "other", *PLAIN, "--mixup", "0.4", "--accumulate", "2")
     for name, expected in weights(one).items():
@@ -99,9 +101,7 @@ def test_torchrun_gives_the_weights_of_one_process(archive: Path, whole: Path, t
         torch.testing.assert_close(weights(run)[name], expected, atol=1e-4, rtol=0)
 
 
-def test_growing_images_are_small_first_and_whole_at_the_end(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_growing_images_end_at_full_size(archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from residerm.training.loop import Trainer
 
     seen: list[int] = []
@@ -126,7 +126,7 @@ def test_growing_images_are_small_first_and_whole_at_the_end(
         (("--grow-from", "16"), "cnn"),
     ],
 )
-def test_images_that_cannot_grow(
+def test_invalid_growth_is_refused(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], message: str
 ) -> None:
     assert cli.run(["train", str(archive), *SMALL, *CNN, *options, "--runs", str(tmp_path / "runs")]) == 2
@@ -134,7 +134,7 @@ def test_images_that_cannot_grow(
     assert not (tmp_path / "runs").exists()
 
 
-def test_curves_for_tensorboard(archive: Path, tmp_path: Path) -> None:
+def test_tensorboard_curves(archive: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = trained(archive, tmp_path, "--tensorboard", epochs=3)
@@ -145,7 +145,7 @@ def test_curves_for_tensorboard(archive: Path, tmp_path: Path) -> None:
     assert points == [(int(row[0]), pytest.approx(float(row[column]))) for row in rows[1:]]
 
 
-def test_tensorboard_that_is_not_installed(
+def test_missing_tensorboard_error_names_the_extra(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("residerm.training.curves.find_spec", lambda _: None)
@@ -154,7 +154,7 @@ def test_tensorboard_that_is_not_installed(
     assert not (tmp_path / "runs").exists()
 
 
-def test_runs_are_listed_whole_in_a_narrow_window(
+def test_run_names_are_not_truncated_in_a_narrow_terminal(
     archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained(archive, tmp_path)
@@ -178,7 +178,7 @@ def test_runs_are_listed_whole_in_a_narrow_window(
         (("--shortcut", "none"), 0.5, None),
     ],
 )
-def test_what_was_in_effect_is_written_down(
+def test_effective_options_are_saved(
     archive: Path, tmp_path: Path, options: tuple[str, ...], power: float, zero_init: bool | None
 ) -> None:
     run = trained(archive, tmp_path, *options, model="resnet20", size=16)
@@ -186,7 +186,7 @@ def test_what_was_in_effect_is_written_down(
     assert (saved["class_weight_power"], saved["zero_init"]) == (power, zero_init)
 
 
-def test_blocks_begin_as_their_shortcuts_unless_there_are_weights(tmp_path: Path) -> None:
+def test_zero_init_is_off_with_initial_weights(tmp_path: Path) -> None:
     options = ModelOptions(model="resnet20")
     fresh = begin(options, 7, 32).model.network
     assert all(block.bn2.weight.detach().abs().sum() == 0 for block in fresh.layer1)
@@ -197,9 +197,7 @@ def test_blocks_begin_as_their_shortcuts_unless_there_are_weights(tmp_path: Path
     assert all(block.bn2.weight.detach().abs().sum() > 0 for block in loaded.model.network.layer1)
 
 
-def test_two_spellings_of_a_class_are_trained_as_one_and_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_merged_spellings_of_a_class_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folders = archives.class_folders(tmp_path / "archive", classes=("Mel", "mel", "nv"), images=20)
     run = trained(folders, tmp_path / "runs")
     assert "The labels Mel (20), mel (20) are read as one class, mel" in " ".join(capsys.readouterr().err.split())

@@ -1,4 +1,4 @@
-"""`residerm train --preset transfer`: what the preset stands for, and that a training begins with it."""
+"""`residerm train --preset transfer`: the options of the preset, and a training with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from residerm.commands.training import make_experiment
 QUICK = ("--size", "64", "--grow-from", "32", "--epochs", "1", "--batch-size", "32")
 
 
-def test_transfer_starts_from_the_weights_in_a_wheel(tmp_path: Path) -> None:
+def test_transfer_starts_from_the_weights_of_a_wheel(tmp_path: Path) -> None:
     archive = archives.ham10000(tmp_path / "archive", lesions=105)
     options = ["--preset", "transfer", *QUICK, "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *options]) == 0
@@ -23,7 +23,7 @@ def test_transfer_starts_from_the_weights_in_a_wheel(tmp_path: Path) -> None:
     assert (options["size"], options["epochs"], options["ema"]) == (64, 1, 0.99)  # flags go before the preset
 
 
-def test_given_weights_replace_the_pretrained_ones_of_a_preset() -> None:
+def test_weights_override_pretrained_in_a_preset() -> None:
     experiment = make_experiment("archive", {"weights": "run"}, preset="transfer")
     assert not experiment.network.pretrained
     assert experiment.network.model == "tf_efficientnet_lite0"

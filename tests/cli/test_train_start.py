@@ -1,4 +1,4 @@
-"""`residerm train --weights RUN`: what is taken over from another run, what is replaced, what is refused."""
+"""`residerm train --weights RUN`: loading weights of another run, replaced classifiers, refusals."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def train(archive: Path, runs: Path, *options: str, code: int = 0) -> Path:
     return next(iter(runs.iterdir()))
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def message(capsys: pytest.CaptureFixture[str]) -> str:
     return " ".join(capsys.readouterr().err.split())
 
 
-def test_a_model_begins_as_another_run_ended(run: Path) -> None:
+def test_training_starts_from_the_weights_of_a_run(run: Path) -> None:
     start = begin(ModelOptions(model="cnn", weights=run), SEVEN, 32, ResNetOptions())
     first, _ = read_bundle(run)
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
@@ -45,32 +45,32 @@ def test_a_model_begins_as_another_run_ended(run: Path) -> None:
     assert any("licence CC BY-NC 4.0" in remark for remark in start.remarks)
 
 
-def test_a_classifier_of_other_classes_is_replaced_and_said(
+def test_classifier_for_other_classes_is_replaced_and_reported(
     run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = train(archive, tmp_path / "runs", "--weights", str(run), "--task", "malignancy")
-    assert "is for 7 classes: the model keeps a new one for 2 classes" in said(capsys)
+    assert "is for 7 classes: the model keeps a new one for 2 classes" in message(capsys)
     assert yaml.safe_load((second / "config.yaml").read_text())["weights"] == str(run.absolute())
 
 
-def test_as_many_but_other_classes_have_a_new_classifier_too(run: Path) -> None:
+def test_classifier_for_equally_many_other_classes_is_replaced(run: Path) -> None:
     start = begin(ModelOptions(model="cnn", weights=run), tuple("abcdefg"), 32, ResNetOptions())
     logits = start.model.eval()(torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8))
     assert torch.equal(logits, torch.zeros(2, 7))
     assert any("its classes are different" in remark for remark in start.remarks)
 
 
-def test_a_run_of_another_architecture_is_refused(
+def test_run_of_another_architecture_is_refused(
     run: Path, archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ["--model", "logistic", "--weights", str(run), "--size", "32", "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *options]) == 2
-    assert f"{run} is a cnn, not a logistic" in said(capsys)
+    assert f"{run} is a cnn, not a logistic" in message(capsys)
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_folder_without_a_model_is_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folder_without_a_model_is_refused(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = ["--weights", str(archive), "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *SMALL, *options]) == 2
-    assert "contains no model" in said(capsys)
+    assert "contains no model" in message(capsys)
     assert not (tmp_path / "runs").exists()
