@@ -129,8 +129,11 @@ def test_pickled_objects_are_refused(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "images",
-    [COLOUR / 255, COLOUR.astype(np.int8), COLOUR[..., :2], COLOUR[..., None], COLOUR[:, 0, 0, 0], np.uint8(3)],
-    ids=["fractions", "int8", "two channels", "five axes", "one axis", "no axis"],
+    [
+        *(COLOUR / 255, COLOUR.astype(np.int8), COLOUR[..., :2], COLOUR[..., None], COLOUR[:, 0, 0, 0], np.uint8(3)),
+        *(COLOUR[:, :0], GREY[..., :0]),
+    ],
+    ids=["fractions", "int8", "two channels", "five axes", "one axis", "no axis", "no height", "no width"],
 )
 def test_arrays_of_other_shapes_are_refused(tmp_path, images):
     with pytest.raises(ArchiveError, match=r"train_images is \w+ of shape \(.*\); images must be uint8"):
@@ -155,6 +158,30 @@ def test_array_with_too_few_bytes(tmp_path):
             ArchiveError, match=r"some\.npz: train_images is truncated or damaged: download the npz again"
         ):
             read()
+
+
+@pytest.mark.parametrize("shape", ["(-5, -6, 8, 3)", "(-1, 6, 8, 3)"])
+def test_negative_shapes(tmp_path, shape):
+    data = npy(COLOUR).replace(b"(5, 6, 8, 3), }", f"{shape}}}".ljust(15).encode()[:15])
+    npz = Npz(with_member(tmp_path / "some.npz", "train_images.npy", data))
+    with pytest.raises(ArchiveError, match=r"some\.npz: train_images is truncated or damaged"):
+        npz.array("train_images")
+
+
+def test_more_rows_than_any_archive_has(tmp_path):
+    npz = saved(tmp_path, some_labels=np.zeros((2**20 + 1, 1)), some_images=np.zeros((2**20 + 1, 1, 1), np.uint8))
+    for read in (lambda: list(npz.files(0)), lambda: npz.array("some_labels")):
+        with pytest.raises(ArchiveError, match=r"some_\w+ has 1,048,577 rows; at most 1,048,576 are read"):
+            read()
+
+
+def test_a_long_header_is_not_repeated(tmp_path):
+    digits = b"{'descr':'|u1','fortran_order':False,'shape':(" + b"9" * 9000 + b",)}"
+    data = b"\x93NUMPY\1\0" + len(digits).to_bytes(2, "little") + digits
+    npz = Npz(with_member(tmp_path / "some.npz", "train_images.npy", data))
+    with pytest.raises(ArchiveError) as failure:
+        npz.array("train_images")
+    assert len(str(failure.value)) < 300 + len(str(tmp_path))
 
 
 def test_damaged_bytes(tmp_path):

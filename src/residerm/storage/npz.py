@@ -22,6 +22,8 @@ from residerm.storage.containers import File
 from residerm.storage.zips import STORED, Zip
 
 _ROW = ".ppm"
+_MOST_ROWS = 2**20  # of an array; MedMNIST's largest has 236,386, and zeros are packed a thousand to one
+_MOST_SAID = 100  # characters of NumPy's reason
 
 
 class Npz:
@@ -72,7 +74,7 @@ class Npz:
 
     def _shape_of_images(self, name: str) -> tuple[int, ...]:
         shape, _, dtype, _ = self._header(name)
-        if dtype != np.uint8 or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
+        if dtype != np.uint8 or 0 in shape[1:] or not (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)):
             raise ArchiveError(
                 f"{self.path}: {name} is {dtype} of shape {shape}; images must be uint8 of shape "
                 "(rows, height, width) or (rows, height, width, 3)"
@@ -92,11 +94,17 @@ class Npz:
         try:
             header = _read_header(next(self._zip.pieces(member), b""))
         except Exception as error:  # NumPy's parser of headers raises exceptions of any kind
-            raise ArchiveError(f"{self.path}: {name} is not a NumPy array ({error}): download the npz again") from error
+            reason = str(error).partition("\n")[0][:_MOST_SAID]
+            raise ArchiveError(
+                f"{self.path}: {name} is not a NumPy array ({reason}): download the npz again"
+            ) from error
         if header.dtype.hasobject:
             raise ArchiveError(f"{self.path}: {name} contains Python objects, which could run code: it is not read")
-        if header.start + math.prod(header.shape) * header.dtype.itemsize != member.size:
+        size = header.start + math.prod(header.shape) * header.dtype.itemsize
+        if size != member.size or min(header.shape, default=0) < 0:
             raise ArchiveError(f"{self.path}: {name} is truncated or damaged: download the npz again")
+        if max(header.shape[:1], default=0) > _MOST_ROWS:
+            raise ArchiveError(f"{self.path}: {name} has {header.shape[0]:,} rows; at most {_MOST_ROWS:,} are read")
         return header
 
 
