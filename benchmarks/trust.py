@@ -28,7 +28,7 @@ from residerm.data.loading.cache import open_cache
 from residerm.data.synthetic import draw_archive
 from residerm.inference import Predictor, load
 from residerm.outputs import Outputs, concatenated
-from residerm.runs import read_experiment
+from residerm.runs import open_run
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.calibration import calibration_scores
 from residerm.scores.coverage import Sets, set_scores
@@ -58,7 +58,7 @@ class Subject:
 
     def __init__(self, run: Path, data: Path, out: Path) -> None:
         """Open the archive of the run with its split."""
-        experiment = read_experiment(run / "config.yaml")
+        experiment = open_run(run).experiment
         as_it_was = SplitOptions(split=str(run / "splits.csv"))
         self.run, self.data, self.out = run, data, out / run.name
         self.dataset = Dataset.open(experiment.model_copy(update={"split": as_it_was}))
@@ -151,7 +151,7 @@ def _stripes(generator: np.random.Generator, size: int) -> np.ndarray:
 def outliers(subject: Subject, test: np.ndarray) -> dict[str, Outputs]:
     """The outputs of a run for outliers, the near ones first."""
     size, cache = subject.predictor.description.pixels.size, subject.dataset.cache
-    experiment = read_experiment(subject.run / "config.yaml")
+    experiment = open_run(subject.run).experiment
     found = {}
     if subject.without:
         found[f"classes left out ({', '.join(subject.without)})"] = subject.archive(

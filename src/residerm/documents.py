@@ -19,7 +19,7 @@ from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from residerm.errors import ResidermError
+from residerm.errors import ResidermError, shortened
 from residerm.files import new_file, read_regular
 
 LARGEST = 2**28  # bytes of a document; data.json lists every image that was left out
@@ -95,8 +95,8 @@ def _reason(error: OSError | ValidationError) -> str:
     errors = error.errors(include_url=False)
     first = next((one for one in errors if one["loc"] == ("format",)), errors[0])
     place = ".".join(map(str, first["loc"]))
-    if place == "format":
-        return f"its format {first['input']!r} is not supported by this version of residerm"
     if first["type"] == "missing":
         return f"{place} is missing"
+    if place == "format":
+        return f"its format {shortened(first['input'])} is not supported by this version of residerm"
     return f"{place}: {first['msg']}" if place else first["msg"]

@@ -9,7 +9,7 @@ import yaml
 from residerm import cli
 from residerm.config.options_file import parse_options
 from residerm.errors import UsageError
-from residerm.runs import read_experiment
+from residerm.runs import read_options
 
 
 def billion_laughs(levels: int) -> bytes:
@@ -69,12 +69,12 @@ def test_valid_options_are_read(tmp_path: Path) -> None:
     content = b"path: a\nepochs: 3\nwithout: [a, b]\nmodel: 'resnet18'  # a remark\n"
     assert parse_options(content, "it") == yaml.safe_load(content)
     (tmp_path / "a.yaml").write_bytes(content)
-    assert read_experiment(tmp_path / "a.yaml").training.epochs == 3
+    assert read_options(tmp_path / "a.yaml", "it")["epochs"] == 3
 
 
 def test_pipes_are_refused() -> None:
     with pytest.raises(UsageError, match="a pipe or a device"):
-        read_experiment(Path("/dev/zero"))
+        read_options(Path("/dev/zero"), "it")
 
 
 @pytest.mark.parametrize("option", ["seed", "split-seed", "epochs", "batch-size", "width", "raise-to", "devices"])

@@ -197,7 +197,8 @@ def test_single_class_is_refused(tmp_path: Path) -> None:
     [
         ("image_id,part\nISIC_1,train\n", "does not name .* another archive"),
         ("image,part\nISIC_1,train\n", "columns image_id and part"),
-        ("image_id,part\nISIC_1,trian\n", "unknown part trian"),
+        ("image_id,part\nISIC_1,trian\n", "unknown part 'trian'"),
+        ("image_id,part\nISIC_1," + "9" * 5000 + "\n", "unknown part '9{50,80}…;"),
         ("", "columns image_id and part"),
     ],
 )

@@ -1,6 +1,8 @@
 """The files of a run: round trips, older formats, and one sentence for damaged ones."""
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +10,14 @@ import pytest
 import sample_runs
 
 from residerm.documents import DocumentError
+from residerm.errors import ResidermError
 from residerm.outputs import Outputs
 from residerm.runs import (
     Environment,
     Epoch,
     Evaluation,
     PredictionTable,
+    Run,
     SplitRow,
     read_outputs,
     read_splits,
@@ -52,6 +56,64 @@ def test_newer_fields_are_ignored_and_other_formats_refused(tmp_path: Path) -> N
     sample_runs.update_json(path, format=7)
     with pytest.raises(DocumentError, match=r"its format 7 is not supported by this version .*residerm evaluate"):
         Evaluation.read(path.parent)
+
+
+DAMAGES = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda _: b"",
+    "with a NUL": lambda content: content[:9] + b"\0" + content[9:],
+    "not UTF-8": lambda content: content[:9] + b"\xff" + content[9:],
+    "nested": lambda _: b"[" * 100_000,
+    "digits": lambda _: b"9" * 6000,
+    "null": lambda _: b"null",
+}
+READERS: dict[str, Callable[[Run], object]] = {
+    "config.yaml": lambda run: run.experiment,
+    "data.json": lambda run: run.data,
+    "environment.json": lambda run: run.environment,
+    "metrics.csv": lambda run: run.epochs,
+    "splits.csv": lambda run: run.splits,
+    "summary.json": lambda run: run.summary,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("name", READERS)
+def test_a_damaged_file_is_named_in_one_line(name: str, damage: str, tmp_path: Path) -> None:
+    run = sample_runs.make_run(tmp_path)
+    path = run.folder / name
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    try:
+        READERS[name](run)
+    except ResidermError as error:
+        said = str(error)
+        assert said.startswith(str(path))
+        assert said.endswith("the run is damaged; train it again")
+        assert "\n" not in said
+        assert len(said) < len(str(path)) + 400
+    else:
+        assert path.suffix == ".csv"  # a shorter table can be a valid one
+
+
+def test_a_pipe_in_place_of_a_table_is_not_waited_for(tmp_path: Path) -> None:
+    run = sample_runs.make_run(tmp_path)
+    path = run.folder / "splits.csv"
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(DocumentError, match="a pipe or a device"):
+        _ = run.splits
+
+
+def test_a_document_without_its_format_is_not_repeated(tmp_path: Path) -> None:
+    path = sample_runs.make_evaluation(sample_runs.make_run(tmp_path)) / "scores.json"
+    for content, reason in (
+        ({"other": list(range(9999))}, "format is missing"),
+        ({"format": "7" * 9999}, "its format '777"),
+    ):
+        path.write_text(json.dumps(content))
+        with pytest.raises(DocumentError, match=reason) as failure:
+            Evaluation.read(path.parent)
+        assert len(str(failure.value)) < 2 * len(str(path)) + 400
 
 
 def test_epochs_round_trip_and_older_epochs(tmp_path: Path) -> None:

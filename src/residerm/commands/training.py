@@ -88,7 +88,7 @@ def make_experiment(
     if config:
         from residerm.runs import read_options
 
-        known |= read_options(Path(config))
+        known |= read_options(Path(config), f"`config={config}`")
     known |= options
     if data is not None:
         known["path"] = data

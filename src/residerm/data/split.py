@@ -20,7 +20,7 @@ import numpy as np
 from residerm.config import SplitOptions
 from residerm.data.archives.records import PARTS, Records
 from residerm.documents import DocumentError
-from residerm.errors import ArchiveError, UsageError, listed, nearest
+from residerm.errors import ArchiveError, UsageError, listed, nearest, shortened
 from residerm.files import new_folder
 from residerm.runs import PartCounts, SplitProof, SplitRow, read_splits, split_bytes
 
@@ -225,7 +225,9 @@ def _read_parts(path: Path, records: Records) -> np.ndarray:
         raise ArchiveError(f"`split={path}`: {error}") from error
     unknown = sorted(set(given.values()) - set(PARTS))
     if unknown:
-        raise ArchiveError(f"`split={path}`: unknown part {listed(unknown)}; the parts are {', '.join(PARTS)}")
+        raise ArchiveError(
+            f"`split={path}`: unknown part {listed(map(shortened, unknown))}; the parts are {', '.join(PARTS)}"
+        )
     missing = [name for row in range(len(records)) if (name := records.image_id(row)) not in given]
     if missing:
         raise ArchiveError(

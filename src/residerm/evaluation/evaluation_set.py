@@ -6,6 +6,7 @@ Images that were used for training or model selection are never scored.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from residerm.evaluation.unseen import lists_seen_images, unseen
 from residerm.inference import ModelDescription, Predictor
 from residerm.inference.answers import Answers, Rule
 from residerm.progress import Progress
-from residerm.runs import Run, RunError, open_run
+from residerm.runs import Run, RunError, SplitRow, open_run
 from residerm.scores import divide_by_prior, named
 
 _PLAIN = ("csv", "folders")  # generic layouts, whose names say nothing about the archive
@@ -109,11 +110,12 @@ def own_test_part(
     run: Run, description: ModelDescription, options: EvaluateOptions, progress: Progress
 ) -> EvaluationSet:
     """The test part of the run; an error if labels have changed since training."""
+    trained_on = run.splits
     split = SplitOptions(split=str(run.folder / "splits.csv"))
     experiment = run.experiment.model_copy(update={"split": split})
     dataset = Dataset.open(experiment, progress)
     records, rows = dataset.records, dataset.test_rows
-    _refuse_other_labels(run, records, description)
+    _refuse_other_labels(run, trained_on, records, description)
     if not len(rows):
         raise UsageError(f"{run.folder} has no test part: score it on another archive with `data`")
     other_task = options.task not in (None, description.task)
@@ -163,8 +165,10 @@ def hiding(
     return replace(images, rows=painter.rows, training=None, remarks=remarks, painter=painter)
 
 
-def _refuse_other_labels(run: Run, records: Records, description: ModelDescription) -> None:
-    then = {row.image_id: row.label for row in run.splits}
+def _refuse_other_labels(
+    run: Run, trained_on: Sequence[SplitRow], records: Records, description: ModelDescription
+) -> None:
+    then = {row.image_id: row.label for row in trained_on}
     changed = [
         row for row in range(len(records)) if then[records.image_id(row)] != records.classes[records.labels[row]]
     ]

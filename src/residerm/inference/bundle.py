@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from residerm.description import ModelDescription
-from residerm.errors import UsageError
+from residerm.errors import UsageError, shortened
 from residerm.files import new_folder
 from residerm.inference.neighbours import TrainingImages
 from residerm.inference.observations import OBSERVED
@@ -281,7 +281,9 @@ def _first_complaint(error: ValidationError) -> str:
     wrong = error.errors(include_url=False)[0]
     where = ".".join(map(str, wrong["loc"]))
     if where == "format" and isinstance(wrong["input"], int) and wrong["input"] > 2:
-        return f"{DESCRIPTION} has format {wrong['input']}, from a newer version of residerm: update residerm"
+        return (
+            f"{DESCRIPTION} has format {shortened(wrong['input'])}, from a newer version of residerm: update residerm"
+        )
     return f"{DESCRIPTION}: {where}{': ' * bool(where)}{wrong['msg'].removeprefix('Value error, ')}"
 
 

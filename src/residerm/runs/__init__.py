@@ -33,7 +33,6 @@ from residerm.runs.folder import (
     find_runs,
     is_run,
     open_run,
-    read_experiment,
     read_options,
 )
 from residerm.runs.metrics import Epoch
@@ -68,7 +67,6 @@ __all__ = [
     "is_run",
     "open_run",
     "read_contents",
-    "read_experiment",
     "read_options",
     "read_outputs",
     "read_splits",

@@ -81,9 +81,9 @@ class Run:
         """All options in effect."""
         path = self.folder / "config.yaml"
         try:
-            return read_experiment(path)
+            return Experiment.from_flat(read_options(path, str(path)), str(path))
         except UsageError as error:
-            raise RunError(f"{path} cannot be read ({error}): {DAMAGED_RUN}") from error
+            raise RunError(f"{error}: {DAMAGED_RUN}") from error
 
     @property
     def environment(self) -> Environment:
@@ -191,14 +191,8 @@ def find_runs(parent: Path) -> list[Run]:
     return [Run(path) for path in sorted(parent.iterdir()) if (path / "config.yaml").is_file()]
 
 
-def read_experiment(path: Path) -> Experiment:
-    """Read an experiment from a YAML file."""
-    return Experiment.from_flat(read_options(path), f"`config={path}`")
-
-
-def read_options(path: Path) -> dict[str, object]:
-    """Read the options in a YAML file."""
-    source = f"`config={path}`"
+def read_options(path: Path, source: str) -> dict[str, object]:
+    """Read the options in a YAML file, which error messages call `source`."""
     try:
         content = read_regular(path, MOST_BYTES)
     except OSError as error:

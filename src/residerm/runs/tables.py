@@ -8,7 +8,8 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from residerm.documents import DocumentError
+from residerm.documents import LARGEST, DocumentError
+from residerm.files import read_regular
 from residerm.spreadsheet import Writer, unmarked
 
 
@@ -22,11 +23,11 @@ def table_bytes(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> byt
 def read_table(path: Path, needed: Sequence[str], remedy: str) -> list[dict[str, str]]:
     """Read the rows of a table, which must have at least the needed columns."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            columns = [unmarked(name) for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            rows = list(reader)
+        text = read_regular(path, LARGEST).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        columns = [unmarked(name) for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DocumentError(f"{path} cannot be read ({error}): {remedy}") from error
     missing = [name for name in needed if name not in columns]

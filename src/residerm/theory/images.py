@@ -23,7 +23,7 @@ from residerm.inference import ModelDescription
 from residerm.inference.bundle import read_bundle
 from residerm.models.model import Model
 from residerm.progress import SILENT, Progress
-from residerm.runs import open_run, read_experiment
+from residerm.runs import open_run
 
 _CLASSES = 7
 
@@ -62,7 +62,7 @@ def images_of_run(folder: Path, count: int, progress: Progress = SILENT) -> tupl
     """The selected model of a run in evaluation mode, and some of its training images."""
     run = open_run(folder)
     model, description = read_bundle(folder)
-    experiment = read_experiment(run.folder / "config.yaml")
+    experiment = run.experiment
     if not experiment.path.exists():
         raise UsageError(f"{folder} was trained on {experiment.path}, which no longer exists: put it back")
     return model, description, _drawn(experiment, count, progress)

@@ -31,7 +31,6 @@ from residerm.runs import (
     contents_bytes,
     create_run,
     open_run,
-    read_experiment,
 )
 from residerm.training.assembly import assemble, begin_with, prepare
 from residerm.training.checkpoint import Checkpoints, load_state
@@ -65,7 +64,7 @@ def resume(
     With new `epochs` or `max_minutes`, a finished run is continued. All other options are those of the run.
     """
     run = open_run(folder)
-    before = read_experiment(run.folder / "config.yaml")
+    before = run.experiment
     experiment = _with_limits(before, epochs, max_minutes)
     if run.summary is not None and run.bundle.is_dir() and experiment.flat() == before.flat():
         raise UsageError(

@@ -24,7 +24,7 @@ from residerm.inference.predictor import Predictor
 from residerm.inference.runtimes.torch import TorchRuntime
 from residerm.models.model import Model
 from residerm.progress import SILENT, Progress
-from residerm.runs import Run, open_run, read_experiment
+from residerm.runs import Run, open_run
 from residerm.scores import is_better, point_scores
 from residerm.training.trust import fit_trust_of_joined
 
@@ -105,7 +105,7 @@ def _refuse_what_cannot_be_averaged(runs: Sequence[Run]) -> Experiment:
     """Check that runs agree in network, classes, size, split and initial weights; return the first experiment."""
     if len(runs) < 2:
         raise UsageError("a soup requires two or more runs")
-    experiments = [read_experiment(run.folder / "config.yaml") for run in runs]
+    experiments = [run.experiment for run in runs]
     first, start = experiments[0], _start(experiments[0])
     if start is None:
         raise UsageError(
