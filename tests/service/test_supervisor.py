@@ -105,6 +105,18 @@ def test_workers_end_with_their_supervisor() -> None:
         assert isinstance(post(address).outcome, str), "the port is free again"
 
 
+def test_sigterm_under_load_answers_what_was_accepted_and_refuses_new_clients() -> None:
+    with colour_service.serve_in_process(0.5, "--workers", "2") as (process, address), ThreadPoolExecutor(4) as pool:
+        sending = [pool.submit(post, address) for _ in range(4)]
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.4)
+        late = post(address)
+        assert [one.result().outcome for one in sending] == [200] * 4
+        assert "refused" in str(late.outcome)
+        assert process.wait(60) == 143
+
+
 def test_ctrl_c_in_a_terminal_reaches_workers_and_supervisor_without_a_traceback() -> None:
     with colour_service.serve_in_process(0.0, "--workers", "2") as (process, _):
         workers = workers_of(process.pid)

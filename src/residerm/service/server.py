@@ -64,7 +64,7 @@ def serve(
         else:
             del app  # each worker loads the model itself
             work = partial(_build_and_run, model, options, token, listener)
-            supervise(work, options.workers, options.grace + _LAST_SECONDS)
+            supervise(work, listener, options.workers, options.grace + _LAST_SECONDS)
 
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:

@@ -12,6 +12,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +28,11 @@ _PAUSE_SECONDS = 1.0  # before a worker is replaced, so that one that cannot sta
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def supervise(work: Callable[[], None], workers: int, grace: float) -> None:
+def supervise(work: Callable[[], None], listener: socket.socket, workers: int, grace: float) -> None:
     """Run `work` in several processes until SIGTERM or Ctrl-C, and replace those that end.
 
-    `work` must end on SIGTERM; after `grace` seconds it is killed. The signal is then raised again.
+    `work` must end on SIGTERM; after `grace` seconds it is killed. The signal is then raised again. `listener` is
+    closed before, so that new clients are refused instead of waiting for workers that accept nothing.
     """
     with _signals() as received:
         processes = [_start(work) for _ in range(workers)]
@@ -39,6 +41,7 @@ def supervise(work: Callable[[], None], workers: int, grace: float) -> None:
             for number, process in enumerate(processes):
                 if not received and not process.is_alive():
                     processes[number] = _replace(process, work)
+        listener.close()
         _end(processes, grace)
     signal.raise_signal(received[0])
 
