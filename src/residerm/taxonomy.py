@@ -122,10 +122,6 @@ class ClassMapping:
         targets = [self.target(source) for source in sources]
         return np.array([[target == name for name in self.classes] for target in targets], dtype=np.float64)  # S×T
 
-    def to_dict(self) -> dict[str, object]:
-        """The mapping as plain data, for the files of a run."""
-        return {"name": self.name, "classes": list(self.classes), "targets": dict(self.targets)}
-
 
 def without(mapping: ClassMapping, left_out: Iterable[str]) -> ClassMapping:
     """The mapping with further source classes left out; targets without any source class are removed."""

@@ -17,6 +17,7 @@ from residerm.config import (
     AugmentOptions,
     DistillationOptions,
     Experiment,
+    FlatOptions,
     MemberOptions,
     ModelOptions,
     NeighbourOptions,
@@ -87,7 +88,7 @@ def train_(
 
 def gather(path: Path | None, groups: tuple[Options, ...], config: Path | None, preset: str | None) -> Experiment:
     """Combine flags, a file and a preset: flags override the file, which overrides the preset."""
-    given: dict[str, object] = {}
+    given: FlatOptions = {}
     for group in groups:
         given |= group.model_dump(exclude_unset=True)
     return make_experiment(path, given, preset=preset, config=config)

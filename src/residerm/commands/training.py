@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from residerm.commands.arguments import folder_of
-from residerm.config import PRESETS, Experiment, MemberOptions
+from residerm.config import PRESETS, Experiment, FlatOptions, MemberOptions
 from residerm.config.given import Given
 from residerm.errors import UsageError, nearest
 from residerm.progress import SILENT, Progress
@@ -97,7 +97,7 @@ def make_experiment(
     return Experiment.from_flat(known, f"`config={config}`" if config else "train")
 
 
-def _preset(name: str, options: Mapping[str, object]) -> dict[str, object]:
+def _preset(name: str, options: Mapping[str, object]) -> FlatOptions:
     """The options of a preset, without `pretrained` if `weights` is given."""
     if name not in PRESETS:
         raise UsageError(f"`preset={name}` does not exist; known: {', '.join(PRESETS)}.{nearest(name, PRESETS)}")

@@ -4,7 +4,7 @@ The flags of the command line, their help, the YAML file and the check for unkno
 models. Nothing here accesses the disk: validating a configuration has no side effects.
 """
 
-from residerm.config.base import Options
+from residerm.config.base import FlatOptions, Options
 from residerm.config.bench import BenchOptions, InferenceBenchOptions, ServiceBenchOptions
 from residerm.config.calibration import CalibrateOptions
 from residerm.config.data import (
@@ -48,6 +48,7 @@ __all__ = [
     "ExplainOptions",
     "ExportOptions",
     "ExportPrecision",
+    "FlatOptions",
     "FlowOptions",
     "InferenceBenchOptions",
     "Join",

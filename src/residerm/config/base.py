@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
+FlatOptions: TypeAlias = dict[str, object]  # options of all groups by name, not validated
 Seed = Annotated[int, Field(ge=0, lt=2**32)]  # the range that every random number generator accepts
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError, model_validator
 
-from residerm.config.base import Options
+from residerm.config.base import FlatOptions, Options
 from residerm.config.data import ArchiveOptions, AugmentOptions, PixelSpec, SampleOptions, SplitOptions
 from residerm.config.distillation import DistillationOptions
 from residerm.config.given import Given, refused
@@ -67,21 +67,21 @@ class Experiment(Options):
             return []
         return [f"{' and '.join(used)} each correct the class imbalance: together they overcorrect it"]
 
-    def flat(self, *, given_only: bool = False) -> dict[str, object]:
+    def flat(self, *, given_only: bool = False) -> FlatOptions:
         """All options by name; with `given_only`, only those that were set explicitly."""
-        options: dict[str, object] = {"path": str(self.path)}
+        options: FlatOptions = {"path": str(self.path)}
         for _, group in self:
             if isinstance(group, Options):
                 options |= group.model_dump(mode="json", exclude_unset=given_only)
         return options
 
     @classmethod
-    def from_flat(cls, options: dict[str, object], source: str) -> Experiment:
+    def from_flat(cls, options: FlatOptions, source: str) -> Experiment:
         """Create an experiment from flat options; an unknown key is an error that suggests the nearest names."""
         options = dict(options)
         path = options.pop("path", None)
         given = Given(options, source)
-        groups: dict[str, object] = {
+        groups = {
             name: given.take(type(field.default))
             for name, field in cls.model_fields.items()
             if isinstance(field.default, Options)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from residerm.config.base import Options
+from residerm.config.base import FlatOptions, Options
 from residerm.errors import UsageError, nearest, shortened
 
 # Names that other libraries use for an option.
@@ -41,7 +41,7 @@ class Given:
         except ValidationError as error:
             raise refused(error, self._source) from error
 
-    def rest(self) -> dict[str, object]:
+    def rest(self) -> FlatOptions:
         """Return the options that no group has taken."""
         return dict(self._left)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import yaml
 
+from residerm.config.base import FlatOptions
 from residerm.errors import UsageError, printable
 
 MOST_BYTES = 2**20
@@ -35,7 +36,7 @@ class _PlainLoader(yaml.SafeLoader):
         return node
 
 
-def parse_options(content: bytes, source: str) -> dict[str, object]:
+def parse_options(content: bytes, source: str) -> FlatOptions:
     """Parse the content of a file of options; error messages call the file `source`."""
     if len(content) > MOST_BYTES:
         raise UsageError(f"{source}: larger than {MOST_BYTES:,} bytes, so not a file of options")

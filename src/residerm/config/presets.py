@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-PRESETS: dict[str, dict[str, object]] = {
+from residerm.config.base import FlatOptions
+
+PRESETS: dict[str, FlatOptions] = {
     # The paper: Adam with rate 0.01, 80 to 20 by image, 20 epochs; its augmentation is not stated.
     "paper": {
         "optimizer": "adam",

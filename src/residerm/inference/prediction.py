@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import NotRequired, TextIO, TypedDict
 
 import numpy as np
+from pydantic import JsonValue
 
 from residerm import imaging
 from residerm.config import Decision
@@ -45,6 +46,34 @@ class Judgement:
     remarks: tuple[str, ...]
 
 
+class LineDict(TypedDict):
+    """A prediction, or an error, as plain data."""
+
+    image: str
+    error: NotRequired[str]
+    predicted: NotRequired[str]
+    probabilities: NotRequired[dict[str, float]]
+    prediction_set: NotRequired[tuple[str, ...]]
+    abstained: NotRequired[bool]
+    outlier: NotRequired[bool]
+    outlier_score: NotRequired[float]
+    remarks: NotRequired[tuple[str, ...]]
+
+
+class PredictionsDict(TypedDict):
+    """Predictions with the model that made them, as plain data."""
+
+    notice: str
+    model: str
+    trained_on: str
+    synthetic: bool
+    precision: str
+    decide: Decision
+    trust: dict[str, JsonValue] | None
+    classes: list[str]
+    predictions: list[LineDict]
+
+
 @dataclass(frozen=True)
 class Line:
     """The prediction for one image, or an error."""
@@ -55,13 +84,22 @@ class Line:
     judgement: Judgement | None = None  # None: the model has no trust
     error: str = ""
 
-    def to_dict(self, classes: Sequence[str]) -> dict[str, object]:
-        """The line as plain data."""
+    def to_dict(self, classes: Sequence[str]) -> LineDict:
+        """The line as plain data, for JSON."""
         if self.error:
             return {"image": self.name, "error": self.error}
-        shares = {name: round(share, 6) for name, share in zip(classes, self.probabilities, strict=True)}
-        prediction = {"image": self.name, "predicted": self.predicted, "probabilities": shares}
-        return prediction | (asdict(self.judgement) if self.judgement else {})
+        probabilities = {name: round(share, 6) for name, share in zip(classes, self.probabilities, strict=True)}
+        prediction: LineDict = {"image": self.name, "predicted": self.predicted, "probabilities": probabilities}
+        if (judged := self.judgement) is None:
+            return prediction
+        return {
+            **prediction,
+            "prediction_set": judged.prediction_set,
+            "abstained": judged.abstained,
+            "outlier": judged.outlier,
+            "outlier_score": judged.outlier_score,
+            "remarks": judged.remarks,
+        }
 
 
 def predict(
@@ -108,7 +146,7 @@ def require_place(path: Path) -> None:
     require_writable(path)
 
 
-def as_document(lines: Iterable[Line], predictor: Predictor, decide: Decision = "probable") -> dict[str, object]:
+def as_document(lines: Iterable[Line], predictor: Predictor, decide: Decision = "probable") -> PredictionsDict:
     """The document of predictions; these are the last entry, which `_write_json` relies on."""
     description = predictor.description
     return {
@@ -129,8 +167,8 @@ def _write_json(lines: Iterable[Line], predictor: Predictor, stream: TextIO, dec
     stream.write(_json(as_document([], predictor, decide)).removesuffix("[]\n}") + "[")
     between = "\n"
     for line in lines:
-        said = _json(line.to_dict(predictor.description.classes))
-        stream.write(between + "\n".join(f"    {row}" for row in said.split("\n")))
+        text = _json(line.to_dict(predictor.description.classes))
+        stream.write(between + "\n".join(f"    {row}" for row in text.split("\n")))
         between = ",\n"
     stream.write("\n  ]\n}\n" if between != "\n" else "]\n}\n")
 

@@ -26,7 +26,7 @@ from pathlib import Path
 import yaml
 from filelock import FileLock, Timeout
 
-from residerm.config import Experiment
+from residerm.config import Experiment, FlatOptions
 from residerm.config.options_file import MOST_BYTES, parse_options
 from residerm.description import ModelDescription
 from residerm.errors import ResidermError, UsageError, system_reason
@@ -191,7 +191,7 @@ def find_runs(parent: Path) -> list[Run]:
     return [Run(path) for path in sorted(parent.iterdir()) if (path / "config.yaml").is_file()]
 
 
-def read_options(path: Path, source: str) -> dict[str, object]:
+def read_options(path: Path, source: str) -> FlatOptions:
     """Read the options in a YAML file, which error messages call `source`."""
     try:
         content = read_regular(path, MOST_BYTES)

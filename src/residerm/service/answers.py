@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from residerm.description import DISCLAIMER
+from residerm.description import DISCLAIMER, ModelDescription
+from residerm.inference.parity import ParityRecord
 from residerm.service.problems import ProblemDetails
+from residerm.trust import TrustSummary
 
 
 class ClassAnswer(BaseModel):
@@ -131,10 +133,10 @@ class ModelAnswer(BaseModel):
     classes: list[dict[str, str]] = Field(description="Label and name of each class, in the model's order.")
     explains: bool = Field(description="Whether /v1/explain is available.")
     limits: dict[str, float] = Field(description="Limits of a request.")
-    description: dict[str, object] = Field(description="The model's description, as in its model.json.")
+    description: ModelDescription = Field(description="The model's description, as in its model.json.")
     card: str | None = Field(description="The model card, as Markdown, if the model has one.")
-    parity: dict[str, object] | None = Field(description="How closely the exported model matches the trained one.")
-    trust: dict[str, object] | None = Field(description="Calibration, sets, abstention and outliers, as fitted.")
+    parity: ParityRecord | None = Field(description="How closely the exported model matches the trained one.")
+    trust: TrustSummary | None = Field(description="Calibration, sets, abstention and outliers, as fitted.")
 
 
 class Health(BaseModel):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import residerm
 from residerm import taxonomy
 from residerm.inference import Predictor
 from residerm.inference.identity import bundle_hash
+from residerm.inference.parity import PARITY, ParityRecord
 from residerm.service.answers import ModelAnswer, ModelIdentity, Observed
 from residerm.service.observed import read_observed
 
@@ -25,7 +25,7 @@ class Served:
     warnings: tuple[str, ...]
     observed: tuple[Observed, ...] = ()
     card: str | None = None
-    parity: dict[str, object] | None = None
+    parity: ParityRecord | None = None
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -42,10 +42,10 @@ class Served:
             classes=[{"label": label, "name": name_of(label)} for label in self.classes],
             explains=self.predictor.classifier is not None,
             limits=limits,
-            description=self.predictor.description.model_dump(mode="json"),
+            description=self.predictor.description,
             card=self.card,
             parity=self.parity,
-            trust=trust.summary.model_dump(mode="json") if trust else None,
+            trust=trust.summary if trust else None,
         )
 
 
@@ -85,6 +85,6 @@ def _text(folder: Path | None, name: str) -> str | None:
     return None
 
 
-def _parity(folder: Path | None) -> dict[str, object] | None:
-    text = _text(folder, "parity.json")
-    return json.loads(text) if text else None
+def _parity(folder: Path | None) -> ParityRecord | None:
+    text = _text(folder, PARITY)
+    return ParityRecord.model_validate_json(text) if text else None

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from residerm.config import Experiment
+from residerm.config import Experiment, FlatOptions
 from residerm.errors import ResidermError, UsageError
 from residerm.evaluation.evaluate import evaluate
 from residerm.files import new_folder
@@ -101,7 +101,7 @@ def _is_of(run: Run, experiment: Experiment) -> bool:
     return all(found[name] == value or (value is None and name in _FILLED_IN) for name, value in asked.items())
 
 
-def _in_effect(experiment: Experiment) -> dict[str, object]:
+def _in_effect(experiment: Experiment) -> FlatOptions:
     """The options as stored in the file of a run."""
     absolute = experiment.model_copy(update={"path": experiment.path.absolute()})
     return absolute.in_effect().flat()

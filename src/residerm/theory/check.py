@@ -9,17 +9,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from residerm.config import EquationOptions
 from residerm.progress import SILENT, Progress
 from residerm.theory.check_by_hand import check_by_hand, vanishing_example
 from residerm.theory.check_inside import Inside, fresh_networks, look_inside
 from residerm.theory.depths import blocks_per_stage
-from residerm.theory.findings import Finding
+from residerm.theory.findings import Finding, FindingDict
 from residerm.theory.images import images_of_run, name_of, random_images
 
 _IMAGES, _SIZE = 16, 32  # of noise
 _TRAINING_IMAGES = 32
+
+
+class ReportDict(TypedDict):
+    """A report as plain data."""
+
+    holds: bool
+    equations: list[FindingDict]
+    gradient_after_the_sum_relative_to_the_direct_term: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -35,15 +44,14 @@ class Report:
         """Whether every equation holds, after correction where needed."""
         return all(finding.holds for finding in self.findings)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> ReportDict:
         """The report as plain data, for JSON."""
+        quantiles = {one.name: one.quantiles for one in self.inside}
         return {
             "holds": self.holds,
             "equations": [finding.to_dict() for finding in self.findings],
-            "gradient_after_the_sum_relative_to_the_direct_term": {
-                one.name: one.quantiles for one in self.inside
-            },
-        }  # fmt: skip
+            "gradient_after_the_sum_relative_to_the_direct_term": quantiles,
+        }
 
 
 def check(run: Path | None = None, options: EquationOptions = EquationOptions(), progress: Progress = SILENT) -> Report:

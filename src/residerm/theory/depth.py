@@ -24,6 +24,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch import Tensor
 from typing_extensions import override
 
@@ -127,9 +128,9 @@ class Outcome(Document):
     training_errors: list[float]  # on the batches of each epoch, during training
     validation_errors: list[float]  # after each epoch
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> dict[str, JsonValue]:
         """The outcome as plain data for JSON, starting with the training."""
-        of = {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed}
+        of: dict[str, JsonValue] = {"network": self.cell.kind, "depth": self.cell.depth, "seed": self.cell.seed}
         return of | self.model_dump(mode="json", exclude={"cell"})
 
 

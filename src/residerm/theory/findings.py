@@ -12,11 +12,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
 BACKPROPAGATION, ADAM = 1e-10, 1e-12  # the largest errors allowed
+
+
+class FindingDict(TypedDict):
+    """A finding as plain data."""
+
+    equation: str
+    place: str
+    compared: str
+    largest_relative_error: float
+    limit: float | None
+    verdict: str
+    correction: str | None
+    remark: str | None
+    error_as_printed: float | None
 
 
 @dataclass(frozen=True)
@@ -46,7 +60,7 @@ class Finding:
             return "FAILS"
         return "corrected" if self.correction else "holds"
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> FindingDict:
         """The finding as plain data, for JSON."""
         return {
             "equation": self.equation,

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -21,12 +22,45 @@ from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Normalise
 from residerm.progress import SILENT, Progress
 from residerm.theory.depths import blocks_per_stage
 from residerm.theory.images import Images, images_of_archive, images_of_run, name_of
-from residerm.theory.layers import Measured, measure
+from residerm.theory.layers import Measured, MeasuredDict, measure
 from residerm.theory.plain import KINDS, Kind, Start, network
 
 STARTS: tuple[Start, ...] = ("good", "poor")
 _IMAGES, _SIZE, _BATCH = 256, 32, 32
 _LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which the layers are measured
+
+
+class CourseDict(MeasuredDict):
+    """An untrained network as plain data."""
+
+    network: str
+    initialisation: Start
+    depth: int
+
+
+class TrainingDict(TypedDict):
+    """A network during training as plain data; the keys of the mappings are steps."""
+
+    network: str
+    depth: int
+    losses: list[float]
+    first_layer_log10_gradient: dict[int, float | None]
+    receiving_nothing: dict[int, list[str]]
+
+
+class FreshFlowDict(TypedDict):
+    """Networks before and during training as plain data."""
+
+    images: str
+    at_initialisation: list[CourseDict]
+    during_training: list[TrainingDict]
+
+
+class RunFlowDict(MeasuredDict):
+    """The layers of a trained network as plain data."""
+
+    model: str
+    images: str
 
 
 @dataclass(frozen=True)
@@ -38,13 +72,13 @@ class Course:
     depth: int
     measured: Measured
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> CourseDict:
         """The measurements as plain data, for JSON."""
         return {
             "network": KINDS[self.kind],
             "initialisation": self.start,
             "depth": self.depth,
-            **_described(self.measured),
+            **self.measured.to_dict(),
         }
 
 
@@ -57,7 +91,7 @@ class Training:
     looks: dict[int, Measured]
     losses: tuple[float, ...]
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> TrainingDict:
         """The measurements as plain data, for JSON."""
         return {
             "network": KINDS[self.kind],
@@ -76,7 +110,7 @@ class FreshFlow:
     courses: tuple[Course, ...]
     trainings: tuple[Training, ...]
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> FreshFlowDict:
         """The measurements as plain data, for JSON."""
         return {
             "images": self.images,
@@ -93,9 +127,9 @@ class RunFlow:
     images: str
     measured: Measured
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> RunFlowDict:
         """The measurements as plain data, for JSON."""
-        return {"model": self.model, "images": self.images, **_described(self.measured)}
+        return {"model": self.model, "images": self.images, **self.measured.to_dict()}
 
 
 def flow_of_fresh(
@@ -191,13 +225,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _described(measured: Measured) -> dict[str, object]:
-    return {
-        "loss": measured.loss,
-        "gradient_per_layer": measured.per_layer,
-        "receiving_nothing": measured.starved,
-        "dead": measured.dead,
-        "layers": [layer.to_dict() for layer in measured.layers],
-    }

@@ -18,7 +18,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,15 @@ _LARGE = 2.0**900
 _SMALLEST = 1e-290  # below this, float64 soon loses digits
 # log10 of the relative gradient below which a step of SGD with rate 0.1 is lost in the rounding of float32 weights.
 NOTHING = math.log10(2**-24 / 0.1)
+
+
+class LayerDict(TypedDict):
+    """The measurements of one layer as plain data."""
+
+    layer: str
+    activation: float
+    log10_gradient: float | None
+    log10_gradient_relative_to_weights: float | None
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Layer:
         """Whether its gradient is too small to change float32 weights."""
         return self.gradient is None or (self.relative is not None and self.relative < NOTHING)
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self) -> LayerDict:
         """The measurements as plain data, for JSON."""
         return {
             "layer": self.name,
@@ -55,6 +64,16 @@ class Layer:
             "log10_gradient": self.gradient,
             "log10_gradient_relative_to_weights": self.relative,
         }
+
+
+class MeasuredDict(TypedDict):
+    """The measurements of a network as plain data."""
+
+    loss: float
+    gradient_per_layer: float | None
+    receiving_nothing: list[str]
+    dead: list[str]
+    layers: list[LayerDict]
 
 
 @dataclass
@@ -90,6 +109,16 @@ class Measured:
         if first is None or last is None or len(self.layers) < 2:
             return None
         return float(10 ** ((first - last) / (len(self.layers) - 1)))
+
+    def to_dict(self) -> MeasuredDict:
+        """The measurements as plain data, for JSON."""
+        return {
+            "loss": self.loss,
+            "gradient_per_layer": self.per_layer,
+            "receiving_nothing": self.starved,
+            "dead": self.dead,
+            "layers": [layer.to_dict() for layer in self.layers],
+        }
 
 
 def measure(network: nn.Module, images: Tensor, labels: Tensor) -> Measured:

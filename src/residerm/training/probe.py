@@ -6,6 +6,8 @@ Only the standard library is imported before the clock starts, so that the time 
 line of JSON for `residerm bench`.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 import tempfile
@@ -13,6 +15,10 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from residerm.config import FlatOptions
 
 _SECONDS_BETWEEN_LOOKS = 0.02
 
@@ -43,7 +49,7 @@ class Startup:
     peak_private_bytes: int
 
 
-def probe(options: dict[str, object]) -> Startup:
+def probe(options: FlatOptions) -> Startup:
     """Train for one epoch in a temporary folder."""
     memory = _PrivateMemory(daemon=True)
     memory.start()

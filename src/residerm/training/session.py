@@ -138,7 +138,7 @@ def _first_files(dataset: Dataset) -> dict[str, bytes]:
         citation=records.layout.citation,
         flow=list(records.flow),
         split=split.proof,
-        mapping=MappingDescription.model_validate(records.mapping.to_dict()) if records.mapping else None,
+        mapping=MappingDescription.model_validate(records.mapping, from_attributes=True) if records.mapping else None,
         left_out={records.image_id(row): reason for row, reason in dataset.cache.unreadable.items()},
         test_images=int((split.parts == TEST).sum()),
         notes=records.notes,

@@ -165,7 +165,7 @@ def test_task_maps_labels_only(records: Records) -> None:
     }
     assert all((after[image].label == "malignant") == (before[image].label in malignant) for image in before)
     assert malignancy.mapping is not None
-    assert malignancy.mapping.to_dict()["name"] == "malignancy"
+    assert malignancy.mapping.name == "malignancy"
     assert malignancy.flow == (*records.flow, ("records for malignancy", 21))
     assert record_values(open_archive(records.tree.path, task="malignancy")) == after
 

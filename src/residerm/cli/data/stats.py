@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def stats_(
     if out_:
         write_statistics(statistics, out_)
     if json:
-        show_json(statistics.to_dict())
+        show_json(asdict(statistics))
         return
     named = f" of {statistics.groups:,} {statistics.grouped_by}s" if statistics.grouped_by else ""
     out.print(f"{statistics.archive}: {statistics.images:,} images{named}, {statistics.masks:,} masks")

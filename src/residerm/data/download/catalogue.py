@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import TypedDict
 
 from residerm.data.archives.layouts import dermamnist, ham10000, isic2016, isic2017, isic2018, isic2019, isic2020
 from residerm.data.archives.records import Layout
@@ -36,6 +37,22 @@ class RemoteFile:
         return {algorithm: value for algorithm, value in hashes.items() if value is not None}
 
 
+class ArchiveDict(TypedDict):
+    """An archive of the catalogue as plain data."""
+
+    name: str
+    title: str
+    layout: str
+    images: int
+    classes: tuple[str, ...]
+    licence: str
+    attribution: str
+    citation: str
+    source: str
+    about: int | None
+    files: list[dict[str, str | int | tuple[str, ...] | None]]
+
+
 @dataclass(frozen=True)
 class PublicArchive:
     """A published archive, with the classes, licence and citation of its layout."""
@@ -57,8 +74,8 @@ class PublicArchive:
         """Approximate total size of its files in bytes, or None if no size is published."""
         return sum(file.size or file.about or 0 for file in self.files) or None
 
-    def to_dict(self) -> dict[str, object]:
-        """As plain data."""
+    def to_dict(self) -> ArchiveDict:
+        """The archive as plain data, for JSON."""
         return {
             "name": self.name,
             "title": self.layout.title,

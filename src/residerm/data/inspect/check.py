@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from PIL import Image
@@ -66,6 +66,21 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
+class ReportDict(TypedDict):
+    """A report as plain data: the caveats about the archive, and the findings with their numbers by severity."""
+
+    archive: str
+    images: int
+    masks: int
+    split: str
+    caveats: tuple[str, ...]
+    errors: int
+    warnings: int
+    notes: int
+    kinds: dict[str, int]
+    findings: list[dict[str, str | float]]
+
+
 @dataclass(frozen=True)
 class Report:
     """The findings, errors first, and the split that was used to find leaks."""
@@ -98,15 +113,17 @@ class Report:
         apart = Counter((pair.kind, pair.same_group) for pair in pairs if pair.part != pair.other_part)
         return {key: (count, differ[key], apart[key]) for key, count in sorted(keys.items())}
 
-    def to_dict(self) -> dict[str, object]:
-        """As plain data."""
+    def to_dict(self) -> ReportDict:
+        """The report as plain data, for JSON."""
         return {
             "archive": self.archive,
             "images": self.images,
             "masks": self.masks,
             "split": self.split,
-            "notes": list(self.notes),
-            **{f"{severity}s": self.count(severity) for severity in SEVERITIES},
+            "caveats": self.notes,
+            "errors": self.count("error"),
+            "warnings": self.count("warning"),
+            "notes": self.count("note"),
             "kinds": dict(Counter(finding.kind for finding in self.findings)),
             "findings": [finding._asdict() for finding in self.findings],
         }

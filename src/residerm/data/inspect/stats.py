@@ -6,7 +6,7 @@ residerm data stats PATH --out FOLDER
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,10 +48,6 @@ class Statistics:
     flow: tuple[tuple[str, int], ...]
     by_class: Breakdown
     by_person: tuple[Breakdown, ...]
-
-    def to_dict(self) -> dict[str, object]:
-        """As plain data."""
-        return asdict(self)
 
 
 def describe(records: Records) -> Statistics:
