@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 import yaml
 from markupsafe import Markup
@@ -17,13 +18,14 @@ from markupsafe import Markup
 from residerm.files import new_file
 from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
-from residerm.report.estimates import SCORES
+from residerm.report.estimates import SCORES, Score
 from residerm.report.licence import Consequence, consequence
 from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
 from residerm.report.template import environment
 from residerm.report.trust import shown_trust
 from residerm.runs import Evaluation, Run
+from residerm.scores import Estimate
 
 _HUB_NAMES = {
     "accuracy": "accuracy",
@@ -33,6 +35,49 @@ _HUB_NAMES = {
 }
 _LIMITS = ("sensitivity", "precision", "auc")
 _MARKDOWN = re.compile(r"([\\`*_\[\]|])")
+
+
+class CardScores(TypedDict):
+    """What the template shows of the main evaluation."""
+
+    size: str
+    found: str
+    headline: list[tables.HeadlineRow]
+    calibration: str
+    by_class: list[tables.ScoreRow]
+    by_class_scores: list[Score]
+    malignancy: list[tuple[Score, Estimate]]
+    malignancy_found: str
+
+
+class HubMetric(TypedDict):
+    """One score in the format of model hubs."""
+
+    type: str
+    name: str
+    value: float
+    args: NotRequired[dict[str, list[float]]]
+
+
+class HubResult(TypedDict):
+    """The scores of one evaluation in the format of model hubs."""
+
+    task: dict[str, str]
+    dataset: dict[str, str]
+    metrics: list[HubMetric]
+
+
+FrontMatter = TypedDict(  # not a class, because one of its keys is not an identifier
+    "FrontMatter",
+    {
+        "license": str,
+        "library_name": str,
+        "pipeline_tag": str,
+        "tags": list[str],
+        "metrics": list[str],
+        "model-index": list[dict[str, str | list[HubResult]]],
+    },
+)
 
 
 def write_card(run: Run) -> Path:
@@ -64,10 +109,12 @@ def _card(material: Material) -> str:
         "trust": shown_trust(material.main) if material.main else None,
     }
     template = environment(autoescape=False, finalize=_plain).get_template("card.md")
-    return template.render(context | (_scores(material.main) if material.main else {}))
+    if material.main is None:
+        return template.render(context)
+    return template.render(context, **_scores(material.main))
 
 
-def _scores(main: Evaluation) -> dict[str, object]:
+def _scores(main: Evaluation) -> CardScores:
     reading = Reading(main)
     malignancy = tables.malignancy(main)
     return {
@@ -93,7 +140,7 @@ def _external(material: Material) -> list[str]:
     return list(found.values())
 
 
-def _front_matter(material: Material, licence: Consequence) -> dict[str, object]:
+def _front_matter(material: Material, licence: Consequence) -> FrontMatter:
     """The metadata for model hubs: licence, tags and scores."""
     model = material.model
     tags = ["image-classification", "dermoscopy", "skin-lesion", "residerm", model.model]
@@ -107,20 +154,24 @@ def _front_matter(material: Material, licence: Consequence) -> dict[str, object]
     }
 
 
-def _results(main: Evaluation | None) -> list[dict[str, object]]:
+def _results(main: Evaluation | None) -> list[HubResult]:
     if main is None:
         return []
     reading = Reading(main)
     found = {name: reading.score(name) for name in _HUB_NAMES}
-    metrics = [
-        {"type": _HUB_NAMES[name], "name": SCORES[name].title, "value": round(one.value, 4)}
-        | ({"args": {"interval_95": [round(bound, 4) for bound in one.interval]}} if one.interval else {})
-        for name, one in found.items()
-        if one.value is not None
+    metrics: list[HubMetric] = [
+        _metric(name, one.value, one.interval) for name, one in found.items() if one.value is not None
     ]
     kind = re.sub(r"[^a-z0-9]+", "-", main.scores.archive.lower()).strip("-")
     dataset = {"type": kind, "name": main.scores.archive, "split": main.scores.part}
     return [{"task": {"type": "image-classification"}, "dataset": dataset, "metrics": metrics}]
+
+
+def _metric(name: str, value: float, interval: tuple[float, float] | None) -> HubMetric:
+    metric: HubMetric = {"type": _HUB_NAMES[name], "name": SCORES[name].title, "value": round(value, 4)}
+    if interval:
+        metric["args"] = {"interval_95": [round(bound, 4) for bound in interval]}
+    return metric
 
 
 def _plain(value: object) -> object:

@@ -8,7 +8,9 @@ archives: the template escapes all values except the figures, which are drawn he
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Required, TypedDict
 
 from markupsafe import Markup
 
@@ -16,18 +18,19 @@ from residerm import figures
 from residerm.errors import listed
 from residerm.files import new_file
 from residerm.report import origins, sentences, tables
-from residerm.report.cautions import cautions
-from residerm.report.comparisons import shown_comparison
+from residerm.report.cautions import Caution, cautions
+from residerm.report.comparisons import ShownComparison, shown_comparison
 from residerm.report.drawing import MOST_CURVES, drawn_figures, learning_figures
-from residerm.report.estimates import SCORES
+from residerm.report.estimates import SCORES, Score
 from residerm.report.explanations import believed, explained
 from residerm.report.gallery import pictures
-from residerm.report.licence import consequence
+from residerm.report.licence import Consequence, consequence
 from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
 from residerm.report.template import environment
-from residerm.report.trust import LIMITS, shown_trust
+from residerm.report.trust import LIMITS, ShownTrust, shown_trust
 from residerm.runs import Evaluation, Run
+from residerm.scores import Estimate
 
 _CONTENTS = {
     "reading": "Caveats",
@@ -45,6 +48,64 @@ _CONTENTS = {
 }
 
 
+class RunSections(TypedDict):
+    """What the template shows of every run."""
+
+    title: str
+    material: Material
+    cautions: list[Caution]
+    licence: Consequence
+    started: str
+    unreadable: str
+    parts: tuple[str, ...]
+    grouped_by: str | None
+    distribution: list[tables.ClassRow]
+    split_text: str
+    training_text: str
+    learning: list[Markup]
+    changed: dict[str, str]
+    unchanged: dict[str, str]
+    command: Markup
+    folder: Path
+
+
+class MainSections(TypedDict, total=False):
+    """What the template shows of the main evaluation; if there is none, only `main`, `attributes` and `trust`."""
+
+    main: Required[Evaluation | None]
+    attributes: Required[dict[str, list[tables.ScoreRow]]]
+    trust: Required[ShownTrust | None]
+    size: str
+    variant: str
+    reading: Reading
+    found: str
+    headline: list[tables.HeadlineRow]
+    cards: list[tables.Card]
+    place: str
+    intervals: str
+    generalisation: str
+    by_class: list[tables.ScoreRow]
+    by_class_scores: list[Score]
+    malignancy: list[tuple[Score, Estimate]]
+    malignancy_found: str
+    attribute_scores: list[Score]
+    figures: dict[str, Markup]
+    most_curves: int
+    calibration: str
+    believed: str
+    explained: list[tuple[str, ...]]
+    limits: dict[str, str]
+
+
+class OtherSections(TypedDict):
+    """What the template shows of other evaluations."""
+
+    others: list[tables.ScoreRow]
+    other_scores: list[Score]
+    comparisons: list[ShownComparison]
+    left_out: Sequence[str]
+
+
 def write_report(run: Run) -> Path:
     """Write or replace the run's report.html."""
     page = _page(read_material(run))
@@ -56,20 +117,20 @@ def write_report(run: Run) -> Path:
 
 def _page(material: Material) -> str:
     shown = pictures(material.main) if material.main else {}
-    context = _of_run(material) | _of_main(material.main) | _of_others(material) | {"pictures": shown}
+    run, main, others = _of_run(material), _of_main(material.main), _of_others(material)
     present = {
         **dict.fromkeys(("scores", "classes", "confusion", "curves"), material.main is not None),
-        "people": bool(context["attributes"]),
-        "trust": context["trust"] is not None,
+        "people": bool(main["attributes"]),
+        "trust": main["trust"] is not None,
         "gallery": any(shown.values()),
-        "others": bool(context["others"] or context["comparisons"] or context["left_out"]),
+        "others": bool(others["others"] or others["comparisons"] or others["left_out"]),
     }
     contents = {anchor: text for anchor, text in _CONTENTS.items() if present.get(anchor, True)}
     template = environment(autoescape=True, finalize=_unbroken).get_template("page.html")
-    return template.render(context, contents=contents)
+    return template.render(run, **main, **others, pictures=shown, contents=contents)
 
 
-def _of_run(material: Material) -> dict[str, object]:
+def _of_run(material: Material) -> RunSections:
     """The sections that every report has: caveats, data, training and reproduction."""
     changed, unchanged = tables.options(material.experiment)
     return {
@@ -92,7 +153,7 @@ def _of_run(material: Material) -> dict[str, object]:
     }
 
 
-def _of_main(main: Evaluation | None) -> dict[str, object]:
+def _of_main(main: Evaluation | None) -> MainSections:
     """The scores on the run's own test part."""
     if main is None:
         return {"main": None, "attributes": {}, "trust": None}
@@ -125,7 +186,7 @@ def _of_main(main: Evaluation | None) -> dict[str, object]:
     }
 
 
-def _of_others(material: Material) -> dict[str, object]:
+def _of_others(material: Material) -> OtherSections:
     """Evaluations on other archives and with other options, comparisons, and interrupted evaluations."""
     every = [*material.others, *([material.main] if material.main else [])]
     return {
