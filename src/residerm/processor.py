@@ -10,16 +10,16 @@ FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf
 
 def processor() -> str:
     """The name of the processor."""
-    return _said("model name") or platform.processor() or platform.machine()
+    return _cpu_field("model name") or platform.processor() or platform.machine()
 
 
 def processor_features() -> tuple[str, ...]:
     """The instruction sets of the processor among FEATURES; empty on systems other than Linux."""
-    flags = _said("flags").split()
+    flags = _cpu_field("flags").split()
     return tuple(name for name in FEATURES if name in flags)
 
 
-def _said(field: str) -> str:
+def _cpu_field(field: str) -> str:
     """A field of /proc/cpuinfo."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -38,21 +38,21 @@ class Progress:
 class Relay(Progress):
     """Forwards everything; a base class for filters."""
 
-    def __init__(self, heard_by: Progress) -> None:
+    def __init__(self, target: Progress) -> None:
         """Forward to `heard_by`."""
-        self.heard_by = heard_by
+        self.target = target
 
     def remark(self, text: str) -> None:
         """Forward the remark."""
-        self.heard_by.remark(text)
+        self.target.remark(text)
 
     def advance(self, stage: str, done: int, total: int | None, *, unit: str = "images", note: str = "") -> None:
         """Forward the progress."""
-        self.heard_by.advance(stage, done, total, unit=unit, note=note)
+        self.target.advance(stage, done, total, unit=unit, note=note)
 
     def epoch(self, row: Row, epochs: int) -> None:
         """Forward the epoch."""
-        self.heard_by.epoch(row, epochs)
+        self.target.epoch(row, epochs)
 
 
 SILENT = Progress()

@@ -86,8 +86,8 @@ def canonical(label: str) -> str:
     folded = name.lower()
     if folded in NAMES and folded != "melanoma":
         return folded
-    spoken = re.sub(r"[\s_]+", " ", folded)
-    return _ALIASES.get(spoken) or _ALIASES.get(spoken.replace("-", " "), name)
+    spaced = re.sub(r"[\s_]+", " ", folded)
+    return _ALIASES.get(spaced) or _ALIASES.get(spaced.replace("-", " "), name)
 
 
 def known(label: str) -> str | None:

@@ -27,8 +27,8 @@ def drawn() -> dict[str, Figure]:
     bins = [ReliabilityBin(low=0.4, high=0.6, n=4, confidence=0.5, accuracy=0.25)]
     curves, notes = dict.fromkeys(CLASSES, curve), dict.fromkeys(CLASSES, "0.900")
     return {
-        "counts": figures.confusion(counts, CLASSES, shares=False),
-        "shares": figures.confusion(counts, CLASSES, shares=True),
+        "counts": figures.confusion(counts, CLASSES, normalise=False),
+        "shares": figures.confusion(counts, CLASSES, normalise=True),
         "roc": figures.roc(curves, notes),
         "precision": figures.precision_recall(curves, notes),
         "reliability": figures.reliability(bins),
@@ -74,7 +74,7 @@ def test_confusion_matrix_shows_counts_and_fractions(every: dict[str, Figure]) -
 
 
 def test_figure_format_follows_the_suffix(tmp_path: Path) -> None:
-    figure = figures.confusion(np.eye(2, dtype=int), ("a", "b"), shares=False)
+    figure = figures.confusion(np.eye(2, dtype=int), ("a", "b"), normalise=False)
     path = figures.save(figure, tmp_path / "figure.png")
     assert Image.open(path).format == "PNG"
     with pytest.raises(WriteError, match="already exists"):
@@ -85,5 +85,5 @@ def test_figure_format_follows_the_suffix(tmp_path: Path) -> None:
 
 
 def test_many_classes_are_drawn_without_numbers() -> None:
-    figure = figures.confusion(np.eye(30, dtype=int) * 7, [f"c{number}" for number in range(30)], shares=False)
+    figure = figures.confusion(np.eye(30, dtype=int) * 7, [f"c{number}" for number in range(30)], normalise=False)
     assert "7" not in texts(figure)

@@ -46,8 +46,8 @@ def runs_(
     for task in dict.fromkeys(line.task for line in lines):
         _show(f"{folder}: {task}", [line for line in lines if line.task == task])
     for line in lines:
-        for name, said in _exports(folder / line.run).items():
-            out.print(f"{line.run}/exports/{name}: {said}")
+        for name, sentences in _exports(folder / line.run).items():
+            out.print(f"{line.run}/exports/{name}: {sentences}")
 
 
 def _exports(run: Path) -> dict[str, str]:
@@ -57,13 +57,13 @@ def _exports(run: Path) -> dict[str, str]:
         return {}
     from residerm.inference.parity import ParityRecord
 
-    said = {}
+    sentences = {}
     for path in found:
         try:
-            said[path.parent.name] = ParityRecord.read(path).explained
+            sentences[path.parent.name] = ParityRecord.read(path).explained
         except ResidermError as error:
-            said[path.parent.name] = str(error)
-    return said
+            sentences[path.parent.name] = str(error)
+    return sentences
 
 
 def _show(title: str, lines: list[RunLine]) -> None:

@@ -10,7 +10,7 @@ from residerm.config.base import Options
 
 
 class DistillationOptions(Options):
-    """The teacher that a network learns from besides the labels, and its weight in the loss."""
+    """The teacher of a network, and its weight in the loss."""
 
     teacher: Path | None = Field(
         None, description="Run or bundle whose probabilities the network learns from too (knowledge distillation)."

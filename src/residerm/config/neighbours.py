@@ -8,7 +8,7 @@ from residerm.config.base import Options
 
 
 class NeighbourOptions(Options):
-    """What a bundle stores of training images besides their features, classes and ids."""
+    """What a bundle stores of training images in addition to features, classes and ids."""
 
     keep_thumbnails: bool = Field(
         False,

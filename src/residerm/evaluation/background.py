@@ -22,8 +22,8 @@ class _Abandoned(Exception):
 class _Abandonable(Relay):
     """Stops the work at its next step once its result is no longer needed."""
 
-    def __init__(self, heard_by: Progress) -> None:
-        super().__init__(heard_by)
+    def __init__(self, target: Progress) -> None:
+        super().__init__(target)
         self.abandoned = threading.Event()
 
     @override

@@ -62,8 +62,8 @@ def calibrate(
     source, description = find_bundle(path), read_description(path)
     run = _run_with_pictures(path, description, options) if options.keep_thumbnails else None
     site = _site(path, description, options, progress)
-    beside = Path("starter") if source == STARTER else source  # never inside the installed package
-    target = out or beside.with_name(f"{beside.name}-{site.records.layout.name}")
+    original = Path("starter") if source == STARTER else source  # never inside the installed package
+    target = out or original.with_name(f"{original.name}-{site.records.layout.name}")
     _refuse_occupied(target)
     predictor = load(path)
     trust = _fit(predictor, site, options, progress)

@@ -38,5 +38,5 @@ def _weights(length: int, side: int) -> np.ndarray:
     """The weight (side, length) of each position in each pixel."""
     centres = np.clip((np.arange(side) + 0.5) * length / side - 0.5, 0, length - 1)
     distances = np.abs(centres[:, None] - np.arange(length))
-    shares: np.ndarray = np.maximum(0, 1 - distances)
-    return shares
+    weights: np.ndarray = np.maximum(0, 1 - distances)
+    return weights

@@ -23,10 +23,10 @@ def integrated_maps(model: Model, pixels: np.ndarray, target: np.ndarray, steps:
     images = as_batch(model, pixels).float()
     baseline = baseline_of(model).expand_as(images)
     weights = torch.from_numpy(target).to(images.device)
-    places, shares = np.polynomial.legendre.leggauss(steps)
+    places, quadrature = np.polynomial.legendre.leggauss(steps)
     total = torch.zeros_like(images)
-    for place, share in zip((places + 1) / 2, shares / 2, strict=True):
-        total += share * _gradient(model, baseline + place * (images - baseline), weights)
+    for place, weight in zip((places + 1) / 2, quadrature / 2, strict=True):
+        total += weight * _gradient(model, baseline + place * (images - baseline), weights)
     evidence = ((images - baseline) * total).sum(1) * images.shape[2] * images.shape[3]
     found: np.ndarray = evidence.cpu().numpy()
     return found

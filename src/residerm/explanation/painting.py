@@ -18,8 +18,8 @@ _SMALLEST = 0.02  # smallest fraction of the image that must remain
 def paintable(masks: np.ndarray, kind: str) -> np.ndarray:
     """Whether enough of the image remains, for each mask (n, s, s)."""
     covered = np.stack([widened(mask) for mask in masks]) if kind == "lesion" else ~masks
-    shares: np.ndarray = 1 - covered.mean((1, 2))
-    return shares >= _SMALLEST
+    left: np.ndarray = 1 - covered.mean((1, 2))
+    return left >= _SMALLEST
 
 
 def without_lesion(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -78,19 +78,19 @@ def _panels(image: Image.Image, canvas: ImageDraw.ImageDraw, explanation: Explan
 
 def _probabilities(canvas: ImageDraw.ImageDraw, explanation: Explanation, classes: Sequence[str], top: int) -> None:
     """A bar for each class, the most probable first."""
-    shares = dict(zip(classes, explanation.probabilities, strict=True))
+    probabilities = dict(zip(classes, explanation.probabilities, strict=True))
     chosen = explanation.prediction_set or ()
     canvas.text((_MARGIN, top), "Probabilities" + (" and prediction set" if chosen else ""), _INK, _font(16))
-    for number, name in enumerate(sorted(shares, key=lambda one: -shares[one])):
+    for number, name in enumerate(sorted(probabilities, key=lambda one: -probabilities[one])):
         y = top + 30 + number * _ROW
         left, width = _MARGIN + 200, 230
         short = _fitted(name, left - _MARGIN - 10, _font(15))
         canvas.text((_MARGIN, y), short, _INK, _font(15))
-        beside = max(_MARGIN + 60, _MARGIN + round(_font(15).getlength(short)) + 8)
-        canvas.text((beside, y + 1), _fitted(NAMES.get(name, ""), left - beside - 10, _font(13)), _PALE, _font(13))
+        after = max(_MARGIN + 60, _MARGIN + round(_font(15).getlength(short)) + 8)
+        canvas.text((after, y + 1), _fitted(NAMES.get(name, ""), left - after - 10, _font(13)), _PALE, _font(13))
         canvas.rectangle((left, y + 3, left + width, y + 15), fill=(238, 238, 240))
-        canvas.rectangle((left, y + 3, left + round(width * shares[name]), y + 15), fill=_BAR)
-        canvas.text((left + width + 12, y), f"{100 * shares[name]:.1f} %", _INK, _font(15))
+        canvas.rectangle((left, y + 3, left + round(width * probabilities[name]), y + 15), fill=_BAR)
+        canvas.text((left + width + 12, y), f"{100 * probabilities[name]:.1f} %", _INK, _font(15))
         if name in chosen:
             canvas.ellipse((left + width + 84, y + 4, left + width + 94, y + 14), fill=_INK)
             canvas.text((left + width + 101, y), "in the set", _PALE, _font(13))

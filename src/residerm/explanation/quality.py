@@ -79,8 +79,8 @@ def _of_image(
     limits = np.linspace(0, ranks.size, STEPS + 1)[:, None, None]
     chosen = (ranks < limits)[..., None]  # (steps, s, s, 1)
     deleted, inserted = np.where(chosen, smooth, image), np.where(chosen, image, smooth)
-    shares = probabilities(np.concatenate([deleted, inserted]))[:, number]
-    return float(shares[: STEPS + 1].mean()), float(shares[STEPS + 1 :].mean())
+    scores = probabilities(np.concatenate([deleted, inserted]))[:, number]
+    return float(scores[: STEPS + 1].mean()), float(scores[STEPS + 1 :].mean())
 
 
 def _centred_ranks(values: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ _LETTERS_ACROSS = 64  # width of the legend
 _MOST_CLASSES_WITH_NUMBERS = 14  # more do not fit into the cells
 
 
-def confusion(counts: np.ndarray, classes: Sequence[str], *, shares: bool) -> Figure:
+def confusion(counts: np.ndarray, classes: Sequence[str], *, normalise: bool) -> Figure:
     """Numbers of images, or percentages of each row; rows are the true classes, darker is a larger part of the row."""
     rows = counts.sum(axis=1, keepdims=True)
     of_row = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
@@ -34,7 +34,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str], *, shares: bool) -> Fi
         cell = (predicted - 0.5, truth - 0.5)
         axes.add_patch(_rectangle(cell, BLUE if truth == predicted else RED, of_row[truth, predicted]))
     if len(classes) <= _MOST_CLASSES_WITH_NUMBERS:
-        _number_cells(axes, counts, of_row, shares)
+        _number_cells(axes, counts, of_row, normalise)
     names, places = [named(name) for name in classes], range(len(classes))
     axes.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(places, names)
@@ -43,7 +43,7 @@ def confusion(counts: np.ndarray, classes: Sequence[str], *, shares: bool) -> Fi
     label(axes, "predicted", "true class")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    title(axes, "Percentage of each true class" if shares else "Images")
+    title(axes, "Percentage of each true class" if normalise else "Images")
     return figure
 
 
@@ -110,9 +110,9 @@ def _rectangle(corner: tuple[float, float], colour: str, share: float) -> Any:
     return Rectangle(corner, 1, 1, facecolor=colour, alpha=0.06 + 0.94 * share, linewidth=0)
 
 
-def _number_cells(axes: Axes, counts: np.ndarray, of_row: np.ndarray, shares: bool) -> None:
+def _number_cells(axes: Axes, counts: np.ndarray, of_row: np.ndarray, normalise: bool) -> None:
     for (truth, predicted), count in np.ndenumerate(counts):
         share = of_row[truth, predicted]
-        text = f"{count:,}" if not shares else f"{100 * share:.0f}" if counts[truth].any() else "–"
+        text = f"{count:,}" if not normalise else f"{100 * share:.0f}" if counts[truth].any() else "–"
         colour = "white" if share > 0.5 else INK if count else FAINT
         axes.text(predicted, truth, text, ha="center", va="center", fontsize=8.5, color=colour)

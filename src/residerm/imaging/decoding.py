@@ -46,7 +46,7 @@ _START_OF_SCAN, _END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 Image.init()  # now, because threads that load the plugins concurrently would miss some
 Image.MAX_IMAGE_PIXELS = None  # our own limits are checked before any pixel is decoded, with better messages
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # odd metadata; only the pixels matter
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # about metadata, which is not used
 
 
 def read(data: bytes, spec: PixelSpec, most_pixels: int | None = None) -> np.ndarray:

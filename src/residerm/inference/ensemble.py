@@ -17,7 +17,7 @@ def described_together(members: Sequence[ModelDescription], paths: Sequence[Path
             own, other = getattr(first, name), getattr(member, name)
             if own != other:
                 raise UsageError(
-                    f"{paths[0]} and {path} cannot be averaged: their {name} differ ({_said(own)}; {_said(other)})"
+                    f"{paths[0]} and {path} cannot be averaged: their {name} differ ({_text(own)}; {_text(other)})"
                 )
     return first.model_copy(
         update={
@@ -41,5 +41,5 @@ def _together(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(texts))
 
 
-def _said(value: object) -> str:
+def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, tuple) else str(value)

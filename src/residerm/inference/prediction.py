@@ -181,8 +181,8 @@ def _write_csv(lines: Iterable[Line], classes: Sequence[str], stream: TextIO) ->
     writer = Writer(stream)
     writer.row(["image", "predicted", *(f"p_{name}" for name in classes), *_JUDGED, "error", "notice"])
     for line in lines:
-        shares = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
-        writer.row([line.name, line.predicted, *shares, *_cells(line.judgement), line.error, DISCLAIMER])
+        probabilities = [f"{share:.6f}" for share in line.probabilities] or [""] * len(classes)
+        writer.row([line.name, line.predicted, *probabilities, *_cells(line.judgement), line.error, DISCLAIMER])
 
 
 def _cells(judgement: Judgement | None) -> list[str]:
@@ -230,8 +230,8 @@ def _lines(rule: Rule, sources: Sequence[Source], pixels: Sequence[np.ndarray | 
         if isinstance(found, str) or answers is None:
             yield Line(source.name, error=str(found))
         else:
-            name, shares = classes[answers.predicted[row]], tuple(answers.probabilities[row].tolist())
-            yield Line(source.name, name, shares, _judgement(answers, row, classes))
+            name, probabilities = classes[answers.predicted[row]], tuple(answers.probabilities[row].tolist())
+            yield Line(source.name, name, probabilities, _judgement(answers, row, classes))
             row += 1
 
 

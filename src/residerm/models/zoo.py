@@ -98,7 +98,7 @@ def build(
 def build_for(
     weights: Mapping[str, Tensor], name: str, classes: int, size: int, *, resnet: ResNetOptions = AS_PUBLISHED
 ) -> Model:
-    """Build a model by name with the given weights; RuntimeError if they are of another network.
+    """Build a model by name with the given weights; RuntimeError if they belong to another network.
 
     The size is not checked, because the weights are from a model that supports it, and residerm's own networks are not
     initialised first, which makes reading a file much faster.

@@ -92,11 +92,11 @@ def _of_training(material: Material) -> Iterator[Caution]:
             "were not resampled: their scores are for the class frequencies of the archive.",
         )
     counts = material.data.split.parts["train"].classes
-    shares = {name: count / max(sum(counts.values()), 1) for name, count in counts.items()}
+    fractions = {name: count / max(sum(counts.values()), 1) for name, count in counts.items()}
     prior = dict(zip(material.model.classes, material.model.prior, strict=True))
-    shifted = [name for name in prior if abs(prior[name] - shares[name]) > _SHIFTED]
+    shifted = [name for name in prior if abs(prior[name] - fractions[name]) > _SHIFTED]
     if shifted:
-        changes = listed(f"{name} {rate(prior[name])} % instead of {rate(shares[name])} %" for name in shifted)
+        changes = listed(f"{name} {rate(prior[name])} % instead of {rate(fractions[name])} %" for name in shifted)
         yield Caution(
             "Trained with other class frequencies",
             f"Sampling, class weights or logit adjustment changed the class frequencies relative to the archive: "

@@ -55,8 +55,8 @@ def evaluation_figures(scores: EvaluationScores, predictions: PredictionTable) -
     confusion = np.array(scores.confusion)
     curves = _curves(predictions, shown_classes(scores))
     drawn = {
-        "confusion_counts": figures.confusion(confusion, classes, shares=False),
-        "confusion_shares": figures.confusion(confusion, classes, shares=True),
+        "confusion_counts": figures.confusion(confusion, classes, normalise=False),
+        "confusion_shares": figures.confusion(confusion, classes, normalise=True),
     }
     if curves:
         roc = {name: receiver for name, (receiver, _) in curves.items()}

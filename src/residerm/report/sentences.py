@@ -37,7 +37,7 @@ class Reading:
         return {name: scores.counts[name].images for name in scores.classes if scores.counts[name].images}
 
     @cached_property
-    def shares(self) -> dict[str, float]:
+    def frequencies(self) -> dict[str, float]:
         """The frequency of each class that has images."""
         return {name: count / sum(self.counts.values()) for name, count in self.counts.items()}
 
@@ -49,13 +49,13 @@ class Reading:
     @cached_property
     def baselines(self) -> dict[str, float]:
         """The baselines, by score: what can be reached without looking at the images."""
-        shares = list(self.shares.values())
+        frequencies = list(self.frequencies.values())
         return {
-            "accuracy": max(shares),
-            "balanced_accuracy": 1 / len(shares),
+            "accuracy": max(frequencies),
+            "balanced_accuracy": 1 / len(frequencies),
             "macro_auc": 0.5,
-            "log_loss": -sum(share * math.log(share) for share in shares),
-            "brier_score": 1 - sum(share**2 for share in shares),
+            "log_loss": -sum(share * math.log(share) for share in frequencies),
+            "brier_score": 1 - sum(share**2 for share in frequencies),
         }
 
     def relative_to(self, name: str) -> int | None:

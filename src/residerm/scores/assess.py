@@ -123,10 +123,10 @@ def by_attribute(
     """Compute the main scores for each value of each attribute, such as sex; an empty value is unknown, and is last."""
     images = check(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
-    for attribute, said in values.items():
-        if len(said) != len(images):
-            raise UsageError(f"{attribute}: there are {len(said)} values for {len(images)} images")
-    return {attribute: _by_value(images, said, bootstrap) for attribute, said in values.items()}
+    for attribute, texts in values.items():
+        if len(texts) != len(images):
+            raise UsageError(f"{attribute}: there are {len(texts)} values for {len(images)} images")
+    return {attribute: _by_value(images, texts, bootstrap) for attribute, texts in values.items()}
 
 
 def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap) -> dict[Key, Estimate]:
@@ -140,14 +140,14 @@ def _estimates(images: Images, scores: Mapping[Key, Score], bootstrap: Bootstrap
 
 def _by_value(images: Images, values: Sequence[str], bootstrap: Bootstrap) -> list[Subgroup]:
     """A row for each value, in alphabetical order or by age."""
-    said = np.array([value or UNKNOWN for value in values])
+    texts = np.array([value or UNKNOWN for value in values])
 
     def place(value: str) -> tuple[bool, int, str]:
         return value == UNKNOWN, AGE_BANDS.index(value) if value in AGE_BANDS else 0, value
 
     lines = []
-    for value in sorted(set(said.tolist()), key=place):
-        some = images.where(said == value)
+    for value in sorted(set(texts.tolist()), key=place):
+        some = images.where(texts == value)
         scores = _estimates(some, {name: headline_score(some, name) for name in BY_ATTRIBUTE}, bootstrap)
         groups = len(np.unique(some.groups))
         classes = len(some.present)

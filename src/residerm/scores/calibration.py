@@ -27,7 +27,7 @@ def calibration_scores(
     bootstrap: Bootstrap,
 ) -> CalibrationScores:
     """Calibration error, log loss and Brier score of two sets of probabilities, and their differences."""
-    first, second = (check(labels, shares, classes, groups) for shares in (before, after))
+    first, second = (check(labels, own, classes, groups) for own in (before, after))
 
     def values(weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         found: dict[tuple[str, str], np.ndarray] = {}

@@ -39,7 +39,7 @@ def compare(
     """Paired differences of the headline scores, first minus second, and McNemar's test of the accuracy."""
     bootstrap = Bootstrap(resamples, group_name, seed)
     one, other = (
-        check(labels, shares, classes, groups, named) for shares, named in zip((first, second), predicted, strict=True)
+        check(labels, own, classes, groups, named) for own, named in zip((first, second), predicted, strict=True)
     )
     return Comparison(
         bootstrap=bootstrap.described,

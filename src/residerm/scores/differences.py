@@ -46,8 +46,8 @@ def differences(
     """Every difference with enough lesions, and the reason for attributes without any."""
     found: list[GroupDifference] = []
     left: dict[str, str] = {}
-    for attribute, said in attributes.items():
-        values = np.array([value or "" for value in said])
+    for attribute, texts in attributes.items():
+        values = np.array([value or "" for value in texts])
         known = _known(values)
         known = known[:1] if len(known) == 2 else known  # of two, the second is the first negated
         own = [one for value in known for one in _of_value(given, attribute, value, values, bootstrap)]
@@ -93,35 +93,35 @@ def _estimates(
     given: Compared, one: np.ndarray, rest: np.ndarray, rows: np.ndarray, bootstrap: Bootstrap
 ) -> dict[str, Estimate]:
     right = given.predicted == given.labels
-    shares: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}  # score → pairs of numerator and denominator
+    ratios: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}  # score → pairs of numerator and denominator
     classes = [given.labels == label for label in np.unique(given.labels)]
     shared = [own for own in classes if _enough(given, own, one, rest)]
     if len(shared) >= FEWEST_CLASSES:
-        shares["balanced_accuracy"] = [(right, own) for own in shared]
+        ratios["balanced_accuracy"] = [(right, own) for own in shared]
     if given.malignant is not None:
         sick = given.malignant[given.labels]
         if _enough(given, sick, one, rest):
-            shares["sensitivity"] = [(given.malignant[given.predicted], sick)]
+            ratios["sensitivity"] = [(given.malignant[given.predicted], sick)]
     if given.inside is not None:
-        shares["coverage"] = [(given.inside, np.ones(len(right), dtype=bool))]
+        ratios["coverage"] = [(given.inside, np.ones(len(right), dtype=bool))]
 
     def values(weights: np.ndarray) -> dict[str, np.ndarray]:
         return {
             score: np.mean([_share(weights, pair, one[rows], rows) for pair in pairs], axis=0)
             - np.mean([_share(weights, pair, rest[rows], rows) for pair in pairs], axis=0)
-            for score, pairs in shares.items()
+            for score, pairs in ratios.items()
         }
 
     groups = np.unique(given.groups[rows], return_inverse=True)[1]
-    found = bootstrap.estimates(values, groups) if shares else {}
+    found = bootstrap.estimates(values, groups) if ratios else {}
     return {score: estimate.model_copy(update={"n": int(rows.sum())}) for score, estimate in found.items()}
 
 
 def _share(weights: np.ndarray, pair: tuple[np.ndarray, np.ndarray], side: np.ndarray, rows: np.ndarray) -> np.ndarray:
     counted, among = pair[0][rows], pair[1][rows] & side
     total = weights @ among
-    shares: np.ndarray = np.where(total > 0, ratio(weights @ (counted & among), np.maximum(total, 1e-12)), np.nan)
-    return shares
+    ratios: np.ndarray = np.where(total > 0, ratio(weights @ (counted & among), np.maximum(total, 1e-12)), np.nan)
+    return ratios
 
 
 def _enough(given: Compared, own: np.ndarray, one: np.ndarray, rest: np.ndarray) -> bool:

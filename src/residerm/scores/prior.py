@@ -3,8 +3,8 @@
     p'(class) = p(class) / prior(class)  /  Σ p / prior
     named(probabilities, prior, balanced=True)      the class with the highest p', without changing the probabilities
 
-A network trained on 67 % nevi is biased towards nevi. Divided by the prior, its probabilities are as if all classes
-were equally frequent, which favours balanced accuracy over accuracy.
+A network trained on 67 % nevi is biased towards nevi. Divided by the prior, its probabilities are those for
+equally frequent classes, which favours balanced accuracy over accuracy.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from residerm.errors import UsageError
 
 def divide_by_prior(probabilities: np.ndarray, prior: np.ndarray | Sequence[float]) -> np.ndarray:
     """The probabilities as if all classes had been equally frequent in training."""
-    shares = np.asarray(prior, dtype=np.float64)
-    if shares.shape != probabilities.shape[1:]:
+    frequencies = np.asarray(prior, dtype=np.float64)
+    if frequencies.shape != probabilities.shape[1:]:
         raise UsageError(
-            f"the prior has {shares.size} classes, but there are probabilities of {probabilities.shape[1]}"
+            f"the prior has {frequencies.size} classes, but there are probabilities of {probabilities.shape[1]}"
         )
-    if not (np.isfinite(shares) & (shares > 0)).all():
+    if not (np.isfinite(frequencies) & (frequencies > 0)).all():
         raise UsageError(
-            f"the prior {shares.tolist()} has a class that training never saw: there is nothing to divide by"
+            f"the prior {frequencies.tolist()} has a class that training never saw: there is nothing to divide by"
         )
-    divided = probabilities.astype(np.float64) / shares
+    divided = probabilities.astype(np.float64) / frequencies
     quotients: np.ndarray = divided / divided.sum(axis=1, keepdims=True)
     return quotients
 

@@ -85,8 +85,10 @@ def find(predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]]) -> lis
     outputs = predictor.outputs(pixels, maps=any(explained))
     maps = [outputs.maps[row] if outputs.maps is not None and asked else None for row, asked in enumerate(explained)]
     if predictor.trust is None:
-        shares = outputs.probabilities
-        return [Finding(shares[row], None, False, None, None, pixels[row], maps[row]) for row in range(len(pixels))]
+        probabilities = outputs.probabilities
+        return [
+            Finding(probabilities[row], None, False, None, None, pixels[row], maps[row]) for row in range(len(pixels))
+        ]
     judged = predictor.trust.judge(outputs)
     return [
         Finding(

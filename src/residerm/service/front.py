@@ -70,10 +70,10 @@ class Front:
             answer.status = _GONE
         except Exception as error:
             await self._refuse(error, scope, receive, answer)
-        self._tell(scope, answer, request_id, time.monotonic() - started)
+        self._log(scope, answer, request_id, time.monotonic() - started)
 
     async def _refuse(self, error: Exception, scope: Scope, receive: Receive, answer: _Answer) -> None:
-        """Answer what failed; a defect is logged with its traceback and told without it."""
+        """Answer what failed; an unexpected error is logged with its traceback, which the answer does not contain."""
         if isinstance(error, Problem):
             problem = error
         else:
@@ -84,7 +84,7 @@ class Front:
         self._metrics.problem(problem.kind)
         await problem.response(answer.request_id)(scope, receive, answer.send)
 
-    def _tell(self, scope: Scope, answer: _Answer, request_id: str, seconds: float) -> None:
+    def _log(self, scope: Scope, answer: _Answer, request_id: str, seconds: float) -> None:
         route = scope["path"] if scope["path"] in ROUTES else "other"
         self._metrics.request(route, answer.status, seconds)
         if route not in _QUIET or answer.status >= 400:

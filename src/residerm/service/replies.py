@@ -21,24 +21,24 @@ NOTE = (
 
 def image_answer(model: Served, name: str, finding: Finding, label: str | None) -> ImageAnswer:
     """The answer for one image; if it has maps, with the evidence for `label` or for the predicted class."""
-    shares, classes, chosen = finding.probabilities, model.classes, finding.prediction_set
-    order = np.argsort(-shares, kind="stable")
+    probabilities, classes, chosen = finding.probabilities, model.classes, finding.prediction_set
+    order = np.argsort(-probabilities, kind="stable")
     best = int(order[0])
     return ImageAnswer(
         name=name,
         predicted=classes[best],
-        confidence=_rounded(shares[best]),
+        confidence=_rounded(probabilities[best]),
         classes=[
             ClassAnswer(
                 label=classes[number],
                 name=name_of(classes[number]),
-                probability=_rounded(shares[number]),
+                probability=_rounded(probabilities[number]),
                 in_set=None if chosen is None else bool(chosen[number]),
             )
             for number in order
         ],
         prediction_set=None if chosen is None else [classes[number] for number in order if chosen[number]],
-        observed=at(float(shares[best]), model.observed),
+        observed=at(float(probabilities[best]), model.observed),
         abstained=finding.abstained,
         abstention_reason=_reason(model, finding) if finding.abstained else None,
         outlier=finding.outlier,

@@ -136,8 +136,8 @@ def relu_slope(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """1 / (1 + e^-x) without overflow: e^-|x| never exceeds 1."""
     small = np.exp(-np.abs(x))
-    shares: Array = np.where(x >= 0, 1, small) / (1 + small)
-    return shares
+    probabilities: Array = np.where(x >= 0, 1, small) / (1 + small)
+    return probabilities
 
 
 def sigmoid_slope(x: Array) -> Array:
@@ -148,8 +148,8 @@ def sigmoid_slope(x: Array) -> Array:
 def softmax(x: Array) -> Array:
     """Probabilities (classes, n)."""
     powers = np.exp(x - x.max(axis=0))
-    shares: Array = powers / powers.sum(axis=0)
-    return shares
+    probabilities: Array = powers / powers.sum(axis=0)
+    return probabilities
 
 
 RELU = Activation(relu, relu_slope)

@@ -35,8 +35,8 @@ class Inside:
     @property
     def quantiles(self) -> dict[str, float]:
         """Quantiles of the sizes."""
-        shares = {"smallest": 0, "1 %": 1, "median": 50, "99 %": 99, "largest": 100}
-        return {name: float(np.percentile(self.sizes, share)) for name, share in shares.items()}
+        percents = {"smallest": 0, "1 %": 1, "median": 50, "99 %": 99, "largest": 100}
+        return {name: float(np.percentile(self.sizes, percent)) for name, percent in percents.items()}
 
 
 def look_inside(name: str, network: nn.Module, images: Tensor, labels: Tensor) -> Inside:

@@ -137,8 +137,8 @@ class Outcome(Document):
 class _Epochs(Relay):
     """Reports the finished epochs of all trainings instead of the steps of one."""
 
-    def __init__(self, heard_by: Progress, name: str, *, before: int, total: int) -> None:
-        super().__init__(heard_by)
+    def __init__(self, target: Progress, name: str, *, before: int, total: int) -> None:
+        super().__init__(target)
         self._name, self._before, self._total = name, before, total
 
     @override

@@ -13,8 +13,8 @@ from residerm.theory.backprop import Array
 
 def logistic_as_printed(x: Array) -> Array:
     """(16): S(x) = e^x / (e^x + 1); e^x overflows for x > 709, unlike the equivalent `backprop.sigmoid`."""
-    shares: Array = np.exp(x) / (np.exp(x) + 1)
-    return shares
+    probabilities: Array = np.exp(x) / (np.exp(x) + 1)
+    return probabilities
 
 
 def precision(truth: np.ndarray, predicted: np.ndarray) -> float | None:

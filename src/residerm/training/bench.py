@@ -144,7 +144,7 @@ class _Turns:
         began = time.perf_counter()
         try:
             warm_up = self._round(min(self._steps, _WARM_UP), 0, rounds)
-            self._say(warm_up * self._steps / min(self._steps, _WARM_UP), rounds, minutes)
+            self._report_time(warm_up * self._steps / min(self._steps, _WARM_UP), rounds, minutes)
             for number in range(1, rounds + 1):
                 since = time.perf_counter()
                 self._round(self._steps, number, rounds, counts=True)
@@ -157,7 +157,7 @@ class _Turns:
                 raise
             self.interrupted = True
 
-    def _say(self, seconds: float, rounds: int, minutes: float | None) -> None:
+    def _report_time(self, seconds: float, rounds: int, minutes: float | None) -> None:
         least = min(rounds * seconds / 60, minutes or float("inf"))
         self._progress.remark(
             f"measuring {counted(rounds, 'round')} takes about {least:,.1f} minutes; `minutes` sets a limit, and "

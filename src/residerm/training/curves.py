@@ -23,8 +23,8 @@ def require_tensorboard() -> None:
 class _Curves(Relay):
     """Writes each finished epoch to TensorBoard, and forwards all progress."""
 
-    def __init__(self, heard_by: Progress, draw: Callable[[dict[str, float], int], None]) -> None:
-        super().__init__(heard_by)
+    def __init__(self, target: Progress, draw: Callable[[dict[str, float], int], None]) -> None:
+        super().__init__(target)
         self._draw = draw
 
     @override
@@ -44,10 +44,10 @@ def drawing_curves(trainer: Trainer, folder: Path, wanted: bool) -> Iterator[Non
 
     first = trainer.state.epoch + 1
     logger = TensorBoardLogger(folder, name="tensorboard", version="", purge_step=first)
-    heard_by = trainer.progress
-    trainer.progress = _Curves(heard_by, logger.log_metrics)
+    target = trainer.progress
+    trainer.progress = _Curves(target, logger.log_metrics)
     try:
         yield
     finally:
-        trainer.progress = heard_by
+        trainer.progress = target
         logger.finalize("finished")

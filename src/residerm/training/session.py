@@ -48,7 +48,7 @@ def train(experiment: Experiment, runs: Path = Path("runs"), progress: Progress 
     fabric = launch(experiment.training)
     dataset = prepare(experiment.in_effect(), progress)
     start = begin_with(dataset)
-    begun = {"network": start.options, "resnet": start.resnet}  # what was in effect
+    begun = {"network": start.options, "resnet": start.resnet}  # the effective options
     dataset = replace(dataset, experiment=dataset.experiment.model_copy(update=begun))
     folder = Path()
     if fabric.is_global_zero:

@@ -140,10 +140,10 @@ class _Vector:
 
     def derivatives(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The gradient and the Hessian."""
-        shares = self.probabilities(parameters)
+        probabilities = self.probabilities(parameters)
         both = np.stack([self.logits, np.ones_like(self.logits)], axis=1)  # n × 2 × classes
-        slope = np.einsum("n,nkc,nc->kc", self.weights, both, shares - self.truth).ravel()
-        weighted = both * shares[:, None]
+        slope = np.einsum("n,nkc,nc->kc", self.weights, both, probabilities - self.truth).ravel()
+        weighted = both * probabilities[:, None]
         flat = weighted.reshape(len(weighted), -1)
         bend = -(flat * self.weights[:, None]).T @ flat
         own = np.einsum("n,nkc,nlc->klc", self.weights, weighted, both)

@@ -145,11 +145,13 @@ def _insert_rows(
         return code("class", classes.setdefault(label.casefold(), label))
 
     def cells(row: Row) -> tuple[object, ...]:
-        key, image_id, group = (os.fsencode(text) for text in (row.key or row.image_id, row.image_id, _said(row.group)))
+        key, image_id, group = (
+            os.fsencode(text) for text in (row.key or row.image_id, row.image_id, _known_text(row.group))
+        )
         label = None if row.label is None else printable(row.label)
         if label and row.spelling:
             spellings.setdefault(classes.get(label.casefold(), label), Counter())[row.spelling] += 1
-        sex, site = _said(row.sex.lower()), _said(row.site.lower())
+        sex, site = _known_text(row.sex.lower()), _known_text(row.site.lower())
         codes = code("sex", _SEXES.get(sex, sex)), row.age, code("site", site), parts[row.part]
         return key, image_id, label, class_code(label), group, *codes
 
@@ -180,7 +182,7 @@ def _kind(part: str) -> str:
     return f"{'training' if part == 'train' else part} images"
 
 
-def _said(text: str) -> str:
+def _known_text(text: str) -> str:
     """A text, or an empty one if it means "unknown"."""
     return "" if text.lower() in _SAYS_NOTHING else text
 

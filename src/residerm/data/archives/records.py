@@ -156,12 +156,12 @@ class Records:
         blocking = [kind for kind in BLOCKING if kind in self.faults.counts]
         if blocking and on_bad_image == "error":
             raise ArchiveError(
-                f"{self.tree.path}: {'; '.join(map(self._said, blocking))}. See `residerm data check`; "
+                f"{self.tree.path}: {'; '.join(map(self._describe_faults, blocking))}. See `residerm data check`; "
                 "repair the archive, or skip them with `on_bad_image=skip`"
             )
         return self
 
-    def _said(self, kind: str) -> str:
+    def _describe_faults(self, kind: str) -> str:
         """A text about one kind of fault: the number, the first few, and a hint."""
         count = self.faults.counts[kind]
         first = list(islice((fault for fault in self.faults if fault.kind == kind), 3))

@@ -122,7 +122,7 @@ _VIENNA = "HAM10000: (c) ViDIR Group, Department of Dermatology, Medical Univers
 _BARCELONA = "BCN_20000: (c) Department of Dermatology, Hospital Clínic de Barcelona"
 _ANONYMOUS = "MSK: (c) Anonymous"
 
-# The copy of ISIC 2018's test set beside HAM10000 on Dataverse lacks an image; isic2018 brings the challenge's own.
+# The copy of ISIC 2018's test set on HAM10000's Dataverse page lacks an image; isic2018 downloads the original.
 _HAM10000 = PublicArchive(
     "ham10000",
     ham10000.LAYOUT,

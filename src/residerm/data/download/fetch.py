@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 CHECKSUMS = "checksums.json"
 _LOCK = ".fetch.lock"
-_GO_ON = "what was downloaded is kept, and the same command resumes it"
+_RESUMABLE = "what was downloaded is kept, and the same command resumes it"
 
 
 def fetch(
@@ -108,7 +108,7 @@ class _Fetcher:
         failures += _failures(self._fetch, missing)
         if failures:
             raise FetchError(
-                f"{'; '.join(failures)}. {len(files) - len(failures)} of {len(files)} files are complete; {_GO_ON}"
+                f"{'; '.join(failures)}. {len(files) - len(failures)} of {len(files)} files are complete; {_RESUMABLE}"
             )
 
     def _check_here(self, file: RemoteFile) -> None:
@@ -150,7 +150,7 @@ class _Fetcher:
                 errors.append(error)
         text = f"{file.name} could not be downloaded: {'; '.join(dict.fromkeys(map(str, errors)))}"
         if all(isinstance(error, UnreachableError) for error in errors):
-            raise UnreachableError(f"{text}. Try later: {_GO_ON}")
+            raise UnreachableError(f"{text}. Try later: {_RESUMABLE}")
         raise FetchError(text)
 
     def _fetch_from(self, address: str, file: RemoteFile, partial: Partial) -> None:
@@ -167,7 +167,7 @@ class _Fetcher:
                     pause=self.pause,
                 )
             except OSError as error:
-                raise WriteError(f"{write_error(partial.path, error)}; {_GO_ON}") from error
+                raise WriteError(f"{write_error(partial.path, error)}; {_RESUMABLE}") from error
         try:
             self.checksums.note(file.name, self._check(partial.path, file))
         except FetchError as error:

@@ -239,8 +239,8 @@ def _divided(records: Records, options: SplitOptions) -> tuple[np.ndarray | None
             raise
         return None, f"No split was made: {error}"
     counts = np.bincount(split.parts, minlength=len(PARTS)).tolist()
-    shares = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
-    return split.parts, f"{_made(records, options)}: {shares}. {' '.join(split.remarks)}"
+    sizes = ", ".join(f"{count:,} {part}" for count, part in zip(counts, PARTS, strict=True))
+    return split.parts, f"{_made(records, options)}: {sizes}. {' '.join(split.remarks)}"
 
 
 def _made(records: Records, options: SplitOptions) -> str:

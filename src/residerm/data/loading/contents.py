@@ -1,4 +1,4 @@
-"""Size and CRC-32 of image files: what tells the same file under another name."""
+"""Size and CRC-32 of image files, which identify a file under any name."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: boo
     from residerm.inference.precision import cpu_has_bf16
     from residerm.inference.runtimes.torch import TorchRuntime
 
-    said = _description(model)
+    description = _description(model)
     fused = TorchRuntime(model, threads=threads, device="cpu")
     runs: dict[str, Run] = {EAGER: _eager(model), "torch fused float32": lambda pixels: fused.run(pixels, False)}
     graph = write_onnx(model, folder)
@@ -44,7 +44,7 @@ def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: boo
             quantise(write_openvino(graph, small), (random_pixels(1, model.size, seed) for seed in range(_RANGES)))
             engines.append(("openvino", "int8", small))
     for engine, precision, place in engines:
-        ready = open_graph(place, said, engine, precision=precision, threads=threads)  # type: ignore[arg-type]
+        ready = open_graph(place, description, engine, precision=precision, threads=threads)  # type: ignore[arg-type]
         runs[f"{engine} {precision}"] = lambda pixels, ready=ready: ready.run(pixels, False)  # type: ignore[misc]
     return runs
 

@@ -1,11 +1,12 @@
-"""What all runtimes of exported graphs have in common: a graph is opened, checked, and run on batches.
+"""The base class of the runtimes of exported graphs: it opens a graph, checks it, and runs it on batches.
 
-Whatever a library raises on a damaged graph becomes one sentence. A batch runs in slices whose layers stay near the
-processor: with 32 images of 224 px at once EfficientNet-Lite0 was 1.2 to 1.4 times as slow as with two.
+Any exception of a library for a damaged graph is converted to a `BundleError` of one sentence. Batches run in slices
+whose activations fit in the processor's caches: EfficientNet-Lite0 was 1.2 to 1.4 times as slow with 32 images of
+224 px at once as with two.
 
-A few images share all threads, which wait for each other at every layer. Of a larger batch, each thread takes slices of
-its own: as fast on an idle machine, and faster where another process, or the decoding of the next images, occupies a
-core that all threads would otherwise wait for (figures in dev/LOG.md). The graph is opened a second time for this.
+A few images share all threads, which synchronise at every layer. In larger batches, each thread runs its own slices:
+this is as fast on an idle machine, and faster if another process, or decoding of the next images, occupies a core that
+all threads would wait for (measurements in dev/LOG.md). It requires the graph to be opened a second time.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Port:
 
 
 class GraphRuntime(ABC, Generic[Opened]):
-    """A graph that is ready to run; `Opened` is what its library makes of it."""
+    """A graph that is ready to run; `Opened` is the session object of the library."""
 
     name: ClassVar[str]
     side_by_side: ClassVar[bool] = True  # whether several threads may each run slices of a batch
@@ -97,26 +98,26 @@ class GraphRuntime(ABC, Generic[Opened]):
             return self._open(self._path, self._threads, callers)
         except BundleError:
             raise
-        except Exception as error:  # the libraries have a class for each of a dozen reasons, and no common one
+        except Exception as error:  # the libraries raise many classes of exceptions without a common base
             raise BundleError(
-                f"{self._path} is no graph that can be run ({self._reason(error)}); export the model again"
+                f"{self._path} cannot be opened as a graph ({self._reason(error)}); export the model again"
             ) from error
 
     @abstractmethod
     def _open(self, path: Path, threads: int, callers: int) -> Opened:
-        """Read and prepare the graph: for one caller, who has all threads, or for as many callers as threads."""
+        """Read and prepare the graph for one caller with all threads, or for several callers that share them."""
 
     @abstractmethod
     def _ports(self, opened: Opened) -> tuple[Sequence[Port], Sequence[Port]]:
-        """What the graph takes, and what it gives."""
+        """The inputs and outputs of the graph."""
 
     @abstractmethod
     def _infer(self, opened: Opened, pixels: np.ndarray, maps: bool) -> Outputs:
-        """The outputs of one slice."""
+        """Compute the outputs of one slice."""
 
     @abstractmethod
     def _reason(self, error: Exception) -> str:
-        """The line of the library's message that says what is wrong."""
+        """The relevant line of the library's error message."""
 
 
 def _fits(description: ModelDescription, taken: Sequence[Port], given: Sequence[Port]) -> bool:

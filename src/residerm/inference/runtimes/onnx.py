@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU, which is always installed, needs no torch, and starts in a fraction of a second."""
+"""The runtime for ONNX graphs on the CPU: always installed, without torch, and ready in a fraction of a second."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from residerm.outputs import Outputs
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_LARGEST = 2**31  # bytes: what a graph with all of its numbers inside can have
-_ERRORS_ALONE = 3  # severity of what is logged
-# Between two runs: threads that wait by spinning take the cores of those that decode the next images.
+_LARGEST = 2**31  # bytes of a graph with embedded weights: the limit of protobuf
+_ERRORS_ALONE = 3  # minimum severity of log messages
+# Threads that spin between two runs would occupy the cores that decode the next images.
 _NO_SPINNING = ("session.force_spinning_stop", "1")
 _KINDS = {"tensor(uint8)": "uint8", "tensor(float)": "float32"}
 
@@ -54,7 +54,7 @@ def _read(path: Path) -> bytes:
     if not path.is_file():
         raise BundleError(f"{path} is missing, or is not a regular file; the bundle is damaged")
     if path.stat().st_size > _LARGEST:
-        raise BundleError(f"{path} is larger than a graph can be; the bundle is damaged")
+        raise BundleError(f"{path} is larger than the 2 GiB of a graph; the bundle is damaged")
     return path.read_bytes()
 
 

@@ -70,13 +70,13 @@ class Target:
 
     def _read_port(self) -> int:
         assert self._process.stderr is not None
-        said = []
+        lines = []
         for line in self._process.stderr:
             if found := re.search(r"serves at http://[^ ]*:(\d+)/", line):
                 self._drain()
                 return int(found[1])
-            said.append(line.strip())
-        raise ResidermError("\n".join(said).removeprefix("residerm: ") or "the service did not start")
+            lines.append(line.strip())
+        raise ResidermError("\n".join(lines).removeprefix("residerm: ") or "the service did not start")
 
     def _drain(self) -> None:
         """Read and discard its log from now on, so that the pipe never fills up; rarely, so that it costs little."""

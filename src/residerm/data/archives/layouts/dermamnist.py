@@ -83,7 +83,7 @@ LAYOUT = Layout(
     images=images,
     classes=CLASSES,
     notes=(
-        "DermaMNIST does not tell which images show the same lesion, and its own split has images of one lesion on "
+        "DermaMNIST does not say which images show the same lesion, and its own split has images of one lesion on "
         "both sides: results on its test part are too good.",
     ),
 )

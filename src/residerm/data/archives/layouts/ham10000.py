@@ -4,7 +4,7 @@
     HAM10000_images_part_{1,2}.zip   ISIC_0024306.jpg …
     HAM10000_segmentations_lesion_tschandl.zip   ISIC_0024306_segmentation.png …
 
-Dataverse serves the test images of ISIC 2018 task 3 beside it, with a table of the same columns
+Dataverse serves the test images of ISIC 2018 task 3 too, with a table of the same columns
 (`ISIC2018_Task3_Test_GroundTruth`): where that lies here too, it is the test part, and the 10,015 are the training
 part. Read all the same: the tab-separated form that Dataverse serves, an index column, `.jpg` in the ids, and full
 class names, as copies in the wild have them. The embedded synthetic archive comes in this layout, with a marker file.
