@@ -1,4 +1,4 @@
-"""One small model, exported once for all tests that only look at it."""
+"""A small model, exported once for all tests that do not change it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Answers: calibrated probabilities, the class that is named, sets, abstention and outliers, with and without trust."""
+"""Answers: calibrated probabilities, predicted class, sets, abstention and outliers, with and without trust."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ SEVEN = {"classes": CLASSES, "prior": (0.4, *[0.1] * 6)}
 
 
 class _Fixed:
-    """A runtime that gives what it was given."""
+    """A runtime with fixed outputs."""
 
     name, precision, classifier = "fixed", "float32", None
 
@@ -36,24 +36,24 @@ class _Fixed:
         return Outputs(self._outputs.logits[: len(pixels)], self._outputs.features[: len(pixels)])
 
 
-def _predictor(trust: Trust | None, said: LabelledOutputs) -> Predictor:
+def _predictor(trust: Trust | None, outputs: LabelledOutputs) -> Predictor:
     about = make_description(make_model("resnet20", ResNetOptions()), ResNetOptions()).model_copy(update=SEVEN)
-    return Predictor(about, _Fixed(said.outputs), trust)
+    return Predictor(about, _Fixed(outputs.outputs), trust)
 
 
-def test_without_trust_the_softmax_answers() -> None:
-    said = make_outputs(20)
-    answers = Rule(_predictor(None, said)).answer(said.outputs)
-    np.testing.assert_array_equal(answers.probabilities, said.outputs.probabilities)
+def test_answers_without_trust_are_softmax_probabilities() -> None:
+    outputs = make_outputs(20)
+    answers = Rule(_predictor(None, outputs)).answer(outputs.outputs)
+    np.testing.assert_array_equal(answers.probabilities, outputs.outputs.probabilities)
     assert answers.judgements is None
     assert set(answers.remarks) == {()}
 
 
-def test_with_trust_the_calibrated_probabilities_answer() -> None:
-    said, trust = make_outputs(60, seed=3), make_trust()
-    rule = Rule(_predictor(trust, said))
-    answers = rule.answer(said.outputs)
-    np.testing.assert_array_equal(answers.probabilities, trust.judge(said.outputs).probabilities)
+def test_answers_with_trust_are_calibrated() -> None:
+    outputs, trust = make_outputs(60, seed=3), make_trust()
+    rule = Rule(_predictor(trust, outputs))
+    answers = rule.answer(outputs.outputs)
+    np.testing.assert_array_equal(answers.probabilities, trust.judge(outputs.outputs).probabilities)
     np.testing.assert_array_equal(answers.predicted, answers.probabilities.argmax(axis=1))
     abstained = [any("cannot tell" in text for text in one) for one in answers.remarks]
     np.testing.assert_array_equal(abstained, answers.judgements.abstain)
@@ -61,32 +61,32 @@ def test_with_trust_the_calibrated_probabilities_answer() -> None:
     np.testing.assert_array_equal(unlike, answers.judgements.outlier)
 
 
-def test_balanced_divides_by_what_the_probabilities_lean_towards() -> None:
-    said = make_outputs(60, seed=3)
+def test_balanced_decision_divides_by_the_prior() -> None:
+    outputs = make_outputs(60, seed=3)
     trust = make_trust(make_outputs(2000))
     assert trust.summary.calibration.kind == "vector"
-    rule = Rule(_predictor(trust, said), decide="balanced")
+    rule = Rule(_predictor(trust, outputs), decide="balanced")
     assert rule.prior[5] == pytest.approx(SHARES[5], abs=0.05)
-    shares = rule.answer(said.outputs).probabilities
+    shares = rule.answer(outputs.outputs).probabilities
     np.testing.assert_array_equal(rule.name(shares), (shares / rule.prior).argmax(axis=1))
 
 
-def test_malignant_takes_a_threshold() -> None:
-    said, trust = make_outputs(60, seed=3), make_trust()
-    rule = Rule(_predictor(trust, said), decide="malignant", sensitivity=0.9)
+def test_malignant_decision_uses_a_threshold() -> None:
+    outputs, trust = make_outputs(60, seed=3), make_trust()
+    rule = Rule(_predictor(trust, outputs), decide="malignant", sensitivity=0.9)
     malignant = np.isin(CLASSES, ("akiec", "bcc", "mel"))
-    shares = rule.answer(said.outputs).probabilities
+    shares = rule.answer(outputs.outputs).probabilities
     np.testing.assert_array_equal(
         malignant[rule.name(shares)], shares @ malignant >= trust.malignancy_threshold(0.9).threshold
     )
     assert "of 122 malignant lesions" in rule.threshold.explained
     with pytest.raises(UsageError, match="this model does not have"):
-        Rule(_predictor(None, said), decide="malignant").require()
+        Rule(_predictor(None, outputs), decide="malignant").require()
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network with trust that was fitted on what it says of noise."""
+    """A network with trust fitted on its outputs for noise."""
     model = make_model("resnet20", ResNetOptions())
     about = make_description(model, ResNetOptions()).model_copy(update=SEVEN)
     plain = write_bundle(_seven(model), about, tmp_path_factory.mktemp("plain") / "bundle")
@@ -114,7 +114,7 @@ def photograph(tmp_path: Path) -> Path:
     return path
 
 
-def test_predict_says_it_in_words(bundle: Path, photograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_prints_remarks(bundle: Path, photograph: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["predict", str(bundle), str(photograph)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "cannot be ruled out" in printed
@@ -125,7 +125,7 @@ def test_predict_says_it_in_words(bundle: Path, photograph: Path, capsys: pytest
     assert "Not a medical device" in printed
 
 
-def test_predict_writes_it(bundle: Path, photograph: Path, tmp_path: Path) -> None:
+def test_predict_writes_judgements(bundle: Path, photograph: Path, tmp_path: Path) -> None:
     (line,) = predict(bundle, [photograph])
     assert line.judgement.outlier
     for name in ("answers.csv", "answers.json"):

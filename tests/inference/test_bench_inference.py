@@ -1,4 +1,4 @@
-"""What `residerm bench --inference` measures: every runtime and precision, with ratios against eager PyTorch."""
+"""`residerm bench --inference`: every runtime and precision, with ratios to eager PyTorch."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ from residerm.inference.bench import EAGER, Case, Speeds, bench_inference, measu
 QUICK = ("--sizes", "16", "24", "--batches", "1", "--rounds", "2", "--threads", "1")
 
 
-def test_every_runtime_takes_its_turn() -> None:
+def test_every_runtime_is_measured() -> None:
     speeds = bench_inference(["resnet20", "cnn"], sizes=(32,), batches=(1, 3), rounds=1, threads=1, int8=False)
     cases = [(case.model, case.size, case.batch) for case in speeds.cases]
     assert cases == [("resnet20", 32, 1), ("resnet20", 32, 3), ("cnn", 32, 1), ("cnn", 32, 3)]
@@ -39,29 +39,29 @@ def test_geometric_means_over_the_cases() -> None:
     assert speeds.mean_of_fastest("int8") is None  # not measured in every case
 
 
-def test_a_bundle_is_measured_at_its_own_size(tmp_path: Path) -> None:
+def test_bundle_is_measured_at_its_own_size(tmp_path: Path) -> None:
     model = make_model("resnet20", ResNetOptions())
     bundle = write_bundle(model, make_description(model, ResNetOptions()), tmp_path / "bundle")
     speeds = bench_inference(bundle, sizes=(999,), batches=(1,), rounds=1, threads=1, int8=False)
     assert [(case.model, case.size) for case in speeds.cases] == [(str(bundle), model.size)]
 
 
-def test_the_command_prints_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--inference", "logistic", "cnn", *QUICK]) == 0
-    printed, said = capsys.readouterr()
+    printed, progress = capsys.readouterr()
     for expected in ("logistic", "cnn", "16 px", "24 px", "geometric means over all", "in float32", "medians of 2"):
         assert expected in printed
-    assert "2 rounds take about" in said
+    assert "2 rounds take about" in progress
 
 
-def test_the_command_prints_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_only_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--inference", "logistic", *QUICK, "--minutes", "0.000001", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(case["size"], case["rounds"]) for case in found["cases"]] == [(16, 1), (24, 1)]  # minutes: one round
     assert not found["interrupted"]
 
 
-def test_ctrl_c_shows_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_shows_complete_rounds(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     take, turns = measure._Turns.take, []
 
     def interrupted(self: measure._Turns) -> None:
@@ -77,6 +77,6 @@ def test_ctrl_c_shows_what_there_is(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert found["interrupted"]
 
 
-def test_a_name_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench", "--inference", "resnet20", "resnet5O", *QUICK]) == 2
     assert "resnet5O" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A bundle on disk: the same network comes back, ready to predict, and what is damaged is refused."""
+"""Bundles: round trip of the network, predictions, and damaged bundles."""
 
 import json
 import shutil
@@ -17,12 +17,12 @@ from residerm.inference.bundle import BundleError, read_bundle, write_bundle
 
 
 @pytest.mark.parametrize(("name", "resnet"), NETWORKS)
-def test_the_network_that_was_saved_comes_back(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
+def test_network_round_trip(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
     saved = make_model(name, resnet)
     write_bundle(saved, make_description(saved, resnet), tmp_path / "bundle")
-    back, said = read_bundle(tmp_path / "bundle")
+    back, description = read_bundle(tmp_path / "bundle")
     heads = {"features", "maps", "linear_classifier"}
-    assert said.model_dump(exclude=heads) == make_description(saved, resnet).model_dump(exclude=heads)
+    assert description.model_dump(exclude=heads) == make_description(saved, resnet).model_dump(exclude=heads)
     assert not back.training
     for (key, value), (key_back, value_back) in zip(
         saved.network.state_dict().items(), back.network.state_dict().items(), strict=True
@@ -33,7 +33,7 @@ def test_the_network_that_was_saved_comes_back(tmp_path: Path, name: str, resnet
 
 
 @pytest.mark.parametrize(("name", "resnet"), NETWORKS)
-def test_a_predictor_says_what_the_network_says(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
+def test_predictor_matches_the_network(tmp_path: Path, name: str, resnet: ResNetOptions) -> None:
     saved = make_model(name, resnet)
     write_bundle(saved, make_description(saved, resnet), tmp_path / "bundle")
     pixels = make_images()
@@ -46,8 +46,8 @@ def test_a_predictor_says_what_the_network_says(tmp_path: Path, name: str, resne
 @pytest.mark.parametrize("other", ["resnet34", "resnet20"])
 def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> None:
     saved = make_model("resnet18", ResNetOptions())
-    said = make_description(saved, ResNetOptions()).model_copy(update={"model": other})
-    write_bundle(saved, said, tmp_path / "bundle")
+    description = make_description(saved, ResNetOptions()).model_copy(update={"model": other})
+    write_bundle(saved, description, tmp_path / "bundle")
     with pytest.raises(BundleError, match=f"the weights do not fit {other}; the bundle is damaged"):
         read_bundle(tmp_path / "bundle")
 
@@ -63,22 +63,22 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, other: str) -> N
         ({"model": "nothing"}, "does not exist"),
     ],
 )
-def test_a_network_that_a_bundle_only_names_takes_no_memory(
+def test_mismatching_network_is_refused_before_allocation(
     tmp_path: Path, changes: dict[str, Any], complaint: str
 ) -> None:
     saved = make_model("resnet18", ResNetOptions())
-    said = make_description(saved, ResNetOptions()).model_copy(update=changes)
-    write_bundle(saved, said, tmp_path / "bundle")
+    description = make_description(saved, ResNetOptions()).model_copy(update=changes)
+    write_bundle(saved, description, tmp_path / "bundle")
     with memory_grows_less_than(200), pytest.raises(BundleError, match=complaint):
         read_bundle(tmp_path / "bundle")
 
 
-def test_a_bundle_of_format_1_is_read(bundle: Path, tmp_path: Path) -> None:
+def test_bundle_of_format_1_is_read(bundle: Path, tmp_path: Path) -> None:
     old = Path(shutil.copytree(bundle, tmp_path / "old"))
-    said = json.loads((old / "model.json").read_text())
+    description = json.loads((old / "model.json").read_text())
     for name in ("members", "features", "maps", "linear_classifier", "trust"):  # it did not say these
-        said.pop(name, None)
-    (old / "model.json").write_text(json.dumps(said | {"format": 1}))
+        description.pop(name, None)
+    (old / "model.json").write_text(json.dumps(description | {"format": 1}))
     (old / "seen.npz").unlink()
     found, expected = load(old), load(bundle)
     assert found.description == expected.description

@@ -1,4 +1,4 @@
-"""Every model of the documents is exported, and gives in ONNX Runtime and in OpenVINO what it gives in torch."""
+"""Every documented model is exported, with the same outputs in ONNX Runtime, OpenVINO and torch."""
 
 from pathlib import Path
 
@@ -22,15 +22,15 @@ SIZES |= dict.fromkeys(
 )
 
 
-def settled(name: str, size: int) -> Model:
-    """A network with random weights whose normalisations have seen the images that are compared.
+def with_normalisation_statistics(name: str, size: int) -> Model:
+    """A network with random weights, and normalisation statistics of the images that are compared.
 
-    On others its activations would grow from layer to layer, and 0.001 of a logit would be beyond float32.
+    Otherwise, its activations would grow from layer to layer beyond the precision of the comparison in float32.
     """
     torch.manual_seed(0)
     model = build(name, 3, size).train()
-    said = make_description(model, ResNetOptions())
-    model.set_colours(said.mean, said.deviation)
+    description = make_description(model, ResNetOptions())
+    model.set_colours(description.mean, description.deviation)
     pictures, spec = make_sample(), PixelSpec(size=size)
     pixels = torch.from_numpy(np.stack([imaging.read(pictures.read(number), spec) for number in range(len(pictures))]))
     for module in model.modules():
@@ -43,17 +43,17 @@ def settled(name: str, size: int) -> Model:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "size"), SIZES.items(), ids=list(SIZES))
-def test_it_is_exported_and_passes(tmp_path: Path, name: str, size: int) -> None:
-    model = settled(name, size)
-    said = make_description(model, ResNetOptions()).model_copy(update={"pixels": PixelSpec(size=size)})
-    bundle = write_bundle(model, said, tmp_path / "bundle")
+def test_model_is_exported_with_parity(tmp_path: Path, name: str, size: int) -> None:
+    model = with_normalisation_statistics(name, size)
+    description = make_description(model, ResNetOptions()).model_copy(update={"pixels": PixelSpec(size=size)})
+    bundle = write_bundle(model, description, tmp_path / "bundle")
     folder = tmp_path / "onnx"
     record = export_bundle(
         [bundle], folder, to="onnx", precision="float32", sample=make_sample(), calibration=make_sample(seed=1)
     )
     assert record.passed
     assert {one.runtime for one in record.measured} == {"onnx", "openvino"}
-    pixels = np.stack([imaging.read(make_sample().read(number), said.pixels) for number in range(4)])
+    pixels = np.stack([imaging.read(make_sample().read(number), description.pixels) for number in range(4)])
     expected = load(bundle).outputs(pixels, maps=True)
     for runtime in ("onnx", "openvino"):
         found = load(folder, runtime=runtime).outputs(pixels, maps=True)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""An exported bundle gives what the network in torch gives, whatever the runtime, the batch and the threads."""
+"""Exported bundles match the network in torch in every runtime, with any batch and number of threads."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_the_same_outputs_as_in_torch(bundle: Path, exported: Path, runtime: str) -> None:
+def test_outputs_match_torch(bundle: Path, exported: Path, runtime: str) -> None:
     expected, predictor = load(bundle).outputs(make_images(), maps=True), load(exported, runtime=runtime)  # type: ignore[arg-type]
     assert (predictor.runtime, predictor.precision) == (runtime, "float32")
     found = predictor.outputs(make_images(), maps=True)
@@ -36,7 +36,7 @@ def test_the_same_outputs_as_in_torch(bundle: Path, exported: Path, runtime: str
 
 
 @pytest.mark.parametrize("runtime", ["onnx", "openvino"])
-def test_neither_batch_nor_order_nor_threads_matter(exported: Path, runtime: str) -> None:
+def test_outputs_are_independent_of_batch_order_and_threads(exported: Path, runtime: str) -> None:
     pixels = make_images(19)
     whole = load(exported, runtime=runtime, threads=1).outputs(pixels).probabilities  # type: ignore[arg-type]
     predictor = load(exported, runtime=runtime, threads=2)  # type: ignore[arg-type]
@@ -45,13 +45,13 @@ def test_neither_batch_nor_order_nor_threads_matter(exported: Path, runtime: str
     np.testing.assert_allclose(predictor.outputs(pixels[::-1]).probabilities[::-1], whole, atol=1e-5)
 
 
-def test_views_are_those_of_torch(bundle: Path, exported: Path) -> None:
+def test_views_match_torch(bundle: Path, exported: Path) -> None:
     expected, found = (load(path).outputs(make_images(), views=8, maps=True) for path in (bundle, exported))
     np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
     np.testing.assert_allclose(found.maps, expected.maps, atol=1e-4)  # type: ignore[arg-type]
 
 
-def test_one_folder_has_all_that_is_needed(bundle: Path, exported: Path) -> None:
+def test_exported_folder_is_complete(bundle: Path, exported: Path) -> None:
     assert {path.name for path in exported.iterdir()} == NAMES
     assert read_description(exported) == load(bundle).description
     record = json.loads((exported / "parity.json").read_text())
@@ -63,14 +63,14 @@ def test_one_folder_has_all_that_is_needed(bundle: Path, exported: Path) -> None
     assert "CC0-1.0" in (exported / "LICENCE.txt").read_text()
 
 
-def test_what_the_model_has_seen_is_carried_along(exported: Path) -> None:
+def test_identity_of_seen_images_is_copied(exported: Path) -> None:
     seen = read_seen(exported)
     assert seen is not None
     assert seen.knows(["one", "three"], ["a", "b"]).tolist() == [True, False]
     assert b"one" not in (exported / "seen.npz").read_bytes()
 
 
-def test_auto_takes_the_fastest_that_is_installed(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses_the_fastest_installed_runtime(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = json.loads((exported / "parity.json").read_text())
     fastest = min(record["measured"], key=lambda one: one["milliseconds"])["runtime"]
     assert load(exported).runtime == fastest
@@ -79,7 +79,7 @@ def test_auto_takes_the_fastest_that_is_installed(exported: Path, monkeypatch: p
     assert load(exported).runtime == other
 
 
-def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path, bundle: Path) -> None:
+def test_ensemble_averages_its_members(tmp_path: Path, bundle: Path) -> None:
     other = make_model("resnet-basic-1-1-1", ResNetOptions(width=4))
     second = write_bundle(other, make_description(other, ResNetOptions(width=4)), tmp_path / "second")
     together = write_ensemble([bundle, second], tmp_path / "together")
@@ -101,25 +101,25 @@ def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path, bundle: Path) ->
 
 
 @pytest.mark.parametrize("changed", [{"classes": ("a", "b", "d")}, {"pixels": {"size": 16}}, {"task": "melanoma"}])
-def test_models_that_disagree_are_not_averaged(tmp_path: Path, bundle: Path, changed: dict[str, object]) -> None:
-    said = json.loads((bundle / "model.json").read_text()) | {"trust": None} | changed
+def test_incompatible_models_are_not_averaged(tmp_path: Path, bundle: Path, changed: dict[str, object]) -> None:
+    description = json.loads((bundle / "model.json").read_text()) | {"trust": None} | changed
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "model.safetensors").write_bytes((bundle / "model.safetensors").read_bytes())
-    (tmp_path / "other" / "model.json").write_text(json.dumps(said))
+    (tmp_path / "other" / "model.json").write_text(json.dumps(description))
     with pytest.raises(UsageError, match=f"cannot be averaged: their {next(iter(changed))} differ"):
         join_members([bundle, tmp_path / "other"])
 
 
-def test_another_network_does_not_pass(tmp_path: Path, exported: Path) -> None:
+def test_another_network_fails_parity(tmp_path: Path, exported: Path) -> None:
     other = make_model("resnet-basic-1-1-2", ResNetOptions(width=8))
     reference = load(write_bundle(other, make_description(other, ResNetOptions(width=8)), tmp_path / "other"))
-    said = read_description(exported)
-    graph = Predictor(said, open_graph(exported, said, "onnx", precision="float32"))
+    description = read_description(exported)
+    graph = Predictor(description, open_graph(exported, description, "onnx", precision="float32"))
     measured = measure("onnx", graph, reference, make_sample(), "float32")
     assert not measured.passed("float32")
 
 
-def test_a_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: Path) -> None:
+def test_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: Path) -> None:
     with pytest.raises(ParityError, match="int8 could cost more than half a point"):
         export_bundle(
             [bundle],
@@ -132,7 +132,7 @@ def test_a_low_precision_that_costs_too_much_is_refused(tmp_path: Path, bundle: 
     assert not list(tmp_path.iterdir())
 
 
-def test_an_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path) -> None:
+def test_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path) -> None:
     with pytest.raises(UsageError, match="is already exported"):
         export_bundle(
             [exported],
@@ -144,7 +144,7 @@ def test_an_exported_bundle_is_not_exported_again(tmp_path: Path, exported: Path
         )
 
 
-def test_trust_that_cannot_be_read_is_not_taken_along(tmp_path: Path, bundle: Path) -> None:
+def test_unreadable_trust_is_refused(tmp_path: Path, bundle: Path) -> None:
     broken = Path(shutil.copytree(bundle, tmp_path / "broken"))
     (broken / "trust.npz").write_bytes(b"of another version")
     with pytest.raises(ResidermError, match=r"trust\.npz is damaged or of another version"):

@@ -1,4 +1,4 @@
-"""Weights stored in half precision: half of the bytes, arithmetic in float32, and nearly the same outputs."""
+"""Weights stored in half precision: half the size, arithmetic in float32, and nearly the same outputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from residerm.inference.parity import Engine
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_an_export_in_half_says_nearly_the_same(tmp_path: Path, bundle: Path, engine: Engine) -> None:
+def test_half_precision_outputs_are_close(tmp_path: Path, bundle: Path, engine: Engine) -> None:
     record = export_bundle(
         [bundle], tmp_path / "half", to=engine, precision="float16", sample=make_sample(200), calibration=make_sample()
     )
@@ -30,7 +30,7 @@ def test_an_export_in_half_says_nearly_the_same(tmp_path: Path, bundle: Path, en
     np.testing.assert_allclose(found, expected, atol=2e-3)
 
 
-def test_filters_alone_are_stored_in_half_and_rounded_to_the_nearest(exported: Path, tmp_path: Path) -> None:
+def test_only_filters_are_rounded_to_half(exported: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes((exported / "model.onnx").read_bytes())
     store_in_half(path)
@@ -50,6 +50,6 @@ def test_filters_alone_are_stored_in_half_and_rounded_to_the_nearest(exported: P
     onnx.checker.check_model(path)
 
 
-def test_torch_has_no_half(bundle: Path) -> None:
+def test_half_is_refused_for_torch(bundle: Path) -> None:
     with pytest.raises(UsageError, match="is not exported"):
         load(bundle, precision="float16")

@@ -1,4 +1,4 @@
-"""An exported bundle that was damaged, altered or made up is refused in one sentence, before anything of it runs."""
+"""Damaged, altered and forged exported bundles are refused with one sentence before they run."""
 
 import json
 import pickle
@@ -27,7 +27,7 @@ def copy(exported: Path, tmp_path: Path) -> Path:
 
 
 def resealed(folder: Path) -> None:
-    """As somebody would do who means harm: a record that fits the files."""
+    """Recompute the record for the changed files, as an attacker would."""
     record = ParityRecord.read(folder / "parity.json")
     record.model_copy(update={"files": {name: sha256(folder / name) for name in record.files}}).write(folder)
 
@@ -119,7 +119,7 @@ BAD = {
 
 
 @pytest.mark.parametrize(("change", "message"), BAD.values(), ids=list(BAD))
-def test_it_is_refused(copy: Path, change: Change, message: str) -> None:
+def test_altered_bundle_is_refused(copy: Path, change: Change, message: str) -> None:
     change(copy)
     with pytest.raises(ResidermError, match=message):
         load(copy, runtime="onnx")
@@ -132,7 +132,7 @@ def test_weights_that_are_not_finite_are_refused(copy: Path, runtime: str) -> No
         load(copy, runtime=runtime)  # type: ignore[arg-type]
 
 
-def test_weights_of_openvino_that_are_not_finite_are_refused(bundle: Path, tmp_path: Path) -> None:
+def test_openvino_weights_that_are_not_finite_are_refused(bundle: Path, tmp_path: Path) -> None:
     folder = tmp_path / "openvino"
     export_bundle(
         [bundle], folder, to="openvino", precision="float32", sample=make_sample(), calibration=make_sample(seed=1)
@@ -147,7 +147,7 @@ def test_weights_of_openvino_that_are_not_finite_are_refused(bundle: Path, tmp_p
         load(folder)
 
 
-def test_on_the_command_line_it_is_one_line(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_line_error_is_one_line(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     removing("parity.json")(copy)
     assert cli.run(["predict", str(copy), str(copy)]) == 1
     error = capsys.readouterr().err
@@ -156,7 +156,7 @@ def test_on_the_command_line_it_is_one_line(copy: Path, capsys: pytest.CaptureFi
     assert error.count("\n") == 1
 
 
-def test_runtimes_that_cannot_be_had(bundle: Path, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_runtimes(bundle: Path, exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="`runtime=fast` is not known: choose auto, torch, onnx or openvino"):
         load(exported, runtime="fast")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="is exported, and cannot be run by torch"):

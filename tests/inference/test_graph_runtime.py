@@ -1,4 +1,4 @@
-"""Both runtimes of exported graphs behave alike: slices, threads, and what they refuse."""
+"""Both runtimes of exported graphs: slices, threads and refusals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENGINES: tuple[Engine, ...] = ("onnx", "openvino")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_slices_change_nothing(exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slices_do_not_change_outputs(exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = make_images(7)
     whole = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
     monkeypatch.setattr(graph, "_PIXELS_AT_ONCE", 3 * 32 * 32)
@@ -31,10 +31,8 @@ def test_slices_change_nothing(exported: Path, engine: Engine, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_threads_with_slices_of_their_own_change_nothing(
-    exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The order of the images, too: slices end in any order."""
+def test_threads_do_not_change_outputs(exported: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor the order of the images, although slices finish in any order."""
     pixels = make_images(11)
     alone = load(exported, runtime=engine, threads=1).outputs(pixels, maps=True)
     monkeypatch.setattr(graph, "_PIXELS_AT_ONCE", 2 * 32 * 32)
@@ -48,23 +46,23 @@ def test_threads_with_slices_of_their_own_change_nothing(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_the_graph_of_other_classes_or_features_is_refused(exported: Path, engine: Engine) -> None:
-    said = read_description(exported)
+def test_graph_with_other_classes_or_features_is_refused(exported: Path, engine: Engine) -> None:
+    description = read_description(exported)
     for changed in ({"classes": ("a", "b"), "prior": (0.5, 0.5)}, {"maps": False}):
-        other = said.model_copy(update={"linear_classifier": False, **changed})
+        other = description.model_copy(update={"linear_classifier": False, **changed})
         with pytest.raises(BundleError, match="is the graph of another model"):
             open_graph(exported, other, engine, precision="float32")
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_bytes_that_are_no_graph_are_refused(exported: Path, tmp_path: Path, engine: Engine) -> None:
-    said = read_description(exported).model_copy(update={"linear_classifier": False})
+def test_invalid_graph_is_refused(exported: Path, tmp_path: Path, engine: Engine) -> None:
+    description = read_description(exported).model_copy(update={"linear_classifier": False})
     (tmp_path / "model.onnx").write_bytes(b"no graph at all" * 10)
     with pytest.raises(BundleError, match="truncated, or is not an ONNX graph"):
-        open_graph(tmp_path, said, engine, precision="float32")
+        open_graph(tmp_path, description, engine, precision="float32")
 
 
-def test_a_low_precision_is_compared_in_eight_views(tmp_path: Path, bundle: Path) -> None:
+def test_low_precision_is_compared_in_eight_views(tmp_path: Path, bundle: Path) -> None:
     record = export_bundle(
         [bundle], tmp_path / "half", to="onnx", precision="float16", sample=make_sample(60), calibration=make_sample()
     )

@@ -1,6 +1,6 @@
-"""The base package, without torch and without what training, scoring and drawing need: exported models are used there.
+"""Exported models in the base package, without torch and the packages for training, scoring and drawing.
 
-Where `make test-light` has installed residerm into a new environment, what is done is done there. In the suite the same
+After `make test-light` has installed residerm in a new environment, the tests run there. Otherwise, they run in this
 is tried in this environment, with the packages made impossible to import.
 """
 
@@ -46,7 +46,7 @@ def light(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([installed, *arguments], capture_output=True, text=True, check=False, env=alone)
 
 
-def test_a_prediction_needs_no_torch(exported: Path, image: Path) -> None:
+def test_predict_needs_no_torch(exported: Path, image: Path) -> None:
     done = without("predict", str(exported), str(image), "--json")
     assert done.returncode == 0, done.stderr
     shares = json.loads(done.stdout)["predictions"][0]["probabilities"]
@@ -54,7 +54,7 @@ def test_a_prediction_needs_no_torch(exported: Path, image: Path) -> None:
     np.testing.assert_allclose(list(shares.values()), expected, atol=1e-5)
 
 
-def test_an_explanation_with_neighbours_needs_no_torch(exported: Path, image: Path, tmp_path: Path) -> None:
+def test_explain_with_neighbours_needs_no_torch(exported: Path, image: Path, tmp_path: Path) -> None:
     model = Path(shutil.copytree(exported, tmp_path / "model"))
     features = np.random.default_rng(0).normal(size=(20, load(exported).description.features))
     kept = TrainingImages.of(features, np.arange(20) % 3, [f"image {number}" for number in range(20)])
@@ -66,7 +66,7 @@ def test_an_explanation_with_neighbours_needs_no_torch(exported: Path, image: Pa
     assert len(found["neighbours"]) == 3
 
 
-def test_what_needs_more_says_how_to_install_it(bundle: Path, image: Path) -> None:
+def test_missing_packages_error_names_the_extra(bundle: Path, image: Path) -> None:
     for arguments in (["train", str(image.parent)], ["predict", str(bundle), str(image)]):
         done = without(*arguments)
         assert done.returncode == 1
@@ -75,7 +75,7 @@ def test_what_needs_more_says_how_to_install_it(bundle: Path, image: Path) -> No
 
 
 @pytest.mark.light
-def test_the_light_installation(exported: Path, image: Path, tmp_path: Path) -> None:
+def test_light_installation(exported: Path, image: Path, tmp_path: Path) -> None:
     archive = archives.ham10000(tmp_path / "archive", lesions=21)
     done = light("predict", str(exported), str(image), "--json")
     assert done.returncode == 0, done.stderr
@@ -91,7 +91,7 @@ def test_the_light_installation(exported: Path, image: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.light
-def test_the_light_installation_is_small() -> None:
+def test_light_installation_is_small() -> None:
     installed = Path(os.environ["RESIDERM_LIGHT"])
     size = sum(path.stat().st_size for path in installed.rglob("*") if path.is_file() and not path.is_symlink())
     assert size < MOST_MEGABYTES * 1e6

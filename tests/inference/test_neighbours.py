@@ -1,4 +1,4 @@
-"""neighbours.npz: the nearest training images are those of scikit-learn, and a file from anybody is checked."""
+"""neighbours.npz: nearest neighbours compared with scikit-learn, and validation of untrusted files."""
 
 import os
 import shutil
@@ -30,14 +30,14 @@ def some_images(thumbnails: bool = False, width: int = WIDTH) -> TrainingImages:
 
 @pytest.fixture(scope="module")
 def known(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle that keeps training images with their pictures."""
+    """A bundle with neighbours and their thumbnails."""
     model = make_model("resnet20", ResNetOptions())
-    said = make_description(model, ResNetOptions())
+    description = make_description(model, ResNetOptions())
     kept = some_images(thumbnails=True, width=model.features)
-    return write_bundle(model, said, tmp_path_factory.mktemp("model") / "bundle", neighbours=kept)
+    return write_bundle(model, description, tmp_path_factory.mktemp("model") / "bundle", neighbours=kept)
 
 
-def test_they_are_the_nearest_by_the_cosine() -> None:
+def test_neighbours_match_scikit_learn() -> None:
     asked = np.random.default_rng(1).normal(size=(7, WIDTH))
     kept = some_images()
     distances, rows = NearestNeighbors(n_neighbors=5, metric="cosine").fit(kept.directions).kneighbors(asked)
@@ -47,7 +47,7 @@ def test_they_are_the_nearest_by_the_cosine() -> None:
         assert [one.label for one in near] == kept.labels[expected].tolist()
 
 
-def test_a_training_image_is_most_similar_to_itself() -> None:
+def test_training_image_is_most_similar_to_itself() -> None:
     features = np.random.default_rng(2).normal(size=(40, WIDTH))
     kept = TrainingImages.of(features, np.zeros(40, int), [str(number) for number in range(40)])
     near = kept.nearest(features, 1)
@@ -55,19 +55,19 @@ def test_a_training_image_is_most_similar_to_itself() -> None:
     assert all(0.999 < one.similarity <= 1 for (one,) in near)
 
 
-def test_more_are_asked_for_than_there_are_and_an_image_without_features_is_near_to_none() -> None:
+def test_too_many_neighbours_and_zero_features() -> None:
     kept = some_images()
     assert len(kept.nearest(np.ones((1, WIDTH)), COUNT + 10)[0]) == COUNT
     assert {one.similarity for one in kept.nearest(np.zeros((1, WIDTH)), 3)[0]} == {0.0}
 
 
-def test_it_has_a_largest_number_of_images() -> None:
+def test_number_of_images_is_limited() -> None:
     many = MOST_IMAGES + 5
     kept = TrainingImages.of(np.ones((many, 2)), np.zeros(many, int), [str(number) for number in range(many)])
     assert len(kept) == MOST_IMAGES
 
 
-def test_it_is_read_as_it_was_written(known: Path) -> None:
+def test_round_trip(known: Path) -> None:
     back, written = read_neighbours(known, read_description(known)), some_images(thumbnails=True, width=64)
     np.testing.assert_array_equal(back.directions, written.directions)
     assert back.image_ids.tolist() == written.image_ids.tolist()
@@ -77,7 +77,7 @@ def test_it_is_read_as_it_was_written(known: Path) -> None:
         assert one.picture.shape == (32, 32, 3)
 
 
-def test_text_that_would_steer_a_terminal_is_replaced() -> None:
+def test_control_characters_are_replaced() -> None:
     kept = TrainingImages.of(np.ones((1, 2)), np.zeros(1, int), ["a\x1b[2Jb"])
     assert kept.image_ids.tolist() == ["a?[2Jb"]
 
@@ -137,7 +137,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize(("damage", "message"), DAMAGES.values(), ids=list(DAMAGES))
-def test_what_is_damaged_is_refused(known: Path, tmp_path: Path, damage: Callable[[Path], None], message: str) -> None:
+def test_damaged_file_is_refused(known: Path, tmp_path: Path, damage: Callable[[Path], None], message: str) -> None:
     copy = Path(shutil.copytree(known, tmp_path / "copy"))
     damage(copy / "neighbours.npz")
     with pytest.raises(BundleError, match=message):
@@ -145,13 +145,13 @@ def test_what_is_damaged_is_refused(known: Path, tmp_path: Path, damage: Callabl
     assert len(load(copy).outputs(make_images()))  # the model works all the same
 
 
-def test_a_picture_that_is_no_picture_is_refused(known: Path, tmp_path: Path) -> None:
+def test_invalid_thumbnail_is_refused(known: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(known, tmp_path / "copy"))
     changing(thumbnails=np.zeros(COUNT, np.uint8), ends=ENDS)(copy / "neighbours.npz")
     with pytest.raises(BundleError, match="a thumbnail of the bundle's training images is damaged"):
         read_neighbours(copy, read_description(copy)).nearest(np.ones((1, 64)), 1)
 
 
-def test_a_bundle_without_the_file_says_so() -> None:
+def test_bundle_without_neighbours_is_refused() -> None:
     with pytest.raises(UsageError, match="starter has no training images"):
         read_neighbours(Path("starter"), read_description(Path("starter")))

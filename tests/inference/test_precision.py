@@ -1,4 +1,4 @@
-"""float32 is float32: what PyTorch would take in its place is off while a network runs, and as before afterwards."""
+"""float32 is not replaced by TF32 or bf16 while a network runs, and the settings are restored afterwards."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def by_the_newer_ones() -> None:
 
 @pytest.fixture(params=[by_the_older_functions, by_the_newer_ones])
 def rounded(request: pytest.FixtureRequest) -> Iterator[list[str]]:
-    """PyTorch as a user may have set it: TF32 on CUDA, bf16 on the CPU."""
+    """Reduced precision in PyTorch's global settings: TF32 on CUDA, bf16 on the CPU."""
     before = settings()
     request.param()
     yield settings()
@@ -44,7 +44,7 @@ def rounded(request: pytest.FixtureRequest) -> Iterator[list[str]]:
         one.fp32_precision = value
 
 
-def test_it_is_exact_inside_and_as_before_afterwards(rounded: list[str]) -> None:
+def test_settings_are_exact_inside_and_restored(rounded: list[str]) -> None:
     assert rounded[:2] == ["tf32", "tf32"]
     with exact_float32():
         assert set(settings()) == {"ieee"}
@@ -53,7 +53,7 @@ def test_it_is_exact_inside_and_as_before_afterwards(rounded: list[str]) -> None
     assert settings() == rounded
 
 
-def test_the_older_settings_can_be_read_as_before() -> None:
+def test_older_settings_are_readable_afterwards() -> None:
     torch.set_float32_matmul_precision("high")
     try:
         with exact_float32():
@@ -65,14 +65,14 @@ def test_the_older_settings_can_be_read_as_before() -> None:
         torch.set_float32_matmul_precision("highest")
 
 
-def test_it_is_restored_after_an_error(rounded: list[str]) -> None:
+def test_settings_are_restored_after_an_error(rounded: list[str]) -> None:
     with pytest.raises(ZeroDivisionError), exact_float32():
         raise ZeroDivisionError
     assert settings() == rounded
 
 
-def test_threads_that_overlap_leave_it_as_it_was(rounded: list[str]) -> None:
-    """`evaluate` predicts in two threads; the one that comes first is not the last to go."""
+def test_overlapping_threads_restore_the_settings(rounded: list[str]) -> None:
+    """`evaluate` predicts in two threads, and the first one to start may finish first."""
     second_is_in, first_is_out, found = threading.Event(), threading.Event(), []
 
     def second() -> None:
@@ -91,7 +91,7 @@ def test_threads_that_overlap_leave_it_as_it_was(rounded: list[str]) -> None:
     assert settings() == rounded
 
 
-def test_a_prediction_in_float32_is_not_rounded(rounded: list[str]) -> None:
+def test_float32_prediction_is_not_rounded(rounded: list[str]) -> None:
     """Where this CPU computes bf16, `medium` would round the last layer's numbers."""
     model = make_model("resnet18", SMALL)
     predictor = Predictor(make_description(model, SMALL), TorchRuntime(model, device="cpu"))
@@ -103,7 +103,7 @@ def test_a_prediction_in_float32_is_not_rounded(rounded: list[str]) -> None:
     np.testing.assert_array_equal(found, predictor.outputs(make_images()).logits)
 
 
-def test_bf16_leaves_the_settings_alone(rounded: list[str]) -> None:
+def test_bf16_does_not_change_the_settings(rounded: list[str]) -> None:
     model, seen = make_model("resnet18", SMALL), []
     runtime = TorchRuntime(model, precision="bf16", device="cpu")
     runtime._network.register_forward_hook(lambda *_: seen.append(settings()))

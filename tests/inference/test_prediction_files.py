@@ -1,4 +1,4 @@
-"""Predictions are written line by line, as the document that is shown as a whole."""
+"""Predictions are written line by line, with the same content as the whole document."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from residerm.inference.prediction import Line, as_document, predict, write_line
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_what_is_written_is_the_whole_document(exported: Path, tmp_path: Path, count: int) -> None:
+def test_written_file_equals_the_document(exported: Path, tmp_path: Path, count: int) -> None:
     predictor = load(exported)
     for number in range(5):
         (tmp_path / f"{number}.jpg").write_bytes(archives.make_jpeg(number, (60, 40)) if number != 3 else b"none")
@@ -25,7 +25,7 @@ def test_what_is_written_is_the_whole_document(exported: Path, tmp_path: Path, c
     assert out.read_text() == json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def test_nothing_is_left_where_predicting_ends_early(exported: Path, tmp_path: Path) -> None:
+def test_interrupted_prediction_leaves_nothing(exported: Path, tmp_path: Path) -> None:
     def broken() -> Iterator[Line]:
         yield from predict(load(exported), [making_one(tmp_path)])
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A predictor: three outputs of images in any form, whatever their batch, and the model that is given is left alone."""
+"""Predictors: three outputs for images in any form and batch; the original model is not changed."""
 
 import copy
 import io
@@ -45,7 +45,7 @@ def test_outputs_are_those_of_the_model(tmp_path: Path, name: str, resnet: ResNe
     assert told.linear_classifier == (predictor.classifier is not None)
 
 
-def test_mean_of_the_maps_and_the_classifier_make_the_logits(bundle: Path) -> None:
+def test_classifier_of_mean_maps_gives_the_logits(bundle: Path) -> None:
     predictor = load(bundle)
     assert predictor.runtime == "torch"
     assert predictor.classifier is not None
@@ -55,11 +55,11 @@ def test_mean_of_the_maps_and_the_classifier_make_the_logits(bundle: Path) -> No
     np.testing.assert_allclose(found.maps.mean((1, 2)) @ weight.T + bias, found.logits, atol=1e-4)
 
 
-def test_maps_are_left_out_unless_asked_for(bundle: Path) -> None:
+def test_maps_are_optional(bundle: Path) -> None:
     assert load(bundle).outputs(make_images()).maps is None
 
 
-def test_views_are_averaged_and_maps_turned_back(bundle: Path) -> None:
+def test_views_are_averaged_and_maps_rotated_back(bundle: Path) -> None:
     predictor, pixels = load(bundle), make_images()
     turned = np.rot90(pixels, 1, axes=(1, 2))
     one, other = predictor.outputs(pixels, views=8, maps=True), predictor.outputs(turned, views=8, maps=True)
@@ -69,7 +69,7 @@ def test_views_are_averaged_and_maps_turned_back(bundle: Path) -> None:
     np.testing.assert_allclose(np.rot90(one.maps, 1, axes=(1, 2)), other.maps, atol=1e-4)
 
 
-def test_batches_do_not_matter(bundle: Path) -> None:
+def test_outputs_are_independent_of_batches(bundle: Path) -> None:
     predictor, pixels = load(bundle), make_images(19)
     whole = predictor.outputs(pixels).probabilities
     for size in (1, 3, 17):
@@ -78,7 +78,7 @@ def test_batches_do_not_matter(bundle: Path) -> None:
     assert predictor.outputs(pixels[:0]).probabilities.shape == (0, 3)
 
 
-def test_one_image_in_every_form(bundle: Path, tmp_path: Path) -> None:
+def test_image_as_path_bytes_or_array(bundle: Path, tmp_path: Path) -> None:
     predictor, stream = load(bundle), io.BytesIO()
     picture = Image.open(io.BytesIO(archives.make_jpeg(1, (60, 40))))
     picture.save(stream, "PNG")
@@ -99,7 +99,7 @@ def test_one_image_in_every_form(bundle: Path, tmp_path: Path) -> None:
         (np.zeros((4, 4, 3), np.float32), "an array of float32"),
     ],
 )
-def test_what_is_no_image_is_refused(bundle: Path, image: object, message: str) -> None:
+def test_invalid_image_is_refused(bundle: Path, image: object, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         load(bundle).predict([image])  # type: ignore[list-item]
 
@@ -107,12 +107,12 @@ def test_what_is_no_image_is_refused(bundle: Path, image: object, message: str) 
 @pytest.mark.parametrize(
     "pixels", [np.zeros((1, 32, 32, 3)), np.zeros((1, 16, 16, 3), np.uint8), np.zeros(3, np.uint8)]
 )
-def test_pixels_of_another_kind_are_refused(bundle: Path, pixels: np.ndarray) -> None:
+def test_pixels_of_another_type_are_refused(bundle: Path, pixels: np.ndarray) -> None:
     with pytest.raises(UsageError, match="are not images"):
         load(bundle).outputs(pixels)
 
 
-def test_the_model_that_is_given_stays_as_it_is() -> None:
+def test_original_model_is_not_changed() -> None:
     model = make_model("resnet18", SMALL)
     before = copy.deepcopy(model)
     predictor = Predictor(make_description(model, SMALL), TorchRuntime(model))

@@ -1,4 +1,4 @@
-"""Bundles that somebody made to mislead, or that are damaged: refused when they are loaded, and nothing is shown."""
+"""Malicious and damaged bundles are refused when they are loaded."""
 
 import json
 import math
@@ -30,8 +30,8 @@ SAID = {
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    said = ModelDescription(**SAID, resnet=ResNetOptions(width=4), pixels=PixelSpec(size=32))
-    return write_bundle(build("resnet20", 3, 32, resnet=said.resnet), said, tmp_path / "bundle")
+    description = ModelDescription(**SAID, resnet=ResNetOptions(width=4), pixels=PixelSpec(size=32))
+    return write_bundle(build("resnet20", 3, 32, resnet=description.resnet), description, tmp_path / "bundle")
 
 
 def change_weight(bundle: Path, change: Callable[[torch.Tensor], torch.Tensor], name: str = "conv1.weight") -> None:
@@ -55,7 +55,7 @@ def first_value(value: float) -> Callable[[torch.Tensor], torch.Tensor]:
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1e30, -1e13])
-def test_weights_that_are_not_finite_or_absurdly_large(bundle: Path, value: float) -> None:
+def test_non_finite_or_huge_weights(bundle: Path, value: float) -> None:
     change_weight(bundle, first_value(value))
     with pytest.raises(BundleError, match=r"conv1.weight has values that are not finite, or larger than 1e\+12"):
         load(bundle)
@@ -69,7 +69,7 @@ def test_weights_of_another_precision(bundle: Path, kind: torch.dtype) -> None:
         load(bundle)
 
 
-def test_counters_in_place_of_weights(bundle: Path) -> None:
+def test_integers_in_place_of_weights(bundle: Path) -> None:
     change_weight(bundle, lambda tensor: tensor.to(torch.int64))
     with pytest.raises(BundleError, match="the weights do not fit resnet20"):
         load(bundle)
@@ -81,8 +81,8 @@ def test_negative_variances(bundle: Path) -> None:
         load(bundle)
 
 
-def test_outputs_that_are_not_finite(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Weights within the limits whose products are not: an error, and no prediction at all."""
+def test_non_finite_outputs(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Valid weights whose products overflow are an error instead of a prediction."""
     for name in load_file(bundle / "model.safetensors"):
         if name.endswith("conv1.weight"):
             change_weight(bundle, lambda tensor: tensor.fill_(1e12), name)
@@ -121,7 +121,7 @@ def test_finite_outputs_pass() -> None:
         ({"model": 3}, "model: Input should be a valid string"),
     ],
 )
-def test_descriptions_that_cannot_be(bundle: Path, changes: dict[str, object], complaint: str) -> None:
+def test_invalid_descriptions(bundle: Path, changes: dict[str, object], complaint: str) -> None:
     change_description(bundle, **changes)
     with pytest.raises(BundleError) as caught:
         read_description(bundle)
@@ -132,28 +132,30 @@ def test_descriptions_that_cannot_be(bundle: Path, changes: dict[str, object], c
 @pytest.mark.parametrize(
     "content", [b"", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe\0", b" " * (2**22 + 1), b"1" * 10_000, b"null"]
 )
-def test_a_model_json_that_is_none(bundle: Path, content: bytes) -> None:
+def test_invalid_model_json(bundle: Path, content: bytes) -> None:
     (bundle / "model.json").write_bytes(content)
     with pytest.raises(BundleError):
         read_description(bundle)
 
 
-def test_a_pipe_in_place_of_the_weights(bundle: Path) -> None:
+def test_pipe_in_place_of_the_weights(bundle: Path) -> None:
     (bundle / "model.safetensors").unlink()
     os.mkfifo(bundle / "model.safetensors")
     with pytest.raises(BundleError, match="not a regular file"):
         load(bundle)
 
 
-def test_texts_that_would_steer_a_terminal(bundle: Path) -> None:
+def test_control_characters_in_texts(bundle: Path) -> None:
     steering = "\x1b]0;owned\x07\x1b[2J\u202e\x9b31m\nline"
     change_description(bundle, classes=["a", "b\x1b[31m", "c"], archive=steering, data_licence=steering)
-    said = read_description(bundle)
-    assert said.classes == ("a", "b?[31m", "c")
-    assert said.archive == said.data_licence == "?]0;owned??[2J??31m?line"
+    description = read_description(bundle)
+    assert description.classes == ("a", "b?[31m", "c")
+    assert description.archive == description.data_licence == "?]0;owned??[2J??31m?line"
 
 
-def test_the_disclaimer_is_never_the_bundles(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_disclaimer_is_not_read_from_the_bundle(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     change_description(bundle, disclaimer="This IS a diagnosis.")
     picture = tmp_path / "a.ppm"
     picture.write_bytes(b"P6 32 32 255\n" + bytes(32 * 32 * 3))

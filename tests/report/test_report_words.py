@@ -241,7 +241,7 @@ def test_card_of_an_unfinished_run_is_refused(run: Run) -> None:
 
 def test_class_fractions_are_those_of_the_images(run: Run) -> None:
     read = Reading(Evaluation.read(sample_runs.make_evaluation(run)))
-    assert sum(read.shares.values()) == pytest.approx(1)
+    assert sum(read.frequencies.values()) == pytest.approx(1)
     assert read.baselines["accuracy"] == pytest.approx(read.score("majority_accuracy").value)
     assert np.isclose(read.baselines["balanced_accuracy"], 1 / 3)
 

@@ -1,4 +1,4 @@
-"""What measures the service: its client, and the malformed requests, which harm nobody."""
+"""The benchmark of the service: its client and the malformed requests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def run(address: str, image: bytes = PHOTO, **plan: object) -> Outcome:
     return Load(Plan.model_validate({"port": port, "image": base64.b64encode(image).decode(), **plan})).run()
 
 
-def test_one_client_after_another_is_answered() -> None:
+def test_closed_loop_clients_are_answered() -> None:
     with colour_service.serve_in_thread(colour_service.make_app()) as address:
         outcome = run(address, mode="closed", seconds=0.5, connections=2)
     assert set(outcome.statuses) == {"200"}
@@ -33,14 +33,14 @@ def test_one_client_after_another_is_answered() -> None:
     assert outcome.percentile(0.5) <= outcome.percentile(0.99)
 
 
-def test_at_a_rate_as_many_are_sent_as_the_rate_says() -> None:
+def test_open_loop_sends_at_the_given_rate() -> None:
     with colour_service.serve_in_thread(colour_service.make_app()) as address:
         outcome = run(address, mode="open", seconds=2, connections=16, rate=40)
     assert outcome.statuses == {"200": outcome.sent}
     assert 50 < outcome.sent < 115
 
 
-def test_ten_times_the_load_is_answered_by_200_429_and_503_alone() -> None:
+def test_overload_is_answered_by_200_429_and_503() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(0.05))
     with colour_service.serve_in_thread(
         colour_service.make_app(predictor, batch_size=1, queue=6, client_requests=5)
@@ -53,7 +53,7 @@ def test_ten_times_the_load_is_answered_by_200_429_and_503_alone() -> None:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_malformed_requests_are_refused_without_an_error_of_the_service(form: str) -> None:
+def test_malformed_requests_are_refused(form: str) -> None:
     with colour_service.serve_in_thread(colour_service.make_app(upload_seconds=0.5)) as address:
         outcome = run(address, encode(make_pixels(60, 40), form), mode="hostile", connections=4, requests=400)
         assert outcome.sent == 400
@@ -61,29 +61,29 @@ def test_malformed_requests_are_refused_without_an_error_of_the_service(form: st
         assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
 
 
-def test_each_connection_is_a_client_of_its_own() -> None:
+def test_each_connection_is_a_separate_client() -> None:
     addresses = {client(number) for number in range(600)}
     assert len(addresses) == (600 if sys.platform == "linux" else 1)
     with colour_service.serve_in_thread(colour_service.make_app(client_requests=1)) as address:
         assert set(run(address, mode="closed", seconds=0.5, connections=4).statuses) == {"200"}
 
 
-def test_malformed_requests_are_those_of_their_seed() -> None:
+def test_malformed_requests_are_reproducible() -> None:
     first, second = Hostile(PHOTO, 1), Hostile(PHOTO, 1)
     assert [first.request() for _ in range(50)] == [second.request() for _ in range(50)]
     assert Hostile(PHOTO, 2).request() != Hostile(PHOTO, 3).request()
 
 
-def test_ratios_are_taken_within_a_round() -> None:
+def test_ratios_are_computed_within_a_round() -> None:
     assert Turns(own=[1, 2, 4], served=[2, 3, 4]).ratio == 1.5
 
 
-def test_bench_without_anything_to_measure_says_what_to_give(capsys: pytest.CaptureFixture[str]) -> None:
+def test_bench_without_arguments_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["bench"]) == 2
     assert "PATH is missing: give an archive, or --serve or --inference with a model" in capsys.readouterr().err
 
 
-def test_ctrl_c_shows_what_has_been_measured(
+def test_ctrl_c_shows_the_measurements_so_far(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -100,7 +100,7 @@ def test_ctrl_c_shows_what_has_been_measured(
 
 
 @pytest.mark.slow
-def test_a_short_benchmark_measures_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_benchmark_is_complete(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_ONE_CLIENT_SECONDS", "_THROUGHPUT_SECONDS", "_STEADY_SECONDS"):
         monkeypatch.setattr(measure, name, 0.5)
     monkeypatch.setattr(measure, "_ROUNDS", 1)

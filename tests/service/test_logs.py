@@ -1,4 +1,4 @@
-"""A log that cannot be written loses its lines, and nothing else."""
+"""If the log cannot be written, lines are lost but requests are answered."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
 
 @pytest.fixture
 def loggers() -> Iterator[None]:
-    """Leave the loggers that `configure` changes as they were."""
+    """Restore the loggers that `configure` changes."""
     both = [logging.getLogger(name) for name in ("residerm.service", "uvicorn")]
     before = [(one.handlers, one.propagate, one.level) for one in both]
     yield
@@ -30,7 +30,7 @@ def loggers() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("loggers")
-def test_a_line_for_a_closed_stream_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_stream_loses_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     stream.close()
     monkeypatch.setattr("sys.stderr", stream)
@@ -39,7 +39,7 @@ def test_a_line_for_a_closed_stream_is_lost(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("loggers")
-def test_a_line_for_a_full_disk_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_loses_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.StringIO):
         def write(self, _: str) -> int:
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -49,7 +49,7 @@ def test_a_line_for_a_full_disk_is_lost(monkeypatch: pytest.MonkeyPatch) -> None
     logs.log("request", logging.ERROR)
 
 
-def test_requests_are_answered_when_nobody_reads_the_log() -> None:
+def test_requests_are_answered_with_an_unread_log() -> None:
     with colour_service.serve_in_process() as (process, address):
         assert process.stderr is not None
         process.stderr.close()

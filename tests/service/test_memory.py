@@ -1,4 +1,4 @@
-"""What large images take while they are decoded is given back, whatever came before."""
+"""The memory of decoding large images is returned to the system."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ print(resident() - before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="this C library is not glibc")
-def test_large_images_leave_no_memory_behind() -> None:
+def test_memory_of_large_images_is_returned() -> None:
     support = Path(__file__).parents[1] / "support"
     program = f"import sys; sys.path.insert(0, {str(support)!r})\n{_SCRIPT}"
     done = subprocess.run([sys.executable, "-c", program, "fixed"], capture_output=True, text=True, check=True)

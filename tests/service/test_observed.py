@@ -1,4 +1,4 @@
-"""What was observed at a confidence comes from an evaluation of the model's own test part, or is not said."""
+"""The observed accuracy at a confidence, from an evaluation on the model's own test part."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(monkeypatch: pytest.MonkeyPatch, found: SimpleNamespace, folder: Path) 
     return observed.read_observed(colour_service.ColourPredictor(trust=None), folder)
 
 
-def test_a_range_with_enough_images_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_ranges_with_enough_images_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (one,) = read(monkeypatch, scores(), tmp_path)
     assert (one.low, one.high, one.correct, one.images) == (0.8, 0.9, 0.7, 100)
     assert observed.at(0.85, [one]) == one
@@ -42,25 +42,25 @@ def test_a_range_with_enough_images_is_said(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize(
     "changes", [{"part": "validation"}, {"tta": True}, {"prior": True}, {"classes": ("a",)}, {"without": "lesion"}]
 )
-def test_an_evaluation_of_something_else_is_not_taken(
+def test_other_evaluations_are_ignored(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     assert read(monkeypatch, scores(**changes), tmp_path) == ()
 
 
-def test_calibrated_probabilities_are_not_held_against_uncalibrated_ones(
+def test_uncalibrated_evaluation_is_ignored_for_a_calibrated_model(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(observed.EvaluationScores, "read", lambda _: scores())
     assert observed.read_observed(colour_service.ColourPredictor(), tmp_path) == ()
 
 
-def test_a_damaged_file_is_passed_over(tmp_path: Path) -> None:
+def test_damaged_file_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "scores.json").write_text(json.dumps({"format": 1}))
     assert observed.read_observed(colour_service.ColourPredictor(), tmp_path) == ()
 
 
-def test_a_model_without_a_test_part_brings_what_networks_like_it_have_shown(tmp_path: Path) -> None:
+def test_stored_observations_of_a_model_without_test_part(tmp_path: Path) -> None:
     ranges = [ReliabilityBin.model_validate(one) for one in BINS]
     Observations(where="the test parts of 3 networks", ranges=ranges).write(tmp_path / OBSERVED)
     (one,) = observed.read_observed(colour_service.ColourPredictor(), tmp_path)
@@ -68,5 +68,5 @@ def test_a_model_without_a_test_part_brings_what_networks_like_it_have_shown(tmp
     assert observed.read_observed(colour_service.ColourPredictor(trust=None), tmp_path) == (), "they were calibrated"
 
 
-def test_without_a_folder_nothing_was_observed() -> None:
+def test_no_observations_without_a_folder() -> None:
     assert observed.read_observed(colour_service.ColourPredictor(), None) == ()

@@ -1,4 +1,4 @@
-"""The page in a real Chromium: files in, answers shown; by mouse, keyboard and paste; on paper; without a network."""
+"""The page in a real Chromium: uploads by mouse, keyboard, drop and paste; printing; no external requests."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def give(page: Any, *files: dict[str, Any]) -> None:
     page.wait_for_selector("[aria-busy=true]", state="detached")
 
 
-def test_an_uploaded_image_gets_its_answer_with_bars_set_and_overlay(visit: Callable[..., Any], address: str) -> None:
+def test_uploaded_image_shows_bars_set_and_overlay(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     give(page, browser.photo("red.png", RED))
     card = page.locator(".card")
@@ -63,9 +63,7 @@ def test_an_uploaded_image_gets_its_answer_with_bars_set_and_overlay(visit: Call
     assert "red.png: melanoma" in page.locator("#announce").inner_text()
 
 
-def test_the_slider_fades_the_overlay_and_another_class_can_be_explained(
-    visit: Callable[..., Any], address: str
-) -> None:
+def test_slider_and_choice_of_explained_class(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     give(page, browser.photo("red.png", RED))
     first = page.get_attribute(".overlay", "src")
@@ -80,7 +78,7 @@ def test_the_slider_fades_the_overlay_and_another_class_can_be_explained(
     assert page.get_attribute(".overlay", "src") != first
 
 
-def test_abstention_outlier_and_error_are_said_in_words(visit: Callable[..., Any], address: str) -> None:
+def test_abstention_outlier_and_error_messages(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     broken = {"name": "broken.jpg", "mimeType": "image/jpeg", "buffer": b"no image"}
     give(page, browser.photo("grey.png", GREY), browser.photo("green.png", FOREIGN), broken)
@@ -93,7 +91,7 @@ def test_abstention_outlier_and_error_are_said_in_words(visit: Callable[..., Any
     assert "broken.jpg: this is not an image" in alert
 
 
-def test_an_image_can_be_pasted_and_dropped(visit: Callable[..., Any], address: str) -> None:
+def test_paste_and_drop(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     page.wait_for_selector("#state.ready")
     for event in ("paste", "drop"):
@@ -115,7 +113,7 @@ def test_an_image_can_be_pasted_and_dropped(visit: Callable[..., Any], address: 
     assert page.locator(".found").all_inner_texts() == ["Melanocytic nevus"] * 2
 
 
-def test_everything_can_be_done_with_the_keyboard_alone(visit: Callable[..., Any], address: str) -> None:
+def test_keyboard_only(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     page.wait_for_selector("#state.ready")
     page.keyboard.press("Tab")
@@ -131,7 +129,7 @@ def test_everything_can_be_done_with_the_keyboard_alone(visit: Callable[..., Any
     assert page.evaluate("document.activeElement.id") == "choose"
 
 
-def test_no_other_host_is_asked_and_nothing_is_stored(visit: Callable[..., Any], address: str) -> None:
+def test_no_external_requests_and_no_storage(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -142,9 +140,7 @@ def test_no_other_host_is_asked_and_nothing_is_stored(visit: Callable[..., Any],
     assert stored == [0, 0, 0]
 
 
-def test_without_the_service_the_page_says_so_and_tries_again_when_asked(
-    visit: Callable[..., Any], address: str
-) -> None:
+def test_unreachable_service_and_retry(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     page.wait_for_selector("#state.ready")
     page.context.set_offline(True)
@@ -156,7 +152,7 @@ def test_without_the_service_the_page_says_so_and_tries_again_when_asked(
     assert page.locator("#state").get_attribute("class") == "state ready"
 
 
-def test_a_busy_service_is_asked_again(visit: Callable[..., Any], address: str) -> None:
+def test_busy_service_is_retried(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     page.wait_for_selector("#state.ready")
     problem = '{"title": "The service is busy", "detail": "try again later"}'
@@ -175,7 +171,7 @@ def test_a_busy_service_is_asked_again(visit: Callable[..., Any], address: str) 
     assert len(answered) == 2
 
 
-def test_on_paper_there_is_the_answer_and_no_button(visit: Callable[..., Any], address: str) -> None:
+def test_print_shows_answers_without_buttons(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     give(page, browser.photo("red.png", RED))
     page.emulate_media(media="print")
@@ -186,7 +182,7 @@ def test_on_paper_there_is_the_answer_and_no_button(visit: Callable[..., Any], a
     assert page.pdf().startswith(b"%PDF")
 
 
-def test_a_service_with_a_token_asks_for_it(visit: Callable[..., Any]) -> None:
+def test_token_is_requested(visit: Callable[..., Any]) -> None:
     with colour_service.serve_in_thread(colour_service.make_app(token=TOKEN)) as url:
         page = visit(url)
         page.fill("#token", "wrong-wrong-wrong")
@@ -200,7 +196,7 @@ def test_a_service_with_a_token_asks_for_it(visit: Callable[..., Any]) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280, 1920])
-def test_it_fits_every_width_and_axe_finds_nothing(
+def test_layout_fits_every_width_and_passes_axe(
     visit: Callable[..., Any], address: str, width: int, scheme: str
 ) -> None:
     page = visit(address, viewport={"width": width, "height": 800}, color_scheme=scheme)
@@ -212,7 +208,7 @@ def test_it_fits_every_width_and_axe_finds_nothing(
     assert [finding["id"] for finding in page.evaluate("axe.run()")["violations"]] == []
 
 
-def test_the_page_is_small() -> None:
+def test_page_is_small() -> None:
     from importlib.resources import files
 
     sizes = [len(file.read_bytes()) for file in files("residerm.service").joinpath("page").iterdir()]

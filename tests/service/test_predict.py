@@ -1,4 +1,4 @@
-"""The API's answers: what is sent comes back as probabilities, sets, abstentions, outliers and explanations."""
+"""The API's answers: probabilities, sets, abstention, outliers and explanations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ask(path: str = "/v1/predict", app=None, **request) -> httpx.Response:
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF", "BMP"])
 @pytest.mark.parametrize(("colour", "label"), [(RED, "mel"), (GREEN, "nv"), (BLUE, "bkl")])
-def test_predict_names_the_class_of_an_image(form: str, colour: tuple[int, int, int], label: str) -> None:
+def test_predict_returns_the_class(form: str, colour: tuple[int, int, int], label: str) -> None:
     reply = ask(content=photo(colour, form))
     assert reply.status_code == 200, reply.text
     (image,) = reply.json()["images"]
@@ -47,27 +47,27 @@ def test_predict_names_the_class_of_an_image(form: str, colour: tuple[int, int, 
     assert sum(one["probability"] for one in image["classes"]) == pytest.approx(1, abs=1e-3)
 
 
-def test_every_answer_names_the_model_and_says_what_it_is_not() -> None:
+def test_answers_identify_the_model_and_have_the_disclaimer() -> None:
     answer = ask(content=photo()).json()
     assert "not a diagnosis" in answer["disclaimer"]
     assert answer["model"]["name"] == "resnet18"
     assert len(answer["model"]["sha256"]) == 64
 
 
-def test_an_unsure_answer_is_an_abstention_with_its_reason() -> None:
+def test_low_confidence_is_an_abstention_with_a_reason() -> None:
     image = ask(content=photo(GREY)).json()["images"][0]
     assert image["abstained"] is True
     assert "33%" in image["abstention_reason"]
     assert len(image["prediction_set"]) == 3
 
 
-def test_an_image_unlike_the_training_images_is_an_outlier() -> None:
+def test_outlier() -> None:
     image = ask(content=photo(FOREIGN)).json()["images"][0]
     assert image["outlier"] is True
     assert image["outlier_score"] == pytest.approx(250, abs=1)
 
 
-def test_a_model_without_trust_says_so_and_has_no_set() -> None:
+def test_model_without_trust_has_no_set() -> None:
     answer = ask(app=colour_service.make_app(colour_service.ColourPredictor(trust=None)), content=photo()).json()
     assert "not calibrated" in answer["warnings"][0]
     image = answer["images"][0]
@@ -75,12 +75,12 @@ def test_a_model_without_trust_says_so_and_has_no_set() -> None:
     assert image["classes"][0]["in_set"] is None
 
 
-def test_a_model_of_drawn_images_says_that_its_answers_mean_nothing() -> None:
+def test_model_of_synthetic_images_has_a_warning() -> None:
     predictor = colour_service.ColourPredictor(colour_service.make_description(synthetic=True))
     assert "synthetic images" in ask(app=colour_service.make_app(predictor), content=photo()).json()["warnings"][0]
 
 
-def test_several_images_are_answered_in_their_order_and_in_few_batches() -> None:
+def test_several_images_are_answered_in_order_and_batched() -> None:
     predictor = colour_service.ColourPredictor()
     colours = [RED, GREEN, BLUE, GREEN, RED]
     files = [("images", (f"{number}.png", photo(colour))) for number, colour in enumerate(colours)]
@@ -90,7 +90,7 @@ def test_several_images_are_answered_in_their_order_and_in_few_batches() -> None
     assert len(predictor.batches) <= 4, "the first batch is the one that warms up"
 
 
-def test_one_unreadable_image_of_several_leaves_the_others_their_answers() -> None:
+def test_unreadable_image_among_several() -> None:
     files = [("images", ("good.png", photo())), ("images", ("bad.png", b"no image"))]
     good, bad = ask(files=files).json()["images"]
     assert good["predicted"] == "mel"
@@ -98,7 +98,7 @@ def test_one_unreadable_image_of_several_leaves_the_others_their_answers() -> No
     assert bad["problem"]["detail"].startswith("bad.png: ")
 
 
-def test_explain_gives_a_picture_whose_opacity_is_the_evidence() -> None:
+def test_opacity_of_explanation_is_the_evidence() -> None:
     halves = np.zeros((64, 64, 3), np.uint8)
     halves[:, :32, 0] = 150
     image = ask("/v1/explain?class=mel", content=encode(halves, "PNG")).json()["images"][0]
@@ -111,12 +111,12 @@ def test_explain_gives_a_picture_whose_opacity_is_the_evidence() -> None:
     assert alpha[:, 160:].max() < 6, "where there is no evidence, nothing glows"
 
 
-def test_explain_without_a_class_explains_the_predicted_one() -> None:
+def test_explain_defaults_to_the_predicted_class() -> None:
     image = ask("/v1/explain", content=photo(BLUE)).json()["images"][0]
     assert image["explanation"]["label"] == image["predicted"] == "bkl"
 
 
-def test_the_model_document_has_what_is_known_of_the_model() -> None:
+def test_model_document() -> None:
     async def run() -> dict:
         async with colour_service.open_client(colour_service.make_app(max_files=3)) as client:
             return (await client.get("/v1/model")).json()
@@ -142,7 +142,7 @@ def test_metrics_count_abstentions_outliers_and_problems() -> None:
     assert "residerm_ready 1.0" in text
 
 
-def test_openapi_names_every_route_and_its_examples_are_valid() -> None:
+def test_openapi_has_every_route_and_valid_examples() -> None:
     from residerm.service.answers import Answers
 
     async def run() -> dict:
@@ -156,13 +156,13 @@ def test_openapi_names_every_route_and_its_examples_are_valid() -> None:
         Answers.model_validate(example)
 
 
-def test_the_example_in_openapi_is_an_image_that_gets_an_answer() -> None:
+def test_openapi_example_image_is_answered() -> None:
     from residerm.service.openapi import EXAMPLE_IMAGE
 
     assert ask(content=base64.b64decode(EXAMPLE_IMAGE)).status_code == 200
 
 
-def test_a_large_file_is_answered_like_a_small_one() -> None:
+def test_large_file_is_answered() -> None:
     noise = np.random.default_rng(0).integers(0, 60, (800, 800, 3), np.uint8)
     noise[..., 0] += 140
     large = encode(noise, "PNG")
@@ -173,7 +173,7 @@ def test_a_large_file_is_answered_like_a_small_one() -> None:
     assert "cut short" in cut.json()["detail"]
 
 
-def test_the_time_of_every_decode_is_counted() -> None:
+def test_decoding_times_are_counted() -> None:
     seen: list[float] = []
     finder = Finder(colour_service.ColourPredictor(), 50_000_000, seen.append)
     found = finder([Question(photo()), Question(b"no image"), Question(photo(GREEN), explain=True)])

@@ -1,4 +1,4 @@
-"""The queue, and what stands before it: batches, deadlines, cancellation, drain; 503 and 429."""
+"""The queue and its limits: batches, deadlines, cancellation, draining; 503 and 429."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run_queue(test: Callable[[BatchQueue[int, int], list[list[int]]], Awaitable[
     asyncio.run(run())
 
 
-def test_what_waits_becomes_a_batch_and_everyone_gets_their_own() -> None:
+def test_waiting_items_are_batched() -> None:
     async def test(queue: BatchQueue[int, int], batches: list[list[int]]) -> None:
         assert await asyncio.gather(*(queue.submit(item, FAR) for item in range(10))) == [i * 2 for i in range(10)]
         assert sum(map(len, batches)) == 10
@@ -48,7 +48,7 @@ def test_what_waits_becomes_a_batch_and_everyone_gets_their_own() -> None:
     run_queue(test)
 
 
-def test_an_item_alone_does_not_wait() -> None:
+def test_single_item_does_not_wait() -> None:
     async def test(queue: BatchQueue[int, int], _: list[list[int]]) -> None:
         started = time.monotonic()
         await queue.submit(1, FAR)
@@ -57,7 +57,7 @@ def test_an_item_alone_does_not_wait() -> None:
     run_queue(test)
 
 
-def test_an_error_is_the_batch_s_own() -> None:
+def test_error_fails_only_its_batch() -> None:
     async def test(queue: BatchQueue[int, int], _: list[list[int]]) -> None:
         with pytest.raises(ValueError, match="13"):
             await queue.submit(13, FAR)
@@ -67,7 +67,7 @@ def test_an_error_is_the_batch_s_own() -> None:
     run_queue(test)
 
 
-def test_cancelled_and_late_items_never_reach_the_model() -> None:
+def test_cancelled_and_late_items_are_not_run() -> None:
     async def test(queue: BatchQueue[int, int], batches: list[list[int]]) -> None:
         first = queue.submit(1, FAR)
         await asyncio.sleep(0.005)
@@ -82,7 +82,7 @@ def test_cancelled_and_late_items_never_reach_the_model() -> None:
     run_queue(test)
 
 
-def test_drain_finishes_what_was_taken_on_and_takes_nothing_more() -> None:
+def test_drain_finishes_accepted_items_and_refuses_others() -> None:
     async def test(queue: BatchQueue[int, int], _: list[list[int]]) -> None:
         futures = [queue.submit(item, FAR) for item in range(9)]
         await queue.drain()
@@ -101,7 +101,7 @@ def statuses(requests: int, predictor: colour_service.ColourPredictor, **options
     return asyncio.run(run())
 
 
-def test_over_the_queue_the_answer_is_503_with_retry_after() -> None:
+def test_full_queue_gives_503_with_retry_after() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(0.1))
     replies = statuses(12, predictor, queue=4, client_requests=100)
     assert sorted({reply.status_code for reply in replies}) == [200, 503]
@@ -111,21 +111,21 @@ def test_over_the_queue_the_answer_is_503_with_retry_after() -> None:
     assert busy.json()["type"] == "urn:residerm:problem:busy"
 
 
-def test_over_a_client_s_share_the_answer_is_429() -> None:
+def test_too_many_requests_of_one_client_give_429() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(0.1))
     replies = statuses(8, predictor, client_requests=2)
     assert sorted(reply.status_code for reply in replies) == [200] * 2 + [429] * 6
     assert "retry-after" in replies[-1].headers
 
 
-def test_the_queue_is_bounded_by_what_is_ahead() -> None:
+def test_queue_is_bounded_by_waiting_images() -> None:
     limits = Limits(queue=2, client_requests=1, max_bytes=10, deadline=10)
     with limits.room(16), pytest.raises(Problem, match="16 images are waiting"):
         limits.require_room()
     limits.require_room()
 
 
-def test_what_would_come_too_late_is_refused_at_once() -> None:
+def test_requests_that_would_miss_their_deadline_are_refused() -> None:
     limits = Limits(queue=100, client_requests=1, max_bytes=10, deadline=10)
     limits.seconds_per_image = 3
     with limits.room(3):
@@ -135,7 +135,7 @@ def test_what_would_come_too_late_is_refused_at_once() -> None:
     assert refused.value.retry_after == 12
 
 
-def test_an_error_may_be_that_of_one_item() -> None:
+def test_error_of_a_single_item() -> None:
     async def run() -> list[object]:
         queue: BatchQueue[int, int] = BatchQueue(
             lambda items: [KeyError(one) if one else one for one in items], batch_size=4
@@ -150,14 +150,14 @@ def test_an_error_may_be_that_of_one_item() -> None:
     assert isinstance(wrong, KeyError)
 
 
-def test_past_the_deadline_the_answer_is_503() -> None:
+def test_missed_deadline_gives_503() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(0.2))
     replies = statuses(4, predictor, batch_size=1, deadline=0.25)
     assert {reply.status_code for reply in replies} == {200, 503}
     assert any("past its deadline" in reply.text for reply in replies)
 
 
-def test_a_slow_client_is_told_so() -> None:
+def test_slow_upload_gives_408() -> None:
     async def drip():
         for byte in PHOTO[:20]:
             yield bytes([byte])
@@ -172,7 +172,7 @@ def test_a_slow_client_is_told_so() -> None:
     assert "0.2 seconds" in reply.json()["detail"]
 
 
-def test_all_bodies_together_are_bounded() -> None:
+def test_total_size_of_bodies_is_bounded() -> None:
     limits = Limits(queue=1, client_requests=1, max_bytes=50_000_000, deadline=10)
     with limits.body() as one, limits.body() as other, limits.body() as third:
         one.grow(50_000_000)
@@ -182,7 +182,7 @@ def test_all_bodies_together_are_bounded() -> None:
     assert limits.bytes == 0
 
 
-def test_counts_return_to_nothing_whatever_happens() -> None:
+def test_counts_return_to_zero() -> None:
     limits = Limits(queue=2, client_requests=1, max_bytes=10, deadline=10)
     with pytest.raises(Problem), limits.client("a"), limits.body() as body, limits.room(2):
         body.grow(11)

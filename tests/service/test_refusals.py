@@ -1,4 +1,4 @@
-"""Whatever is wrong with a request is a problem with a status, one sentence, and an id; nothing is written."""
+"""Invalid requests get problem details with a status, one sentence and an id."""
 
 from __future__ import annotations
 
@@ -80,11 +80,11 @@ def bomb() -> bytes:
         ),
     ],
 )
-def test_a_bad_request_is_a_problem(request_: dict, status: int, words: str) -> None:
+def test_invalid_request_is_a_problem(request_: dict, status: int, words: str) -> None:
     refused(send(app=colour_service.make_app(max_megabytes=2, max_files=3), **request_), status, words)
 
 
-def test_an_image_of_101_megapixels_is_refused_before_it_is_decoded() -> None:
+def test_image_of_101_megapixels_is_refused_before_decoding() -> None:
     refused(send(content=make_png(10100, 10000, 8, 0, b"\0")), 422, "megapixels")
 
 
@@ -93,28 +93,28 @@ def test_a_jpeg_of_101_megapixels_is_refused_although_it_would_be_decoded_at_an_
     refused(send(content=data), 422, "10100x10000 pixels are more than the 50 megapixels allowed")
 
 
-def test_a_png_that_unpacks_to_far_more_is_refused_before_it_is_decoded() -> None:
+def test_decompression_bomb_is_refused_before_decoding() -> None:
     data = bomb()
     assert len(data) < 200_000
     refused(send(content=data), 422, "megapixels")
 
 
-def test_an_unknown_class_for_an_explanation_is_refused_with_the_known_ones() -> None:
+def test_unknown_explained_class_error_lists_the_classes() -> None:
     refused(send(path="/v1/explain?class=melanom", content=PHOTO), 422, "mel, nv, bkl")
 
 
-def test_a_model_without_maps_is_not_explained() -> None:
+def test_model_without_maps_is_not_explained() -> None:
     app = colour_service.make_app(colour_service.ColourPredictor(classifier=None))
     refused(send(path="/v1/explain", app=app, content=PHOTO), 409, "/v1/predict")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd.png", "C:\\temp\\passwd.png", "/x/passwd.png", "pass\0wd.png"])
-def test_a_path_in_a_file_name_is_left_out_of_the_answer(name: str) -> None:
+def test_paths_are_removed_from_file_names(name: str) -> None:
     reply = send(files=[("images", (name, PHOTO))])
     assert reply.json()["images"][0]["name"] in {"passwd.png", "pass%00wd.png"}
 
 
-def test_a_name_that_would_steer_a_terminal_is_made_plain() -> None:
+def test_control_characters_in_file_names_are_replaced() -> None:
     from residerm.service.uploads import safe_name
 
     assert safe_name("a\x1b[31m\n.png", 1) == "a?[31m?.png"
@@ -123,11 +123,11 @@ def test_a_name_that_would_steer_a_terminal_is_made_plain() -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/predict", 405), ("GET", "/../etc", 404)])
-def test_what_is_not_offered_is_a_problem_too(method: str, path: str, status: int) -> None:
+def test_unknown_routes_and_methods_are_problems(method: str, path: str, status: int) -> None:
     refused(send(method, path), status, "/openapi.json")
 
 
-def test_a_token_is_needed_for_the_api_and_the_metrics_but_not_for_the_page() -> None:
+def test_token_protects_api_and_metrics_but_not_the_page() -> None:
     token = "0123456789abcdef"
     right = {"authorization": f"Bearer {token}"}
     for path in ("/v1/model", "/metrics"):
@@ -154,17 +154,17 @@ def test_a_token_is_needed_for_the_api_and_the_metrics_but_not_for_the_page() ->
         {"sec-fetch-site": "cross-site"},
     ],
 )
-def test_a_page_of_another_site_gets_no_answer(headers: dict[str, str]) -> None:
+def test_cross_site_requests_are_refused(headers: dict[str, str]) -> None:
     refused(send(content=PHOTO, headers=headers), 403, "other sites")
 
 
-def test_on_loopback_a_request_names_loopback_as_its_host() -> None:
+def test_host_header_must_be_loopback() -> None:
     refused(send(content=PHOTO, headers={"host": "rebound.example"}), 403, "localhost")
     for host in ("127.0.0.1:8000", "[::1]:8000", "localhost"):
         assert send(content=PHOTO, headers={"host": host}).status_code == 200
 
 
-def test_answers_carry_the_headers_that_keep_browsers_safe() -> None:
+def test_security_headers() -> None:
     for path in ("/", "/healthz", "/nope"):
         headers = send("GET", path).headers
         assert headers["cache-control"] == "no-store"
@@ -173,7 +173,7 @@ def test_answers_carry_the_headers_that_keep_browsers_safe() -> None:
         assert "http" not in headers["content-security-policy"], "no foreign host"
 
 
-def test_a_request_id_of_the_client_is_kept_where_it_is_plain() -> None:
+def test_valid_request_id_of_the_client_is_kept() -> None:
     assert send("GET", "/healthz", headers={"x-request-id": "abc-1"}).headers["x-request-id"] == "abc-1"
     assert send("GET", "/healthz", headers={"x-request-id": "a b<c>"}).headers["x-request-id"] != "a b<c>"
 
@@ -187,7 +187,7 @@ def test_only_failed_health_checks_are_logged(caplog: pytest.LogCaptureFixture) 
     assert [record.fields["request_id"] for record in caplog.records] == [reply.headers["x-request-id"]]
 
 
-def test_a_defect_is_a_500_that_shows_nothing_and_the_next_request_is_answered(
+def test_unexpected_error_is_a_500_without_details(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broken: list[Exception] = []

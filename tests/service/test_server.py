@@ -1,4 +1,4 @@
-"""A server that listens: clients that are slow, broken or gone; its end; what stops it from starting."""
+"""A listening server: slow, broken and disconnected clients, shutdown, and refusals to start."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def connect(address: str) -> socket.socket:
 
 
 def received(connection: socket.socket) -> bytes:
-    """All that comes until the other side closes."""
+    """All data until the other side closes the connection."""
     parts = []
     try:
         while part := connection.recv(65536):
@@ -46,7 +46,7 @@ def received(connection: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-def test_sigterm_under_load_answers_everything_that_was_accepted_and_ends() -> None:
+def test_sigterm_under_load_answers_accepted_requests() -> None:
     outcomes: list[str] = []
     with (
         colour_service.serve_in_process(0.05) as (process, address),
@@ -72,7 +72,7 @@ def test_sigterm_under_load_answers_everything_that_was_accepted_and_ends() -> N
     assert set(outcomes) <= {"200", "503"} | never_taken, outcomes
 
 
-def test_a_request_that_was_accepted_before_sigterm_is_answered() -> None:
+def test_request_accepted_before_sigterm_is_answered() -> None:
     with colour_service.serve_in_process(1.0) as (process, address), ThreadPoolExecutor(1) as pool:
         answer = pool.submit(httpx.post, f"{address}v1/predict", content=PHOTO, timeout=30)
         time.sleep(0.4)
@@ -81,7 +81,7 @@ def test_a_request_that_was_accepted_before_sigterm_is_answered() -> None:
         assert process.wait(20) == 143
 
 
-def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_headers_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
     with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         for byte in b"POST /v1/pre":
@@ -95,7 +95,7 @@ def test_a_client_that_never_ends_its_headers_is_let_go(monkeypatch: pytest.Monk
 
 @contextlib.contextmanager
 def busy(address: str) -> Iterator[None]:
-    """A service of a queue of one, while it works on an image."""
+    """A service with a queue of one that is busy with an image."""
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(httpx.post, f"{address}/v1/predict", content=PHOTO, timeout=30)
         while "residerm_queue_images 1.0" not in httpx.get(f"{address}/metrics").text:
@@ -108,7 +108,7 @@ def statuses(answers: bytes) -> list[int]:
     return [int(head) for head in re.findall(rb"HTTP/1\.1 (\d+)", answers)]
 
 
-def test_what_is_refused_keeps_its_connection_and_the_next_request_is_answered() -> None:
+def test_refused_request_keeps_its_connection() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(1.0))
     with (
         colour_service.serve_in_thread(colour_service.make_app(predictor, batch_size=1, queue=1)) as address,
@@ -131,7 +131,7 @@ def test_what_is_refused_keeps_its_connection_and_the_next_request_is_answered()
     assert 'residerm_problems_total{kind="busy"} 1.0' in metrics
 
 
-def test_a_body_that_waits_to_be_asked_for_is_not_taken_for_the_next_request() -> None:
+def test_unread_body_is_not_parsed_as_the_next_request() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(1.0))
     head = HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n") % len(PHOTO)
     slow = colour_service.make_app(predictor, batch_size=1, queue=1)
@@ -179,7 +179,7 @@ def test_every_answer_has_its_id_in_the_log() -> None:
     assert sorted(logged) == sorted([*answered, malformed["request_id"]])
 
 
-def test_a_connection_too_many_is_refused_with_a_problem() -> None:
+def test_too_many_connections_are_refused_with_a_problem() -> None:
     application = colour_service.make_app(connections=8)
     with colour_service.serve_in_thread(application, connections=8) as address, contextlib.ExitStack() as stack:
         for _ in range(8):
@@ -190,7 +190,7 @@ def test_a_connection_too_many_is_refused_with_a_problem() -> None:
     assert "too many connections" in reply.json()["detail"]
 
 
-def test_headers_without_end_are_refused() -> None:
+def test_oversized_headers_are_refused() -> None:
     with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n")
         with suppress(OSError):
@@ -200,7 +200,7 @@ def test_headers_without_end_are_refused() -> None:
     assert answer == b"" or statuses(answer) == [400]
 
 
-def test_what_is_no_http_is_answered_with_a_problem() -> None:
+def test_invalid_http_is_answered_with_a_problem() -> None:
     with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(b"\x16\x03\x01 no request\r\n\r\n")
         head, _, body = received(connection).partition(b"\r\n\r\n")
@@ -208,7 +208,7 @@ def test_what_is_no_http_is_answered_with_a_problem() -> None:
     assert json.loads(body)["type"] == "urn:residerm:problem:malformed"
 
 
-def test_a_wish_for_another_protocol_is_passed_over() -> None:
+def test_upgrade_requests_are_ignored() -> None:
     upgrade = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABkAAQCAAAA"}
     with colour_service.serve_in_thread(colour_service.make_app()) as address:
         assert httpx.get(f"{address}/healthz", headers=upgrade).status_code == 200
@@ -218,7 +218,7 @@ def test_a_wish_for_another_protocol_is_passed_over() -> None:
     assert "cannot be upgraded" in reply.json()["detail"]
 
 
-def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_client_gets_408_and_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEADER_SECONDS", 0.3)
     with (
         colour_service.serve_in_thread(colour_service.make_app(upload_seconds=0.3)) as address,
@@ -230,13 +230,13 @@ def test_a_client_that_sends_a_byte_a_second_is_told_so_and_let_go(monkeypatch: 
         assert time.monotonic() - started < 5
 
 
-def test_200_megabytes_are_refused_by_their_length_alone() -> None:
+def test_oversized_content_length_is_refused() -> None:
     with colour_service.serve_in_thread(colour_service.make_app()) as address, connect(address) as connection:
         connection.sendall(HEAD % 200_000_000 + PHOTO)
         assert b" 413 " in connection.recv(65536).partition(b"\r\n")[0]
 
 
-def test_an_endless_upload_is_refused_when_it_is_too_large() -> None:
+def test_endless_upload_is_refused() -> None:
     def endless():
         while True:
             yield b"x" * 100_000
@@ -247,7 +247,7 @@ def test_an_endless_upload_is_refused_when_it_is_too_large() -> None:
         assert httpx.post(f"{address}/v1/predict", content=PHOTO).status_code == 200
 
 
-def test_the_work_of_a_client_that_has_gone_is_dropped() -> None:
+def test_work_of_a_disconnected_client_is_dropped() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(0.3))
     with colour_service.serve_in_thread(colour_service.make_app(predictor, batch_size=1)) as address:
         for _ in range(6):
@@ -270,7 +270,7 @@ def test_the_work_of_a_client_that_has_gone_is_dropped() -> None:
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
     ],
 )
-def test_what_is_no_request_is_refused_and_harms_nobody(sent: bytes) -> None:
+def test_invalid_requests_do_not_affect_others(sent: bytes) -> None:
     with colour_service.serve_in_thread(colour_service.make_app()) as address:
         with connect(address) as connection:
             connection.sendall(sent)
@@ -281,7 +281,7 @@ def test_what_is_no_request_is_refused_and_harms_nobody(sent: bytes) -> None:
 
 
 def open_files(process: int) -> list[str]:
-    """What a process has open; what it closes meanwhile is passed over."""
+    """The open files of a process, except those that it closes meanwhile."""
     opened = []
     for link in Path(f"/proc/{process}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):
@@ -289,7 +289,7 @@ def open_files(process: int) -> list[str]:
     return opened
 
 
-def test_nothing_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_files_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     large = encode(np.random.default_rng(0).integers(0, 255, (1200, 1200, 3), np.uint8), "PNG")
@@ -301,7 +301,7 @@ def test_nothing_is_written_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not [path for path in opened if path.startswith(str(tmp_path))]
 
 
-def test_log_lines_say_what_happened_and_hold_no_name() -> None:
+def test_log_lines_have_no_file_names() -> None:
     with colour_service.serve_in_process(0.0, "--log", "json") as (process, address):
         httpx.post(f"{address}v1/predict", files=[("images", ("Doe Jane.png", PHOTO))])
         httpx.get(f"{address}secret-path")
@@ -314,7 +314,7 @@ def test_log_lines_say_what_happened_and_hold_no_name() -> None:
     assert "secret-path" not in lines
 
 
-def test_a_port_in_use_is_one_clear_message() -> None:
+def test_port_in_use_is_one_message() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UsageError, match=f"`port={port}` is in use by another program"):
@@ -322,12 +322,12 @@ def test_a_port_in_use_is_one_clear_message() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
-def test_a_host_other_than_loopback_needs_a_token(host: str) -> None:
+def test_public_host_requires_a_token(host: str) -> None:
     with pytest.raises(UsageError, match="can be reached from other machines: give `token_file`"):
         serve("no-model", ServeOptions(host=host))
 
 
-def test_an_address_of_another_machine_is_refused() -> None:
+def test_address_of_another_machine_is_refused() -> None:
     with pytest.raises(UsageError, match="no address of this machine"):
         serve("no-model", ServeOptions(host="192.0.2.1", port=0, insecure=True))
     with pytest.raises(UsageError, match="no address of this machine"):
@@ -343,7 +343,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
         ("", "16"),
     ],
 )
-def test_a_token_that_is_none_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_invalid_token_is_refused(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "token"
     path.write_text(text)
     with pytest.raises(UsageError, match=words):
@@ -352,7 +352,7 @@ def test_a_token_that_is_none_is_refused(tmp_path: Path, text: str, words: str) 
         serve("no-model", ServeOptions(token_file=tmp_path / "nothing"))
 
 
-def test_the_client_gives_answers_and_says_what_went_wrong(tmp_path: Path) -> None:
+def test_client_returns_answers_and_errors(tmp_path: Path) -> None:
     photo = tmp_path / "red.png"
     photo.write_bytes(PHOTO)
     with colour_service.serve_in_thread(colour_service.make_app()) as address:

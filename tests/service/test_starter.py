@@ -1,4 +1,4 @@
-"""The starter model behind the service: what someone gets who has just installed residerm."""
+"""The starter model behind the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from residerm.service.loading import load_served
 pytestmark = pytest.mark.skipif(not STARTER.is_dir(), reason="the starter model has not been made: `make starter`")
 
 
-def test_a_real_photograph_gets_a_calibrated_answer_with_its_picture(real_data: Path) -> None:
+def test_photograph_gets_a_calibrated_answer_with_an_explanation(real_data: Path) -> None:
     with zipfile.ZipFile(real_data / "isic2016" / "ISBI2016_ISIC_Part3_Training_Data.zip") as archive:
         photo = archive.read(next(name for name in archive.namelist() if name.endswith(".jpg")))
 
