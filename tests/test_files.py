@@ -17,7 +17,15 @@ import pytest
 from system_limits import error_without_permissions, folder_for_all, tiny_disk
 
 from residerm.errors import WriteError
-from residerm.files import new_file, new_folder, require_new_folder, require_writable, reserve, write_error
+from residerm.files import (
+    copy_folder,
+    new_file,
+    new_folder,
+    require_new_folder,
+    require_writable,
+    reserve,
+    write_error,
+)
 
 
 def tree(folder: Path) -> dict[str, str | None]:
@@ -221,6 +229,27 @@ def test_full_disk(new):
         message = "the disk is full; make room, or choose another place"
         assert str(error.value) == f"cannot write {path}: {message}"
         assert tree(folder) == {}
+
+
+def test_full_disk_while_a_folder_is_copied(tmp_path):
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "large").write_bytes(bytes(100_000))
+    with tiny_disk(kilobytes=64) as folder:
+        with pytest.raises(WriteError) as error, new_folder(folder / "copy") as temporary:
+            copy_folder(tmp_path, temporary)
+        message = "the disk is full; make room, or choose another place"
+        assert str(error.value) == f"cannot write {folder / 'copy'}: {message}"
+        assert tree(folder) == {}
+
+
+def test_a_folder_is_copied_without_some_entries(tmp_path):
+    for name in ("one", "deep/one", "deep/two", "omitted/three"):
+        (tmp_path / "source" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "source" / name).write_text(name)
+    (tmp_path / "target").mkdir()
+    copy_folder(tmp_path / "source", tmp_path / "target", frozenset({"one", "omitted"}))
+    assert sorted(path.name for path in (tmp_path / "target").rglob("*")) == ["deep", "one", "two"]
+    assert (tmp_path / "target" / "deep" / "one").read_text() == "deep/one"
 
 
 def test_full_disk_is_detected_by_reserving_space(tmp_path):

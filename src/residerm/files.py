@@ -46,6 +46,21 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
         yield temporary
 
 
+def copy_folder(source: Path, target: Path, omitted: frozenset[str] = frozenset()) -> None:
+    """Copy the files of a folder, without some of its entries, to an existing one.
+
+    `shutil.copytree` would go on after an error, such as a full disk, and raise a list of all of them.
+    """
+    for path in sorted(source.iterdir()):
+        if path.name in omitted:
+            continue
+        if path.is_dir():
+            (target / path.name).mkdir()
+            copy_folder(path, target / path.name)
+        else:
+            shutil.copyfile(path, target / path.name)
+
+
 def refuse_nul(path: Path) -> None:
     """Raise an OSError for a NUL in a path, as for other invalid paths; Python raises a ValueError."""
     if "\0" in os.fspath(path):
@@ -164,10 +179,9 @@ def _is_empty_folder(place: Path) -> bool:
 
 def _concerns(error: OSError, temporary: Path) -> bool:
     """Whether an error concerns the file being written, not one that the block reads."""
-    if not isinstance(error.filename, str | bytes | os.PathLike):
-        return True
-    named = Path(os.fsdecode(error.filename))
-    return named.is_relative_to(temporary) or temporary.is_relative_to(named)
+    names = [name for name in (error.filename, error.filename2) if isinstance(name, str | bytes | os.PathLike)]
+    paths = [Path(os.fsdecode(name)) for name in names]  # two, if a file was copied
+    return not paths or any(path.is_relative_to(temporary) or temporary.is_relative_to(path) for path in paths)
 
 
 def _remove(temporary: Path, made: list[Path]) -> None:

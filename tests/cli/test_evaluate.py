@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,27 @@ def test_gap_uses_training_images_without_augmentation(run: Path) -> None:
     for name in ("accuracy", "log_loss"):
         difference = training["headline"][name]["value"] - scores["headline"][name]["value"]
         assert gap[name] == pytest.approx(difference)
+
+
+def test_two_equal_evaluations_at_the_same_time(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    module = sys.modules["residerm.evaluation.evaluate"]
+    evaluated(run)
+    finished = folder_of(run)
+    other = Path(shutil.move(finished, tmp_path / "other"))
+
+    def meanwhile(*given: object) -> object:
+        shutil.move(other, finished)
+        return trust_scores(*given)  # type: ignore[arg-type]
+
+    trust_scores = module.trust_scores
+    monkeypatch.setattr(module, "trust_scores", meanwhile)
+    before = (other / "scores.json").read_bytes()
+    evaluated(run)
+    assert (finished / "scores.json").read_bytes() == before
+    assert [path.name for path in (run / "evaluations").iterdir()] == [finished.name]
+    assert "already exists" not in capsys.readouterr().err
 
 
 def test_existing_evaluation_is_shown_or_overwritten(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

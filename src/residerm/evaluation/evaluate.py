@@ -10,12 +10,13 @@ comparison those of the other model are, too. Near copies are reported in a rema
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from residerm.config import EvaluateOptions
-from residerm.errors import UsageError
+from residerm.errors import UsageError, WriteError
 from residerm.evaluation.background import in_background
 from residerm.evaluation.comparison import Other
 from residerm.evaluation.copies import near_copies
@@ -61,7 +62,8 @@ def evaluate(model: Path, options: EvaluateOptions = EvaluateOptions(), progress
         copies = near_copies(run, images.records, images.rows, progress) if run and options.data else ()
         for remark in (*images.remarks, *copies):
             progress.remark(remark)
-        evaluation = _evaluate(model, target, identity, images, predictor, other, options, progress)
+        make = partial(_evaluate, model, target, identity, images, predictor, other, options, progress)
+        evaluation = make() if options.overwrite else _made_once(make, target)
     if options.explain:
         _explain(model, evaluation, images, options, progress)
     return _reported(run, evaluation)
@@ -123,6 +125,16 @@ def _evaluate(
             scores = with_training(scores, training.result(), images, round(time.perf_counter() - began, 1))
             scores.write(unfinished / SCORES)
     return Evaluation(target, scores, new=True)
+
+
+def _made_once(make: Callable[[], Evaluation], target: Path) -> Evaluation:
+    """A new evaluation, or the one that another process has written in the meantime."""
+    try:
+        return make()
+    except WriteError:
+        if not target.exists():
+            raise
+        return Evaluation.read(target)
 
 
 def _explain(

@@ -12,7 +12,6 @@ An exported bundle (see `exported`) has a graph instead of weights. Nothing in a
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ from pydantic import ValidationError
 
 from residerm.description import ModelDescription
 from residerm.errors import UsageError, shortened
-from residerm.files import new_folder
+from residerm.files import copy_folder, new_folder
 from residerm.inference.neighbours import TrainingImages
 from residerm.inference.observations import OBSERVED
 from residerm.inference.seen import Seen
@@ -130,10 +129,7 @@ def _copy(source: Path, folder: Path, *omitted: str) -> None:
     """Copy a bundle without some of its files, and without its evaluations, which name its path and its trust."""
     from residerm.runs.evaluations import EVALUATIONS
 
-    ignored = shutil.ignore_patterns(*omitted, EVALUATIONS)
-    shutil.copytree(
-        source, folder, dirs_exist_ok=True, ignore=lambda at, names: ignored(at, names) if at == str(source) else []
-    )
+    copy_folder(source, folder, frozenset((*omitted, EVALUATIONS)))
 
 
 def join_members(members: Sequence[Path]) -> tuple[Ensemble, ModelDescription]:

@@ -168,7 +168,7 @@ def test_insufficient_disk_space_is_refused_before_building(
 ) -> None:
     usage = cache_module.shutil.disk_usage(archive)
     monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _: usage._replace(free=1000))
-    with pytest.raises(WriteError, match=r"the cache needs 0 MB .* free some space, or set RESIDERM_CACHE"):
+    with pytest.raises(WriteError, match=r"the cache needs 0\.\d MB .* free some space, or set RESIDERM_CACHE"):
         open_cache(open_archive(archive), SPEC, folder=folder)
     assert caches(folder) == []
 

@@ -117,7 +117,7 @@ def _reserve(path: Path, shape: tuple[int, ...]) -> np.memmap:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise WriteError(
-            f"the cache needs {size / 1e6:,.0f} MB in {path.parent.parent}, where {free / 1e6:,.0f} MB are free: "
+            f"the cache needs {size / 1e6:,.1f} MB in {path.parent.parent}, where {free / 1e6:,.1f} MB are free: "
             "free some space, or set RESIDERM_CACHE to another folder"
         )
     with path.open("wb") as file:
