@@ -9,6 +9,7 @@ from typing import Any
 
 import colour_service
 import pytest
+import scipy.stats
 
 from residerm.inference.observations import OBSERVED, Observations
 from residerm.scores.results import ReliabilityBin
@@ -35,6 +36,8 @@ def read(monkeypatch: pytest.MonkeyPatch, found: SimpleNamespace, folder: Path) 
 def test_ranges_with_enough_images_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (one,) = read(monkeypatch, scores(), tmp_path)
     assert (one.low, one.high, one.correct, one.images) == (0.8, 0.9, 0.7, 100)
+    exact = scipy.stats.binomtest(70, 100).proportion_ci(method="wilson")
+    assert one.interval == pytest.approx(exact, abs=1e-4)
     assert observed.at(0.85, [one]) == one
     assert observed.at(0.95, [one]) is None
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import browser
 import colour_service
 import pytest
+
+from residerm.config import ServeOptions
+from residerm.service.answers import Observed
+from residerm.service.app import create_app
+from residerm.service.identity import served
 
 RED, GREEN, GREY, FOREIGN = (200, 60, 60), (60, 200, 60), (90, 90, 90), (0, 250, 0)
 TOKEN = "0123456789abcdef"
@@ -63,6 +69,21 @@ def test_uploaded_image_shows_bars_set_and_overlay(visit: Callable[..., Any], ad
     assert "red.png: melanoma" in page.locator("#announce").inner_text()
 
 
+def test_observed_accuracy_is_marked_on_the_bar(visit: Callable[..., Any]) -> None:
+    observed = Observed(low=0.9, high=1, correct=0.9, interval=(0.85, 0.95), images=200, part="the test part")
+    model = replace(served(colour_service.ColourPredictor()), observed=(observed,))
+    with colour_service.serve_in_thread(create_app(model, ServeOptions())) as address:
+        page = visit(address)
+        give(page, browser.photo("red.png", RED))
+        track, mark = (page.locator(f".bars li:first-child .track{part}").bounding_box() for part in ("", " .mark-of"))
+        said = page.locator(".bars li:first-child .seen").inner_text().replace("\u00a0", " ")
+        assert page.locator(".bars .track .mark-of").count() == 1
+    assert (mark["x"] - track["x"]) / track["width"] == pytest.approx(0.85, abs=0.01)
+    assert mark["width"] / track["width"] == pytest.approx(0.1, abs=0.01)
+    assert "of 200 answers with a probability of 90 to 100 % on the test part, 90 % were correct" in said
+    assert "(95 % interval: 85 to 95 %)" in said
+
+
 def test_slider_and_choice_of_explained_class(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     give(page, browser.photo("red.png", RED))
@@ -85,7 +106,7 @@ def test_abstention_outlier_and_error_messages(visit: Callable[..., Any], addres
     cards = page.locator(".card")
     assert cards.count() == 3
     assert "I cannot tell" in cards.nth(0).inner_text()
-    assert "33%" in cards.nth(0).inner_text()
+    assert "33 %" in cards.nth(0).inner_text()
     assert "unlike those the model was trained on" in cards.nth(1).inner_text()
     alert = cards.nth(2).locator("[role=alert]").inner_text()
     assert "broken.jpg: this is not an image" in alert

@@ -57,7 +57,7 @@ def test_answers_identify_the_model_and_have_the_disclaimer() -> None:
 def test_low_confidence_is_an_abstention_with_a_reason() -> None:
     image = ask(content=photo(GREY)).json()["images"][0]
     assert image["abstained"] is True
-    assert "33%" in image["abstention_reason"]
+    assert "33 %" in image["abstention_reason"]
     assert len(image["prediction_set"]) == 3
 
 

@@ -28,6 +28,7 @@ class Observed(BaseModel):
     low: float = Field(description="Lower end of the range of confidence.")
     high: float = Field(description="Upper end of the range of confidence.")
     correct: float = Field(description="Fraction of these images that were predicted correctly.")
+    interval: tuple[float, float] = Field(description="95 % interval of this fraction, as if no lesion appeared twice.")
     images: int = Field(description="Number of these images.")
     part: str = Field(description="The images on which this was observed.")
 
@@ -101,7 +102,14 @@ _EXAMPLE: dict[str, JsonValue] = {
                 {"label": "mel", "name": "melanoma", "probability": 0.09, "in_set": False},
             ],
             "prediction_set": ["nv"],
-            "observed": None,
+            "observed": {
+                "low": 0.9,
+                "high": 1.0,
+                "correct": 0.96,
+                "interval": [0.939, 0.974],
+                "images": 500,
+                "part": "the test part of ham10000",
+            },
             "abstained": False,
             "abstention_reason": None,
             "outlier": False,

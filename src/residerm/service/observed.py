@@ -8,6 +8,7 @@ Ranges with fewer than 20 images are left out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -20,6 +21,7 @@ from residerm.scores.results import ReliabilityBin
 from residerm.service.answers import Observed
 
 _FEWEST = 20
+_Z = 1.959964
 _TEST = "test"
 _File = TypeVar("_File", bound=Document)
 
@@ -52,10 +54,25 @@ def _read(kind: type[_File], path: Path) -> _File | None:
 
 def _ranges(bins: Sequence[ReliabilityBin], part: str) -> tuple[Observed, ...]:
     return tuple(
-        Observed(low=one.low, high=one.high, correct=round(one.accuracy, 4), images=one.n, part=part)
+        Observed(
+            low=one.low,
+            high=one.high,
+            correct=round(one.accuracy, 4),
+            interval=_interval(one),
+            images=one.n,
+            part=part,
+        )
         for one in bins
         if one.n >= _FEWEST
     )
+
+
+def _interval(one: ReliabilityBin) -> tuple[float, float]:
+    """The 95 % interval of Wilson (1927), which needs no SciPy."""
+    share, weight = one.accuracy, _Z**2 / one.n
+    middle = share + weight / 2
+    half = math.sqrt(weight * (share * (1 - share) + weight / 4))
+    return round((middle - half) / (1 + weight), 4), round((middle + half) / (1 + weight), 4)
 
 
 def _places(folder: Path) -> Iterator[Path]:

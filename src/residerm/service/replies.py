@@ -53,8 +53,8 @@ def _reason(model: Served, finding: Finding) -> str:
     if threshold is None:
         return "No confidence was high enough for this model's predictions to be used when its trust was fitted."
     return (
-        f"The highest probability is {confidence:.0%}. Below {threshold:.0%}, this model was wrong too often on the "
-        "images on which the threshold was chosen."
+        f"The highest probability is {100 * confidence:.0f} %. Below {100 * threshold:.0f} %, this model was wrong too "
+        "often on the images on which the threshold was chosen."
     )
 
 

@@ -111,7 +111,7 @@ function showModel({ model, description, warnings, limits, trust }) {
   const drawn = model.synthetic ? " (synthetic images)" : "";
   find("#model-line").textContent = `residerm · ${model.name}, trained on ${model.trained_on}${drawn}`;
   const { megabytes, megapixels } = limits;
-  find("#limits").textContent = `JPEG, PNG, TIFF, WebP or DICOM, up to ${megabytes} MB and ${megapixels} megapixels each.`;
+  find("#limits").textContent = `JPEG, PNG, TIFF, WebP or DICOM, up to ${megabytes}\u00a0MB and ${megapixels} megapixels each.`;
   find("#warnings").replaceChildren(...warnings.map((text) => make("li", text)));
   const facts = [
     ["Network", model.name],
@@ -321,13 +321,7 @@ function headline(image) {
   const share = make("p", "", "share");
   share.append("Probability ", make("b", percent(image.confidence)));
   block.append(make("p", "Most probable class", "label"), make("p", sentence(nameOf(image.predicted)), "found"), share);
-  if (image.observed) block.append(make("p", observed(image.observed), "small"));
   return block;
-}
-
-function observed({ low, high, correct, images, part }) {
-  const range = `${Math.round(low * 100)} to ${Math.round(high * 100)} %`;
-  return `Of ${images.toLocaleString("en")} answers with a probability of ${range} on ${part}, ${percent(correct)} were correct.`;
 }
 
 const sentence = (name) => name.charAt(0).toUpperCase() + name.slice(1);
@@ -368,10 +362,36 @@ function bars(image) {
     track.setAttribute("aria-hidden", "true");
     track.append(fill);
     line.append(make("span", sentence(one.name)), make("span", percent(one.probability), "value"), track);
+    if (image.observed && one.label === image.predicted) {
+      track.append(mark(image.observed));
+      line.append(observed(image.observed));
+    }
     list.append(line);
   }
   block.append(make("h4", state.model?.trust ? "Calibrated probabilities" : "Probabilities (not calibrated)"), list);
   return block;
+}
+
+// The accuracy that was observed at such a probability, and its interval.
+function mark({ correct, interval: [low, high] }) {
+  const whisker = make("b", "", "mark-of");
+  whisker.style.left = `${low * 100}%`;
+  whisker.style.width = `${(high - low) * 100}%`;
+  const dot = make("b", "", "dot");
+  dot.style.left = `${(100 * (correct - low)) / (high - low)}%`;
+  whisker.append(dot);
+  return whisker;
+}
+
+function observed({ low, high, correct, interval, images, part }) {
+  const between = (from, to) => `${Math.round(from * 100)} to ${Math.round(to * 100)} %`;
+  const note = make("p", "", "small seen");
+  const key = make("b", "", "mark-of key");
+  key.setAttribute("aria-hidden", "true");
+  key.append(make("b", "", "dot"));
+  const words = `Observed: of ${images.toLocaleString("en")} answers with a probability of ${between(low, high)} on ${part}, ${percent(correct)} were correct (95 % interval: ${between(...interval)}).`;
+  note.append(key, words.replaceAll(" %", "\u00a0%"));
+  return note;
 }
 
 // --- events ---
