@@ -55,7 +55,7 @@ def _show(record: ParityRecord) -> None:
         for one in record.measured
     ]
     columns = ("runtime", "largest difference of a logit", "different class", "time per image")
-    show_table(f"{record.precision}, compared with torch in float32, on {record.source}", columns, rows)
+    show_table(f"{record.computed_in}, compared with torch in float32, on {record.source}", columns, rows)
     for one in record.measured:
         for name, score in (one.scores or {}).items():
             interval = f"[{score.low:+.4f}, {score.high:+.4f}]"

@@ -36,7 +36,7 @@ def _card(description: ModelDescription, record: ParityRecord) -> str:
 Classes: {", ".join(description.classes)}. Images: {description.pixels.size} px. Trained on {description.trained_on:,}
 images of {description.archive}{synthetic}, selected by {description.selected_by}.
 
-Exported in {record.precision}; compared with the network in torch on {record.compared} ({record.source}):
+Exported in {record.computed_in}; compared with the network in torch on {record.compared} ({record.source}):
 
 | runtime | largest difference of a logit | different class |
 |---|---|---|

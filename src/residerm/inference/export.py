@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from residerm.models.ensemble import Ensemble
     from residerm.models.model import Model
 
-_CALIBRATION_IMAGES = 300  # to set the ranges of int8
+_CALIBRATION_IMAGES = 300  # to set the ranges of int8, and to choose the layers of a bf16 graph that stay in float32
 
 
 class ParityError(ResidermError):
@@ -71,8 +71,9 @@ def export_bundle(
         _write_graph(model, description, partial, to, precision, calibration)
         if classifier := classifier_of(model):
             np.savez(partial / CLASSIFIER, weight=classifier[0], bias=classifier[1])
+        kept = _kept_in_float32(partial, reference, calibration) if precision == "bf16" else None
         measured = _measured(partial, reference, to, precision, sample, progress)
-        record = _record(partial, description, precision, sample, measured)
+        record = _record(partial, description, precision, sample, measured, kept)
         _require_passed(record)
         record.write(partial)
         _carry(models, partial)
@@ -125,9 +126,19 @@ def _write_graph(
         onnx, graph = graph, write_openvino(graph, folder, in_half=precision == "float16")
         onnx.unlink()
     if precision == "int8":
-        count = min(len(calibration), _CALIBRATION_IMAGES)
-        numbers = np.linspace(0, len(calibration) - 1, count).astype(int)
-        quantise(graph, (read_pixels(calibration.read(int(number)), description)[None] for number in numbers))
+        quantise(graph, (pixels[None] for pixels in _calibration_pixels(calibration, description)))
+
+
+def _kept_in_float32(folder: Path, reference: Predictor, calibration: Sample) -> int:
+    from residerm.inference.mixed import keep_first_layers
+
+    return keep_first_layers(folder, reference, np.stack(_calibration_pixels(calibration, reference.description)))
+
+
+def _calibration_pixels(calibration: Sample, description: ModelDescription) -> list[np.ndarray]:
+    count = min(len(calibration), _CALIBRATION_IMAGES)
+    numbers = np.linspace(0, len(calibration) - 1, count).astype(int)
+    return [read_pixels(calibration.read(int(number)), description) for number in numbers]
 
 
 def _measured(
@@ -153,10 +164,12 @@ def _record(
     precision: ExportPrecision,
     sample: Sample,
     measured: tuple[Measured, ...],
+    float32_layers: int | None,
 ) -> ParityRecord:
     names = [name for name in (*ONNX, *OPENVINO, CLASSIFIER) if (folder / name).exists()]
     return ParityRecord(
         precision=precision,
+        float32_layers=float32_layers or None,
         classes=description.classes,
         pixels=description.pixels,
         features=description.features,

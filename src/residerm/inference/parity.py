@@ -87,6 +87,9 @@ class ParityRecord(_Part):
 
     format: Literal[1] = 1
     precision: ExportPrecision
+    float32_layers: int | None = Field(
+        None, gt=0, description="In bf16: number of first layers with weights that are computed in float32; None: none."
+    )
     classes: tuple[str, ...]
     pixels: PixelSpec
     features: int
@@ -112,7 +115,13 @@ class ParityRecord(_Part):
     def explained(self) -> str:
         """The measurements, in one line."""
         found = (f"{one.runtime} {one.version} {one.explained}" for one in self.measured)
-        return f"{self.precision}, {', '.join(found)}, on {self.compared} ({self.source})"
+        return f"{self.computed_in}, {', '.join(found)}, on {self.compared} ({self.source})"
+
+    @property
+    def computed_in(self) -> str:
+        """The precision, and the number of layers in another one."""
+        kept = f" with the first {self.float32_layers} layers in float32" if self.float32_layers else ""
+        return f"{self.precision}{kept}"
 
     @property
     def compared(self) -> str:
