@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import tomllib
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +84,13 @@ def test_only_the_proxy_reaches_the_service() -> None:
     service, front = services["residerm"], services["front"]
     assert "ports" not in service
     assert compose()["networks"]["inside"]["internal"] is True
-    assert service["networks"] == ["inside"]
+    assert list(service["networks"]) == ["inside"]
     for one in (service, front):
         assert one["read_only"] is True
         assert one["cap_drop"] == ["ALL"]
     asked = options(service["command"][1:])
     assert asked.proxy == compose()["networks"]["inside"]["ipam"]["config"][0]["subnet"]
+    assert ip_address(service["networks"]["inside"]["ipv4_address"]) in ip_network(asked.proxy)
     assert str(asked.token_file) == "/run/secrets/token"
     assert int(service["stop_grace_period"].rstrip("s")) > asked.grace
 
