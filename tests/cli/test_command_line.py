@@ -220,8 +220,24 @@ def work(out: Path):
         print("working", flush=True)
         time.sleep(60)
 
-cli.app.command(lines)
-cli.app.command(work)
+class Slow:
+    def __del__(self):
+        print("working", flush=True)
+        time.sleep(2)
+
+def lost():
+    Slow()  # Python drops what is raised in a finaliser
+    time.sleep(60)
+
+def replaced():
+    try:
+        print("working", flush=True)
+        time.sleep(60)
+    except BaseException:
+        raise TypeError("an error of a library")
+
+for command in (lines, work, lost, replaced):
+    cli.app.command(command)
 sys.argv[0] = "residerm"
 cli.main()
 """
@@ -238,6 +254,18 @@ def test_interrupted_command_leaves_nothing(tmp_path, number, exit_code):
     assert process.returncode == exit_code
     assert message == ("residerm: stopped; no partial files were left behind\n" if exit_code == 130 else "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", ["lost", "replaced"])
+def test_interrupt_whose_exception_is_lost_or_replaced(command, number, exit_code):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", ENDLESS, command], text=True, **pipes) as process:
+        assert process.stdout.readline() == "working\n"
+        process.send_signal(number)
+        message = process.communicate(timeout=30)[1]
+    assert process.returncode == exit_code
+    assert message == ("residerm: stopped; no partial files were left behind\n" if exit_code == 130 else "")
 
 
 @pytest.mark.parametrize("arguments", [["-c", ENDLESS, "lines"], ["-m", "residerm", "--help"]])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import io
 import os
-import signal
 import sys
 from typing import NoReturn
 
@@ -17,8 +16,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 import residerm
 from residerm.cli.flags import with_flags
+from residerm.cli.signals import handle_signals, received
 from residerm.errors import ResidermError, printable, system_reason
 from residerm.extras import explain_missing
+
+_STOPPED = "stopped; no partial files were left behind"
 
 app = App(
     name="residerm",
@@ -66,7 +68,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # characters that the terminal cannot show become question marks
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that partial output is removed, as after Ctrl-C
+    handle_signals()
     exit_code = run(sys.argv[1:])
     try:
         print(end="", flush=True)
@@ -80,28 +82,35 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments, result_action="return_value")
         print(end="", flush=True)  # so that an error in writing is caught here
-    except CycloptsError as error:
-        from residerm.cli.usage import explain_usage
-
-        return _complain(explain_usage(error), 2)
-    except ResidermError as error:
-        return _complain(str(error), error.exit_code)
-    except ModuleNotFoundError as error:
-        missing = explain_missing(error)
-        if missing is None:
-            raise
-        return _complain(str(missing), missing.exit_code)
     except KeyboardInterrupt:
-        return _complain("stopped; no partial files were left behind", 130)
-    except MemoryError:
-        return _complain("not enough memory", 1)
-    except OSError as error:
-        return 0 if isinstance(error, BrokenPipeError) else _complain(_system_text(error), 1)
+        return _complain(_STOPPED, 130)
     except SystemExit as error:
         if isinstance(error.__context__, BrokenPipeError):  # rich exits like this when a pipe, as to `head`, is closed
             return 0
         raise
+    except Exception as error:
+        exit_code = received()
+        if exit_code is None:
+            return _explained(error)
+        return _complain(_STOPPED, exit_code) if exit_code == 130 else exit_code
     return result if isinstance(result, int) else 0
+
+
+def _explained(error: Exception) -> int:
+    """Print the message of an error that a user can cause, and return its exit code; raise any other error."""
+    if isinstance(error, CycloptsError):
+        from residerm.cli.usage import explain_usage
+
+        return _complain(explain_usage(error), 2)
+    if isinstance(error, ModuleNotFoundError):
+        error = explain_missing(error) or error
+    if isinstance(error, ResidermError):
+        return _complain(str(error), error.exit_code)
+    if isinstance(error, MemoryError):
+        return _complain("not enough memory", 1)
+    if isinstance(error, OSError):
+        return 0 if isinstance(error, BrokenPipeError) else _complain(_system_text(error), 1)
+    raise error
 
 
 def _leave(exit_code: int) -> NoReturn:
