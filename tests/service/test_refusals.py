@@ -145,6 +145,11 @@ def test_token_protects_api_and_metrics_but_not_the_page() -> None:
         assert send("GET", path, colour_service.make_app(token=token)).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/"])
+def test_head_is_answered_for_monitors(path: str) -> None:
+    assert send("HEAD", path).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers",
     [

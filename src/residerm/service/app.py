@@ -128,11 +128,13 @@ def _add_model_routes(app: FastAPI, worker: Worker) -> None:
 
 
 def _add_operations(app: FastAPI, worker: Worker) -> None:
+    @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", response_model=Health, responses=problem_responses(503), operation_id="healthz")
     async def healthz() -> Response:
         """Liveness: if it fails, the process should be restarted."""
         return _health(worker.is_alive(), "alive", "the model's thread is stuck or has died")
 
+    @app.head("/readyz", include_in_schema=False)
     @app.get("/readyz", response_model=Health, responses=problem_responses(503), operation_id="readyz")
     async def readyz() -> Response:
         """Readiness: if it fails, requests should be sent to another instance."""
