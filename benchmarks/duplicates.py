@@ -25,7 +25,7 @@ from PIL import Image, ImageEnhance
 
 from residerm.data.archives import open_archive
 from residerm.data.archives.records import Records
-from residerm.data.inspect.duplicates import LIMIT, THUMBNAIL, Pair, find, thumbnail
+from residerm.data.inspect.duplicates import LIMIT, THUMBNAIL, Pair, find_duplicates, thumbnail
 from residerm.imaging import decode
 from residerm.parallel import in_chunks
 from residerm.storage.scratch import paged
@@ -179,7 +179,7 @@ def run(records: Records, copies: int, seed: int) -> Trial:
     kinds = random.permutation(np.arange(len(originals)) % len(ALL))
     thumbnails = draw(records, originals, kinds, seed)
     start = time.perf_counter()
-    pairs = find(thumbnails, limit=WIDEST)
+    pairs = find_duplicates(thumbnails, limit=WIDEST)
     seconds = time.perf_counter() - start
     lesions = merged_lesions(records)
     lesion = np.concatenate([lesions, lesions[originals]])

@@ -50,7 +50,7 @@ _TRAININGS = {
 
 
 @dataclass(frozen=True)
-class Findings:
+class DemoResult:
     """The results of the demonstration."""
 
     archive: Path
@@ -73,7 +73,7 @@ class _Stages(Relay):
         pass
 
 
-def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
+def demonstrate(folder: Path, progress: Progress = SILENT) -> DemoResult:
     """Run the whole pipeline in a new folder."""
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: give `out` another folder, or remove it first")
@@ -90,7 +90,7 @@ def demonstrate(folder: Path, progress: Progress = SILENT) -> Findings:
     assert evaluation.comparison is not None
     progress.remark("predicting one image of the test part")
     truth, line = _one_image(archive, runs[NETWORK], folder / "lesion.jpg")
-    return Findings(
+    return DemoResult(
         archive=archive,
         run=runs[NETWORK].folder,
         scores=evaluation.scores,

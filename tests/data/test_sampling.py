@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from residerm.config import SampleOptions
-from residerm.data.sampling import draw, targets
+from residerm.data.sampling import draw_rows, targets
 
 HAM10000 = np.array([327, 514, 1099, 115, 1113, 6705, 142])
 
@@ -38,14 +38,14 @@ def test_class_without_training_images_stays_empty() -> None:
 def test_draw_uses_training_rows_only(sampling: str) -> None:
     rows, labels = rows_and_labels(HAM10000 // 10)
     options = SampleOptions(sampling=sampling)
-    drawn = draw(rows, labels, options, seed=3)
+    drawn = draw_rows(rows, labels, options, seed=3)
     assert np.bincount(labels[drawn]).tolist() == targets(HAM10000 // 10, options).tolist()
     assert set(drawn) <= set(rows)
 
 
 def test_undersampling_is_without_replacement_and_oversampling_keeps_all() -> None:
     rows, labels = rows_and_labels(np.array([60, 20, 4]))
-    drawn = draw(rows, labels, SampleOptions(sampling="both"), seed=0)
+    drawn = draw_rows(rows, labels, SampleOptions(sampling="both"), seed=0)
     cut, raised = drawn[labels[drawn] == 0], drawn[labels[drawn] == 2]
     assert len(cut) == len(set(cut)) == 40
     assert set(raised) == set(rows[labels[rows] == 2])
@@ -55,15 +55,15 @@ def test_undersampling_is_without_replacement_and_oversampling_keeps_all() -> No
 def test_draw_depends_on_seed_and_epoch() -> None:
     rows, labels = rows_and_labels(HAM10000 // 10)
     options = SampleOptions(sampling="both")
-    first = draw(rows, labels, options, seed=1, epoch=0)
-    assert (first == draw(rows, labels, options, seed=1, epoch=0)).all()
-    assert set(first) != set(draw(rows, labels, options, seed=1, epoch=1))
-    assert set(first) != set(draw(rows, labels, options, seed=2, epoch=0))
+    first = draw_rows(rows, labels, options, seed=1, epoch=0)
+    assert (first == draw_rows(rows, labels, options, seed=1, epoch=0)).all()
+    assert set(first) != set(draw_rows(rows, labels, options, seed=1, epoch=1))
+    assert set(first) != set(draw_rows(rows, labels, options, seed=2, epoch=0))
 
 
 def test_none_keeps_the_rows() -> None:
     rows, labels = rows_and_labels(HAM10000 // 10)
-    assert draw(rows, labels, SampleOptions(), seed=0) is rows
+    assert draw_rows(rows, labels, SampleOptions(), seed=0) is rows
 
 
 @given(st.lists(st.integers(1, 500), min_size=2, max_size=9), st.sampled_from(["under", "over", "both"]))

@@ -25,7 +25,7 @@ from residerm.data.archives import open_archive
 from residerm.data.synthetic import draw_archive
 from residerm.data.synthetic.canvas import Canvas, View
 from residerm.data.synthetic.lesions import Pigments
-from residerm.data.synthetic.photographs import draw
+from residerm.data.synthetic.photographs import draw_photograph
 from residerm.data.synthetic.plan import HAM10000_IMAGES, lesions_by_class, plan
 from residerm.data.synthetic.recipes import RECIPES, draw_lesion
 from residerm.data.synthetic.skin import colours
@@ -253,7 +253,10 @@ def test_images_of_a_lesion_are_more_similar_than_lesions_of_a_class() -> None:
     repeated = Counter(photograph.case.number for photograph in plan(options))
     shown = [shot for shot in plan(options) if repeated[shot.case.number] > 1 and shot.case.diagnosis == "nv"]
     shown = sorted(shown, key=lambda shot: shot.case.number)[:50]
-    tones = {shot: np.percentile(np.asarray(draw(shot, options)[0]), range(5, 100, 10), axis=(0, 1)) for shot in shown}
+    tones = {
+        shot: np.percentile(np.asarray(draw_photograph(shot, options)[0]), range(5, 100, 10), axis=(0, 1))
+        for shot in shown
+    }
     distances: dict[bool, list[float]] = {True: [], False: []}
     for one, other in combinations(shown, 2):
         distances[one.case == other.case].append(float(np.abs(tones[one] - tones[other]).mean()))
@@ -263,7 +266,7 @@ def test_images_of_a_lesion_are_more_similar_than_lesions_of_a_class() -> None:
 
 def test_class_is_independent_of_mean_colour_and_size() -> None:
     options = SyntheticOptions(images=210, width=64, height=48)
-    shown = [draw(photograph, options) for photograph in plan(options)]
+    shown = [draw_photograph(photograph, options) for photograph in plan(options)]
     diagnoses = np.array([photograph.case.diagnosis for photograph in plan(options)])
     features = np.array([looks(*drawn) for drawn in shown])
     features = (features - features.mean(axis=0)) / features.std(axis=0)
@@ -370,6 +373,6 @@ def test_invalid_options_are_refused(bad: dict[str, object]) -> None:
 def test_any_image_size(size: tuple[int, int]) -> None:
     options = SyntheticOptions(images=70, width=size[0], height=size[1])
     for photograph in plan(options)[:5]:
-        picture, mask = draw(photograph, options)
+        picture, mask = draw_photograph(photograph, options)
         assert picture.size == mask.size == size
         assert np.asarray(picture).std() > 3

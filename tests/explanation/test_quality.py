@@ -11,7 +11,7 @@ from residerm.config import PixelSpec
 from residerm.errors import ImageError
 from residerm.explanation.lesion import overlap, read_mask
 from residerm.explanation.painting import paintable, widened, without_background, without_lesion
-from residerm.explanation.quality import STEPS, centred, curves, noise, rank_correlation
+from residerm.explanation.quality import STEPS, centred, noise, quality_curves, rank_correlation
 from residerm.explanation.sanity import randomised
 from residerm.models import build
 
@@ -39,19 +39,19 @@ def corner() -> np.ndarray:
 
 def test_right_map_has_the_best_scores(pixels: np.ndarray) -> None:
     numbers = np.ones(6, int)
-    true, opposite = (curves(bright_corner, pixels, numbers, sign * corner()) for sign in (1, -1))
+    true, opposite = (quality_curves(bright_corner, pixels, numbers, sign * corner()) for sign in (1, -1))
     for blind in (centred(6, SIDE), noise(6, 8)):
-        other = curves(bright_corner, pixels, numbers, blind)
+        other = quality_curves(bright_corner, pixels, numbers, blind)
         assert (true.deletion < other.deletion).all()
         assert (true.insertion > other.insertion).all()
     assert (opposite.deletion > true.deletion).all()
 
 
 def test_empty_map_and_uniform_image_have_scores(pixels: np.ndarray) -> None:
-    empty = curves(bright_corner, pixels, np.ones(6, int), np.zeros((6, 4, 4)))
+    empty = quality_curves(bright_corner, pixels, np.ones(6, int), np.zeros((6, 4, 4)))
     assert np.isfinite(empty.deletion).all()
     plain = np.full((1, SIDE, SIDE, 3), 200, np.uint8)
-    found = curves(bright_corner, plain, np.ones(1, int), corner()[:1])
+    found = quality_curves(bright_corner, plain, np.ones(1, int), corner()[:1])
     np.testing.assert_allclose([found.deletion, found.insertion], 200 / 255, atol=1e-3)
 
 
@@ -62,7 +62,7 @@ def test_score_is_the_mean_over_steps(pixels: np.ndarray) -> None:
         seen.append(some)
         return bright_corner(some)
 
-    found = curves(watching, pixels[:1], np.ones(1, int), corner()[:1])
+    found = quality_curves(watching, pixels[:1], np.ones(1, int), corner()[:1])
     (batch,) = seen
     assert len(batch) == 2 * (STEPS + 1)
     np.testing.assert_array_equal(batch[0], pixels[0])

@@ -17,7 +17,7 @@ from residerm.models.complexity import measure
 from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Model
 from residerm.models.networks import OWN
 from residerm.models.resnet import ResNet
-from residerm.models.zoo import build, find
+from residerm.models.zoo import build, find_models
 
 SOURCE_DOCUMENTS = {  # every network that they name, and its classifier
     "resnet50": ("fc",),
@@ -163,12 +163,12 @@ sys.exit("torch._dynamo" in sys.modules)
 
 
 def test_find_searches_own_and_timm_models():
-    found = find("resnet50")
+    found = find_models("resnet50")
     assert found[0] == "resnet50"
     assert found.count("resnet50") == 1
     assert "resnet50d" in found
-    assert find("resnet-basic-4-4-4") == ["resnet-basic-4-4-4"]
-    assert find("RESNET1*") == ["resnet18", "resnet101", "resnet152", "resnet110"] + [
+    assert find_models("resnet-basic-4-4-4") == ["resnet-basic-4-4-4"]
+    assert find_models("RESNET1*") == ["resnet18", "resnet101", "resnet152", "resnet110"] + [
         name for name in timm.list_models("resnet1*") if name not in OWN
     ]
 
@@ -193,7 +193,7 @@ def test_find_searches_own_and_timm_models():
             "`stem`, `zero_init`: only",
         ),
         (lambda: build("cnn", 7, 64, resnet=ResNetOptions(width=8)), "`width`: only residerm's own ResNets have this"),
-        (lambda: find("resnat5"), "no model matches 'resnat5': .* Did you mean resnet5"),
+        (lambda: find_models("resnat5"), "no model matches 'resnat5': .* Did you mean resnet5"),
     ],
 )
 def test_invalid_models_are_refused(call, message):

@@ -11,11 +11,11 @@ from sklearn import metrics
 
 from residerm.scores.curves import curve, rank, sensitivity_at_specificity, specificity_at_sensitivity
 from residerm.scores.definitions import HEADLINE, QUESTION_SCORES, Weighed
-from residerm.scores.images import check
+from residerm.scores.images import checked_images
 
 CLASSES = ("a", "b", "c", "d")
 TRUTH, LIKELY, LESIONS = make_predictions(120, 4, seed=1, ties=True)
-IMAGES = check(TRUTH, LIKELY, CLASSES, LESIONS)
+IMAGES = checked_images(TRUTH, LIKELY, CLASSES, LESIONS)
 WEIGHTS = np.random.default_rng(2).integers(0, 4, (6, 120)).astype(float)
 WEIGHED = Weighed(IMAGES, WEIGHTS)
 SAID = LIKELY.argmax(axis=1)
@@ -161,7 +161,9 @@ some = st.lists(st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 3)), 
 def test_ranking_scores_match_scikit_learn_with_ties_and_weights(rows: list[tuple[bool, int, int]]) -> None:
     positive, probability, weights = (np.array(column) for column in zip(*rows, strict=True))
     probability = probability / 4
-    images = check(positive.astype(int), np.stack([1 - probability, probability], axis=1), "nm", np.arange(len(rows)))
+    images = checked_images(
+        positive.astype(int), np.stack([1 - probability, probability], axis=1), "nm", np.arange(len(rows))
+    )
     ours = Weighed(images, weights[None].astype(float)).of(images.questions[1])
     if not weights[positive].sum() or not weights[~positive].sum():
         assert np.isnan([ours.score(name) for name in ("auc", "average_precision", "auc_above_80_sensitivity")]).all()
@@ -189,7 +191,9 @@ def test_threshold_exactly_at_90_percent() -> None:
 def test_partial_auc_of_perfect_and_random_rankings() -> None:
     positive = np.arange(10) < 5
     for probability, area in ((positive.astype(float), 1.0), (np.full(10, 0.5), 0.18), (~positive * 1.0, 0.0)):
-        images = check((~positive).astype(int), np.stack([probability, 1 - probability], axis=1), "pn", range(10))
+        images = checked_images(
+            (~positive).astype(int), np.stack([probability, 1 - probability], axis=1), "pn", range(10)
+        )
         score = Weighed(images, np.ones((1, 10))).of(images.questions[0]).score("auc_above_80_sensitivity")
         assert score[0] == pytest.approx(area)
 

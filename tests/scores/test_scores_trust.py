@@ -11,7 +11,7 @@ from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.calibration import by_chance, calibration_scores, corrected_error
 from residerm.scores.coverage import Sets, expected, set_scores
 from residerm.scores.differences import Compared, differences, holm
-from residerm.scores.images import check
+from residerm.scores.images import checked_images
 from residerm.scores.results import Estimate
 from residerm.scores.selective import Selective, selective_scores
 
@@ -36,7 +36,7 @@ def test_calibration_scores_and_their_difference() -> None:
 def test_chance_calibration_error_matches_simulation() -> None:
     generator = np.random.default_rng(0)
     shares = softmax(generator.normal(size=(600, 4)) * 2)
-    images = check(np.zeros(600, dtype=int), shares, list("abcd"), np.arange(600))
+    images = checked_images(np.zeros(600, dtype=int), shares, list("abcd"), np.arange(600))
     errors = []
     for _ in range(300):
         right = generator.random(600) < images.confidence
@@ -53,7 +53,7 @@ def test_the_corrected_calibration_error_has_no_bias(excess: float) -> None:
     squares = []
     for _ in range(400):
         labels = (generator.random(400) < confidence - excess).astype(int)
-        images = check(labels, np.stack([1 - confidence, confidence], axis=1), list("ab"), np.arange(400))
+        images = checked_images(labels, np.stack([1 - confidence, confidence], axis=1), list("ab"), np.arange(400))
         squares.append(corrected_error(images) ** 2)
     assert np.sqrt(np.mean(squares)) == pytest.approx(excess, rel=0.05)
 
@@ -62,7 +62,7 @@ def test_the_corrected_calibration_error_of_perfect_probabilities_is_small() -> 
     generator = np.random.default_rng(0)
     confidence = generator.uniform(0.5, 1, 100_000)
     labels = (generator.random(len(confidence)) < confidence).astype(int)
-    images = check(labels, np.stack([1 - confidence, confidence], axis=1), list("ab"), np.arange(len(labels)))
+    images = checked_images(labels, np.stack([1 - confidence, confidence], axis=1), list("ab"), np.arange(len(labels)))
     assert corrected_error(images) < 0.003
 
 

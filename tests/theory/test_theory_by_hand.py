@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from sklearn.metrics import f1_score, precision_score, recall_score
 
 from residerm.theory import adam, backprop, check_by_hand, formulas, residual
-from residerm.theory.findings import Finding, error_between
+from residerm.theory.findings import EquationCheck, error_between
 
 BY_HAND = ("backprop", "adam", "residual", "formulas")
 
@@ -143,7 +143,7 @@ def test_wrong_equation_fails(monkeypatch: pytest.MonkeyPatch, module: object, f
 
 
 def test_nan_is_a_failure() -> None:
-    assert not Finding("(0)", "nowhere", "nothing", float("nan")).holds
+    assert not EquationCheck("(0)", "nowhere", "nothing", float("nan")).holds
     assert error_between([np.array([1.0, 2.0])], [np.array([1.0, 4.0])]) == 0.5
     with pytest.raises(ValueError, match="shapes"):
         error_between([np.zeros(2)], [np.zeros(3)])

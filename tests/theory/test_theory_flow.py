@@ -14,13 +14,13 @@ from residerm.errors import UsageError
 from residerm.models.resnet import ResNet
 from residerm.theory import readings
 from residerm.theory.flow import Course, RunFlow, at_initialisation, flow_of_fresh, while_training
-from residerm.theory.images import Images, random_images
+from residerm.theory.images import LabelledImages, random_images
 from residerm.theory.layers import measure
 from residerm.theory.plain import KINDS, network
 
 
 @pytest.fixture(scope="module")
-def images() -> Images:
+def images() -> LabelledImages:
     return random_images(32, 16, seed=0)
 
 
@@ -109,7 +109,7 @@ def test_layers_without_output_are_reported() -> None:
     assert "the output is zero everywhere: layers.8, layers.10" in reading
 
 
-def test_sigmoid_gradient_vanishes_at_depth_56(images: Images) -> None:
+def test_sigmoid_gradient_vanishes_at_depth_56(images: LabelledImages) -> None:
     for start in ("good", "poor"):
         first = {
             kind: measure(network(kind, 56, 7, width=4, start=start, seed=0), images.pixels / 128 - 1, images.labels)
@@ -130,7 +130,7 @@ def test_all_kinds_have_the_same_layers_and_parameters() -> None:
     assert all(shape == shapes["residual"] for shape in shapes.values())
 
 
-def test_conclusions_match_the_measurements(images: Images) -> None:
+def test_conclusions_match_the_measurements(images: LabelledImages) -> None:
     courses = at_initialisation(images, (8, 32), width=4)
     assert len(courses) == 2 * len(KINDS) * 2
     conclusions = {
@@ -152,7 +152,7 @@ def test_activations_below_the_range_of_floats_are_described() -> None:
     assert "the activations fade to zero, and at 8 layers no layer receives anything" in reading
 
 
-def test_residual_network_learns_and_sigmoid_network_does_not(images: Images) -> None:
+def test_residual_network_learns_and_sigmoid_network_does_not(images: LabelledImages) -> None:
     threads = torch.get_num_threads()
     trainings = {one.kind: one for one in while_training(images, 20, 12, width=4)}
     assert torch.get_num_threads() == threads
@@ -199,7 +199,7 @@ def test_unsupported_networks_are_refused() -> None:
         measure(nn.Flatten(), *batch())
 
 
-def test_course_is_json(images: Images) -> None:
+def test_course_is_json(images: LabelledImages) -> None:
     course = at_initialisation(images, (8,), width=4)[0]
     assert isinstance(course, Course)
     described = course.to_dict()

@@ -10,7 +10,14 @@ import torch
 from torch import nn
 
 from residerm.runs import Epoch
-from residerm.training.checkpoint import CheckpointError, State, load_state, load_weights, save_state, save_weights
+from residerm.training.checkpoint import (
+    CheckpointError,
+    State,
+    load_selected_weights,
+    load_state,
+    save_selected_weights,
+    save_state,
+)
 from residerm.training.recipe import MovingAverage
 
 CPU = torch.device("cpu")
@@ -76,7 +83,7 @@ def test_checkpoint_of_another_type(tmp_path: Path) -> None:
         with pytest.raises(CheckpointError):
             load_state(state(), path, CPU)
         with pytest.raises(CheckpointError):
-            load_weights(state().model, path, CPU)
+            load_selected_weights(state().model, path, CPU)
 
 
 def test_damaged_bytes(tmp_path: Path) -> None:
@@ -99,5 +106,5 @@ def test_checkpoint_round_trip(tmp_path: Path) -> None:
     assert (back.epoch, back.kept_epoch, back.rows) == (saved.epoch, 2, saved.rows)
     pairs = zip(saved.model.parameters(), back.model.parameters(), strict=True)
     assert all(torch.equal(one, other) for one, other in pairs)
-    save_weights(saved.model, tmp_path / "best.ckpt")
-    load_weights(back.model, tmp_path / "best.ckpt", CPU)
+    save_selected_weights(saved.model, tmp_path / "best.ckpt")
+    load_selected_weights(back.model, tmp_path / "best.ckpt", CPU)

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from residerm.cli.console import out, progress
 
 if TYPE_CHECKING:
-    from residerm.demonstration import Findings
+    from residerm.demonstration import DemoResult
     from residerm.scores import Estimate
 
 
@@ -31,7 +31,7 @@ def demo_(output: Annotated[Path, Parameter(name="--out")] = Path("demo")) -> No
     _show(findings)
 
 
-def _show(findings: Findings) -> None:
+def _show(findings: DemoResult) -> None:
     from residerm.demonstration import LINEAR, NETWORK
 
     headline, difference = findings.scores.headline, findings.differences["balanced_accuracy"]

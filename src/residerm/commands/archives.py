@@ -11,7 +11,7 @@ from residerm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from residerm.data.download.catalogue import PublicArchive
-    from residerm.data.inspect.check import Report
+    from residerm.data.inspect.check import CheckReport
     from residerm.data.inspect.stats import Statistics
     from residerm.data.loading.caches import StoredCache
     from residerm.data.split import Split
@@ -58,7 +58,9 @@ def fetch(name: str, *, out: str | Path | None = None, progress: Progress = SILE
     return fetch.fetch(name, out, progress)
 
 
-def check(path: str | Path, *, layout: str | None = None, progress: Progress = SILENT, **options: object) -> Report:
+def check(
+    path: str | Path, *, layout: str | None = None, progress: Progress = SILENT, **options: object
+) -> CheckReport:
     """Check an archive for missing, damaged and unusual files and for duplicates.
 
     Example:
@@ -72,7 +74,7 @@ def check(path: str | Path, *, layout: str | None = None, progress: Progress = S
     given = Given(options, "check")
     splitting = given.take(SplitOptions)
     given.refuse_rest()
-    return check.check(open_archive(Path(path), layout=layout), splitting, progress)
+    return check.check_archive(open_archive(Path(path), layout=layout), splitting, progress)
 
 
 def stats(path: str | Path, *, out: str | Path | None = None, **options: object) -> Statistics:

@@ -12,14 +12,14 @@ from residerm.errors import UsageError
 from residerm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from residerm.theory.check import Report
+    from residerm.theory.check import EquationReport
     from residerm.theory.depth import Outcome
     from residerm.theory.flow import FreshFlow, RunFlow
 
 
 def theory_check(
     run: str | Path | None = None, *, out: str | Path | None = None, progress: Progress = SILENT, **options: object
-) -> Report:
+) -> EquationReport:
     """Check every equation against an independent computation; with `run`, also inside its network.
 
     With `out`, the figures are written to a new folder.
@@ -28,14 +28,14 @@ def theory_check(
         assert residerm.theory_check(depth=8).holds
 
     """
-    from residerm.theory.check import check
+    from residerm.theory.check import check_equations
     from residerm.theory.figures import figures_in, write_check
 
     given = Given(options, "theory_check")
     asked = given.take(EquationOptions)
     given.refuse_rest()
     with figures_in(out) as folder:
-        report = check(Path(run) if run else None, asked, progress)
+        report = check_equations(Path(run) if run else None, asked, progress)
         if folder:
             write_check(report, folder)
     return report

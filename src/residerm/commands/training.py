@@ -13,7 +13,7 @@ from residerm.errors import UsageError, nearest
 from residerm.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from residerm.demonstration import Findings
+    from residerm.demonstration import DemoResult
     from residerm.models.zoo import ListedModel
     from residerm.report.overview import RunLine, Sort
     from residerm.runs import Run
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from residerm.training.members import Joined
 
 
-def demo(out: str | Path = "demo", *, progress: Progress = SILENT) -> Findings:
+def demo(out: str | Path = "demo", *, progress: Progress = SILENT) -> DemoResult:
     """Run the whole pipeline on the synthetic archive, in a new folder. Takes a minute or two.
 
     Example:

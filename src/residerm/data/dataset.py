@@ -17,7 +17,7 @@ from residerm.config import Experiment
 from residerm.data.archives import open_for
 from residerm.data.archives.records import Records
 from residerm.data.loading.cache import Cache, open_cache
-from residerm.data.sampling import draw
+from residerm.data.sampling import draw_rows
 from residerm.data.split import TEST, TRAIN, VALIDATION, Split, divide
 from residerm.errors import listed
 from residerm.progress import SILENT, Progress
@@ -64,7 +64,7 @@ class Dataset:
     def drawn(self, epoch: int = 0) -> np.ndarray:
         """The training rows of an epoch, after resampling."""
         sample, seed = self.experiment.sample, self.experiment.training.seed
-        return draw(self.training_rows, self.records.labels, sample, seed=seed, epoch=epoch)
+        return draw_rows(self.training_rows, self.records.labels, sample, seed=seed, epoch=epoch)
 
     def counts(self) -> np.ndarray:
         """Number of images of each class in an epoch."""

@@ -27,7 +27,7 @@ def targets(counts: np.ndarray, options: SampleOptions) -> np.ndarray:
     return wanted
 
 
-def draw(rows: np.ndarray, labels: np.ndarray, options: SampleOptions, *, seed: int, epoch: int = 0) -> np.ndarray:
+def draw_rows(rows: np.ndarray, labels: np.ndarray, options: SampleOptions, *, seed: int, epoch: int = 0) -> np.ndarray:
     """Draw the training rows of an epoch, omitting some and repeating others; `labels` are those of all records."""
     if options.sampling == "none":
         return rows

@@ -10,7 +10,7 @@ import numpy as np
 
 from residerm.data.archives import open_for
 from residerm.data.archives.records import Records
-from residerm.data.inspect.duplicates import SIDE, THUMBNAIL, find, thumbnail
+from residerm.data.inspect.duplicates import SIDE, THUMBNAIL, find_duplicates, thumbnail
 from residerm.errors import ImageError, ResidermError
 from residerm.imaging import decoded
 from residerm.parallel import in_chunks
@@ -29,7 +29,7 @@ def near_copies(run: Run, records: Records, rows: np.ndarray, progress: Progress
     images = [(seen[0], int(row)) for row in seen[1]] + [(records, int(row)) for row in rows]
     thumbnails, readable = _thumbnails(images, progress)
     known = int((readable < len(seen[1])).sum())
-    pairs = find(thumbnails[readable], known=known) if known else []
+    pairs = find_duplicates(thumbnails[readable], known=known) if known else []
     if not pairs:
         return ()
     (archive, old), (_, new) = images[readable[pairs[0].first]], images[readable[pairs[0].second]]

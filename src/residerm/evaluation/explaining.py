@@ -19,7 +19,7 @@ from residerm.explanation import methods as explaining, target
 from residerm.explanation.evidence import Evidence
 from residerm.explanation.lesion import Overlap, overlap
 from residerm.explanation.methods import METHODS, compute_evidence, default_method
-from residerm.explanation.quality import Curves, centred, curves, noise, rank_correlation
+from residerm.explanation.quality import Curves, centred, noise, quality_curves, rank_correlation
 from residerm.inference import Predictor
 from residerm.progress import SILENT, Progress
 from residerm.runs.explanations import ExplanationScores, FaithfulnessScores, LesionScores, SanityLevel
@@ -146,7 +146,7 @@ def _faithfulness(
     found = []
     for done, one in enumerate(maps, 1):
         found.append(
-            curves(lambda some: predictor.outputs(some).probabilities, explained.pixels, explained.numbers, one)
+            quality_curves(lambda some: predictor.outputs(some).probabilities, explained.pixels, explained.numbers, one)
         )
         progress.advance("deleting and inserting", done, len(maps), unit="maps")
     own, middle, random = found

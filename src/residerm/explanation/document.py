@@ -17,7 +17,7 @@ from residerm.config.base import Options
 from residerm.disclaimer import DISCLAIMER
 from residerm.explanation.explain import Explanation
 from residerm.explanation.methods import METHODS
-from residerm.explanation.picture import draw
+from residerm.explanation.picture import draw_explanation
 from residerm.files import new_folder
 from residerm.inference import ModelDescription
 
@@ -79,7 +79,7 @@ def write_explanations(
         for one in explanations:
             picture = _free_name(one.name, taken)
             if not one.error:
-                draw(one, description.classes).save(partial / picture)
+                draw_explanation(one, description.classes).save(partial / picture)
             entries.append(_entry(one, description, picture))
         document = ExplanationDocument(
             model=description.model,

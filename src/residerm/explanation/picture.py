@@ -29,7 +29,7 @@ _INK, _PALE, _LINE, _BAR = (25, 25, 28), (105, 105, 112), (205, 205, 210), (120,
 _NOTE = "Red and blue show what this model used, not what is true: a model can be right for the wrong reason."
 
 
-def draw(explanation: Explanation, classes: Sequence[str]) -> Image.Image:
+def draw_explanation(explanation: Explanation, classes: Sequence[str]) -> Image.Image:
     """Draw one explanation, for a model with these classes."""
     below = _TOP + PANEL + 44
     neighbours = below + max(len(classes) * _ROW + 34, 190)

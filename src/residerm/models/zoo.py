@@ -32,7 +32,7 @@ _BYTES = 4  # of a weight
 _STEP = 32  # most networks support multiples of this, above some size
 
 
-def find(pattern: str) -> list[str]:
+def find_models(pattern: str) -> list[str]:
     """The names that contain a text or match a pattern with * or ?, with residerm's own first.
 
     Names that specify their blocks are not listed, but found if they are given in full.
@@ -63,7 +63,7 @@ def list_models(
     pattern: str | None = None, *, size: int = 64, classes: int = 7, progress: Progress = SILENT
 ) -> list[ListedModel]:
     """List residerm's own networks, or all that match a pattern, with their cost."""
-    names, models = find(pattern) if pattern else list(OWN), []
+    names, models = find_models(pattern) if pattern else list(OWN), []
     for done, name in enumerate(names, start=1):
         cost = measure(name, classes, size)
         costs = (cost.parameters, cost.multiply_adds) if cost else (None, None)

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from residerm.files import new_file
 from residerm.report import origins, sentences, tables
 from residerm.report.cautions import cautions
-from residerm.report.estimates import SCORES, Score
+from residerm.report.estimates import SCORES, ScoreText
 from residerm.report.licence import Consequence, consequence
 from residerm.report.material import Material, read_material, size_of
 from residerm.report.sentences import Reading
@@ -45,8 +45,8 @@ class CardScores(TypedDict):
     headline: list[tables.HeadlineRow]
     calibration: str
     by_class: list[tables.ScoreRow]
-    by_class_scores: list[Score]
-    malignancy: list[tuple[Score, Estimate]]
+    by_class_scores: list[ScoreText]
+    malignancy: list[tuple[ScoreText, Estimate]]
     malignancy_found: str
 
 

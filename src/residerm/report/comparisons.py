@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from residerm.report.estimates import HEADLINE, SCORES, Score, counted
+from residerm.report.estimates import HEADLINE, SCORES, ScoreText, counted
 from residerm.runs import RunComparison
 from residerm.scores import Estimate, McNemar
 
@@ -14,7 +14,7 @@ from residerm.scores import Estimate, McNemar
 class Difference:
     """The score of this run minus that of the other."""
 
-    score: Score
+    score: ScoreText
     text: str
     verdict: str
 
@@ -35,7 +35,7 @@ def shown_comparison(given: RunComparison) -> ShownComparison:
     return ShownComparison(given.against, f"On {counted(given.images, 'image')}. {_mcnemar(given.mcnemar)}", rows)
 
 
-def _difference(score: Score, estimate: Estimate) -> Difference:
+def _difference(score: ScoreText, estimate: Estimate) -> Difference:
     if estimate.value is None:
         return Difference(score, "–", estimate.reason)
     scale, unit = (100, " points") if score.is_rate else (1, "")
@@ -47,7 +47,7 @@ def _difference(score: Score, estimate: Estimate) -> Difference:
     return Difference(score, text.replace("-", "−"), _verdict(score, estimate))
 
 
-def _verdict(score: Score, estimate: Estimate) -> str:
+def _verdict(score: ScoreText, estimate: Estimate) -> str:
     side = estimate.relative_to(0.0)
     if side is None:
         return f"no interval: {estimate.reason}"

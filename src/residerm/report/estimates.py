@@ -31,7 +31,7 @@ def counted(count: int, thing: str) -> str:
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreText:
     """The title and format of a score."""
 
     title: str
@@ -68,33 +68,33 @@ class Score:
         return f"{self.write(estimate.value)} ({self.bounds(estimate) or f'no interval: {estimate.reason}'})"
 
 
-SCORES: Mapping[str, Score] = MappingProxyType(
+SCORES: Mapping[str, ScoreText] = MappingProxyType(
     {
-        "balanced_accuracy": Score("Balanced accuracy", is_rate=True),
-        "macro_auc": Score("Macro AUC"),
-        "accuracy": Score("Accuracy", is_rate=True),
-        "majority_accuracy": Score("Majority accuracy", is_rate=True),
-        "top_2_accuracy": Score("Top-2 accuracy", is_rate=True),
-        "top_3_accuracy": Score("Top-3 accuracy", is_rate=True),
-        "macro_f1": Score("Macro F1"),
-        "weighted_f1": Score("Weighted F1"),
-        "macro_precision": Score("Macro precision", is_rate=True),
-        "weighted_precision": Score("Weighted precision", is_rate=True),
-        "macro_recall": Score("Macro recall", is_rate=True),
-        "weighted_recall": Score("Weighted recall", is_rate=True),
-        "log_loss": Score("Log loss", higher_is_better=False),
-        "brier_score": Score("Brier score", higher_is_better=False),
-        "calibration_error": Score("Calibration error", higher_is_better=False),
-        "sensitivity": Score("Sensitivity", is_rate=True),
-        "specificity": Score("Specificity", is_rate=True),
-        "precision": Score("Precision", is_rate=True),
-        "negative_predictive_value": Score("Negative predictive value", is_rate=True),
-        "f1": Score("F1"),
-        "auc": Score("AUC"),
-        "average_precision": Score("Average precision"),
-        "auc_above_80_sensitivity": Score("AUC above 80 % sensitivity"),
-        "sensitivity_at_90_specificity": Score("Sensitivity at 90 % specificity", is_rate=True),
-        "specificity_at_90_sensitivity": Score("Specificity at 90 % sensitivity", is_rate=True),
+        "balanced_accuracy": ScoreText("Balanced accuracy", is_rate=True),
+        "macro_auc": ScoreText("Macro AUC"),
+        "accuracy": ScoreText("Accuracy", is_rate=True),
+        "majority_accuracy": ScoreText("Majority accuracy", is_rate=True),
+        "top_2_accuracy": ScoreText("Top-2 accuracy", is_rate=True),
+        "top_3_accuracy": ScoreText("Top-3 accuracy", is_rate=True),
+        "macro_f1": ScoreText("Macro F1"),
+        "weighted_f1": ScoreText("Weighted F1"),
+        "macro_precision": ScoreText("Macro precision", is_rate=True),
+        "weighted_precision": ScoreText("Weighted precision", is_rate=True),
+        "macro_recall": ScoreText("Macro recall", is_rate=True),
+        "weighted_recall": ScoreText("Weighted recall", is_rate=True),
+        "log_loss": ScoreText("Log loss", higher_is_better=False),
+        "brier_score": ScoreText("Brier score", higher_is_better=False),
+        "calibration_error": ScoreText("Calibration error", higher_is_better=False),
+        "sensitivity": ScoreText("Sensitivity", is_rate=True),
+        "specificity": ScoreText("Specificity", is_rate=True),
+        "precision": ScoreText("Precision", is_rate=True),
+        "negative_predictive_value": ScoreText("Negative predictive value", is_rate=True),
+        "f1": ScoreText("F1"),
+        "auc": ScoreText("AUC"),
+        "average_precision": ScoreText("Average precision"),
+        "auc_above_80_sensitivity": ScoreText("AUC above 80 % sensitivity"),
+        "sensitivity_at_90_specificity": ScoreText("Sensitivity at 90 % specificity", is_rate=True),
+        "specificity_at_90_sensitivity": ScoreText("Specificity at 90 % sensitivity", is_rate=True),
     }
 )
 HEADLINE = (

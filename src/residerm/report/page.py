@@ -21,7 +21,7 @@ from residerm.report import origins, sentences, tables
 from residerm.report.cautions import Caution, cautions
 from residerm.report.comparisons import ShownComparison, shown_comparison
 from residerm.report.drawing import MOST_CURVES, drawn_figures, learning_figures
-from residerm.report.estimates import SCORES, Score
+from residerm.report.estimates import SCORES, ScoreText
 from residerm.report.explanations import believed, explained
 from residerm.report.gallery import pictures
 from residerm.report.licence import Consequence, consequence
@@ -85,10 +85,10 @@ class MainSections(TypedDict, total=False):
     intervals: str
     generalisation: str
     by_class: list[tables.ScoreRow]
-    by_class_scores: list[Score]
-    malignancy: list[tuple[Score, Estimate]]
+    by_class_scores: list[ScoreText]
+    malignancy: list[tuple[ScoreText, Estimate]]
     malignancy_found: str
-    attribute_scores: list[Score]
+    attribute_scores: list[ScoreText]
     figures: dict[str, Markup]
     most_curves: int
     calibration: str
@@ -101,7 +101,7 @@ class OtherSections(TypedDict):
     """What the template shows of other evaluations."""
 
     others: list[tables.ScoreRow]
-    other_scores: list[Score]
+    other_scores: list[ScoreText]
     comparisons: list[ShownComparison]
     left_out: Sequence[str]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from residerm.config import Experiment, TrainOptions
 from residerm.errors import listed
-from residerm.report.estimates import HEADLINE, SCORES, Score
+from residerm.report.estimates import HEADLINE, SCORES, ScoreText
 from residerm.report.material import Material
 from residerm.report.sentences import Reading, sentence
 from residerm.runs import Environment, Evaluation, EvaluationScores
@@ -36,7 +36,7 @@ class HeadlineRow:
     """A headline score and its explanation."""
 
     name: str
-    score: Score
+    score: ScoreText
     estimate: Estimate
     sentence: str
 
@@ -149,12 +149,12 @@ def cards(evaluation: Evaluation) -> list[Card]:
     return found
 
 
-def _card(title: str, score: Score, estimate: Estimate, baseline: str = "") -> Card:
+def _card(title: str, score: ScoreText, estimate: Estimate, baseline: str = "") -> Card:
     value = "–" if estimate.value is None else score.write(estimate.value)
     return Card(title, value, score.bounds(estimate) or estimate.reason, baseline)
 
 
-def malignancy(evaluation: Evaluation) -> list[tuple[Score, Estimate]]:
+def malignancy(evaluation: Evaluation) -> list[tuple[ScoreText, Estimate]]:
     """The scores for malignant against benign; empty if the classes do not allow it."""
     given = evaluation.scores.malignancy
     return [(SCORES[name], one) for name, one in given.scores.items()] if given else []

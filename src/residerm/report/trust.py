@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from residerm.report.estimates import SCORES, Score
+from residerm.report.estimates import SCORES, ScoreText
 from residerm.runs import Evaluation
 from residerm.scores import Estimate
 from residerm.scores.trust_results import CalibrationScores, GroupDifference, SelectiveScores, SetScores, TrustScores
 
-SHARE, AREA, SIZE = Score("Share", is_rate=True), Score("Area"), Score("Size")
+SHARE, AREA, SIZE = ScoreText("Share", is_rate=True), ScoreText("Area"), ScoreText("Size")
 _ON_AVERAGE = "This holds on average over lesions like those of the validation part, not for each patient."
 LIMITS = {
     "calibration": "Calibrated probabilities are correct on average over many images, not for a single patient, and "
@@ -109,7 +109,7 @@ def shown_trust(evaluation: Evaluation) -> ShownTrust | None:
     )
 
 
-def _text(estimate: Estimate | None, score: Score) -> str:
+def _text(estimate: Estimate | None, score: ScoreText) -> str:
     """A value with its interval; a dash if there is none."""
     if estimate is None or estimate.value is None:
         return "–"

@@ -14,7 +14,7 @@ import numpy as np
 from residerm.errors import UsageError
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.definitions import HEADLINE, Score, Weighed, headline_score, question_score
-from residerm.scores.images import BINS, Images, Question, check
+from residerm.scores.images import BINS, Images, Question, checked_images
 from residerm.scores.results import Assessment, Count, Estimate, Malignancy, ReliabilityBin, Subgroup
 from residerm.taxonomy import AGE_BANDS
 
@@ -58,7 +58,7 @@ def assess(
     seed: int = 0,
 ) -> Assessment:
     """Compute every score of a model: over all classes, by class, and for malignant against benign."""
-    images = check(labels, probabilities, classes, groups, predicted)
+    images = checked_images(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
     malignancy = images.malignancy(malignant) if malignant else None
     scores: dict[tuple[Question | None, str], Score] = {(None, name): headline_score(images, name) for name in HEADLINE}
@@ -92,7 +92,7 @@ def headline_scores(
     seed: int = 0,
 ) -> dict[str, Estimate]:
     """Compute only the scores over all classes."""
-    images = check(labels, probabilities, classes, groups, predicted)
+    images = checked_images(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
     return _estimates(images, {name: headline_score(images, name) for name in HEADLINE}, bootstrap)
 
@@ -100,7 +100,10 @@ def headline_scores(
 def standard_error(labels: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, name: str) -> float:
     """The standard error of a headline score under resampling of lesions; 0 if it is undefined."""
     classes = [str(number) for number in range(probabilities.shape[1])]
-    images, bootstrap = check(labels, probabilities, classes, groups), Bootstrap(_RESAMPLES_OF_ONE, "lesion", 0)
+    images, bootstrap = (
+        checked_images(labels, probabilities, classes, groups),
+        Bootstrap(_RESAMPLES_OF_ONE, "lesion", 0),
+    )
     found = _estimates(images, {name: headline_score(images, name)}, bootstrap)[name]
     if found.interval is None or found.exact:
         return 0.0
@@ -121,7 +124,7 @@ def by_attribute(
     seed: int = 0,
 ) -> dict[str, list[Subgroup]]:
     """Compute the main scores for each value of each attribute, such as sex; an empty value is unknown, and is last."""
-    images = check(labels, probabilities, classes, groups, predicted)
+    images = checked_images(labels, probabilities, classes, groups, predicted)
     bootstrap = Bootstrap(resamples, group_name, seed)
     for attribute, texts in values.items():
         if len(texts) != len(images):

@@ -9,7 +9,7 @@ import numpy as np
 from residerm.scores.assess import reliability
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.definitions import HEADLINE, Weighed
-from residerm.scores.images import BINS, Images, check
+from residerm.scores.images import BINS, Images, checked_images
 from residerm.scores.results import Estimate
 from residerm.scores.trust_results import CalibrationScores
 
@@ -27,7 +27,7 @@ def calibration_scores(
     bootstrap: Bootstrap,
 ) -> CalibrationScores:
     """Calibration error, log loss and Brier score of two sets of probabilities, and their differences."""
-    first, second = (check(labels, own, classes, groups) for own in (before, after))
+    first, second = (checked_images(labels, own, classes, groups) for own in (before, after))
 
     def values(weights: np.ndarray) -> dict[tuple[str, str], np.ndarray]:
         found: dict[tuple[str, str], np.ndarray] = {}

@@ -17,7 +17,7 @@ import numpy as np
 
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.definitions import HEADLINE, Weighed, headline_score
-from residerm.scores.images import Images, check
+from residerm.scores.images import Images, checked_images
 from residerm.scores.results import Comparison, Estimate, McNemar
 
 _FEWEST_FOR_APPROXIMATION = 25  # images on which the models disagree
@@ -39,7 +39,8 @@ def compare(
     """Paired differences of the headline scores, first minus second, and McNemar's test of the accuracy."""
     bootstrap = Bootstrap(resamples, group_name, seed)
     one, other = (
-        check(labels, own, classes, groups, named) for own, named in zip((first, second), predicted, strict=True)
+        checked_images(labels, own, classes, groups, named)
+        for own, named in zip((first, second), predicted, strict=True)
     )
     return Comparison(
         bootstrap=bootstrap.described,

@@ -143,7 +143,7 @@ class Question:
         return rank(self.positive, self.probability)
 
 
-def check(
+def checked_images(
     labels: np.ndarray,
     probabilities: np.ndarray,
     classes: Sequence[str],

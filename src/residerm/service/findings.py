@@ -28,7 +28,7 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
+class ImageResult:
     """The result for one image; without trust, only probabilities."""
 
     probabilities: np.ndarray  # (classes,)
@@ -48,7 +48,7 @@ class Finder:
         self._predictor, self._largest, self._observe = predictor, largest, observe
         self._threads = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
 
-    def __call__(self, questions: Sequence[Question]) -> list[Finding | ImageError]:
+    def __call__(self, questions: Sequence[Question]) -> list[ImageResult | ImageError]:
         """The finding or the error for each image of a batch."""
         images = [question.image for question in questions]
         pixels = list(map(self._pixels, images) if len(images) == 1 else self._threads.map(self._pixels, images))
@@ -57,7 +57,7 @@ class Finder:
             for one, question in zip(pixels, questions, strict=True)
             if not isinstance(one, ImageError)
         ]
-        findings = iter(find(self._predictor, readable) if readable else ())
+        findings = iter(judge_images(self._predictor, readable) if readable else ())
         return [one if isinstance(one, ImageError) else next(findings) for one in pixels]
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -78,7 +78,7 @@ class Finder:
             return error
 
 
-def find(predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]]) -> list[Finding]:
+def judge_images(predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]]) -> list[ImageResult]:
     """The findings for a batch of pixels, each with a flag whether it is to be explained."""
     pixels = np.stack([one for one, _ in images])
     explained = [explain for _, explain in images]
@@ -87,11 +87,12 @@ def find(predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]]) -> lis
     if predictor.trust is None:
         probabilities = outputs.probabilities
         return [
-            Finding(probabilities[row], None, False, None, None, pixels[row], maps[row]) for row in range(len(pixels))
+            ImageResult(probabilities[row], None, False, None, None, pixels[row], maps[row])
+            for row in range(len(pixels))
         ]
     judged = predictor.trust.judge(outputs)
     return [
-        Finding(
+        ImageResult(
             judged.probabilities[row],
             judged.sets[row],
             bool(judged.abstain[row]),

@@ -13,7 +13,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from residerm.service.findings import Finding
+from residerm.service.findings import ImageResult
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
@@ -77,7 +77,7 @@ class Metrics:
         self._batches.observe(images)
         self._stages.labels("model").observe(seconds)
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: ImageResult) -> None:
         """Count the finding for an image."""
         self._images.inc()
         self._abstained.inc(finding.abstained)

@@ -21,7 +21,7 @@ _SIDE = 256
 _OPAQUE = 0.9
 
 
-def draw(evidence: np.ndarray) -> bytes:
+def draw_overlay(evidence: np.ndarray) -> bytes:
     """Draw evidence (h, w), in logits, as a PNG with transparency."""
     share = np.clip(resized(evidence[None], _SIDE)[0] / FULL, -1, 1)
     picture = np.empty((_SIDE, _SIDE, 4), np.uint8)

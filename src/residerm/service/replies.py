@@ -9,7 +9,7 @@ from residerm.explanation.target import for_class
 from residerm.outputs import Outputs
 from residerm.service import overlay
 from residerm.service.answers import ClassAnswer, Explanation, ImageAnswer
-from residerm.service.findings import Finding
+from residerm.service.findings import ImageResult
 from residerm.service.identity import Served, name_of
 from residerm.service.observed import at
 
@@ -19,7 +19,7 @@ NOTE = (
 )
 
 
-def image_answer(model: Served, name: str, finding: Finding, label: str | None) -> ImageAnswer:
+def image_answer(model: Served, name: str, finding: ImageResult, label: str | None) -> ImageAnswer:
     """The answer for one image; if it has maps, with the evidence for `label` or for the predicted class."""
     probabilities, classes, chosen = finding.probabilities, model.classes, finding.prediction_set
     order = np.argsort(-probabilities, kind="stable")
@@ -47,7 +47,7 @@ def image_answer(model: Served, name: str, finding: Finding, label: str | None) 
     )
 
 
-def _reason(model: Served, finding: Finding) -> str:
+def _reason(model: Served, finding: ImageResult) -> str:
     trust, confidence = model.predictor.trust, float(finding.probabilities.max())
     threshold = trust.summary.abstention.threshold if trust else None
     if threshold is None:
@@ -58,7 +58,7 @@ def _reason(model: Served, finding: Finding) -> str:
     )
 
 
-def _explanation(model: Served, finding: Finding, label: str) -> Explanation:
+def _explanation(model: Served, finding: ImageResult, label: str) -> Explanation:
     classifier, maps = model.predictor.classifier, finding.maps
     assert classifier is not None, "maps are only computed if there is a classifier"
     assert maps is not None, "an explanation was requested"
@@ -67,7 +67,7 @@ def _explanation(model: Served, finding: Finding, label: str) -> Explanation:
     (evidence,) = evidence_maps(outputs, classifier, target)
     return Explanation(
         label=label,
-        png=overlay.data_url(overlay.draw(evidence)),
+        png=overlay.data_url(overlay.draw_overlay(evidence)),
         view=overlay.data_url(overlay.picture(finding.pixels)),
         full=overlay.FULL,
         aspect=model.predictor.description.pixels.aspect,

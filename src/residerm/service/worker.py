@@ -20,7 +20,7 @@ from residerm.errors import ImageError, nearest
 from residerm.parallel import cores
 from residerm.service import replies
 from residerm.service.answers import Answers, ImageAnswer, Refusal
-from residerm.service.findings import Finder, Finding, Question
+from residerm.service.findings import Finder, ImageResult, Question
 from residerm.service.identity import Served
 from residerm.service.limits import Limits
 from residerm.service.metrics import Metrics
@@ -58,7 +58,7 @@ class Worker:
         self._finder = Finder(
             model.predictor, int(options.max_megapixels * 1e6), lambda seconds: metrics.stage("decode", seconds)
         )
-        self._queue: BatchQueue[Question, Finding] = BatchQueue(
+        self._queue: BatchQueue[Question, ImageResult] = BatchQueue(
             self._finder, batch_size=options.batch_size, observe=self._observe
         )
         self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="large")
@@ -102,12 +102,12 @@ class Worker:
                 found = await _unless_gone(request, self._find(uploads, explain))
         return self._reply(request, uploads, found, explain)
 
-    async def _find(self, uploads: Sequence[Upload], explain: Explain | None) -> list[Finding | Problem]:
+    async def _find(self, uploads: Sequence[Upload], explain: Explain | None) -> list[ImageResult | Problem]:
         if len(uploads) == 1:
             return [await self._find_one(uploads[0], explain)]
         return await asyncio.gather(*(self._find_one(upload, explain) for upload in uploads))
 
-    async def _find_one(self, upload: Upload, explain: Explain | None) -> Finding | Problem:
+    async def _find_one(self, upload: Upload, explain: Explain | None) -> ImageResult | Problem:
         """The finding for an image; a problem if it cannot be read."""
         started = time.monotonic()
         try:
@@ -131,7 +131,11 @@ class Worker:
         return await asyncio.get_running_loop().run_in_executor(self._decoders, self._finder.decode, data)
 
     def _reply(
-        self, request: Request, uploads: Sequence[Upload], found: Sequence[Finding | Problem], explain: Explain | None
+        self,
+        request: Request,
+        uploads: Sequence[Upload],
+        found: Sequence[ImageResult | Problem],
+        explain: Explain | None,
     ) -> Answers:
         problems = [one for one in found if isinstance(one, Problem)]
         if len(problems) == len(found):

@@ -16,26 +16,26 @@ from residerm.progress import SILENT, Progress
 from residerm.theory.check_by_hand import check_by_hand, vanishing_example
 from residerm.theory.check_inside import Inside, fresh_networks, look_inside
 from residerm.theory.depths import blocks_per_stage
-from residerm.theory.findings import Finding, FindingDict
+from residerm.theory.findings import EquationCheck, EquationCheckDict
 from residerm.theory.images import images_of_run, name_of, random_images
 
 _IMAGES, _SIZE = 16, 32  # of noise
 _TRAINING_IMAGES = 32
 
 
-class ReportDict(TypedDict):
+class EquationReportDict(TypedDict):
     """A report as plain data."""
 
     holds: bool
-    equations: list[FindingDict]
+    equations: list[EquationCheckDict]
     gradient_after_the_sum_relative_to_the_direct_term: dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Report:
+class EquationReport:
     """The results of all comparisons, by hand and inside networks."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[EquationCheck, ...]
     inside: tuple[Inside, ...]
     example: tuple[tuple[float, float, float, float], ...]  # of `vanishing_example`
 
@@ -44,7 +44,7 @@ class Report:
         """Whether every equation holds, after correction where needed."""
         return all(finding.holds for finding in self.findings)
 
-    def to_dict(self) -> ReportDict:
+    def to_dict(self) -> EquationReportDict:
         """The report as plain data, for JSON."""
         quantiles = {one.name: one.quantiles for one in self.inside}
         return {
@@ -54,7 +54,9 @@ class Report:
         }
 
 
-def check(run: Path | None = None, options: EquationOptions = EquationOptions(), progress: Progress = SILENT) -> Report:
+def check_equations(
+    run: Path | None = None, options: EquationOptions = EquationOptions(), progress: Progress = SILENT
+) -> EquationReport:
     """Check every equation against its oracle; with a run, also inside its network."""
     depth, seed = options.depth, options.seed
     blocks_per_stage(depth)  # refused before work starts
@@ -65,7 +67,7 @@ def check(run: Path | None = None, options: EquationOptions = EquationOptions(),
     images = random_images(_IMAGES, _SIZE, seed)
     inside = [*fresh_networks(images.pixels / 128 - 1, images.labels, depth, seed), *trained]
     findings = by_hand + [finding for one in inside for finding in one.findings]
-    return Report(tuple(findings), tuple(inside), vanishing_example(seed))
+    return EquationReport(tuple(findings), tuple(inside), vanishing_example(seed))
 
 
 def _trained(run: Path, progress: Progress) -> Inside:

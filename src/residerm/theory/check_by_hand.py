@@ -14,7 +14,7 @@ import numpy as np
 
 from residerm.theory import adam, backprop, formulas, oracle, residual
 from residerm.theory.backprop import RELU, SIGMOID, Activation, Array
-from residerm.theory.findings import ADAM, Finding, error_between, largest
+from residerm.theory.findings import ADAM, EquationCheck, error_between, largest
 from residerm.theory.residual import BlockWeights
 
 _NETWORKS = 5  # random networks for each equation
@@ -24,7 +24,7 @@ _STEPS = 1000
 _WIDTHS_AS_PRINTED = (8, 8, 8, 12, _CLASSES)
 
 
-def check_by_hand(seed: int) -> Iterator[Finding]:
+def check_by_hand(seed: int) -> Iterator[EquationCheck]:
     """Check every equation that has a NumPy function, in the order of the paper."""
     random = np.random.default_rng(seed)
     yield from _activations(random)
@@ -67,14 +67,14 @@ class Dense:
         return oracle.backward(self.weights, self.images, self.labels, activation)
 
 
-def _activations(random: np.random.Generator) -> Iterator[Finding]:
+def _activations(random: np.random.Generator) -> Iterator[EquationCheck]:
     x = random.normal(scale=4, size=10_000)
     for name, place, ours in (("relu", "paper 2.1", RELU), ("sigmoid", "talk", SIGMOID)):
         error = error_between((ours.value(x), ours.slope(x)), (oracle.value(name, x), oracle.slope(name, x)))
-        yield Finding(f"{name} and its derivative", place, "10,000 numbers: torch, autograd", error)
+        yield EquationCheck(f"{name} and its derivative", place, "10,000 numbers: torch, autograd", error)
     slopes = SIGMOID.slope(np.append(x, 0.0))
     over = max(0.0, float(slopes.max()) - 0.25)
-    yield Finding(
+    yield EquationCheck(
         "0 < f'(z) ≤ 1/4",
         "talk",
         "excess over 1/4 at 10,000 numbers, and difference from 1/4 at 0",
@@ -82,7 +82,7 @@ def _activations(random: np.random.Generator) -> Iterator[Finding]:
     )
 
 
-def _back_propagation(random: np.random.Generator) -> Iterator[Finding]:
+def _back_propagation(random: np.random.Generator) -> Iterator[EquationCheck]:
     networks = [Dense.drawn(random) for _ in range(_NETWORKS)]
     special = Dense.drawn(random, _WIDTHS_AS_PRINTED)
     both = [(network.ours(), network.theirs()) for network in networks]
@@ -95,27 +95,27 @@ def _back_propagation(random: np.random.Generator) -> Iterator[Finding]:
     by_input, by_output = over_layers(lambda found: found.by_input), over_layers(lambda found: found.by_output)
     by_weights = over_layers(lambda found: found.by_weights)
     printed_sum, printed_weights, printed_delta = _as_printed(special)
-    yield Finding("(1), (2) δ = ∂CE/∂a · ω", place, f"∂CE/∂x in {layers}", by_input)
-    yield Finding("(3) sum over the next layer", place, f"∂CE/∂a in {layers}", by_output,
+    yield EquationCheck("(1), (2) δ = ∂CE/∂a · ω", place, f"∂CE/∂x in {layers}", by_input)
+    yield EquationCheck("(3) sum over the next layer", place, f"∂CE/∂a in {layers}", by_output,
                   correction="the sum is over the m^(l+1) nodes of the next layer, not over m^l",
                   printed=printed_sum)  # fmt: skip
-    yield Finding("(4) ∂CE/∂a = wᵀδ", place, f"∂CE/∂a in {layers}", by_output,
+    yield EquationCheck("(4) ∂CE/∂a = wᵀδ", place, f"∂CE/∂a in {layers}", by_output,
                   correction="the weights are the next layer's, w^(l+1); the paper prints w^l",
                   printed=printed_weights)  # fmt: skip
-    yield Finding("(5) δ = wᵀδ · ω", place, f"∂CE/∂x in {layers}", by_input,
+    yield EquationCheck("(5) δ = wᵀδ · ω", place, f"∂CE/∂x in {layers}", by_input,
                   correction="as in (4): w^(l+1), not w^l", printed=printed_delta)  # fmt: skip
-    yield Finding("(6), (7) ∂CE/∂w = δaᵀ", place, f"∂CE/∂w in {layers}", by_weights)
+    yield EquationCheck("(6), (7) ∂CE/∂w = δaᵀ", place, f"∂CE/∂w in {layers}", by_weights)
     sigmoid = largest([error_between(one.ours(SIGMOID).by_weights, one.theirs("sigmoid").by_weights)
                        for one in networks])  # fmt: skip
-    yield Finding("(1) to (7) with a sigmoid", place, f"∂CE/∂w in {_NETWORKS} networks: autograd", sigmoid)
+    yield EquationCheck("(1) to (7) with a sigmoid", place, f"∂CE/∂w in {_NETWORKS} networks: autograd", sigmoid)
     yield _chain(random)
 
 
-def _cross_entropy(networks: list[Dense]) -> Finding:
+def _cross_entropy(networks: list[Dense]) -> EquationCheck:
     passed = [backprop.forward(one.weights, one.images) for one in networks]
     ours = [backprop.cross_entropy(one.truth, each.outputs[-1]) for one, each in zip(networks, passed, strict=True)]
     theirs = [oracle.cross_entropy(each.inputs[-1], one.labels) for one, each in zip(networks, passed, strict=True)]
-    return Finding(
+    return EquationCheck(
         "CE = -Σ y log p",
         "paper 2.2",
         f"{_NETWORKS} networks: torch's cross_entropy",
@@ -138,7 +138,7 @@ def _as_printed(network: Dense) -> tuple[float, float, float]:
     )
 
 
-def _chain(random: np.random.Generator) -> Finding:
+def _chain(random: np.random.Generator) -> EquationCheck:
     errors = []
     for name, activation in (("sigmoid", SIGMOID), ("relu", RELU)):
         for widths in ((1, 1, 1, 1), (9, 8, 7, 6)):
@@ -146,7 +146,7 @@ def _chain(random: np.random.Generator) -> Finding:
             images, by_last = random.normal(size=(widths[0], _IMAGES)), random.normal(size=(widths[-1], _IMAGES))
             ours = backprop.chain(weights, images, by_last, activation)
             errors.append(error_between([ours], [oracle.chain(weights, images, by_last, name)]))
-    return Finding(
+    return EquationCheck(
         "chain of three layers",
         "talk",
         "∂L/∂x with one node a layer, and with several: autograd",
@@ -155,15 +155,15 @@ def _chain(random: np.random.Generator) -> Finding:
     )
 
 
-def _adam(random: np.random.Generator) -> Iterator[Finding]:
+def _adam(random: np.random.Generator) -> Iterator[EquationCheck]:
     start = random.normal(size=50)
     scales = 10.0 ** random.uniform(-6, 3, size=50)
     gradients = list(scales * random.normal(size=(_STEPS, 50)) * (random.random((_STEPS, 50)) < 0.9))
     by_torch = {decay: list(oracle.adam(start, gradients, decay)) for decay in (0.999, 0.99)}
     by_hand = {decay: list(adam.adam(start, gradients, second_decay=decay)) for decay in by_torch}
     place, compared = "paper 3", f"{_STEPS:,} steps of 50 numbers: torch.optim.Adam"
-    yield Finding("Adam", place, compared, error_between(by_hand[0.999], by_torch[0.999]), ADAM)
-    yield Finding(
+    yield EquationCheck("Adam", place, compared, error_between(by_hand[0.999], by_torch[0.999]), ADAM)
+    yield EquationCheck(
         "Adam's constants",
         "paper 3",
         f"{compared}, both with β2 = 0.99",
@@ -174,7 +174,7 @@ def _adam(random: np.random.Generator) -> Iterator[Finding]:
     )
 
 
-def _residual(random: np.random.Generator) -> Iterator[Finding]:
+def _residual(random: np.random.Generator) -> Iterator[EquationCheck]:
     exact, sums, terms, activated = [], [], [], []
     for _ in range(_NETWORKS):
         blocks = [_drawn_block(random, 12) for _ in range(6)]
@@ -190,16 +190,16 @@ def _residual(random: np.random.Generator) -> Iterator[Finding]:
             )
         )
     networks = f"{_NETWORKS} dense networks"
-    yield Finding("(8) f = ReLU", "paper 4", f"every x^l of {networks}: torch", largest(activated))
-    yield Finding("(9), (10) f the identity", "paper 4", f"every x^l of {networks}: torch", largest(exact))
-    yield Finding("(11) x^L = x^l + Σ F", "paper 4, talk", f"x^L of {networks}: torch", largest(sums))
-    yield Finding("(12) direct + through weights", "paper 4, talk",
+    yield EquationCheck("(8) f = ReLU", "paper 4", f"every x^l of {networks}: torch", largest(activated))
+    yield EquationCheck("(9), (10) f the identity", "paper 4", f"every x^l of {networks}: torch", largest(exact))
+    yield EquationCheck("(11) x^L = x^l + Σ F", "paper 4, talk", f"x^L of {networks}: torch", largest(sums))
+    yield EquationCheck("(12) direct + through weights", "paper 4, talk",
                   f"both terms separately, {networks}: autograd", largest(terms),
                   remark="for vectors the 1 is the identity matrix, transposed like F's Jacobian")  # fmt: skip
     yield _eigenvalue(random)
 
 
-def _eigenvalue(random: np.random.Generator) -> Finding:
+def _eigenvalue(random: np.random.Generator) -> EquationCheck:
     """With J^T u = λ u, the gradient u becomes (1 + λ) u: it vanishes for λ = -1, whatever J is otherwise."""
     errors = []
     for _ in range(_NETWORKS):
@@ -212,7 +212,7 @@ def _eigenvalue(random: np.random.Generator) -> Finding:
     jacobian = residual.branch_jacobian(x, block)
     left = np.linalg.norm(direction + jacobian.T @ direction) / np.linalg.norm(direction)
     away = np.linalg.norm(jacobian + np.eye(12)) / np.linalg.norm(np.eye(12))
-    return Finding(
+    return EquationCheck(
         "∂E/∂x = 0 where ∂ΣF/∂x = −1",
         "paper 4",
         f"(I + J)ᵀu and (1 + λ)u for all eigenpairs of {_NETWORKS} Jacobians by autograd",
@@ -247,7 +247,7 @@ def vanishing_example(seed: int, nodes: int = 12) -> tuple[tuple[float, float, f
     return tuple(lines)
 
 
-def _plain_products(random: np.random.Generator) -> Iterator[Finding]:
+def _plain_products(random: np.random.Generator) -> Iterator[EquationCheck]:
     forward, gradient, printed_forward, printed_gradient = [], [], [], []
     for _ in range(_NETWORKS):
         weights = [random.normal(size=(10, 10)) / np.sqrt(10) for _ in range(8)]
@@ -259,19 +259,19 @@ def _plain_products(random: np.random.Generator) -> Iterator[Finding]:
         printed_forward.append(error_between([ascending @ x], [output]))
         printed_gradient.append(error_between([ascending.T @ by_last], [by_first]))
     networks = f"{_NETWORKS} plain networks: torch"
-    yield Finding("(13), (14) x^L = Π W x^l", "paper 4", f"x^L of {networks}", largest(forward),
+    yield EquationCheck("(13), (14) x^L = Π W x^l", "paper 4", f"x^L of {networks}", largest(forward),
                   correction="the product is ordered: W^(L-1) … W^l, the last leftmost",
                   printed=largest(printed_forward))  # fmt: skip
-    yield Finding("(15) ∂E/∂x^l = (Π W)ᵀ ∂E/∂x^L", "paper 4", f"∂E/∂x^l of {networks}", largest(gradient),
+    yield EquationCheck("(15) ∂E/∂x^l = (Π W)ᵀ ∂E/∂x^L", "paper 4", f"∂E/∂x^l of {networks}", largest(gradient),
                   correction="as in (14), and transposed for a column of gradients",
                   printed=largest(printed_gradient))  # fmt: skip
 
 
-def _scores(random: np.random.Generator) -> Iterator[Finding]:
+def _scores(random: np.random.Generator) -> Iterator[EquationCheck]:
     from sklearn.metrics import precision_recall_fscore_support
 
     x = random.normal(scale=20, size=10_000)
-    yield Finding("(16) S(x) = e^x / (e^x + 1)", "paper 4.4", "10,000 numbers: torch.sigmoid",
+    yield EquationCheck("(16) S(x) = e^x / (e^x + 1)", "paper 4.4", "10,000 numbers: torch.sigmoid",
                   error_between([formulas.logistic_as_printed(x)], [oracle.value("sigmoid", x)]),
                   remark="it overflows for x > 709; it is the softmax of two classes with logits x and 0")  # fmt: skip
     errors: dict[str, list[float]] = {"precision": [], "recall": [], "f1": []}
@@ -281,7 +281,7 @@ def _scores(random: np.random.Generator) -> Iterator[Finding]:
         for name, expected in zip(errors, theirs, strict=False):
             errors[name].append(error_between([getattr(formulas, name)(truth, called)], [expected]))
     for number, name in zip((17, 18, 19), errors, strict=True):
-        yield Finding(f"({number}) {name}", "discussion", "100 tables of two classes: scikit-learn",
+        yield EquationCheck(f"({number}) {name}", "discussion", "100 tables of two classes: scikit-learn",
                       largest(errors[name]))  # fmt: skip
 
 

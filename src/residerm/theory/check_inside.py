@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from residerm.models.resnet import ResNet
 from residerm.theory.blocks import Gradients, Watched, back_through, misses, relative_sizes, stages, watched_blocks
 from residerm.theory.depths import blocks_per_stage
-from residerm.theory.findings import BACKPROPAGATION, Finding, error_between, largest
+from residerm.theory.findings import BACKPROPAGATION, EquationCheck, error_between, largest
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Inside:
     preactivation: bool
     missed: dict[int, list[float]]  # blocks between l and L → the error of (11), for every such pair
     sizes: np.ndarray  # |gradient after the sum| / |direct term|, for every block and image
-    findings: tuple[Finding, ...]
+    findings: tuple[EquationCheck, ...]
 
     @property
     def quantiles(self) -> dict[str, float]:
@@ -64,11 +64,11 @@ def fresh_networks(images: Tensor, labels: Tensor, depth: int, seed: int) -> Ite
         yield look_inside(name, network, images, labels)
 
 
-def _forward(name: str, blocks: Sequence[Watched]) -> Finding:
+def _forward(name: str, blocks: Sequence[Watched]) -> EquationCheck:
     sums = [block.shortcut + block.branch for block in blocks]
     ours = [added.relu() if block.activated else added for block, added in zip(blocks, sums, strict=True)]
     activated = blocks[0].activated
-    return Finding(
+    return EquationCheck(
         f"{'(8)' if activated else '(9)'} in {name}",
         "paper 4",
         f"{'f(h + F)' if activated else 'h + F'} and the output at each of {len(blocks)} blocks",
@@ -76,10 +76,10 @@ def _forward(name: str, blocks: Sequence[Watched]) -> Finding:
     )
 
 
-def _backward(name: str, gradients: Sequence[Gradients]) -> Finding:
+def _backward(name: str, gradients: Sequence[Gradients]) -> EquationCheck:
     ours = [one.by_shortcut + one.by_branch for one in gradients]
     behind = " behind the ReLU's mask" if gradients[0].block.activated else ""
-    return Finding(
+    return EquationCheck(
         f"(12) at blocks of {name}",
         "paper 4",
         f"the shortcut's and the branch's gradient{behind} at each of {len(gradients)} blocks: autograd",
@@ -87,9 +87,9 @@ def _backward(name: str, gradients: Sequence[Gradients]) -> Finding:
     )
 
 
-def _exact(name: str, missed: dict[int, list[float]]) -> Finding:
+def _exact(name: str, missed: dict[int, list[float]]) -> EquationCheck:
     pairs = sum(map(len, missed.values()))
-    return Finding(
+    return EquationCheck(
         f"(10), (11) in {name}",
         "paper 4, talk",
         f"x^l + Σ F and x^L for all {pairs} pairs l < L of a stage",
@@ -98,9 +98,9 @@ def _exact(name: str, missed: dict[int, list[float]]) -> Finding:
     )
 
 
-def _far(name: str, missed: dict[int, list[float]]) -> Finding:
+def _far(name: str, missed: dict[int, list[float]]) -> EquationCheck:
     farthest = max(missed, default=0)
-    return Finding(
+    return EquationCheck(
         f"(11) in {name}",
         "paper 4, talk",
         f"distance of x^l + Σ F from x^L, {farthest} blocks later",
@@ -110,7 +110,7 @@ def _far(name: str, missed: dict[int, list[float]]) -> Finding:
     )
 
 
-def _terms(name: str, rows: Sequence[Sequence[Watched]], loss: Tensor) -> Finding:
+def _terms(name: str, rows: Sequence[Sequence[Watched]], loss: Tensor) -> EquationCheck:
     """Compare ∂E/∂x^l with ∂E/∂x^L plus the gradient through Σ F, which excludes the direct path."""
     errors = []
     for row in rows:
@@ -120,7 +120,7 @@ def _terms(name: str, rows: Sequence[Sequence[Watched]], loss: Tensor) -> Findin
         through = torch.autograd.grad(branches, first, direct, retain_graph=True)[0]
         whole = torch.autograd.grad(loss, first, retain_graph=True)[0]
         errors.append(_apart([direct + through], [whole]))
-    return Finding(
+    return EquationCheck(
         f"(12) over stages of {name}",
         "paper 4, talk",
         f"direct term and the one through Σ F, {len(rows)} stages: autograd",

@@ -11,7 +11,7 @@ import numpy as np
 
 from residerm.figures import BLUE, FAINT, INK, PALE, RED, SERIES, new_figure, quiet, save
 from residerm.files import new_folder
-from residerm.theory.findings import Finding
+from residerm.theory.findings import EquationCheck
 from residerm.theory.flow import Course, FreshFlow, RunFlow, Training
 from residerm.theory.layers import NOTHING, Layer, Measured
 from residerm.theory.plain import KINDS
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from residerm.theory.check import Report
+    from residerm.theory.check import EquationReport
     from residerm.theory.depth import Outcome
 
 AMBER, OLIVE = SERIES[1], SERIES[3]
@@ -37,7 +37,7 @@ def figures_in(out: str | Path | None) -> AbstractContextManager[Path | None]:
     return new_folder(Path(out)) if out else nullcontext()
 
 
-def write_check(report: Report, folder: Path) -> list[str]:
+def write_check(report: EquationReport, folder: Path) -> list[str]:
     """Draw the results of a check into a folder; return the names of the files."""
     sizes = {one.name: one.sizes for one in report.inside}
     return _write(
@@ -72,7 +72,7 @@ def write_depth(outcomes: Sequence[Outcome], out: Path) -> Path:
     return figures
 
 
-def equations(findings: Sequence[Finding]) -> Figure:
+def equations(findings: Sequence[EquationCheck]) -> Figure:
     """The error of every equation with its limit, and the error of the printed formula."""
     figure = new_figure(9.2, 1.3 + 0.235 * len(findings))
     axes = figure.add_subplot()

@@ -19,7 +19,7 @@ import numpy as np
 BACKPROPAGATION, ADAM = 1e-10, 1e-12  # the largest errors allowed
 
 
-class FindingDict(TypedDict):
+class EquationCheckDict(TypedDict):
     """A finding as plain data."""
 
     equation: str
@@ -34,7 +34,7 @@ class FindingDict(TypedDict):
 
 
 @dataclass(frozen=True)
-class Finding:
+class EquationCheck:
     """One equation: its place in the documents, what was compared, and the error."""
 
     equation: str
@@ -60,7 +60,7 @@ class Finding:
             return "FAILS"
         return "corrected" if self.correction else "holds"
 
-    def to_dict(self) -> FindingDict:
+    def to_dict(self) -> EquationCheckDict:
         """The finding as plain data, for JSON."""
         return {
             "equation": self.equation,

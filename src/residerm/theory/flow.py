@@ -21,11 +21,11 @@ from residerm.config import FlowOptions
 from residerm.models.model import IMAGENET_DEVIATION, IMAGENET_MEAN, Normalise
 from residerm.progress import SILENT, Progress
 from residerm.theory.depths import blocks_per_stage
-from residerm.theory.images import Images, images_of_archive, images_of_run, name_of
+from residerm.theory.images import LabelledImages, images_of_archive, images_of_run, name_of
 from residerm.theory.layers import Measured, MeasuredDict, measure
-from residerm.theory.plain import KINDS, Kind, Start, network
+from residerm.theory.plain import KINDS, Initialisation, Kind, network
 
-STARTS: tuple[Start, ...] = ("good", "poor")
+STARTS: tuple[Initialisation, ...] = ("good", "poor")
 _IMAGES, _SIZE, _BATCH = 256, 32, 32
 _LOOKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)  # steps after which the layers are measured
 
@@ -34,7 +34,7 @@ class CourseDict(MeasuredDict):
     """An untrained network as plain data."""
 
     network: str
-    initialisation: Start
+    initialisation: Initialisation
     depth: int
 
 
@@ -68,7 +68,7 @@ class Course:
     """An untrained network, with measurements of all layers."""
 
     kind: Kind
-    start: Start
+    start: Initialisation
     depth: int
     measured: Measured
 
@@ -147,7 +147,7 @@ def flow_of_fresh(
 
 
 def at_initialisation(
-    images: Images, depths: Sequence[int], *, width: int = 8, seed: int = 0, progress: Progress = SILENT
+    images: LabelledImages, depths: Sequence[int], *, width: int = 8, seed: int = 0, progress: Progress = SILENT
 ) -> list[Course]:
     """Measure every kind of network at every depth, with both initialisations, before any training."""
     plan = list(product(STARTS, KINDS, depths))
@@ -161,7 +161,7 @@ def at_initialisation(
 
 
 def while_training(
-    images: Images, depth: int, steps: int, *, width: int = 8, seed: int = 0, progress: Progress = SILENT
+    images: LabelledImages, depth: int, steps: int, *, width: int = 8, seed: int = 0, progress: Progress = SILENT
 ) -> list[Training]:
     """Train every kind from its good initialisation for some steps of Adam; measure its layers at some of them."""
     trainings = []
@@ -187,7 +187,7 @@ def flow_of_run(run: Path, progress: Progress = SILENT) -> RunFlow:
     return RunFlow(name_of(description), images.source, measured)
 
 
-def normalised(images: Images) -> Tensor:
+def normalised(images: LabelledImages) -> Tensor:
     """The pixels, normalised as inputs of networks."""
     pixels: Tensor = Normalise(IMAGENET_MEAN, IMAGENET_DEVIATION)(images.pixels)
     return pixels
@@ -196,7 +196,7 @@ def normalised(images: Images) -> Tensor:
 class _Learning:
     """A network and its optimiser: Adam with the paper's rate of 0.001, batches in a random order."""
 
-    def __init__(self, bare: nn.Module, images: Images, seed: int) -> None:
+    def __init__(self, bare: nn.Module, images: LabelledImages, seed: int) -> None:
         self._network, self._pixels, self._labels = bare.train(), normalised(images), images.labels
         self._optimizer = torch.optim.Adam(bare.parameters(), lr=0.001)
         self._random = torch.Generator().manual_seed(seed)

@@ -29,7 +29,7 @@ _CLASSES = 7
 
 
 @dataclass(frozen=True)
-class Images:
+class LabelledImages:
     """Some images, their labels, and their source."""
 
     pixels: Tensor  # (n, 3, size, size), 0 to 255
@@ -41,14 +41,14 @@ class Images:
         return len(self.labels)
 
 
-def random_images(count: int, size: int, seed: int) -> Images:
+def random_images(count: int, size: int, seed: int) -> LabelledImages:
     """Noise with random labels: sufficient for equations that hold for every input."""
     random = torch.Generator().manual_seed(seed)
     pixels = 255 * torch.rand(count, 3, size, size, generator=random)
-    return Images(pixels, torch.randint(_CLASSES, (count,), generator=random), _CLASSES, "random images")
+    return LabelledImages(pixels, torch.randint(_CLASSES, (count,), generator=random), _CLASSES, "random images")
 
 
-def images_of_archive(path: Path | None, count: int, size: int, progress: Progress = SILENT) -> Images:
+def images_of_archive(path: Path | None, count: int, size: int, progress: Progress = SILENT) -> LabelledImages:
     """Training images of an archive, or of the synthetic one if none is given."""
     if path is not None:
         return _drawn(Experiment(path=path, pixels=PixelSpec(size=size)), count, progress)
@@ -58,7 +58,9 @@ def images_of_archive(path: Path | None, count: int, size: int, progress: Progre
         return _drawn(experiment, count, progress)
 
 
-def images_of_run(folder: Path, count: int, progress: Progress = SILENT) -> tuple[Model, ModelDescription, Images]:
+def images_of_run(
+    folder: Path, count: int, progress: Progress = SILENT
+) -> tuple[Model, ModelDescription, LabelledImages]:
     """The selected model of a run in evaluation mode, and some of its training images."""
     run = open_run(folder)
     model, description = read_bundle(folder)
@@ -80,14 +82,14 @@ def _just_enough(count: int) -> SyntheticOptions:
     return SyntheticOptions(images=max(3 * count // 2, 140), width=96, height=72)
 
 
-def _drawn(experiment: Experiment, count: int, progress: Progress) -> Images:
+def _drawn(experiment: Experiment, count: int, progress: Progress) -> LabelledImages:
     dataset = Dataset.open(experiment, progress)
     random = np.random.default_rng(experiment.training.seed)
     rows = random.permutation(dataset.training_rows)[:count]
     return _gathered(dataset.cache, dataset.records, np.sort(rows))
 
 
-def _gathered(cache: Cache, records: Records, rows: np.ndarray) -> Images:
+def _gathered(cache: Cache, records: Records, rows: np.ndarray) -> LabelledImages:
     pixels = torch.from_numpy(cache.pixels[rows]).permute(0, 3, 1, 2).float()
     labels = torch.from_numpy(records.labels[rows].astype(np.int64))
-    return Images(pixels, labels, len(records.classes), records.layout.title)
+    return LabelledImages(pixels, labels, len(records.classes), records.layout.title)

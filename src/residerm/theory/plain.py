@@ -23,7 +23,7 @@ from residerm.models.resnet import ResNet
 from residerm.theory.depths import blocks_per_stage
 
 Kind = Literal["sigmoid", "relu", "batchnorm", "residual"]
-Start = Literal["poor", "good"]
+Initialisation = Literal["poor", "good"]
 
 KINDS: Mapping[Kind, str] = MappingProxyType(
     {
@@ -58,7 +58,7 @@ class PlainNetwork(nn.Module):
         return logits
 
 
-def network(kind: Kind, depth: int, classes: int, *, width: int, start: Start, seed: int) -> nn.Module:
+def network(kind: Kind, depth: int, classes: int, *, width: int, start: Initialisation, seed: int) -> nn.Module:
     """Create an untrained network of a kind."""
     blocks = blocks_per_stage(depth)
     torch.manual_seed(seed)
@@ -71,7 +71,7 @@ def network(kind: Kind, depth: int, classes: int, *, width: int, start: Start, s
     return bare
 
 
-def _initialise(bare: nn.Module, kind: Kind, start: Start) -> None:
+def _initialise(bare: nn.Module, kind: Kind, start: Initialisation) -> None:
     for module in bare.modules():
         if not isinstance(module, nn.Conv2d | nn.Linear):
             continue

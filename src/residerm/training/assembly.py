@@ -17,7 +17,7 @@ from residerm.data.dataset import Dataset
 from residerm.data.loading.batches import Batches
 from residerm.errors import UsageError
 from residerm.models.complexity import measure
-from residerm.models.start import Start
+from residerm.models.start import InitialModel
 from residerm.progress import SILENT, Progress
 from residerm.training.checkpoint import Checkpoints, State
 from residerm.training.distillation import Distillation, ask_teacher, require_teacher
@@ -44,7 +44,7 @@ def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
     return dataset
 
 
-def begin_with(dataset: Dataset) -> Start:
+def begin_with(dataset: Dataset) -> InitialModel:
     """The model with its initial weights."""
     experiment = dataset.experiment
     torch.manual_seed(experiment.training.seed)
@@ -56,7 +56,7 @@ def begin_with(dataset: Dataset) -> Start:
 
 def assemble(
     dataset: Dataset,
-    start: Start,
+    start: InitialModel,
     fabric: Fabric,
     checkpoints: Checkpoints | None = None,
     progress: Progress = SILENT,

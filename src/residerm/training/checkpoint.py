@@ -86,12 +86,12 @@ def load_state(state: State, path: Path, device: torch.device) -> None:
         state.rows = [Epoch.from_values(row) for row in counts.rows]
 
 
-def save_weights(module: nn.Module, path: Path) -> None:
+def save_selected_weights(module: nn.Module, path: Path) -> None:
     """Write the selected weights."""
     _write({"format": _FORMAT, "average": module.state_dict()}, path)
 
 
-def load_weights(module: nn.Module, path: Path, device: torch.device) -> None:
+def load_selected_weights(module: nn.Module, path: Path, device: torch.device) -> None:
     """Read the selected weights."""
     content = _read(path, device)
     with _misfit_explained(path):
@@ -168,7 +168,7 @@ class Checkpoints:
     def end_epoch(self, state: State) -> None:
         """Write the weights of the epoch, if they are the ones to keep, and the rows of all epochs."""
         if state.kept_epoch == state.epoch:
-            save_weights(state.average.module, self.run.best)
+            save_selected_weights(state.average.module, self.run.best)
         self.run.write_epochs(state.rows)
 
 

@@ -17,7 +17,7 @@ from residerm.inference.runtimes.torch import TorchRuntime
 from residerm.inference.seen import Seen
 from residerm.models.model import Model
 from residerm.runs import Epoch, Run, Summary
-from residerm.training.checkpoint import load_weights
+from residerm.training.checkpoint import load_selected_weights
 from residerm.training.loop import Trainer
 from residerm.training.neighbours import kept_images, reference_of
 from residerm.training.trust import fit_trust
@@ -27,7 +27,7 @@ def write_result(run: Run, dataset: Dataset, trainer: Trainer, stopped: str) -> 
     """Write the bundle of the selected weights, and last the summary."""
     state, options = trainer.state, dataset.experiment.training
     model: Model = state.average.module  # type: ignore[assignment]
-    load_weights(model, run.best, trainer.fabric.device)
+    load_selected_weights(model, run.best, trainer.fabric.device)
     chosen = state.rows[state.kept_epoch - 1]
     description = describe(dataset, model, trainer.objective.prior, chosen)
     predictor, experiment = Predictor(description, TorchRuntime(model)), dataset.experiment

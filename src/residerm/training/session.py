@@ -18,7 +18,7 @@ from residerm.data.dataset import Dataset
 from residerm.data.loading.contents import contents_of
 from residerm.data.split import TEST, table
 from residerm.errors import UsageError
-from residerm.models.start import Start
+from residerm.models.start import InitialModel
 from residerm.progress import SILENT, Progress
 from residerm.runs import (
     CONTENTS,
@@ -102,7 +102,7 @@ def _extend(run: Run, before: Experiment, experiment: Experiment, progress: Prog
         )
 
 
-def _train(dataset: Dataset, start: Start, run: Run, fabric: Fabric, progress: Progress) -> Run:
+def _train(dataset: Dataset, start: InitialModel, run: Run, fabric: Fabric, progress: Progress) -> Run:
     options = dataset.experiment.training
     if fabric.is_global_zero:
         for remark in (*dataset.remarks, *dataset.experiment.cautions, *start.remarks):

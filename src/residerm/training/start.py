@@ -13,12 +13,12 @@ from residerm.description import ModelDescription
 from residerm.errors import UsageError, listed
 from residerm.inference.bundle import WEIGHTS, find_bundle, read_description
 from residerm.models import start as models
-from residerm.models.start import Start
+from residerm.models.start import InitialModel
 
 _SHAPE = ("stem", "width", "shortcut", "preactivation")  # of a ResNet: what changes its layers
 
 
-def begin(options: ModelOptions, classes: tuple[str, ...], size: int, resnet: ResNetOptions) -> Start:
+def begin(options: ModelOptions, classes: tuple[str, ...], size: int, resnet: ResNetOptions) -> InitialModel:
     """Build the model with its initial weights."""
     if options.weights is None or not options.weights.is_dir():
         return models.begin(options, len(classes), size, resnet)
@@ -32,7 +32,7 @@ def begin(options: ModelOptions, classes: tuple[str, ...], size: int, resnet: Re
         start.model.clear_classifier()
         remarks.append(f"its classes are different ({listed(description.classes)}): the model has a new classifier")
     kept = options.model_copy(update={"weights": options.weights.absolute()})  # to resume from another folder
-    return Start(start.model, kept, start.resnet, (*remarks, *start.remarks), start.new_classifier)
+    return InitialModel(start.model, kept, start.resnet, (*remarks, *start.remarks), start.new_classifier)
 
 
 def _refuse_another_architecture(options: ModelOptions, resnet: ResNetOptions, description: ModelDescription) -> None:

@@ -17,7 +17,7 @@ from residerm.trust.abstention import Abstention, confidence, fit_abstention
 from residerm.trust.calibration import Calibration, fit_calibration
 from residerm.trust.decision import MalignancyRule, fit_decision
 from residerm.trust.lesions import upper_quantile
-from residerm.trust.outliers import Score
+from residerm.trust.outliers import OutlierScorer
 from residerm.trust.sets import PredictionSets, fit_sets
 
 
@@ -71,7 +71,7 @@ class Judge:
     decision: MalignancyRule | None
     outlier_threshold: float
 
-    def of(self, outputs: Outputs, score: Score) -> Judgements:
+    def of(self, outputs: Outputs, score: OutlierScorer) -> Judgements:
         """Judge some outputs."""
         require_finite(outputs)
         probabilities = self.calibration.probabilities(outputs.logits)
@@ -94,7 +94,7 @@ class FittedJudge:
     held_out: np.ndarray
 
 
-def fit_judge(given: Labelled, score: Score, options: TrustOptions) -> FittedJudge:
+def fit_judge(given: Labelled, score: OutlierScorer, options: TrustOptions) -> FittedJudge:
     """Fit everything on labelled outputs."""
     labels, groups = given.labels, given.groups
     fitted = fit_calibration(given.outputs.logits, labels, groups)

@@ -33,7 +33,7 @@ _ROUNDS = 8
 _CHUNK = 4096
 
 
-class Score(Protocol):
+class OutlierScorer(Protocol):
     """The interface of an outlier score, which is higher for images less similar to the training images."""
 
     def score(self, outputs: Outputs) -> np.ndarray:
@@ -163,12 +163,12 @@ class Outliers:
     """A score with the threshold above which an image counts as an outlier."""
 
     name: OutlierScore
-    score: Score
+    score: OutlierScorer
     accepted: float
     threshold: float
 
 
-def fit_score(name: OutlierScore, features: np.ndarray | None, labels: np.ndarray | None) -> Score:
+def fit_score(name: OutlierScore, features: np.ndarray | None, labels: np.ndarray | None) -> OutlierScorer:
     """Fit the score of this name to the features of training images without augmentation."""
     if name == "energy":
         return Energy()
@@ -177,7 +177,7 @@ def fit_score(name: OutlierScore, features: np.ndarray | None, labels: np.ndarra
     return fit_mahalanobis(features, labels) if name == "mahalanobis" else fit_nearest(features, labels)
 
 
-def read_score(name: OutlierScore, arrays: Mapping[str, np.ndarray]) -> Score:
+def read_score(name: OutlierScore, arrays: Mapping[str, np.ndarray]) -> OutlierScorer:
     """Create the score of this name from the arrays in `trust.npz`."""
     if name == "energy":
         return Energy()

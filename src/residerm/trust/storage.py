@@ -16,7 +16,7 @@ from residerm.trust.abstention import Abstention
 from residerm.trust.calibration import Calibration
 from residerm.trust.decision import MalignancyRule
 from residerm.trust.judge import Judge
-from residerm.trust.outliers import Score, read_score
+from residerm.trust.outliers import OutlierScorer, read_score
 from residerm.trust.sets import PredictionSets
 from residerm.trust.summary import TrustSummary
 
@@ -36,7 +36,7 @@ class Kept:
 
     summary: TrustSummary
     classes: tuple[str, ...]
-    score: Score
+    score: OutlierScorer
     one: Judge
     eight: Judge | None
 

@@ -14,7 +14,7 @@ from residerm.outputs import Outputs, Views
 from residerm.trust import storage
 from residerm.trust.decision import Threshold
 from residerm.trust.judge import Judge, Judgements, Labelled, fit_judge
-from residerm.trust.outliers import Score, fit_score
+from residerm.trust.outliers import OutlierScorer, fit_score
 from residerm.trust.summary import VALIDATION, TrustSummary, summarise
 from residerm.trust.words import remarks_of
 
@@ -27,7 +27,7 @@ class Trust:
 
     summary: TrustSummary
     classes: tuple[str, ...]
-    score: Score
+    score: OutlierScorer
     one: Judge
     eight: Judge | None = None
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from residerm.data.archives.layouts import LAYOUTS, PUBLISHED
-from residerm.data.download.catalogue import CATALOGUE, find
+from residerm.data.download.catalogue import CATALOGUE, find_archive
 from residerm.errors import UsageError
 
 FILES = [pytest.param(file, id=file.name) for archive in CATALOGUE.values() for file in archive.files]
@@ -86,10 +86,10 @@ def test_dermamnist_sizes_and_hashes():
 
 
 def test_find_is_case_insensitive():
-    assert find("HAM10000") is CATALOGUE["ham10000"]
+    assert find_archive("HAM10000") is CATALOGUE["ham10000"]
 
 
 def test_unknown_name_error_suggests_the_nearest():
     with pytest.raises(UsageError, match=r"isic2081.*Did you mean .*isic2018") as raised:
-        find("isic2081")
+        find_archive("isic2081")
     assert all(name in str(raised.value) for name in CATALOGUE)

@@ -10,14 +10,14 @@ from sample_lesions import SIZE, Line, decode, encode, make_clean_images, make_i
 
 from residerm.config import SplitOptions
 from residerm.data.archives import open_archive
-from residerm.data.inspect.check import EXACT, NEAR, Finding, Report, check
+from residerm.data.inspect.check import EXACT, NEAR, CheckReport, Finding, check_archive
 from residerm.errors import ArchiveError
 
 
-def checked(folder: Path, *lines: Line, splits: Path | None = None) -> Report:
+def checked(folder: Path, *lines: Line, splits: Path | None = None) -> CheckReport:
     """Check fourteen valid images and these, with the default split or one from a file."""
     options = SplitOptions(split=str(splits)) if splits else SplitOptions()
-    return check(open_archive(write_archive(folder, [*make_clean_images(), *lines])), options)
+    return check_archive(open_archive(write_archive(folder, [*make_clean_images(), *lines])), options)
 
 
 def all_in_training(folder: Path) -> Path:
@@ -29,7 +29,7 @@ def all_in_training(folder: Path) -> Path:
     return path
 
 
-def only(report: Report) -> Finding:
+def only(report: CheckReport) -> Finding:
     (finding,) = report.findings
     return finding
 
@@ -77,7 +77,7 @@ def test_rows_without_files_and_files_without_rows(tmp_path: Path) -> None:
 def test_packed_and_unpacked_copies_are_a_warning(tmp_path: Path) -> None:
     archives.ham10000(tmp_path, masks=False)
     (tmp_path / "ISIC_0024306.jpg").write_bytes(archives.make_jpeg(24306))
-    findings = check(open_archive(tmp_path), SplitOptions()).findings
+    findings = check_archive(open_archive(tmp_path), SplitOptions()).findings
     (double,) = (finding for finding in findings if finding.kind == "two files")
     assert (double.severity, double.image_id.upper()) == ("warning", "ISIC_0024306")
 
@@ -188,7 +188,7 @@ def test_copies_in_an_archive_without_groups(tmp_path: Path) -> None:
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(encode(make_image(number)))
     (tmp_path / "cat" / "again.jpg").write_bytes(encode(make_image(4), quality=70))
-    finding = only(check(open_archive(tmp_path), SplitOptions()))
+    finding = only(check_archive(open_archive(tmp_path), SplitOptions()))
     assert (finding.kind, finding.severity, finding.same_group) == (NEAR, "warning", "")
     assert {finding.image_id, finding.other_id} == {"cat/4.jpg", "cat/again.jpg"}
 
@@ -206,7 +206,7 @@ def test_split_without_lesions_is_described(split: str, words: str, by_image: bo
         place = tmp_path / ("train", "val", "test")[number // 2 % 3] / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(encode(make_image(number)))
-    told = check(open_archive(tmp_path), SplitOptions(split=split)).split
+    told = check_archive(open_archive(tmp_path), SplitOptions(split=split)).split
     assert told.startswith(words)
     assert ("so the split is by image" in told) is by_image
 
@@ -220,11 +220,11 @@ def test_split_from_a_file_is_described(tmp_path: Path) -> None:
 
 def test_archive_too_small_to_split_is_checked(tmp_path: Path) -> None:
     archive = write_archive(tmp_path, [*make_clean_images(4), Line("a", JPEG), Line("b", JPEG)])
-    report = check(open_archive(archive), SplitOptions())
+    report = check_archive(open_archive(archive), SplitOptions())
     assert report.split.startswith("No split was made: class mel has 2 lesions, too few")
     assert (only(report).kind, only(report).severity, only(report).part) == (EXACT, "warning", "")
     with pytest.raises(ArchiveError, match="too few"):
-        check(open_archive(archive), SplitOptions(test=0.3))
+        check_archive(open_archive(archive), SplitOptions(test=0.3))
 
 
 def test_thousands_of_unreadable_images_are_checked_quickly(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_thousands_of_unreadable_images_are_checked_quickly(tmp_path: Path) -> N
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(b"no image")
     start = time.process_time()
-    report = check(open_archive(tmp_path), SplitOptions())
+    report = check_archive(open_archive(tmp_path), SplitOptions())
     assert time.process_time() - start < 3
     assert report.kinds().keys() == {("error", "unreadable image")}
     assert len(report.findings) == 3000

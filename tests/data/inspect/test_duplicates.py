@@ -10,7 +10,7 @@ from sample_lesions import SIZE, decode, encode, make_image
 from scipy.fft import dctn
 
 from residerm.data.inspect import duplicates
-from residerm.data.inspect.duplicates import LIMIT, SIDE, THUMBNAIL, Pair, find, thumbnail
+from residerm.data.inspect.duplicates import LIMIT, SIDE, THUMBNAIL, Pair, find_duplicates, thumbnail
 
 ORIGINALS = 30
 Change = Callable[[Image.Image], Image.Image]
@@ -82,35 +82,35 @@ def originals() -> list[Image.Image]:
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_all_copies_and_nothing_else_are_found(change: Change, originals: list[Image.Image]) -> None:
-    pairs = find(thumbnails(*originals, *map(change, originals)))
+    pairs = find_duplicates(thumbnails(*originals, *map(change, originals)))
     assert rows_of(pairs) == {(row, row + ORIGINALS) for row in range(ORIGINALS)}
 
 
 def test_most_cropped_copies_and_nothing_else_are_found(originals: list[Image.Image]) -> None:
     nearer = [cropped(0.22, 0.18, 0.16, 0.2)(image) for image in originals]
-    found = rows_of(find(thumbnails(*originals, *nearer)))
+    found = rows_of(find_duplicates(thumbnails(*originals, *nearer)))
     assert found <= {(row, row + ORIGINALS) for row in range(ORIGINALS)}
     assert len(found) >= 0.8 * ORIGINALS
 
 
 def test_different_lesions_are_not_duplicates() -> None:
-    assert find(thumbnails(*(make_image(seed) for seed in range(300)))) == []
+    assert find_duplicates(thumbnails(*(make_image(seed) for seed in range(300)))) == []
 
 
 def test_pairs_are_sorted_by_distance(originals: list[Image.Image]) -> None:
     copies = [encoded(95)(originals[0]), encoded(30)(originals[1]), originals[2]]
-    pairs = find(thumbnails(*originals, *copies))
+    pairs = find_duplicates(thumbnails(*originals, *copies))
     assert [pair.first for pair in pairs] == [2, 0, 1]
     assert pairs[0].distance == pytest.approx(0, abs=1e-4)
     assert 0 < pairs[1].distance < pairs[2].distance <= LIMIT
-    assert find(thumbnails(*originals, *copies), limit=pairs[1].distance) == pairs[:2]
+    assert find_duplicates(thumbnails(*originals, *copies), limit=pairs[1].distance) == pairs[:2]
 
 
 def test_result_is_independent_of_image_order(originals: list[Image.Image]) -> None:
     images = thumbnails(*originals, *map(CHANGES["everything"], originals))
     order = np.random.default_rng(0).permutation(len(images))
-    shuffled = {tuple(sorted((order[one], order[other]))) for one, other in rows_of(find(images[order]))}
-    assert shuffled == rows_of(find(images))
+    shuffled = {tuple(sorted((order[one], order[other]))) for one, other in rows_of(find_duplicates(images[order]))}
+    assert shuffled == rows_of(find_duplicates(images))
 
 
 def test_vignetting_does_not_make_duplicates(originals: list[Image.Image]) -> None:
@@ -123,34 +123,34 @@ def test_vignetting_does_not_make_duplicates(originals: list[Image.Image]) -> No
         image.paste(small, (30, 22))
         image.paste("black", mask=ring)
         pasted.append(image)
-    assert find(thumbnails(*pasted)) == []
-    assert rows_of(find(thumbnails(*pasted, encoded(60)(pasted[7])))) == {(7, ORIGINALS)}
+    assert find_duplicates(thumbnails(*pasted)) == []
+    assert rows_of(find_duplicates(thumbnails(*pasted, encoded(60)(pasted[7])))) == {(7, ORIGINALS)}
 
 
 def test_each_of_many_copies_is_in_a_pair(originals: list[Image.Image]) -> None:
     copies = [encoded(quality)(originals[3]) for quality in range(50, 96)]
-    paired = {row for pair in rows_of(find(thumbnails(*copies, *originals[4:]))) for row in pair}
+    paired = {row for pair in rows_of(find_duplicates(thumbnails(*copies, *originals[4:]))) for row in pair}
     assert paired == set(range(len(copies)))
 
 
 @pytest.mark.parametrize("colour", ["black", "white", "pink"])
 def test_uniform_images_are_not_duplicates(colour: str, originals: list[Image.Image]) -> None:
     blank = Image.new("RGB", (60, 40), colour)
-    assert find(thumbnails(blank, *originals[:3], blank, blank)) == []
+    assert find_duplicates(thumbnails(blank, *originals[:3], blank, blank)) == []
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images(count: int) -> None:
-    assert find(np.zeros((count, *THUMBNAIL.shape), np.uint8)) == []
+    assert find_duplicates(np.zeros((count, *THUMBNAIL.shape), np.uint8)) == []
 
 
 def test_two_images(originals: list[Image.Image]) -> None:
-    assert rows_of(find(thumbnails(originals[0], originals[0]))) == {(0, 1)}
+    assert rows_of(find_duplicates(thumbnails(originals[0], originals[0]))) == {(0, 1)}
 
 
 def test_progress_reaches_the_total(originals: list[Image.Image]) -> None:
     progress = RecordedProgress()
-    find(thumbnails(*originals), progress=progress)
+    find_duplicates(thumbnails(*originals), progress=progress)
     assert progress.steps == sorted(progress.steps)
     assert progress.steps[-1] == (ORIGINALS, ORIGINALS)
 
@@ -181,5 +181,5 @@ def test_new_images_are_compared_with_known_ones_only() -> None:
     known = [make_image(seed) for seed in range(12)]
     new = [encoded(50)(known[3]), scaled(0.5)(known[7]), make_image(40), encoded(50)(make_image(40))]
     thumbnails = np.stack([thumbnail(image) for image in (*known, encoded(60)(known[0]), *new)])
-    pairs = {(pair.first, pair.second) for pair in find(thumbnails, known=13)}
+    pairs = {(pair.first, pair.second) for pair in find_duplicates(thumbnails, known=13)}
     assert pairs == {(3, 13), (7, 14)}

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 
 from residerm.config import AugmentOptions
-from residerm.data.loading.augment import Draws, augment, draw
+from residerm.data.loading.augment import Draws, augment, draw_parameters
 from residerm.errors import UsageError
 
 BATCH = {"seed": 3, "epoch": 1, "step": 4}
@@ -58,7 +58,7 @@ def transformed_by_scipy(image: np.ndarray, draws: Draws, index: int) -> np.ndar
 def test_geometry_matches_scipy(operations, height, width):
     images, options = smooth(12, height, width), only(**operations)
     seen = augment(images, options, **BATCH).numpy()
-    draws = draw(options, count=12, **BATCH)
+    draws = draw_parameters(options, count=12, **BATCH)
     expected = np.stack([transformed_by_scipy(image, draws, index) for index, image in enumerate(images.numpy())])
     assert np.abs(expected - images.numpy()).mean() > 2, "the draws move the images"
     assert np.abs(seen - expected).max() < 1, "everywhere, the reflected parts too, within one level of 255"
@@ -69,7 +69,7 @@ def test_rotation_matches_pillow():
     seen = augment(images, options, **BATCH)
     y, x = torch.meshgrid(torch.arange(64) - 31.5, torch.arange(64) - 31.5, indexing="ij")
     inside = (x**2 + y**2) < 28**2
-    for image, result, angle in zip(images, seen, draw(options, count=6, **BATCH).angle, strict=True):
+    for image, result, angle in zip(images, seen, draw_parameters(options, count=6, **BATCH).angle, strict=True):
         pillow = Image.fromarray(image.permute(1, 2, 0).numpy()).rotate(math.degrees(angle), Image.Resampling.BICUBIC)
         expected = torch.from_numpy(np.array(pillow)).permute(2, 0, 1).float()
         assert (result - expected)[:, inside].abs().max() < 2
@@ -78,7 +78,7 @@ def test_rotation_matches_pillow():
 def test_flips_are_exact():
     images = noise(32, 3, 24, 36)
     assert torch.equal(augment(images, only(flip=1), **BATCH), images.flip(2, 3).float())
-    seen, draws = augment(images, only(flip=0.5), **BATCH), draw(only(flip=0.5), count=32, **BATCH)
+    seen, draws = augment(images, only(flip=0.5), **BATCH), draw_parameters(only(flip=0.5), count=32, **BATCH)
     for image, result, (left_right, up_down) in zip(images, seen, draws.flip.tolist(), strict=True):
         assert torch.equal(result, image.flip([2] * left_right + [1] * up_down).float())
     assert len(set(map(tuple, draws.flip.tolist()))) == 4, "all four combinations come"
@@ -100,7 +100,7 @@ def test_colour_jitter_matches_torchvision():
         ("saturation", functional.adjust_saturation),
     ):
         options = only(**{name: 0.4})
-        seen, factors = augment(images, options, **BATCH), getattr(draw(options, count=8, **BATCH), name)
+        seen, factors = augment(images, options, **BATCH), getattr(draw_parameters(options, count=8, **BATCH), name)
         for image, result, factor in zip(images, seen, factors.tolist(), strict=True):
             assert abs(factor - 1) > 0.001
             assert (result / 255 - factor_of(image / 255, factor)).abs().max() < 1e-4
@@ -109,7 +109,7 @@ def test_colour_jitter_matches_torchvision():
 def test_hue_rotation_keeps_luma():
     images, options = noise(8, 3, 20, 30, low=70, high=180), only(hue=0.5)
     seen = augment(images, options, **BATCH).double()
-    angles = draw(options, count=8, **BATCH).hue.double()[:, None, None]
+    angles = draw_parameters(options, count=8, **BATCH).hue.double()[:, None, None]
     for colours in (images.double(), seen):
         assert colours.min() > 0, "nothing is clipped"
         assert colours.max() < 255, "nothing is clipped"
@@ -129,14 +129,14 @@ def test_hue_is_close_to_colorsys():
     colours = torch.tensor([[150, 90, 80], [90, 140, 100], [100, 90, 150]], dtype=torch.uint8)[:, :, None, None]
     options = only(hue=0.1)
     seen = augment(colours, options, **BATCH)[:, :, 0, 0]
-    for colour, result, angle in zip(colours, seen, draw(options, count=3, **BATCH).hue, strict=True):
+    for colour, result, angle in zip(colours, seen, draw_parameters(options, count=3, **BATCH).hue, strict=True):
         turn = colorsys.rgb_to_hsv(*result.tolist())[0] - colorsys.rgb_to_hsv(*colour.flatten().tolist())[0]
         assert turn == pytest.approx(angle.item() / (2 * math.pi), abs=0.007)
 
 
 def test_colour_operations_compose():
     images, options = noise(8, 3, 20, 30, low=90, high=160), only(**COLOURS)
-    seen, draws = augment(images, options, **BATCH), draw(options, count=8, **BATCH)
+    seen, draws = augment(images, options, **BATCH), draw_parameters(options, count=8, **BATCH)
     luma = np.array([0.299, 0.587, 0.114])
     for index, image in enumerate(images.double().numpy()):
         x = image * draws.brightness[index].item()
@@ -158,7 +158,7 @@ def test_grey_images_stay_grey():
 
 def test_erasing_fills_a_rectangle_with_the_mean_colour():
     images, options = noise(64, 3, 40, 60), only(erasing=1)
-    seen, draws = augment(images, options, **BATCH), draw(options, count=64, **BATCH)
+    seen, draws = augment(images, options, **BATCH), draw_parameters(options, count=64, **BATCH)
     for image, result, edges in zip(images.float(), seen, draws.erased.tolist(), strict=True):
         left, top, right, bottom = (round(edge * side) for edge, side in zip(edges, (60, 40, 60, 40), strict=True))
         expected = image.clone()
@@ -169,7 +169,7 @@ def test_erasing_fills_a_rectangle_with_the_mean_colour():
 
 
 def test_erasing_has_the_given_probability_and_sizes():
-    draws = draw(only(erasing=0.3), count=5000, **BATCH)
+    draws = draw_parameters(only(erasing=0.3), count=5000, **BATCH)
     erased = draws.erased[draws.erased.any(1)]
     assert len(erased) / 5000 == pytest.approx(0.3, abs=0.03)
     left, top, right, bottom = erased.T
@@ -186,7 +186,7 @@ def test_parameters_are_uniform_in_their_ranges():
     options = AugmentOptions(
         rotation=90, flip=0.25, scale=0.2, shift=0.1, brightness=0.3, contrast=0.4, saturation=0.5, hue=0.05
     )
-    draws = draw(options, count=8000, **BATCH)
+    draws = draw_parameters(options, count=8000, **BATCH)
     within = {
         "angle": (draws.angle, math.pi / 2),
         "scale": (draws.scale.log(), math.log(1.2)),
@@ -221,7 +221,7 @@ def test_batch_depends_only_on_seed_epoch_and_step():
 
 def test_neighbouring_batches_are_independent():
     angles = [
-        draw(AugmentOptions(), seed=seed, epoch=epoch, step=step, count=1).angle.item()
+        draw_parameters(AugmentOptions(), seed=seed, epoch=epoch, step=step, count=1).angle.item()
         for seed in (0, 1, 2, 2**40)
         for epoch in range(5)
         for step in range(50)
@@ -230,8 +230,8 @@ def test_neighbouring_batches_are_independent():
 
 
 def test_strengths_are_independent():
-    some = draw(AugmentOptions(), count=9, **BATCH)
-    other = draw(AugmentOptions(rotation=0, flip=0, erasing=0, brightness=0.4), count=9, **BATCH)
+    some = draw_parameters(AugmentOptions(), count=9, **BATCH)
+    other = draw_parameters(AugmentOptions(rotation=0, flip=0, erasing=0, brightness=0.4), count=9, **BATCH)
     for name in ("scale", "shift", "contrast", "saturation", "hue"):
         assert torch.equal(getattr(some, name), getattr(other, name))
     assert not torch.equal(some.brightness, other.brightness)

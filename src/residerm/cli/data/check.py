@@ -14,7 +14,7 @@ from residerm.config import SplitOptions
 from residerm.files import new_file
 
 if TYPE_CHECKING:
-    from residerm.data.inspect.check import Finding, Report
+    from residerm.data.inspect.check import CheckReport, Finding
 
 _MOST_PAIRS = 10
 
@@ -43,11 +43,11 @@ def check_(
         New CSV file for all findings, one per row.
     """
     from residerm.data.archives import open_archive
-    from residerm.data.inspect.check import check, write_findings
+    from residerm.data.inspect.check import check_archive, write_findings
 
     with new_file(out_) if out_ else nullcontext() as partial:  # so that an existing file is refused at the start
         with progress() as shown:
-            report = check(open_archive(path, layout=layout), split, shown)
+            report = check_archive(open_archive(path, layout=layout), split, shown)
         if partial:
             write_findings(report, partial)
     if json:
@@ -59,7 +59,7 @@ def check_(
     return 1 if report.count("error") else 0
 
 
-def _show(report: Report) -> None:
+def _show(report: CheckReport) -> None:
     """Print the findings by kind, the copies, and the pairs to inspect."""
     out.print(f"{report.archive}: {report.images:,} images, {report.masks:,} masks")
     kinds = report.kinds()
@@ -90,7 +90,7 @@ def _first(found: list[Finding]) -> str:
     return f"{image_id} ({detail})" if image_id and detail else image_id or detail
 
 
-def _across(same_group: str, report: Report) -> str:
+def _across(same_group: str, report: CheckReport) -> str:
     group = report.grouped_by
     return {"yes": f"same {group}", "no": f"different {group}s", "": "lesions unknown"}[same_group]
 

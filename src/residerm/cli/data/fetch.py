@@ -44,10 +44,10 @@ def fetch_(name: str, /, *, out_: Annotated[Path | None, Parameter(name="--out")
     out_
         Folder for its files. Default: a folder with the name of the archive.
     """
-    from residerm.data.download.catalogue import find
+    from residerm.data.download.catalogue import find_archive
     from residerm.data.download.fetch import fetch
 
-    archive = find(name)
+    archive = find_archive(name)
     folder = out_ or Path(archive.name)
     try:
         with _Bars() if sys.stderr.isatty() else _Lines() as shown:

@@ -14,7 +14,7 @@ from residerm.cli.options import Json
 from residerm.config import EquationOptions
 
 if TYPE_CHECKING:
-    from residerm.theory.check import Report
+    from residerm.theory.check import EquationReport
 
 
 def check_(
@@ -35,12 +35,12 @@ def check_(
     out_
         New folder for the figures.
     """
-    from residerm.theory.check import check
+    from residerm.theory.check import check_equations
     from residerm.theory.figures import figures_in, write_check
 
     with figures_in(out_) as folder:
         with progress() as shown:
-            report = check(run, options, shown)
+            report = check_equations(run, options, shown)
         if json:
             show_json(report.to_dict())
         else:
@@ -50,7 +50,7 @@ def check_(
     return 0 if report.holds else 1
 
 
-def _show(report: Report) -> None:
+def _show(report: EquationReport) -> None:
     _show_equations(report)
     out.print("Misprints and overstatements:")
     for one in report.findings:
@@ -69,7 +69,7 @@ def _show(report: Report) -> None:
     out.print(f"\n{text}")
 
 
-def _show_equations(report: Report) -> None:
+def _show_equations(report: EquationReport) -> None:
     """Print the table of equations, in which both long columns may wrap."""
     table = Table(
         title="Equations and an independent computation, in float64",

@@ -49,7 +49,7 @@ def recognise(tree: Tree) -> Layout:
     for layout in (*found, *PLAIN):
         if layout.recognises(tree):
             return layout
-    if csv_table.tables(tree) and any(True for _ in tree.images):
+    if csv_table.find_tables(tree) and any(True for _ in tree.images):
         return csv_table.LAYOUT  # which reports what is missing in its table
     documents = listed(name for _, name in tree.documents) or "no tables"
     raise ArchiveError(

@@ -91,7 +91,7 @@ class PublicArchive:
         }
 
 
-def find(name: str) -> PublicArchive:
+def find_archive(name: str) -> PublicArchive:
     """The archive of this name, ignoring case."""
     if name.lower() not in CATALOGUE:
         known = ", ".join(CATALOGUE)

@@ -57,9 +57,9 @@ def fetch(
     file's next address is tried.
     """
     if isinstance(archive, str):
-        from residerm.data.download.catalogue import find
+        from residerm.data.download.catalogue import find_archive
 
-        archive = find(archive)
+        archive = find_archive(archive)
     folder = Path(folder or archive.name).expanduser()
     with _alone_in(folder), open_client() as client:
         _Fetcher(client, folder, progress, attempts, pause).bring(archive.files)

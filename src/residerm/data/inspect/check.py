@@ -25,7 +25,7 @@ from PIL import Image
 
 from residerm.config import SplitOptions
 from residerm.data.archives.records import PARTS, Records
-from residerm.data.inspect.duplicates import SIDE, THUMBNAIL, Pair, find, thumbnail
+from residerm.data.inspect.duplicates import SIDE, THUMBNAIL, Pair, find_duplicates, thumbnail
 from residerm.data.split import divide
 from residerm.errors import ArchiveError, ImageError
 from residerm.imaging import decoded
@@ -66,7 +66,7 @@ class Finding(NamedTuple):
     detail: str = ""
 
 
-class ReportDict(TypedDict):
+class CheckReportDict(TypedDict):
     """A report as plain data: the caveats about the archive, and the findings with their numbers by severity."""
 
     archive: str
@@ -82,7 +82,7 @@ class ReportDict(TypedDict):
 
 
 @dataclass(frozen=True)
-class Report:
+class CheckReport:
     """The findings, errors first, and the split that was used to find leaks."""
 
     archive: str
@@ -113,7 +113,7 @@ class Report:
         apart = Counter((pair.kind, pair.same_group) for pair in pairs if pair.part != pair.other_part)
         return {key: (count, differ[key], apart[key]) for key, count in sorted(keys.items())}
 
-    def to_dict(self) -> ReportDict:
+    def to_dict(self) -> CheckReportDict:
         """The report as plain data, for JSON."""
         return {
             "archive": self.archive,
@@ -129,7 +129,7 @@ class Report:
         }
 
 
-def check(records: Records, options: SplitOptions, progress: Progress = SILENT) -> Report:
+def check_archive(records: Records, options: SplitOptions, progress: Progress = SILENT) -> CheckReport:
     """Check every file of an archive, and find images that appear under two ids."""
     seen, thumbnails = paged(len(records), _SEEN), paged(len(records), THUMBNAIL)
     findings = _read_all(records, seen, thumbnails, progress)
@@ -140,7 +140,7 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
     parts, split = _divided(records, options)
     findings += _copies(records, seen, near, parts)
     findings.sort(key=lambda finding: SEVERITIES.index(finding.severity))
-    return Report(
+    return CheckReport(
         archive=records.layout.title,
         images=len(records),
         masks=int((records.table["mask"] >= 0).sum()),
@@ -151,7 +151,7 @@ def check(records: Records, options: SplitOptions, progress: Progress = SILENT) 
     )
 
 
-def write_findings(report: Report, path: Path) -> None:
+def write_findings(report: CheckReport, path: Path) -> None:
     """Write the findings as CSV, one per row."""
     with path.open("w", newline="", encoding="utf-8") as stream:
         Writer(stream).rows([Finding._fields, *report.findings])
@@ -276,7 +276,7 @@ def _near_copies(thumbnails: np.ndarray, readable: np.ndarray, progress: Progres
         np.take(thumbnails, readable, axis=0, out=some, mode="clip")  # in place: any other mode takes a copy first
     return [
         Pair(int(readable[pair.first]), int(readable[pair.second]), pair.distance)
-        for pair in find(some, progress=progress)
+        for pair in find_duplicates(some, progress=progress)
     ]
 
 

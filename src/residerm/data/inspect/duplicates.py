@@ -66,7 +66,7 @@ def thumbnail(image: Image.Image) -> np.ndarray:
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC))  # SIDE × SIDE × 3
 
 
-def find(
+def find_duplicates(
     thumbnails: np.ndarray, limit: float = LIMIT, progress: Progress = SILENT, *, known: int | None = None
 ) -> list[Pair]:
     """Find the pairs of images with a distance of at most `limit`, nearest first.

@@ -63,7 +63,7 @@ def augment(
     _check(images)
     if not options.augment:
         return images.to(torch.float32, memory_format=torch.channels_last)
-    draws = draw(options, seed=seed, epoch=epoch, step=step, count=len(images), first=first, total=total)
+    draws = draw_parameters(options, seed=seed, epoch=epoch, step=step, count=len(images), first=first, total=total)
     with torch.autocast(images.device.type, enabled=False):  # bfloat16 cannot represent all colours of 8 bits
         pixels = images.to(torch.float32, memory_format=torch.contiguous_format)
         if options.rotation or options.scale or options.shift:
@@ -76,7 +76,7 @@ def augment(
         return _erased(pixels, draws) if options.erasing else pixels
 
 
-def draw(
+def draw_parameters(
     options: AugmentOptions,
     *,
     seed: int,

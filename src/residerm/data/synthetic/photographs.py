@@ -17,7 +17,7 @@ from residerm.data.synthetic.recipes import draw_lesion
 from residerm.data.synthetic.skin import colours, draw_skin
 
 
-def draw(photograph: Photograph, options: SyntheticOptions) -> tuple[Image.Image, Image.Image]:
+def draw_photograph(photograph: Photograph, options: SyntheticOptions) -> tuple[Image.Image, Image.Image]:
     """Draw one photograph and the one-bit mask of its lesion.
 
     The person, the lesion and the device are drawn from the lesion's random generator; the view, the light and the
@@ -34,7 +34,7 @@ def draw(photograph: Photograph, options: SyntheticOptions) -> tuple[Image.Image
 
 def encoded(photograph: Photograph, options: SyntheticOptions) -> tuple[bytes, bytes]:
     """Draw one photograph as the bytes of a JPEG, and its mask as those of a PNG."""
-    picture, mask = draw(photograph, options)
+    picture, mask = draw_photograph(photograph, options)
     return _bytes(picture, "JPEG"), _bytes(mask, "PNG")
 
 

@@ -32,7 +32,7 @@ def rows(tree: Tree) -> Iterator[Row]:
         yield Row(place.path, label=known(folders[-1]), part=next(parts, ""), spelling=folders[-1])
 
 
-def images(tree: Tree) -> Files:
+def find_images(tree: Tree) -> Files:
     """Every image, by its path."""
     return ((number, place.path) for number, place in image_places(tree))
 
@@ -50,5 +50,5 @@ LAYOUT = Layout(
     citation="not stated: see where the images come from",
     recognises=lambda tree: any(_folders(place) for _, place in image_places(tree)),
     rows=rows,
-    images=images,
+    images=find_images,
 )

@@ -40,7 +40,7 @@ _PARTS = ("part", "split")
 
 def layout_of(path: Path) -> Layout:
     """The layout of one table, given by its path; the tree is that of its folder."""
-    return replace(LAYOUT, rows=partial(rows, name=path.name), images=partial(images, name=path.name))
+    return replace(LAYOUT, rows=partial(rows, name=path.name), images=partial(find_images, name=path.name))
 
 
 def rows(tree: Tree, name: str | None = None) -> Iterator[Row]:
@@ -66,20 +66,20 @@ def rows(tree: Tree, name: str | None = None) -> Iterator[Row]:
         )
 
 
-def images(tree: Tree, name: str | None = None) -> Files:
+def find_images(tree: Tree, name: str | None = None) -> Files:
     """Every image, with the part of its path that is compared."""
     depth = _depth(tree, _table(tree, name))
     return ((number, _key(place.path, depth)) for number, place in image_places(tree))
 
 
-def tables(tree: Tree) -> list[int]:
+def find_tables(tree: Tree) -> list[int]:
     """Numbers of the candidate tables."""
     return tree.find(*(f"*{suffix}" for suffix in SUFFIXES))
 
 
 def _recognises(tree: Tree) -> bool:
     """Whether a table has a column for the image and one for the label."""
-    return any(_fits(tree, number) for number in tables(tree))
+    return any(_fits(tree, number) for number in find_tables(tree))
 
 
 def _fits(tree: Tree, number: int) -> bool:
@@ -97,7 +97,7 @@ def _table(tree: Tree, name: str | None) -> Table:
             if document == name and isinstance(tree.containers[tree.file(number).container], Folder):
                 return Table(tree, number)
         raise ArchiveError(f"{tree.path / name} is hidden, because its name begins with a dot: rename it")
-    found = tables(tree)
+    found = find_tables(tree)
     fitting = [number for number in found if _fits(tree, number)] or found
     if len(fitting) != 1:
         names = listed(tree.where(number) for number in fitting) or "none"
@@ -160,6 +160,6 @@ LAYOUT = Layout(
     citation="not stated: see where the images come from",
     recognises=_recognises,
     rows=rows,
-    images=images,
+    images=find_images,
     grouped_by="group",
 )

@@ -33,7 +33,7 @@ def rows(tree: Tree) -> Iterator[Row]:
             yield Row(image_id=f"{prefix}/{row:06d}", label=name, part=part)
 
 
-def images(tree: Tree) -> Files:
+def find_images(tree: Tree) -> Files:
     """Every row of the arrays of images."""
     container, archive = _archive(tree)
     for number, name in tree.images:
@@ -80,7 +80,7 @@ LAYOUT = Layout(
     f"classification. Scientific Data 10:41 (2023), doi:10.1038/s41597-022-01721-8; {CITATION}",
     recognises=_recognises,
     rows=rows,
-    images=images,
+    images=find_images,
     classes=CLASSES,
     notes=(
         "DermaMNIST does not say which images show the same lesion, and its own split has images of one lesion on "

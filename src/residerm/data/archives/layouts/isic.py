@@ -35,7 +35,7 @@ def key(image_id: str) -> str:
     return tidy(image_id).strip().lower().removesuffix("_downsampled")
 
 
-def images(tree: Tree) -> Files:
+def find_images(tree: Tree) -> Files:
     """Every image that is not derived from another one."""
     return ((number, name) for number, name in _keyed(tree) if not _DERIVED.fullmatch(name))
 

@@ -38,7 +38,7 @@ LAYOUT = Layout(
     "arXiv:1605.01397 (2016)",
     recognises=lambda tree: isic.has_table(tree, *_TABLES.values()),
     rows=rows,
-    images=isic.images,
+    images=isic.find_images,
     masks=isic.masks,
     classes=isic.MELANOMA_OR_NOT,
     task="melanoma",

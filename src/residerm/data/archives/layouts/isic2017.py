@@ -56,7 +56,7 @@ LAYOUT = Layout(
     "arXiv:1710.05006 (2017)",
     recognises=lambda tree: isic.has_table(tree, *_TABLES.values()),
     rows=rows,
-    images=isic.images,
+    images=isic.find_images,
     masks=isic.masks,
     classes=("mel", "nv", "sk"),
 )

@@ -55,7 +55,7 @@ LAYOUT = Layout(
     f"International Skin Imaging Collaboration (ISIC). arXiv:1902.03368 (2019); {ham10000.CITATION}",
     recognises=_recognises,
     rows=rows,
-    images=isic.images,
+    images=isic.find_images,
     masks=isic.masks,
     classes=ham10000.CLASSES,
     grouped_by="lesion",

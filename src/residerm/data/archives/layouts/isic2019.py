@@ -50,7 +50,7 @@ LAYOUT = Layout(
     f"Skin Lesion Analysis Toward Melanoma Detection. arXiv:1710.05006 (2017); {ham10000.CITATION}",
     recognises=lambda tree: isic.has_table(tree, *_TABLES.values()),
     rows=rows,
-    images=isic.images,
+    images=isic.find_images,
     masks=isic.masks,
     classes=_CLASSES,
     grouped_by="lesion",

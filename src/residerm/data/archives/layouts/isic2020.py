@@ -84,7 +84,7 @@ LAYOUT = Layout(
     "clinical context. Scientific Data 8:34 (2021), doi:10.1038/s41597-021-00815-z",
     recognises=lambda tree: isic.has_table(tree, _TABLE),
     rows=rows,
-    images=isic.images,
+    images=isic.find_images,
     masks=isic.masks,
     classes=isic.MELANOMA_OR_NOT,
     task="melanoma",
