@@ -20,8 +20,8 @@ from residerm.data.dataset import Dataset
 from residerm.inference import load
 from residerm.outputs import Outputs, concatenated
 from residerm.runs import open_run
-from residerm.scores.assess import assess
-from residerm.scores.compare import compare
+from residerm.scores.assessment import assess
+from residerm.scores.comparison import compare
 from residerm.training.soup import make_soup
 from residerm.trust import Trust
 from trust import Labelled, selected, text

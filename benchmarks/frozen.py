@@ -24,7 +24,7 @@ from torch import Tensor
 from residerm.config import PRESETS, Experiment
 from residerm.explanation.stages import stages
 from residerm.models import Model
-from residerm.scores.assess import assess
+from residerm.scores.assessment import assess
 from residerm.training.assembly import begin_with, prepare
 from trust import text
 

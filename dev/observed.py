@@ -16,7 +16,7 @@ from residerm.inference import load
 from residerm.inference.observations import Observations
 from residerm.progress import Progress
 from residerm.runs import open_run
-from residerm.scores.assess import reliability
+from residerm.scores.assessment import reliability
 from residerm.scores.images import Images
 from residerm.trust.calibration import fit_calibration
 

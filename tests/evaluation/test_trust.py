@@ -9,7 +9,7 @@ import pytest
 from residerm import cli
 from residerm.config import EvaluateOptions
 from residerm.errors import UsageError
-from residerm.evaluation import evaluate
+from residerm.evaluation.evaluate import evaluate
 from residerm.inference import load
 from residerm.runs.evaluations import EvaluationScores
 

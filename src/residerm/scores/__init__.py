@@ -11,8 +11,8 @@
 (`results`), in which every score is an `Estimate`: its value with the interval, or the reason why either is missing.
 """
 
-from residerm.scores.assess import assess, by_attribute, headline_scores, standard_error
-from residerm.scores.compare import compare
+from residerm.scores.assessment import assess, by_attribute, headline_scores, standard_error
+from residerm.scores.comparison import compare
 from residerm.scores.epoch import LOWER_IS_BETTER, POINT_SCORES, Scores, is_better, macro_auc, point_scores
 from residerm.scores.prior import divide_by_prior, named
 from residerm.scores.results import (

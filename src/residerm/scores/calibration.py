@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from residerm.scores.assess import reliability
+from residerm.scores.assessment import reliability
 from residerm.scores.bootstrap import Bootstrap
 from residerm.scores.definitions import HEADLINE, Weighed
 from residerm.scores.images import BINS, Images, checked_images

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -113,7 +112,8 @@ def test_existing_evaluation_is_shown_or_overwritten(run: Path, capsys: pytest.C
 def test_two_equal_evaluations_at_the_same_time(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    module = sys.modules["residerm.evaluation.evaluate"]
+    from residerm.evaluation import evaluate as module
+
     evaluate_run(run)
     finished = newest_evaluation(run)
     other = Path(shutil.move(finished, tmp_path / "other"))
@@ -215,7 +215,7 @@ def _archive_of(run: Path) -> Path:
 
 
 def test_missing_permission_to_write(trained_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from residerm.evaluation import evaluate
+    from residerm.evaluation.evaluate import evaluate
 
     with folder_for_all() as place:
         run = Path(shutil.copytree(trained_once, place / "run"))

@@ -8,7 +8,7 @@ from scipy import stats
 
 from residerm.errors import UsageError
 from residerm.scores import Comparison, Estimate, assess, compare
-from residerm.scores.compare import mcnemar
+from residerm.scores.comparison import mcnemar
 
 CLASSES = ("akiec", "mel", "nv")
 LABELS, FIRST, LESIONS = make_predictions(150, 3)
