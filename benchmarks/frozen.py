@@ -25,7 +25,7 @@ from residerm.config import PRESETS, Experiment
 from residerm.explanation.stages import stages
 from residerm.models import Model
 from residerm.scores.assessment import assess
-from residerm.training.assembly import begin_with, prepare
+from residerm.training.assembly import initial_model_of, prepare
 from trust import text
 
 BATCH = 64
@@ -39,7 +39,7 @@ def main() -> None:
     dataset = prepare(Experiment.from_flat(PRESETS["transfer"] | vars(given), "the command line"))
     records, training, validation = dataset.records, dataset.training_rows, dataset.validation_rows
     began = time.perf_counter()
-    model = begin_with(dataset).model.eval()
+    model = initial_model_of(dataset).model.eval()
     features = {name: pooled(model, dataset.cache.pixels, rows) for name, rows in
                 {"training": training, "validation": validation}.items()}  # fmt: skip
     extracted = time.perf_counter()

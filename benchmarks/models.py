@@ -22,7 +22,7 @@ from residerm.config import ModelOptions, TrainOptions
 from residerm.errors import UsageError
 from residerm.inference.precision import choose_precision
 from residerm.models.complexity import measure
-from residerm.models.start import begin
+from residerm.models.start import build_initial_model
 from residerm.training.hardware import wait_for
 from residerm.training.recipe import optimizer_for
 
@@ -38,7 +38,11 @@ def contender(name: str, size: int, batch: int) -> dict[str, Callable[[], None]]
     """A training step and a prediction of a network."""
     device = DEVICE
     low = choose_precision("auto", device.type) == "bf16"
-    model = begin(ModelOptions(model=name), CLASSES, size).model.to(device).to(memory_format=torch.channels_last)
+    model = (
+        build_initial_model(ModelOptions(model=name), CLASSES, size)
+        .model.to(device)
+        .to(memory_format=torch.channels_last)
+    )
     optimizer = optimizer_for(model.parameter_groups(), TrainOptions())
     images = (255 * torch.rand(batch, 3, size, size, device=device)).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(CLASSES, (batch,), device=device)

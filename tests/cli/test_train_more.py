@@ -18,7 +18,7 @@ from residerm.config import ModelOptions, ResNetOptions, SplitOptions
 from residerm.data.archives import open_archive
 from residerm.data.split import TRAIN, divide
 from residerm.inference import load
-from residerm.models.start import begin
+from residerm.models.start import build_initial_model
 from residerm.runs import open_run
 from residerm.training.recipe import Labels
 
@@ -188,11 +188,11 @@ def test_effective_options_are_saved(
 
 def test_zero_init_is_off_with_initial_weights(tmp_path: Path) -> None:
     options = ModelOptions(model="resnet20")
-    fresh = begin(options, 7, 32).model.network
+    fresh = build_initial_model(options, 7, 32).model.network
     assert all(block.bn2.weight.detach().abs().sum() == 0 for block in fresh.layer1)
-    published = begin(options, 7, 32, ResNetOptions(zero_init=False)).model.network
+    published = build_initial_model(options, 7, 32, ResNetOptions(zero_init=False)).model.network
     torch.save(published.state_dict(), tmp_path / "weights.pth")
-    loaded = begin(ModelOptions(model="resnet20", weights=tmp_path / "weights.pth"), 7, 32)
+    loaded = build_initial_model(ModelOptions(model="resnet20", weights=tmp_path / "weights.pth"), 7, 32)
     assert loaded.resnet.zero_init is None
     assert all(block.bn2.weight.detach().abs().sum() > 0 for block in loaded.model.network.layer1)
 

@@ -12,7 +12,7 @@ import yaml
 from residerm import cli
 from residerm.config import ModelOptions, ResNetOptions
 from residerm.inference.bundle import read_bundle
-from residerm.training.start import begin
+from residerm.training.start import make_initial_model
 
 SMALL = ("--model", "cnn", "--size", "32", "--batch-size", "16", "--epochs", "1", "--precision", "float32")
 SEVEN = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
@@ -38,7 +38,7 @@ def message(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_training_starts_from_the_weights_of_a_run(run: Path) -> None:
-    start = begin(ModelOptions(model="cnn", weights=run), SEVEN, 32, ResNetOptions())
+    start = make_initial_model(ModelOptions(model="cnn", weights=run), SEVEN, 32, ResNetOptions())
     first, _ = read_bundle(run)
     pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
     assert torch.equal(start.model.eval()(pixels), first(pixels))
@@ -54,7 +54,7 @@ def test_classifier_for_other_classes_is_replaced_and_reported(
 
 
 def test_classifier_for_equally_many_other_classes_is_replaced(run: Path) -> None:
-    start = begin(ModelOptions(model="cnn", weights=run), tuple("abcdefg"), 32, ResNetOptions())
+    start = make_initial_model(ModelOptions(model="cnn", weights=run), tuple("abcdefg"), 32, ResNetOptions())
     logits = start.model.eval()(torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8))
     assert torch.equal(logits, torch.zeros(2, 7))
     assert any("its classes are different" in remark for remark in start.remarks)

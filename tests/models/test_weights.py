@@ -17,7 +17,7 @@ from torch import nn
 from residerm.config import ModelOptions, ResNetOptions
 from residerm.errors import ResidermError, UsageError
 from residerm.models.model import Model
-from residerm.models.start import begin
+from residerm.models.start import build_initial_model
 from residerm.models.weights import WeightsError, load_weights
 from residerm.models.zoo import build
 
@@ -194,15 +194,15 @@ def test_weights_for_another_image_size_are_refused(tmp_path):
 def test_training_starts_from_the_weights_of_a_file(tmp_path):
     weights = other_weights(classes=2)
     options = ModelOptions(model="resnet20", weights=write(tmp_path / "w.pth", weights))
-    start = begin(options, 7, 32)
+    start = build_initial_model(options, 7, 32)
     assert torch.equal(start.model.network.conv1.weight, weights["conv1.weight"])
     assert start.remarks[0].startswith("the classifier in ")
-    assert begin(ModelOptions(model="resnet20"), 7, 32).remarks == ()
+    assert build_initial_model(ModelOptions(model="resnet20"), 7, 32).remarks == ()
 
 
 def test_pretrained_resnet_weights_from_the_cache(hub):
     weights = hub("resnet18", "tv_in1k")
-    start = begin(ModelOptions(model="resnet18.tv_in1k", pretrained=True), 7, 64)
+    start = build_initial_model(ModelOptions(model="resnet18.tv_in1k", pretrained=True), 7, 64)
     assert start.options.revision == COMMIT
     assert start.remarks == (
         f"weights: timm/resnet18.tv_in1k at commit {COMMIT}, licence bsd-3-clause",
@@ -215,7 +215,7 @@ def test_pretrained_resnet_weights_from_the_cache(hub):
 
 def test_pretrained_timm_weights_set_the_normalisation(hub):
     weights = hub("test_resnet", "r160_in1k")
-    model = begin(ModelOptions(model="test_resnet", pretrained=True), 1000, 64).model
+    model = build_initial_model(ModelOptions(model="test_resnet", pretrained=True), 1000, 64).model
     assert same(model, weights)
     assert model.normalise.colours == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 
@@ -225,7 +225,7 @@ def test_pretrained_timm_weights_set_the_normalisation(hub):
 )
 def test_documented_networks_load_imagenet_weights(hub, name, tag):
     weights = hub(name, tag)
-    start = begin(ModelOptions(model=f"{name}.{tag}", pretrained=True), 2, 64)
+    start = build_initial_model(ModelOptions(model=f"{name}.{tag}", pretrained=True), 2, 64)
     own, classifier = start.model.network.state_dict(), ("fc.", "head.fc.")
     taken = [key for key in weights if not key.startswith(classifier)]
     assert len(weights) - len(taken) == 2
@@ -237,14 +237,17 @@ def test_pinned_commit_is_requested(hub):
     hub("resnet18", "a1_in1k", newest=True)
     pinned = "491b427b45c94c7fb0e78b5474cc919aff584bbf"
     with pytest.raises(ResidermError, match=f"hf download timm/resnet18.a1_in1k model.safetensors --revision {pinned}"):
-        begin(ModelOptions(model="resnet18", pretrained=True), 7, 64)
-    assert begin(ModelOptions(model="resnet18", pretrained=True, revision=COMMIT), 7, 64).options.revision == COMMIT
+        build_initial_model(ModelOptions(model="resnet18", pretrained=True), 7, 64)
+    assert (
+        build_initial_model(ModelOptions(model="resnet18", pretrained=True, revision=COMMIT), 7, 64).options.revision
+        == COMMIT
+    )
 
 
 def test_offline_without_cache_error_names_the_remedy(hub, tmp_path):
     del hub
     with pytest.raises(ResidermError) as caught:
-        begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
+        build_initial_model(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
     assert str(caught.value) == (
         "`pretrained`: the weights of timm/test_resnet.r160_in1k are not in the cache, and cannot be downloaded: "
         "HF_HUB_OFFLINE is set. On a machine with network access, "
@@ -264,7 +267,7 @@ def test_unreachable_hub_is_tried_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: pytest.fail("it would try six times"))
     with pytest.raises(ResidermError, match="cannot be downloaded: the hub cannot be reached"):
-        begin(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
+        build_initial_model(ModelOptions(model="test_resnet", pretrained=True), 7, 64)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "test_resnet"])
@@ -273,21 +276,21 @@ def test_truncated_cached_file_is_refused(hub, tmp_path, name):
     (file,) = (tmp_path / "cache").rglob("model.safetensors")
     file.write_bytes(file.read_bytes()[:1000])
     with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read as weights.*delete a file from the hub"):
-        begin(ModelOptions(model=name, pretrained=True, revision=COMMIT), 7, 64)
+        build_initial_model(ModelOptions(model=name, pretrained=True, revision=COMMIT), 7, 64)
 
 
 def test_pretrained_weights_that_contradict_options_are_refused(hub):
     hub("resnet18", "a1_in1k")
     options = ModelOptions(model="resnet18", pretrained=True, revision=COMMIT)
     with pytest.raises(WeightsError, match=r"does not fit resnet18: .*conv1\.weight \(64x3x7x7, not 64x3x3x3\)"):
-        begin(options, 7, 64, ResNetOptions(stem="small"))
+        build_initial_model(options, 7, 64, ResNetOptions(stem="small"))
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet20", "resnet-basic-1-1-1-1", "resnet10t.nothing"])
 def test_network_without_pretrained_weights_is_refused(hub, name):
     del hub
     with pytest.raises(UsageError, match="no weights"):
-        begin(ModelOptions(model=name, pretrained=True), 7, 64)
+        build_initial_model(ModelOptions(model=name, pretrained=True), 7, 64)
 
 
 @pytest.mark.parametrize(
@@ -300,7 +303,7 @@ def test_network_without_pretrained_weights_is_refused(hub, name):
 )
 def test_contradictory_options_are_refused(options, message):
     with pytest.raises(UsageError, match=message):
-        begin(ModelOptions(model="resnet20", **options), 7, 32)
+        build_initial_model(ModelOptions(model="resnet20", **options), 7, 32)
 
 
 @pytest.mark.parametrize("options", [{"backbone_rate": 0}, {"backbone_rate": 2}, {"moddel": "resnet18"}])
@@ -311,7 +314,7 @@ def test_invalid_options_are_refused(options):
 
 def test_frozen_backbone_is_unchanged_while_the_classifier_learns(tmp_path):
     path = write(tmp_path / "w.pth", other_weights())
-    model = begin(ModelOptions(model="resnet20", weights=path, freeze_backbone=True), 7, 32).model.train()
+    model = build_initial_model(ModelOptions(model="resnet20", weights=path, freeze_backbone=True), 7, 32).model.train()
     before = {key: value.clone() for key, value in model.network.state_dict().items()}
     (group,) = model.parameter_groups(backbone_rate=0.1)
     optimizer = torch.optim.SGD(group.parameters, lr=0.1)
@@ -334,4 +337,4 @@ def test_parameter_groups_are_complete_with_a_slower_backbone(model):
 
 def test_weights_larger_than_memory_are_refused() -> None:
     with pytest.raises(UsageError, match=r"`model=resnet18`: its 45,\d+,\d+,\d+ weights need 18\d GB of memory"):
-        begin(ModelOptions(model="resnet18"), 7, 64, ResNetOptions(width=4096))
+        build_initial_model(ModelOptions(model="resnet18"), 7, 64, ResNetOptions(width=4096))

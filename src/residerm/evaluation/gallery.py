@@ -17,7 +17,7 @@ from residerm.errors import ImageError
 from residerm.evaluation.predictions import Predictions
 from residerm.explanation.colours import overlaid
 from residerm.explanation.evidence import Evidence, resized
-from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
+from residerm.explanation.methods import METHODS, ExplainedModel, compute_evidence, default_method
 from residerm.explanation.target import for_class
 from residerm.runs import GalleryImage
 
@@ -25,7 +25,7 @@ _ERRORS = 12
 _SIDE = 320  # pixels
 
 
-def write_gallery(predictions: Predictions, folder: Path, model: Subject) -> None:
+def write_gallery(predictions: Predictions, folder: Path, model: ExplainedModel) -> None:
     """Write the pictures to `gallery/`, and gallery.json."""
     (folder / "gallery").mkdir()
     errors, right = _confident_errors(predictions), _most_probable(predictions)
@@ -80,7 +80,7 @@ def _shown(predictions: Predictions, place: int, kind: Literal["error", "right"]
     )
 
 
-def _write_picture(predictions: Predictions, place: int, path: Path, model: Subject) -> np.ndarray | None:
+def _write_picture(predictions: Predictions, place: int, path: Path, model: ExplainedModel) -> np.ndarray | None:
     """Write the picture, cropped as the model sees it, and return it; None if its file cannot be read."""
     spec = model.predictor.description.pixels.model_copy(update={"size": _SIDE})
     try:
@@ -91,7 +91,7 @@ def _write_picture(predictions: Predictions, place: int, path: Path, model: Subj
     return pixels
 
 
-def _evidence(predictions: Predictions, places: list[int], model: Subject) -> list[Evidence | None]:
+def _evidence(predictions: Predictions, places: list[int], model: ExplainedModel) -> list[Evidence | None]:
     """The evidence for the predicted class of each image; None if it is not a class of the model itself."""
     predictor = model.predictor
     if not places or predictions.classes != predictor.description.classes:

@@ -22,7 +22,7 @@ from residerm.config import Method, PixelSpec
 from residerm.errors import ImageError, UsageError, nearest
 from residerm.explanation import target
 from residerm.explanation.evidence import Evidence
-from residerm.explanation.methods import METHODS, Subject, compute_evidence, default_method
+from residerm.explanation.methods import METHODS, ExplainedModel, compute_evidence, default_method
 from residerm.inference import Predictor
 from residerm.inference.answers import Answers, Rule
 from residerm.inference.bundle import read_neighbours
@@ -116,7 +116,7 @@ def explain(
     progress: Progress = SILENT,
 ) -> Iterator[Explanation]:
     """Yield the evidence for a class, or for the predicted one, in each image file, in the given order."""
-    subject = Subject.open(model)
+    subject = ExplainedModel.open(model)
     question = _question(subject.predictor.description.classes, class_, compare, method, stage)
     if neighbours:
         question = replace(question, neighbours=neighbours, training=_training_images(model, subject))
@@ -145,7 +145,7 @@ def _question(
     return _Question(_number(classes, first), _number(classes, second), method, stage)
 
 
-def _training_images(model: str | Path | Predictor, subject: Subject) -> TrainingImages:
+def _training_images(model: str | Path | Predictor, subject: ExplainedModel) -> TrainingImages:
     if isinstance(model, Predictor):
         raise UsageError("`neighbours`: a predictor has no training images; give the run or bundle instead")
     return read_neighbours(Path(model), subject.predictor.description)
@@ -161,7 +161,7 @@ def _number(classes: Sequence[str], name: str | None) -> int | None:
 
 
 def _explained(
-    subject: Subject, question: _Question, found: Sequence[Source], batch_size: int, progress: Progress
+    subject: ExplainedModel, question: _Question, found: Sequence[Source], batch_size: int, progress: Progress
 ) -> Iterator[Explanation]:
     spec = subject.predictor.description.pixels
 
@@ -180,7 +180,7 @@ def _explained(
 
 
 def _of_batch(
-    subject: Subject, question: _Question, some: Sequence[Source], read: Sequence[_Read]
+    subject: ExplainedModel, question: _Question, some: Sequence[Source], read: Sequence[_Read]
 ) -> Iterator[Explanation]:
     pairs = [(source.name, *one) for source, one in zip(some, read, strict=True) if not isinstance(one, str)]
     answers = _answers(subject, question, pairs) if pairs else iter(())
@@ -189,7 +189,7 @@ def _of_batch(
 
 
 def _answers(
-    subject: Subject, question: _Question, pairs: Sequence[tuple[str, np.ndarray, bytes]]
+    subject: ExplainedModel, question: _Question, pairs: Sequence[tuple[str, np.ndarray, bytes]]
 ) -> Iterator[Explanation]:
     predictor, pixels = subject.predictor, np.stack([one for _, one, _ in pairs])
     outputs = predictor.outputs(pixels, maps=question.method in (None, "cam"))
@@ -241,7 +241,7 @@ def _neighbours(
 
 
 def _evidence(
-    subject: Subject, question: _Question, pixels: np.ndarray, outputs: Outputs, weights: np.ndarray
+    subject: ExplainedModel, question: _Question, pixels: np.ndarray, outputs: Outputs, weights: np.ndarray
 ) -> Evidence:
     method, stage = question.method, question.stage
     if method is None:

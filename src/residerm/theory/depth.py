@@ -50,7 +50,7 @@ from residerm.models.resnet import PUBLISHED
 from residerm.progress import SILENT, Progress, Relay, Row
 from residerm.runs import Run, find_runs
 from residerm.theory.depths import blocks_per_stage
-from residerm.training.assembly import assemble, begin_with, prepare
+from residerm.training.assembly import assemble, initial_model_of, prepare
 from residerm.training.checkpoint import load_state
 from residerm.training.hardware import launch
 from residerm.training.session import resume, train
@@ -245,7 +245,7 @@ def _train(cell: Cell, experiment: Experiment, folder: Path, progress: Progress)
 def _measured(cell: Cell, experiment: Experiment, run: Run) -> Outcome:
     """Measure the errors of the last weights, and read the course of the training."""
     fabric, dataset = launch(experiment.training), prepare(experiment)
-    trainer = assemble(dataset, begin_with(dataset), fabric)
+    trainer = assemble(dataset, initial_model_of(dataset), fabric)
     load_state(trainer.state, run.last, fabric.device)
     model = trainer.state.model.eval()
 

@@ -27,7 +27,7 @@ from residerm.training.memory import require_memory
 from residerm.training.neighbours import require_licence
 from residerm.training.objective import Classification
 from residerm.training.recipe import MovingAverage, loss_for, optimizer_for
-from residerm.training.start import begin
+from residerm.training.start import make_initial_model
 
 
 def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
@@ -44,11 +44,11 @@ def prepare(experiment: Experiment, progress: Progress = SILENT) -> Dataset:
     return dataset
 
 
-def begin_with(dataset: Dataset) -> InitialModel:
+def initial_model_of(dataset: Dataset) -> InitialModel:
     """The model with its initial weights."""
     experiment = dataset.experiment
     torch.manual_seed(experiment.training.seed)
-    start = begin(experiment.network, dataset.records.classes, experiment.pixels.size, experiment.resnet)
+    start = make_initial_model(experiment.network, dataset.records.classes, experiment.pixels.size, experiment.resnet)
     _refuse_single_images(start.model, experiment.training)
     require_memory(start.model, experiment.training)
     return start

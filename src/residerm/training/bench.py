@@ -36,7 +36,7 @@ from residerm.inference.precision import choose_precision
 from residerm.models.complexity import Complexity, measure
 from residerm.progress import SILENT, Progress
 from residerm.runs import Environment
-from residerm.training.assembly import assemble, begin_with, prepare
+from residerm.training.assembly import assemble, initial_model_of, prepare
 from residerm.training.hardware import launch, wait_for
 from residerm.training.plain import PlainLoop, unpack
 from residerm.training.probe import Startup
@@ -78,7 +78,7 @@ def bench(
     dataset = prepare(experiment, progress)
     with ExitStack() as stack:
         contenders: dict[str, Stretch] = {
-            "loop": stretch_of(assemble(_unlimited(dataset), begin_with(dataset), fabric)),
+            "loop": stretch_of(assemble(_unlimited(dataset), initial_model_of(dataset), fabric)),
             "bare": _bare(dataset, fabric),
         }
         absent = {}
@@ -190,7 +190,7 @@ def _unlimited(dataset: Dataset) -> Dataset:
 def _bare(dataset: Dataset, fabric: Fabric) -> Stretch:
     """The upper limit of any loop: only the arithmetic of a step, with the images already on the device."""
     options = dataset.experiment.training
-    model = begin_with(dataset).model.to(fabric.device).to(memory_format=torch.channels_last).train()
+    model = initial_model_of(dataset).model.to(fabric.device).to(memory_format=torch.channels_last).train()
     average = MovingAverage(model, copy.deepcopy(model), options.ema)
     optimizer = optimizer_for(model.parameter_groups(), options)
     size, classes = dataset.experiment.pixels.size, len(dataset.records.classes)
@@ -216,7 +216,7 @@ def _bare(dataset: Dataset, fabric: Fabric) -> Stretch:
 
 def _plain(dataset: Dataset, fabric: Fabric, folder: Path) -> Stretch:
     unpack(dataset.records, dataset.training_rows, folder)
-    loop = PlainLoop(folder, dataset.experiment, begin_with(dataset).model, fabric.device)
+    loop = PlainLoop(folder, dataset.experiment, initial_model_of(dataset).model, fabric.device)
     return lambda steps: loop.stretch(steps, _WARM_UP)
 
 

@@ -19,7 +19,7 @@ from residerm.config import Experiment
 from residerm.data.dataset import Dataset
 from residerm.models.complexity import measure
 from residerm.progress import SILENT, Progress
-from residerm.training.assembly import assemble, begin_with, prepare
+from residerm.training.assembly import assemble, initial_model_of, prepare
 from residerm.training.hardware import launch
 from residerm.training.loop import Trainer
 from residerm.training.neighbours import evenly
@@ -69,7 +69,7 @@ def _alone(dataset: Dataset) -> Trainer:
     """The training in one process, without a limit on its time."""
     options = dataset.experiment.training.model_copy(update={"devices": 1, "max_minutes": None})
     dataset = replace(dataset, experiment=dataset.experiment.model_copy(update={"training": options}))
-    return assemble(dataset, begin_with(dataset), launch(options))
+    return assemble(dataset, initial_model_of(dataset), launch(options))
 
 
 def _training_speed(trainer: Trainer) -> float:

@@ -32,7 +32,7 @@ from residerm.runs import (
     create_run,
     open_run,
 )
-from residerm.training.assembly import assemble, begin_with, prepare
+from residerm.training.assembly import assemble, initial_model_of, prepare
 from residerm.training.checkpoint import Checkpoints, load_state
 from residerm.training.curves import drawing_curves, require_tensorboard
 from residerm.training.hardware import launch
@@ -47,7 +47,7 @@ def train(experiment: Experiment, runs: Path = Path("runs"), progress: Progress 
         require_tensorboard()
     fabric = launch(experiment.training)
     dataset = prepare(experiment.in_effect(), progress)
-    start = begin_with(dataset)
+    start = initial_model_of(dataset)
     begun = {"network": start.options, "resnet": start.resnet}  # the effective options
     dataset = replace(dataset, experiment=dataset.experiment.model_copy(update=begun))
     folder = Path()
@@ -77,7 +77,7 @@ def resume(
         raise RunError(f"{experiment.path} has changed since {folder} was started: its split differs")
     if experiment.flat() != before.flat() and fabric.is_global_zero:
         _extend(run, before, experiment, progress)
-    return _train(dataset, begin_with(dataset), run, fabric, progress)
+    return _train(dataset, initial_model_of(dataset), run, fabric, progress)
 
 
 def _with_limits(experiment: Experiment, epochs: int | None, max_minutes: float | None) -> Experiment:

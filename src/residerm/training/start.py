@@ -1,6 +1,6 @@
 """Create the initial model of a training: with random or pretrained weights, or those of a file or another run.
 
-    start = begin(ModelOptions(model="resnet50", weights=Path("runs/20260101-…")), classes=2, size=64)
+    start = make_initial_model(ModelOptions(model="resnet50", weights=Path("runs/20260101-…")), classes=2, size=64)
 
 From another run or bundle, the colour normalisation is used too, and a remark names the licence of its data. If its
 classes are different, the model has a new classifier.
@@ -18,14 +18,16 @@ from residerm.models.start import InitialModel
 _SHAPE = ("stem", "width", "shortcut", "preactivation")  # of a ResNet: what changes its layers
 
 
-def begin(options: ModelOptions, classes: tuple[str, ...], size: int, resnet: ResNetOptions) -> InitialModel:
+def make_initial_model(
+    options: ModelOptions, classes: tuple[str, ...], size: int, resnet: ResNetOptions
+) -> InitialModel:
     """Build the model with its initial weights."""
     if options.weights is None or not options.weights.is_dir():
-        return models.begin(options, len(classes), size, resnet)
+        return models.build_initial_model(options, len(classes), size, resnet)
     description = read_description(options.weights)
     _refuse_another_architecture(options, resnet, description)
     file = find_bundle(options.weights) / WEIGHTS
-    start = models.begin(options.model_copy(update={"weights": file}), len(classes), size, resnet)
+    start = models.build_initial_model(options.model_copy(update={"weights": file}), len(classes), size, resnet)
     start.model.set_colours(description.mean, description.deviation)
     remarks = [f"weights: {options.weights}, trained on {description.archive}, licence {description.data_licence}"]
     if not start.new_classifier and description.classes != classes:
