@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,8 @@ import httpx
 import numpy as np
 import pytest
 from sample_images import encode
+
+from residerm.inference.bundle import STARTER
 
 PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
 
@@ -119,6 +123,27 @@ def test_sigterm_answers_what_was_accepted_and_refuses_new_clients() -> None:
         wait_until(lambda: "refused" in str(post(address).outcome))
         assert [client.recv(12) for client in clients] == [b"HTTP/1.1 200"] * 4
         assert process.wait(60) == 143
+
+
+def test_a_worker_that_cannot_load_the_model_says_why(tmp_path: Path) -> None:
+    bundle = shutil.copytree(STARTER, tmp_path / "bundle")
+    command = [sys.executable, "-m", "residerm", "serve", str(bundle), "--port", "0", "--workers", "2"]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    try:
+        assert process.stderr is not None
+        colour_service.wait_until_ready(next(line.split()[3] for line in process.stderr if "serves at" in line))
+        (bundle / "model.onnx").unlink()
+        os.kill(min(workers_of(process.pid)), signal.SIGKILL)
+        shown = []
+        while "worker failed" not in (line := process.stderr.readline()):
+            shown.append(line)
+        assert "model.onnx" in line
+        assert not any("Traceback" in one for one in shown)
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def test_ctrl_c_in_a_terminal_reaches_workers_and_supervisor_without_a_traceback() -> None:

@@ -13,6 +13,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
 
+from residerm.errors import ResidermError
 from residerm.service.logs import log
 
 _CHECK_SECONDS = 0.2  # longest delay of a signal
@@ -71,7 +73,11 @@ def _start(work: Callable[[], None]) -> SpawnProcess:
 def _run(work: Callable[[], None]) -> None:
     threading.Thread(target=_end_with_supervisor, daemon=True).start()
     with suppress(KeyboardInterrupt):
-        work()
+        try:
+            work()
+        except ResidermError as error:  # for example, the files of the model are gone
+            log("worker failed", logging.ERROR, reason=str(error))
+            sys.exit(1)
 
 
 def _end_with_supervisor() -> None:
