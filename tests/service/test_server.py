@@ -366,3 +366,16 @@ def test_client_returns_answers_and_errors(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no such file"):
         ask([tmp_path / "nothing.png"], address)
     assert stat.S_ISREG(photo.stat().st_mode)
+
+
+def test_client_with_a_token_or_address_that_cannot_be_sent(tmp_path: Path) -> None:
+    photo, token = tmp_path / "red.png", "0123456789abcdef"
+    photo.write_bytes(PHOTO)
+    with colour_service.serve_in_thread(colour_service.make_app(token=token)) as address:
+        assert ask([photo], address, token=f"{token}\n").images[0].predicted == "mel"
+    for wrong in ("ümlaut", "two\nlines"):
+        with pytest.raises(UsageError, match="`token`: a token may only have printable ASCII characters"):
+            ask([photo], address, token=wrong)
+    for wrong in ("no address", "http://localhost:99999999"):
+        with pytest.raises(ServiceError, match="does not answer"):
+            ask([photo], wrong)

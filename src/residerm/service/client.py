@@ -32,6 +32,7 @@ def ask(
 
     if not images:
         raise UsageError("`images`: give at least one file")
+    headers = {"authorization": f"Bearer {_plain(token)}"} if token else None
     route = "explain" if explained or explain_class else "predict"
     with ExitStack() as stack:
         parts = [("images", (Path(path).name, stack.enter_context(_open(Path(path))))) for path in images]
@@ -40,14 +41,22 @@ def ask(
                 f"{url.rstrip('/')}/v1/{route}",
                 params={"class": explain_class} if explain_class else None,
                 files=parts,
-                headers={"authorization": f"Bearer {token}"} if token else None,
+                headers=headers,
                 timeout=timeout,
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise ServiceError(f"{url} does not answer ({error})") from error
     if reply.status_code != 200:
         raise ServiceError(f"{url} refused the request: {_detail(reply)}")
     return Answers.model_validate_json(reply.content)
+
+
+def _plain(token: str) -> str:
+    """A token without the line end of the file from which it was read."""
+    token = token.strip()
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError("`token`: a token may only have printable ASCII characters")
+    return token
 
 
 def _open(path: Path) -> BinaryIO:
