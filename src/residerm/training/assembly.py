@@ -50,7 +50,7 @@ def initial_model_of(dataset: Dataset) -> InitialModel:
     torch.manual_seed(experiment.training.seed)
     start = make_initial_model(experiment.network, dataset.records.classes, experiment.pixels.size, experiment.resnet)
     _refuse_single_images(start.model, experiment.training)
-    require_memory(start.model, experiment.training)
+    require_memory(start.model, experiment.training, experiment.pixels.size)
     return start
 
 
