@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _EXAMPLE_BATCH = 2  # a batch of one would be treated as a constant
 _OUTPUTS = ("logits", "features", "maps")
+_SUMS = ("Add", "ReduceMean")  # operators whose inputs stay in float32 in an int8 graph
 
 
 class _FromPixels(nn.Module):
@@ -87,29 +89,63 @@ def write_openvino(onnx: Path, folder: Path, *, in_half: bool = False) -> Path:
     return _save_openvino(openvino.convert_model(onnx), folder, in_half=in_half)
 
 
-def quantise(graph: Path, calibration: Iterable[np.ndarray]) -> None:
-    """Replace a graph by its int8 version, with ranges calibrated on some images (1, size, size, 3)."""
+def sensitive_layers(onnx: Path) -> tuple[str, ...]:
+    """The names of layers that stay in float32 in an int8 graph: the first and last ones, and shortcuts.
+
+    In a ResNet-50, they caused most of the error. A shortcut with weights cannot be told from the branch that it is
+    added to, so both convolutions of such an addition are returned.
+    """
+    from onnx import load
+
+    nodes = load(onnx, load_external_data=False).graph.node
+    made_by = {name: node for node in nodes for name in node.output}
+    weighted = [node.name for node in nodes if node.op_type in ("Conv", "Gemm", "MatMul")]
+    found = weighted[:1] + weighted[-1:]
+    for node in nodes:
+        added = [made_by[name] for name in node.input if name in made_by]
+        if node.op_type == "Add" and [one.op_type for one in added] == ["Conv", "Conv"]:
+            found += [one.name for one in added]
+    return tuple(dict.fromkeys(found))
+
+
+def quantise(graph: Path, calibration: Iterable[np.ndarray], float32: Iterable[str]) -> None:
+    """Replace a graph by its int8 version, with ranges calibrated on some images (1, size, size, 3).
+
+    The layers in `float32`, named as in ONNX, are not quantised, nor are the sums of residual connections.
+    """
     images = list(calibration)
     if graph.suffix == ".onnx":
         import onnx
 
-        onnx.save(_quantised(onnx.load(graph), [{"pixels": one} for one in images]), graph)
+        onnx.save(_quantised(onnx.load(graph), [{"pixels": one} for one in images], float32), graph)
     else:
         import openvino
 
-        quantised = _quantised(openvino.Core().read_model(graph), images)
+        quantised = _quantised(openvino.Core().read_model(graph), images, float32)
         written = _save_openvino(quantised, graph.parent, "quantised.xml")  # the old one is still mapped
         for name, suffix in zip(OPENVINO, (".xml", ".bin"), strict=True):
             written.with_suffix(suffix).replace(graph.parent / name)
 
 
-def _quantised(model: Any, images: list[Any]) -> Any:
+def _quantised(model: Any, images: list[Any], float32: Iterable[str]) -> Any:
+    named = [f"^{re.escape(name)}(/WithoutBiases)?$" for name in float32]  # OpenVINO's importer adds this suffix
     shown = io.StringIO()  # progress bars on stdout, where JSON may be expected
     with warnings.catch_warnings(), _quiet("nncf", "torch.utils.cpp_extension"), contextlib.redirect_stdout(shown):
         warnings.simplefilter("ignore")
         import nncf
+        from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-        return nncf.quantize(model, nncf.Dataset(images), preset=nncf.QuantizationPreset.MIXED, subset_size=len(images))
+        return nncf.quantize(
+            model,
+            nncf.Dataset(images),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(images),
+            ignored_scope=nncf.IgnoredScope(patterns=named, types=list(_SUMS), validate=False),
+            advanced_parameters=AdvancedQuantizationParameters(
+                activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+            ),
+        )
 
 
 def _save_openvino(model: Any, folder: Path, name: str = OPENVINO[0], *, in_half: bool = False) -> Path:

@@ -117,16 +117,18 @@ def _write_graph(
     precision: ExportPrecision,
     calibration: Sample,
 ) -> None:
-    from residerm.inference.conversion import quantise, store_in_half, write_onnx, write_openvino
+    from residerm.inference.conversion import quantise, sensitive_layers, store_in_half, write_onnx, write_openvino
 
     graph = write_onnx(model, folder)
+    sensitive = sensitive_layers(graph) if precision == "int8" else ()
     if precision == "float16":
         store_in_half(graph)
     if to == "openvino":
         onnx, graph = graph, write_openvino(graph, folder, in_half=precision == "float16")
         onnx.unlink()
     if precision == "int8":
-        quantise(graph, (pixels[None] for pixels in _calibration_pixels(calibration, description)))
+        images = (pixels[None] for pixels in _calibration_pixels(calibration, description))
+        quantise(graph, images, sensitive)
 
 
 def _kept_in_float32(folder: Path, reference: Predictor, calibration: Sample) -> int:

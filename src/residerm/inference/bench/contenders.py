@@ -24,7 +24,7 @@ Run = Callable[[np.ndarray], object]
 
 def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: bool) -> Mapping[str, Run]:
     """Prepare every runtime and precision; graphs are written to the folder, which must be kept."""
-    from residerm.inference.conversion import quantise, write_onnx, write_openvino
+    from residerm.inference.conversion import quantise, sensitive_layers, write_onnx, write_openvino
     from residerm.inference.precision import cpu_has_bf16
     from residerm.inference.runtimes.torch import TorchRuntime
 
@@ -41,7 +41,8 @@ def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: boo
         if int8 and is_installed("nncf"):
             small = folder / "int8"
             small.mkdir()
-            quantise(write_openvino(graph, small), (random_pixels(1, model.size, seed) for seed in range(_RANGES)))
+            images = (random_pixels(1, model.size, seed) for seed in range(_RANGES))
+            quantise(write_openvino(graph, small), images, sensitive_layers(graph))
             engines.append(("openvino", "int8", small))
     for engine, precision, place in engines:
         ready = open_graph(place, description, engine, precision=precision, threads=threads)  # type: ignore[arg-type]
