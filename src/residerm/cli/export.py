@@ -51,7 +51,7 @@ def export_(
 
 def _show(record: ParityRecord) -> None:
     rows = [
-        [one.runtime, f"{one.logits:.1e}", f"{one.other_class} of {record.images:,}", f"{one.milliseconds:.1f} ms"]
+        [one.runtime, f"{one.logits:.1e}", f"{one.other_class} of {record.answers:,}", f"{one.milliseconds:.1f} ms"]
         for one in record.measured
     ]
     columns = ("runtime", "largest difference of a logit", "different class", "time per image")

@@ -23,9 +23,8 @@ def write_card(folder: Path, description: ModelDescription, record: ParityRecord
 
 
 def _card(description: ModelDescription, record: ParityRecord) -> str:
-    answers = record.images * (record.views or 1)
     rows = "\n".join(
-        f"| {one.runtime} {one.version} | {one.logits:.1e} | {one.other_class} of {answers:,} |"
+        f"| {one.runtime} {one.version} | {one.logits:.1e} | {one.other_class} of {record.answers:,} |"
         for one in record.measured
     )
     synthetic = " (drawn, not photographed)" if description.synthetic else ""

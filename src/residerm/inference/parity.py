@@ -128,6 +128,11 @@ class ParityRecord(_Part):
         """The number of images and views that were compared."""
         return f"{self.images:,} images" + (f" in {self.views} views each" if self.views else "")
 
+    @property
+    def answers(self) -> int:
+        """The number of predictions that were compared: one for each view of each image."""
+        return self.images * (self.views or 1)
+
     def of(self, runtime: str) -> Measured | None:
         """The measurements of a runtime; None if it was not measured."""
         return next((one for one in self.measured if one.runtime == runtime), None)
