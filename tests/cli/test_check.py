@@ -88,13 +88,13 @@ def test_only_the_first_pairs_are_shown(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_json_is_complete(broken: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, broken, "--json")
-    told = json.loads(printed)
+    report = json.loads(printed)
     assert code == 1
-    assert (told["archive"], told["images"], told["masks"]) == ("HAM10000", 33, 30)
-    assert (told["errors"], told["warnings"], told["notes"]) == (3, 0, 0)
-    assert told["kinds"] == {"row without image": 1, "truncated image": 1, "exact copy": 1}
-    assert [set(finding) for finding in told["findings"]] == [set(Finding._fields)] * 3
-    (copy,) = (finding for finding in told["findings"] if finding["other_id"])
+    assert (report["archive"], report["images"], report["masks"]) == ("HAM10000", 33, 30)
+    assert (report["errors"], report["warnings"], report["notes"]) == (3, 0, 0)
+    assert report["kinds"] == {"row without image": 1, "truncated image": 1, "exact copy": 1}
+    assert [set(finding) for finding in report["findings"]] == [set(Finding._fields)] * 3
+    (copy,) = (finding for finding in report["findings"] if finding["other_id"])
     assert copy["distance"] == 0
     assert copy["other_file"].endswith("images/b.jpg")
 
@@ -167,9 +167,9 @@ print(cli.run(["data", "check", {str(clean)!r}]), "torch" in sys.modules)
 
 def test_real_archive_has_no_errors_and_few_warnings(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, real_data / "isic2016", "--json")
-    told = json.loads(printed)
-    assert (code, told["images"], told["errors"]) == (0, 353, 0)
-    assert told["warnings"] <= 2
+    report = json.loads(printed)
+    assert (code, report["images"], report["errors"]) == (0, 353, 0)
+    assert report["warnings"] <= 2
 
 
 def test_merged_labels_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,14 +30,14 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int
 
 def test_stats_counts_images_and_lesions(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, printed, _ = outcome(capsys, "stats", archive, "--json")
-    told = json.loads(printed)
+    statistics = json.loads(printed)
     assert code == 0
-    assert (told["images"], told["groups"], told["masks"]) == (63, 42, 63)
-    assert told["images_in_groups_of_several"] == 42
-    assert {name: (images, lesions) for name, images, lesions, *_ in told["by_class"]["rows"]} == dict.fromkeys(
+    assert (statistics["images"], statistics["groups"], statistics["masks"]) == (63, 42, 63)
+    assert statistics["images_in_groups_of_several"] == 42
+    assert {name: (images, lesions) for name, images, lesions, *_ in statistics["by_class"]["rows"]} == dict.fromkeys(
         archives.SEVEN, (9, 6)
     )
-    for breakdown in told["by_person"]:
+    for breakdown in statistics["by_person"]:
         assert sum(row[1] for row in breakdown["rows"]) == 63
         assert all(row[1] == sum(row[2:]) for row in breakdown["rows"])
 
@@ -94,8 +94,8 @@ def test_stats_writes_figure_and_tables_without_overwriting(
 
 def test_stats_with_a_task(archive: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, printed, _ = outcome(capsys, "stats", archive, "--task", "malignancy", "--json")
-    told = json.loads(printed)
-    assert {row[0]: row[1] for row in told["by_class"]["rows"]} == {"benign": 36, "malignant": 27}
+    statistics = json.loads(printed)
+    assert {row[0]: row[1] for row in statistics["by_class"]["rows"]} == {"benign": 36, "malignant": 27}
 
 
 def test_split_prints_and_writes_its_proof(archive: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

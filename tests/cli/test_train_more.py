@@ -64,8 +64,8 @@ def test_training_accuracy_is_that_of_the_training_batches(archive: Path, tmp_pa
     records = open_archive(archive)
     rows = np.flatnonzero(divide(records, SplitOptions(split=str(run / "splits.csv"))).parts == TRAIN)
     right = load(run).predict([records.read(row) for row in rows]).argmax(1) == records.labels[rows]
-    told = open_run(run).epochs[0].train_accuracy
-    assert told == pytest.approx(right.mean(), abs=1 / len(rows))  # where their number is odd, one is left out
+    accuracy = open_run(run).epochs[0].train_accuracy
+    assert accuracy == pytest.approx(right.mean(), abs=1 / len(rows))  # where their number is odd, one is left out
 
     logits = torch.eye(3)[[0, 1, 2, 0]]
     labels = Labels(torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 2, 2]), torch.tensor([0.7, 0.6, 0.9, 0.2]))

@@ -37,12 +37,12 @@ def test_outputs_are_those_of_the_model(tmp_path: Path, name: str, resnet: ResNe
         assert (one is None) == (other is None)
         if one is not None and other is not None:
             np.testing.assert_allclose(one, other.numpy(), atol=1e-4)
-    told = predictor.description
-    assert (told.features, told.maps) == (
+    description = predictor.description
+    assert (description.features, description.maps) == (
         0 if found.features is None else found.features.shape[1],
         found.maps is not None,
     )
-    assert told.linear_classifier == (predictor.classifier is not None)
+    assert description.linear_classifier == (predictor.classifier is not None)
 
 
 def test_classifier_of_mean_maps_gives_the_logits(bundle: Path) -> None:
