@@ -196,6 +196,10 @@ def test_single_class_is_refused(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("image_id,part\nISIC_1,train\n", "does not name .* another archive"),
+        (
+            "image_id,part\nISIC_1,train\nISIC_1,test\n",
+            "^`split`: .* has image ISIC_1 in two parts.* one part for each image$",
+        ),
         ("image,part\nISIC_1,train\n", "columns image_id and part"),
         ("image_id,part\nISIC_1,trian\n", "unknown part 'trian'"),
         ("image_id,part\nISIC_1," + "9" * 5000 + "\n", "unknown part '9{50,80}…;"),

@@ -24,6 +24,7 @@ from residerm.errors import ArchiveError, UsageError, listed, nearest, shortened
 from residerm.files import new_folder
 from residerm.runs import PartCounts, SplitProof, SplitRow, read_splits, split_bytes
 
+_NEEDED = "a split needs the columns image_id and part, and one part for each image"
 TRAIN, VALIDATION, TEST = range(3)
 
 
@@ -220,9 +221,9 @@ def _archive_parts(records: Records, options: SplitOptions) -> np.ndarray:
 def _read_parts(path: Path, records: Records) -> np.ndarray:
     """The parts from a `splits.csv`, which must list every record."""
     try:
-        given = {row.image_id: row.part for row in read_splits(path, "it needs the columns image_id and part")}
+        given = {row.image_id: row.part for row in read_splits(path, _NEEDED)}
     except DocumentError as error:
-        raise ArchiveError(f"`split={path}`: {error}") from error
+        raise ArchiveError(f"`split`: {error}") from error
     unknown = sorted(set(given.values()) - set(PARTS))
     if unknown:
         raise ArchiveError(
