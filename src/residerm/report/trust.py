@@ -179,11 +179,12 @@ def _sets_text(found: SetScores | None, unit: str) -> str:
 def _selective_text(found: SelectiveScores | None, unit: str) -> str:
     if found is None:
         return ""
+    wrong = f", of which {_text(found.wrong, SHARE)} are wrong" if found.wrong.value is not None else ""
     return (
         f"The balanced accuracy of the most probable class is {_text(found.balanced_accuracy, SHARE)} on all images, "
         f"and {_text(found.balanced_accuracy_at_80, SHARE)} on the most confident 80 % of them. With the threshold "
         f"chosen for at most {found.error_rate:.0%} errors, {_text(found.answered, SHARE)} of the {unit}s are "
-        f"answered, of which {_text(found.wrong, SHARE)} are wrong."
+        f"answered{wrong}."
     )
 
 

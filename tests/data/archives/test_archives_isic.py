@@ -155,7 +155,7 @@ def test_2019_labels_lesions_patients_and_parts(packed: bool, downsampled: str, 
     assert lines["ISIC_0000003_downsampled"].label == archives.EIGHT[3]
     assert lines["ISIC_0000004"][:6] == ("mel", "BCN_0000002", "", 34.0, "anterior torso", "train")
     assert lines["ISIC_0000005"].group == "BCN_0000002"
-    assert lines["ISIC_0000006"].group == "ISIC_0000006"  # not told
+    assert lines["ISIC_0000006"].group == "ISIC_0000006"  # missing
     assert lines["ISIC_0000000"].age is None
     assert not len(records.faults)
 

@@ -206,9 +206,9 @@ def test_split_without_lesions_is_described(split: str, words: str, by_image: bo
         place = tmp_path / ("train", "val", "test")[number // 2 % 3] / ("cat", "dog")[number % 2] / f"{number}.jpg"
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(encode(make_image(number)))
-    told = check_archive(open_archive(tmp_path), SplitOptions(split=split)).split
-    assert told.startswith(words)
-    assert ("so the split is by image" in told) is by_image
+    text = check_archive(open_archive(tmp_path), SplitOptions(split=split)).split
+    assert text.startswith(words)
+    assert ("so the split is by image" in text) is by_image
 
 
 def test_split_from_a_file_is_described(tmp_path: Path) -> None:
