@@ -110,7 +110,9 @@ def test_network_without_shortcuts_is_refused(plain: nn.Module) -> None:
 
 
 def test_depths_are_those_of_the_published_networks() -> None:
-    assert [blocks_per_stage(depth) for depth in (8, 20, 32, 44, 56, 110)] == [1, 3, 5, 7, 9, 18]
+    assert [blocks_per_stage(depth) for depth in (8, 20, 32, 44, 56, 110, 2000)] == [1, 3, 5, 7, 9, 18, 333]
+    with pytest.raises(UsageError, match="at most 2,000 layers"):
+        blocks_per_stage(99_999_998)
     with pytest.raises(UsageError, match="20 or 26"):
         blocks_per_stage(21)
     for depth in (-4, 0, 2, 7):

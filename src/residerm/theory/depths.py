@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from residerm.errors import UsageError
 
+_DEEPEST = 2000  # 999 blocks; a network by name has at most 1,000
+
 
 def blocks_per_stage(depth: int) -> int:
     """The n of a network with this number of layers; the error for an invalid depth suggests the nearest ones."""
+    if depth > _DEEPEST:
+        raise UsageError(f"a depth of {depth} is not possible; networks have at most {_DEEPEST:,} layers")
     blocks, left = divmod(depth - 2, 6)
     if left or blocks < 1:
         near = sorted({6 * max(blocks, 1) + 2, 6 * max(blocks + 1, 1) + 2})
