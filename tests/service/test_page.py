@@ -136,6 +136,7 @@ def test_paste_and_drop(visit: Callable[..., Any], address: str) -> None:
 
 def test_keyboard_only(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
+    page.on("filechooser", lambda _: None)  # from the start: Chromium may take a while to hand choosers over
     page.wait_for_selector("#state.ready")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
