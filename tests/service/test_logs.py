@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import io
 import logging
-from collections.abc import Iterator
 
 import colour_service
 import httpx
@@ -18,18 +17,6 @@ from residerm.service import logs
 PHOTO = encode(np.full((48, 64, 3), (200, 60, 60), np.uint8), "PNG")
 
 
-@pytest.fixture
-def loggers() -> Iterator[None]:
-    """Restore the loggers that `configure` changes."""
-    both = [logging.getLogger(name) for name in ("residerm.service", "uvicorn")]
-    before = [(one.handlers, one.propagate, one.level) for one in both]
-    yield
-    for one, (handlers, propagate, level) in zip(both, before, strict=True):
-        one.handlers, one.propagate = handlers, propagate
-        one.setLevel(level)
-
-
-@pytest.mark.usefixtures("loggers")
 def test_closed_stream_loses_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     stream.close()
@@ -38,7 +25,6 @@ def test_closed_stream_loses_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     logs.log("request", logging.ERROR)
 
 
-@pytest.mark.usefixtures("loggers")
 def test_full_disk_loses_the_line(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full(io.StringIO):
         def write(self, _: str) -> int:

@@ -184,7 +184,6 @@ def test_valid_request_id_of_the_client_is_kept() -> None:
 
 
 def test_only_failed_health_checks_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("residerm.service").propagate = True
     with caplog.at_level(logging.INFO, logger="residerm.service"):
         assert send("GET", "/healthz").status_code == 200
         reply = send("GET", "/metrics", colour_service.make_app(token="a-token-of-a-clinic"))
@@ -209,7 +208,6 @@ def test_unexpected_error_is_a_500_without_details(
             return await client.post("/v1/predict", content=PHOTO), await client.post("/v1/predict", content=PHOTO)
 
     with caplog.at_level(logging.ERROR, logger="residerm.service"):
-        logging.getLogger("residerm.service").propagate = True
         first, second = asyncio.run(run())
     refused(first, 500, "defect of the service")
     assert "secret" not in first.text
