@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -61,3 +62,14 @@ def test_service_imports_neither_torch_nor_data() -> None:
         "print([name for name in ('torch', 'residerm.data', 'residerm.training', 'matplotlib') if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "exit_code", "message"),
+    [(signal.SIGINT, 130, "residerm: the service has stopped\n"), (signal.SIGTERM, 143, "")],
+)
+def test_stopped_service_says_so(number: signal.Signals, exit_code: int, message: str) -> None:
+    with colour_service.serve_in_process() as (process, _):
+        process.send_signal(number)
+        assert process.communicate(timeout=60)[1].endswith(message)
+        assert process.returncode == exit_code

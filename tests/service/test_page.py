@@ -5,15 +5,20 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 import browser
 import colour_service
+import httpx
 import pytest
 
 from residerm.config import ServeOptions
 from residerm.service.answers import Observed
 from residerm.service.app import create_app
+from residerm.service.front import ROUTES
 from residerm.service.identity import served
 
 RED, GREEN, GREY, FOREIGN = (200, 60, 60), (60, 200, 60), (90, 90, 90), (0, 250, 0)
@@ -231,7 +236,19 @@ def test_layout_fits_every_width_and_passes_axe(
 
 
 def test_page_is_small() -> None:
-    from importlib.resources import files
+    assert sum(len(file.read_bytes()) for file in page_files()) < 150_000
 
-    sizes = [len(file.read_bytes()) for file in files("residerm.service").joinpath("page").iterdir()]
-    assert sum(sizes) < 150_000
+
+def test_every_file_of_the_page_is_served(address: str) -> None:
+    kinds = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+    for file in page_files():
+        path = "/" if file.name == "index.html" else f"/{file.name}"
+        reply = httpx.get(address + path)
+        assert (reply.status_code, reply.content) == (200, file.read_bytes())
+        assert reply.headers["content-type"] == f"{kinds[Path(file.name).suffix]}; charset=utf-8"
+        assert "script-src 'self';" in reply.headers["content-security-policy"]
+        assert path in ROUTES
+
+
+def page_files() -> list[Traversable]:
+    return list(files("residerm.service").joinpath("page").iterdir())

@@ -154,4 +154,6 @@ def test_ctrl_c_in_a_terminal_reaches_workers_and_supervisor_without_a_traceback
         assert process.wait(60) == 130
         assert all(has_ended(worker) for worker in workers)
         assert process.stderr is not None
-        assert "Traceback" not in process.stderr.read()
+        shown = process.stderr.read()
+        assert "Traceback" not in shown
+        assert shown.endswith("residerm: the service has stopped\n")

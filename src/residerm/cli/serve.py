@@ -18,7 +18,7 @@ def serve_(
     /,
     *,
     options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions(),
-) -> None:
+) -> int:
     """Serve a model over HTTP, with a page at / and an API under /v1. Not a diagnosis.
 
     Example: residerm serve starter --port 8000
@@ -30,7 +30,12 @@ def serve_(
     """
     from residerm.service import serve
 
-    serve(model, options, announce=_announce)
+    try:
+        serve(model, options, announce=_announce)
+    except KeyboardInterrupt:  # the usual message is about partial files, and a service writes none
+        remarks.print("residerm: the service has stopped")
+        return 130
+    return 0
 
 
 def _announce(listening: Listening) -> None:

@@ -38,6 +38,7 @@ _PAGE: Mapping[str, tuple[str, str]] = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/style.css": ("style.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/answer.js": ("answer.js", "text/javascript; charset=utf-8"),
 }
 _CLASS = "Class to explain. Default: the predicted one."
 _DESCRIPTION = f"Skin-lesion images in, calibrated probabilities out. {DISCLAIMER}"

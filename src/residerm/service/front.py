@@ -22,8 +22,8 @@ from residerm.service.security import HEADERS, Guard
 from residerm.service.worker import Gone
 
 ROUTES = frozenset(
-    {"/", "/v1/predict", "/v1/explain", "/v1/model", "/healthz", "/readyz", "/metrics", "/openapi.json", "/page.js"}
-    | {"/style.css"}
+    {"/v1/predict", "/v1/explain", "/v1/model", "/healthz", "/readyz", "/metrics", "/openapi.json"}
+    | {"/", "/style.css", "/page.js", "/answer.js"}
 )
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _GONE = 499  # as nginx logs a client that closed the connection; never sent
