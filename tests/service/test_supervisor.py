@@ -146,9 +146,14 @@ def test_a_worker_that_cannot_load_the_model_says_why(tmp_path: Path) -> None:
         process.wait(60)
 
 
-def test_ctrl_c_in_a_terminal_reaches_workers_and_supervisor_without_a_traceback() -> None:
+@pytest.mark.parametrize("one_is_starting", [False, True])
+def test_ctrl_c_in_a_terminal_ends_workers_and_supervisor_without_a_traceback(one_is_starting: bool) -> None:
     with colour_service.serve_in_process(0.0, "--workers", "2") as (process, _):
         workers = workers_of(process.pid)
+        if one_is_starting:
+            os.kill(min(workers), signal.SIGKILL)
+            wait_until(lambda: bool(workers_of(process.pid) - workers))
+            workers = workers_of(process.pid)
         for one in (*workers, process.pid):
             os.kill(one, signal.SIGINT)
         assert process.wait(60) == 130

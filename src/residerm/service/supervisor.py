@@ -66,8 +66,26 @@ def _signals() -> Iterator[list[int]]:
 
 def _start(work: Callable[[], None]) -> SpawnProcess:
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(work,))
-    process.start()
+    with _ctrl_c_blocked():
+        process.start()
     return process
+
+
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """Hold back Ctrl-C here, and block it for good in processes that are started meanwhile.
+
+    A terminal sends it to all processes. It would end workers that are still importing with a traceback, and the others
+    are ended by the supervisor.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 def _run(work: Callable[[], None]) -> None:
