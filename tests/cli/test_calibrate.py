@@ -6,6 +6,7 @@ from pathlib import Path
 
 import archives
 import pytest
+from sample_runs import update_json
 
 import residerm
 from residerm import cli
@@ -139,5 +140,6 @@ def test_model_without_trust_is_calibrated(run: Path, site: Path, tmp_path: Path
     plain = tmp_path / "plain"
     shutil.copytree(run / "bundle", plain)
     (plain / "trust.npz").unlink()
+    update_json(plain / "model.json", trust=None)
     bundle = residerm.calibrate(plain, site, out=tmp_path / "new").bundle
     assert load(bundle).trust.summary.outliers.score == "energy"

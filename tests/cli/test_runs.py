@@ -59,3 +59,8 @@ def test_damaged_run_does_not_hide_the_others(runs: Path, capsys: pytest.Capture
     lines = listed(runs, capsys)
     assert {line["run"] for line in lines} == {"a", "b", "c", "d"}
     assert "data.json cannot be used" in str(lines[0]["ended"])
+
+
+def test_a_run_in_place_of_the_folder_of_runs(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["runs", str(runs / "a")]) == 2
+    assert f"{runs / 'a'} is a run: give the folder that contains it, {runs}" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from pathlib import Path
 import archives
 import numpy as np
 import pytest
+from sample_runs import update_json
 
 from residerm import cli
 from residerm.config import EvaluateOptions
@@ -152,6 +153,7 @@ def test_model_without_trust_is_scored(run: Path, outliers: Path, tmp_path: Path
     plain = tmp_path / "plain"
     shutil.copytree(run, plain, ignore=shutil.ignore_patterns("evaluations"))
     (plain / "bundle" / "trust.npz").unlink()
+    update_json(plain / "bundle" / "model.json", trust=None)
     assert evaluate(plain).scores.trust is None
     with pytest.raises(UsageError, match="has no outlier score"):
         evaluate(plain, EvaluateOptions(outliers=(outliers,)))

@@ -93,6 +93,19 @@ def test_trust_with_other_classes_is_refused(tmp_path: Path) -> None:
         load(folder)
 
 
+def test_missing_trust_is_refused(tmp_path: Path) -> None:
+    model = make_model("resnet20", ResNetOptions())
+    description = make_description(model, ResNetOptions()).model_copy(
+        update={"classes": CLASSES, "prior": (1 / 7,) * 7}
+    )
+    folder = write_bundle(model, description, tmp_path / "bundle", make_trust())
+    (folder / "trust.npz").unlink()
+    with pytest.raises(
+        BundleError, match=r"trust\.npz is missing, but model\.json describes it: copy the whole bundle"
+    ):
+        load(folder)
+
+
 def test_levels_come_from_the_experiment() -> None:
     experiment = Experiment.from_flat({"path": "x", "coverage": 0.8, "outlier_score": "energy"}, "config.yaml")
     assert experiment.trust == TrustOptions(coverage=0.8, outlier_score="energy")

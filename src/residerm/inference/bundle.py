@@ -168,6 +168,8 @@ def read_trust(path: Path) -> Trust | None:
     """Read the trust of a bundle or a run; None if it has none."""
     folder, description = find_bundle(path), read_description(path)
     if not (folder / TRUST).exists():
+        if description.trust:
+            raise BundleError(f"{folder / TRUST} is missing, but {DESCRIPTION} describes it: copy the whole bundle")
         return None
     if not (folder / TRUST).is_file():
         raise BundleError(f"{folder / TRUST} is not a regular file; the bundle is damaged")

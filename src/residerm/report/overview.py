@@ -12,9 +12,9 @@ from typing import Literal
 from pydantic import Field
 
 from residerm.documents import Section
-from residerm.errors import ResidermError
+from residerm.errors import ResidermError, UsageError
 from residerm.report.material import main_evaluation
-from residerm.runs import Run, find_runs
+from residerm.runs import Run, find_runs, is_run
 from residerm.scores import Estimate
 
 Sort = Literal["started", "test", "validation"]
@@ -45,6 +45,8 @@ class RunLine(Section):
 
 def overview(folder: Path, sort: Sort = "started") -> list[RunLine]:
     """The runs in a folder, grouped by task."""
+    if is_run(folder):
+        raise UsageError(f"{folder} is a run: give the folder that contains it, {folder.absolute().parent}")
     lines = [_line(run) for run in find_runs(folder)]
     by_score: dict[Sort, Callable[[RunLine], float]] = {
         "started": lambda _: 0.0,

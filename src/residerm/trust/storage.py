@@ -63,7 +63,9 @@ def load(path: Path) -> Kept:
         raise TrustError(f"{path}: {system_reason(error)}") from error
     except (ValueError, KeyError, ValidationError) as error:
         reason = str(error).partition("\n")[0]
-        raise TrustError(f"{path} is damaged or of another version of residerm ({reason})") from error
+        raise TrustError(
+            f"{path} is damaged or of another version of residerm ({reason}); train the model again"
+        ) from error
 
 
 def _of_judge(judge: Judge, prefix: str) -> dict[str, np.ndarray]:
