@@ -13,6 +13,7 @@ from pathlib import Path
 import archives
 import numpy as np
 import pytest
+from sample_runs import update_json
 
 from residerm import cli
 from residerm.errors import UsageError
@@ -129,6 +130,19 @@ def test_table_and_json_output(model: Path, images: Path, capsys: pytest.Capture
     document = json.loads(capsys.readouterr().out)
     for line in document["predictions"]:
         assert sum(line["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_model_without_trust_says_so(
+    model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain = tmp_path / "plain"
+    shutil.copytree(model / "bundle", plain)
+    (plain / "trust.npz").unlink()
+    update_json(plain / "model.json", trust=None)
+    assert cli.run(["predict", str(plain), str(images)]) == 0
+    printed = capsys.readouterr().out
+    assert "The probabilities are not calibrated, and there are no prediction sets" in printed
+    assert "cannot be ruled out" not in printed
 
 
 def test_nothing_is_overwritten(model: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

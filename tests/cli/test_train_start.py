@@ -65,7 +65,7 @@ def test_run_of_another_architecture_is_refused(
 ) -> None:
     options = ["--model", "logistic", "--weights", str(run), "--size", "32", "--runs", str(tmp_path / "runs")]
     assert cli.run(["train", str(archive), *options]) == 2
-    assert f"{run} is a cnn, not a logistic" in message(capsys)
+    assert f"--weights {run} is a cnn, not a logistic: give --model cnn, or weights" in message(capsys)
     assert not (tmp_path / "runs").exists()
 
 

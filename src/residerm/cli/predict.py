@@ -137,11 +137,12 @@ def _set(line: Line) -> str:
 
 
 def _show_model(predictor: Predictor) -> None:
+    from residerm.trust.words import WITHOUT_TRUST
+
     description, trust = predictor.description, predictor.trust
     trained = " (drawn, not photographed)" if description.synthetic else ""
     out.print(f"model: {description.model}, trained on {description.archive}{trained}")
     out.print(f"runtime: {predictor.runtime}, {predictor.precision}")
-    if trust:
-        for text in trust.summary.explained:
-            out.print(text)
+    for text in trust.summary.explained if trust else (WITHOUT_TRUST,):
+        out.print(text)
     out.print(DISCLAIMER)

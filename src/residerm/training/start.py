@@ -40,9 +40,9 @@ def make_initial_model(
 def _refuse_another_architecture(options: ModelOptions, resnet: ResNetOptions, description: ModelDescription) -> None:
     if description.model != options.model:
         raise UsageError(
-            f"weights: {options.weights} is a {description.model}, not a {options.model}: "
-            f"give model {description.model}, or weights of a {options.model}"
+            f"`weights={options.weights}` is a {description.model}, not a {options.model}: "
+            f"give `model={description.model}`, or weights of a {options.model}"
         )
     if changed := [name for name in _SHAPE if getattr(description.resnet, name) != getattr(resnet, name)]:
-        theirs = listed(f"{name} {getattr(description.resnet, name)}" for name in changed)
-        raise UsageError(f"weights: {options.weights} is a {options.model} with {theirs}: give the same options")
+        theirs = listed(f"`{name}={getattr(description.resnet, name)}`" for name in changed)
+        raise UsageError(f"`weights={options.weights}` is a {options.model} with {theirs}: give the same options")

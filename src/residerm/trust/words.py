@@ -8,6 +8,10 @@ from residerm.trust.judge import Judge, Judgements
 
 CANNOT_TELL = "cannot tell"
 UNLIKE = "unlike the training images"
+WITHOUT_TRUST = (
+    "The probabilities are not calibrated, and there are no prediction sets, abstentions or outlier marks: fit them "
+    "with `residerm calibrate`."
+)
 
 
 def remarks_of(judge: Judge, judgements: Judgements, row: int) -> tuple[str, ...]:
