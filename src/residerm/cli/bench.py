@@ -64,7 +64,7 @@ def bench_(
     serve
         Measure the service of this model instead, from a second process: `starter`, an exported bundle, or a run.
     inference
-        Measure the speed of networks in each runtime instead: names of networks, or runs or bundles in torch.
+        Measure the speed of networks in each runtime instead: names of networks, runs with their exports, or bundles.
     """
     try:
         if serve is not None:

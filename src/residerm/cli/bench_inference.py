@@ -38,17 +38,27 @@ def _show(speeds: Speeds) -> None:
     for model in models:
         _show_network(model, speeds.of(model))
     if len(models) > 1:
-        names = [name for name in speeds.cases[0].milliseconds if name != EAGER]
-        means = ", ".join(f"{name} {_times(speeds.mean_ratio(name))}" for name in names)
+        known = ((name, speeds.mean_ratio(name)) for name in speeds.runtimes if name != EAGER)
+        means = ", ".join(f"{name} {_times(mean)}" for name, mean in known if mean)
         out.print(f"geometric means over all networks: {means}")
-    out.print(f"the fastest in each case, geometric mean: {_times(speeds.mean_of_fastest('float32'))} in float32")
-    if low := speeds.mean_of_fastest("bf16", "int8"):
-        singly = ((one, speeds.mean_of_fastest(one)) for one in ("bf16", "int8"))
-        known = ", ".join(f"{_times(mean)} in {one}" for one, mean in singly if mean)
-        out.print(f"in bf16 or int8: {_times(low)} ({known}); residerm export measures what they cost in accuracy")
+    _show_fastest(speeds)
     able = ", ".join(speeds.features) or "not known"
     rounds = " or ".join(str(count) for count in sorted({case.rounds for case in speeds.cases}))
     out.print(f"{speeds.processor} ({able}), {speeds.threads} threads, medians of {rounds} interleaved rounds")
+
+
+def _show_fastest(speeds: Speeds) -> None:
+    """The fastest runtimes, and whether their parity is known."""
+    out.print(f"the fastest in each case, geometric mean: {_times(speeds.mean_of_fastest('float32'))} in float32")
+    for found in speeds.parity:
+        out.print(f"parity passed: {found}")
+    if speeds.parity:
+        mean = _times(speeds.mean_of_fastest_accurate)
+        out.print(f"the fastest in each case in float32 or with parity passed, geometric mean: {mean}")
+    if not speeds.parity and (low := speeds.mean_of_fastest("bf16", "int8")):
+        singly = ((one, speeds.mean_of_fastest(one)) for one in ("bf16", "int8"))
+        known = ", ".join(f"{_times(mean)} in {one}" for one, mean in singly if mean)
+        out.print(f"in bf16 or int8: {_times(low)} ({known}); parity is not known: export a trained model")
 
 
 def _show_network(model: str, speeds: Speeds) -> None:
@@ -58,8 +68,15 @@ def _show_network(model: str, speeds: Speeds) -> None:
         for case in speeds.cases
     ]
     means = [_times(speeds.mean_ratio(name)) for name in names]
-    heads = [" ".join(name.split()[:-1]) + "\n" + name.split()[-1] for name in names]
+    heads = [_head(name, passed=name in speeds.cases[0].parity) for name in names]
     show_table(model, ("size", "images", *heads), [*rows, ["mean", "", *means]])
+
+
+def _head(runtime: str, *, passed: bool) -> str:
+    """The runtime, its precision and, for a low one, whether it passed the check of parity."""
+    library, _, precision = runtime.rpartition(" ")
+    parity = "" if precision == "float32" else "\nparity passed" if passed else "\nparity not known"
+    return f"{library}\n{precision}{parity}"
 
 
 def _times(ratio: float | None) -> str:

@@ -52,17 +52,15 @@ def runs_(
 
 def _exports(run: Path) -> dict[str, str]:
     """The exports in the folder of a run, each with a sentence about its parity."""
-    found = sorted((run / "exports").glob("*/parity.json"))
-    if not found:
-        return {}
-    from residerm.inference.parity import ParityRecord
+    from residerm.inference.exported import exports_of
+    from residerm.inference.parity import PARITY, ParityRecord
 
     sentences = {}
-    for path in found:
+    for folder in exports_of(run):
         try:
-            sentences[path.parent.name] = ParityRecord.read(path).explained
+            sentences[folder.name] = ParityRecord.read(folder / PARITY).explained
         except ResidermError as error:
-            sentences[path.parent.name] = str(error)
+            sentences[folder.name] = str(error)
     return sentences
 
 

@@ -42,7 +42,7 @@ def bench_inference(
     progress: Progress = SILENT,
     **options: object,
 ) -> Speeds:
-    """Measure the speed of networks in each runtime; `models` are names of networks, or runs or bundles in torch.
+    """Measure the speed of networks in each runtime; `models` are names of networks, runs with their exports, or bundles.
 
     Example:
         runtimes = residerm.bench_inference("cnn", rounds=1, sizes=(32,), batches=(1,))

@@ -30,8 +30,11 @@ class BenchOptions(Options):
 class InferenceBenchOptions(Options):
     """The image sizes and batch sizes at which networks are measured in each runtime."""
 
-    sizes: tuple[Count, ...] = Field(
-        (64, 128, 224), min_length=1, description="With the name of a network: image sizes, in pixels."
+    sizes: tuple[Count, ...] | None = Field(
+        None,
+        min_length=1,
+        description="Image sizes, in pixels. Default: 64, 128 and 224 for the name of a network; for a run or a "
+        "bundle, its own.",
     )
     batches: tuple[Count, ...] = Field((1, 32), min_length=1, description="Batch sizes.")
     threads: int | None = Field(None, ge=1, description="Number of threads of each runtime. Default: one per core.")

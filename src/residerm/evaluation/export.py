@@ -26,6 +26,7 @@ from residerm.evaluation.unseen import unseen
 from residerm.files import require_writable
 from residerm.inference.bundle import copy_bundle, read_description, write_ensemble
 from residerm.inference.export import export_bundle, require_possible
+from residerm.inference.exported import EXPORTS
 from residerm.inference.measuring import Sample
 from residerm.inference.parity import ParityRecord
 from residerm.progress import SILENT, Progress
@@ -72,7 +73,7 @@ def export(
 
 def _default_folder(paths: Sequence[Path], options: ExportOptions) -> Path:
     if len(paths) == 1 and options.to and is_run(paths[0]):
-        return paths[0] / "exports" / f"{options.to}-{options.precision}"
+        return paths[0] / EXPORTS / f"{options.to}-{options.precision}"
     raise UsageError("`out` is missing: give a folder for the new bundle")
 
 

@@ -89,6 +89,42 @@ def write_openvino(onnx: Path, folder: Path, *, in_half: bool = False) -> Path:
     return _save_openvino(openvino.convert_model(onnx), folder, in_half=in_half)
 
 
+def resize(graph: Path, size: int, folder: Path) -> Path:
+    """Write a graph of either format for images of another size, with the same layers and weights.
+
+    Raises `ValueError` if some of its layers only fit images of its own size.
+    """
+    if graph.suffix == ".onnx":
+        return _resize_onnx(graph, size, folder)
+    import openvino
+
+    model = openvino.Core().read_model(graph)
+    try:
+        model.reshape({"pixels": [-1, size, size, 3]})
+    except RuntimeError as error:
+        raise ValueError(f"{graph}: some of its layers only fit its own size") from error
+    return _save_openvino(model, folder)
+
+
+def _resize_onnx(graph: Path, size: int, folder: Path) -> Path:
+    import onnx
+
+    model = onnx.load(graph)
+    del model.graph.value_info[:]  # shapes between the layers, for the old size
+    for side in model.graph.input[0].type.tensor_type.shape.dim[1:3]:
+        side.dim_value = size
+    for output in model.graph.output:
+        if output.name == "maps":
+            for side in output.type.tensor_type.shape.dim[1:3]:
+                side.Clear()
+    try:
+        onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except onnx.shape_inference.InferenceError as error:
+        raise ValueError(f"{graph}: some of its layers only fit its own size") from error
+    onnx.save(model, folder / ONNX[0])
+    return folder / ONNX[0]
+
+
 def sensitive_layers(onnx: Path) -> tuple[str, ...]:
     """The names of layers that stay in float32 in an int8 graph: the first and last ones, and shortcuts.
 

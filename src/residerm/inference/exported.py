@@ -28,11 +28,22 @@ from residerm.inference.validation import BundleError
 ONNX, OPENVINO = ("model.onnx",), ("model.xml", "model.bin")
 CLASSIFIER = "classifier.npz"
 _MOST_BYTES = 2**28
+EXPORTS = "exports"  # in the folder of a run
 
 
 def is_exported(folder: Path) -> bool:
     """Whether a bundle is an exported one, even if its graph is missing."""
     return any((folder / name).exists() for name in (ONNX[0], OPENVINO[0], PARITY))
+
+
+def graph_of(folder: Path) -> Path:
+    """The graph of an exported bundle."""
+    return folder / (ONNX[0] if (folder / ONNX[0]).exists() else OPENVINO[0])
+
+
+def exports_of(run: Path) -> list[Path]:
+    """The exported bundles in the folder of a run."""
+    return [record.parent for record in sorted((run / EXPORTS).glob(f"*/{PARITY}"))]
 
 
 def read_parity(folder: Path, description: ModelDescription) -> ParityRecord:

@@ -15,7 +15,7 @@ from residerm.description import ModelDescription
 from residerm.errors import UsageError, listed
 from residerm.extras import missing_extra
 from residerm.inference.bundle import find_bundle, read_description, read_network, read_trust
-from residerm.inference.exported import ONNX, OPENVINO, is_exported, read_classifier, read_parity
+from residerm.inference.exported import graph_of, is_exported, read_classifier, read_parity
 from residerm.inference.parity import Engine, ParityRecord
 from residerm.inference.predictor import Predictor
 
@@ -73,8 +73,7 @@ def open_graph(
     folder: Path, description: ModelDescription, engine: Engine, *, precision: str, threads: int | None = None
 ) -> Runtime:
     """Open the graph of an exported bundle in a runtime, without checking its parity."""
-    graph = folder / (ONNX[0] if (folder / ONNX[0]).exists() else OPENVINO[0])
-    classifier = read_classifier(folder, description)
+    graph, classifier = graph_of(folder), read_classifier(folder, description)
     if engine == "openvino":
         from residerm.inference.runtimes.openvino import OpenVinoRuntime
 

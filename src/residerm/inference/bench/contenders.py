@@ -1,8 +1,13 @@
-"""The runtimes to be measured: each one that is installed, in each precision that this CPU supports."""
+"""The runtimes and precisions in which a network is measured.
+
+A network is measured in float32 in every runtime that is installed. In lower precision, a trained model is measured by
+its exports: their own graphs, at another size with the same layers and weights. A network by name has no images, so all
+of its layers are computed in bf16, and in int8 those that `export` would quantise; parity is not known.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +15,12 @@ import numpy as np
 
 from residerm.config import PixelSpec
 from residerm.description import ModelDescription
+from residerm.errors import UsageError
+from residerm.inference.bench.networks import Export, Network
 from residerm.inference.bench.speeds import EAGER
+from residerm.inference.exported import graph_of
 from residerm.inference.loading import is_installed, open_graph
+from residerm.inference.parity import Engine
 
 if TYPE_CHECKING:
     from residerm.models.ensemble import Ensemble
@@ -22,32 +31,82 @@ _RANGES = 2  # images that set the ranges of int8, which do not affect its speed
 Run = Callable[[np.ndarray], object]
 
 
-def contenders(model: Model | Ensemble, folder: Path, threads: int, *, int8: bool) -> Mapping[str, Run]:
+def contenders(network: Network, size: int, folder: Path, threads: int, *, int8: bool) -> dict[str, Run]:
     """Prepare every runtime and precision; graphs are written to the folder, which must be kept."""
-    from residerm.inference.conversion import quantise, sensitive_layers, write_onnx, write_openvino
-    from residerm.inference.precision import cpu_has_bf16
+    from residerm.inference.conversion import write_onnx, write_openvino
     from residerm.inference.runtimes.torch import TorchRuntime
 
-    description = _description(model)
+    model = network.build(size)
     fused = TorchRuntime(model, threads=threads, device="cpu")
     runs: dict[str, Run] = {EAGER: _eager(model), "torch fused float32": lambda pixels: fused.run(pixels, False)}
+    description = _description(model)
     graph = write_onnx(model, folder)
-    engines = [("onnx", "float32", folder)]
+    runs["onnx float32"] = _opened(folder, description, "onnx", "float32", threads)
     if is_installed("openvino"):
         own = folder / "openvino"
         own.mkdir()
         write_openvino(graph, own)
-        engines += [("openvino", "float32", own)] + [("openvino", "bf16", own)] * cpu_has_bf16()
-        if int8 and is_installed("nncf"):
-            small = folder / "int8"
-            small.mkdir()
-            images = (random_pixels(1, model.size, seed) for seed in range(_RANGES))
-            quantise(write_openvino(graph, small), images, sensitive_layers(graph))
-            engines.append(("openvino", "int8", small))
-    for engine, precision, place in engines:
-        ready = open_graph(place, description, engine, precision=precision, threads=threads)  # type: ignore[arg-type]
-        runs[f"{engine} {precision}"] = lambda pixels, ready=ready: ready.run(pixels, False)  # type: ignore[misc]
-    return runs
+        runs["openvino float32"] = _opened(own, description, "openvino", "float32", threads)
+    if network.description:
+        return runs | dict(_exported(network, size, folder, threads))
+    return runs | dict(_reduced(graph, description, threads, int8=int8))
+
+
+def random_pixels(count: int, size: int, seed: int = 0) -> np.ndarray:
+    """Random images, (count, size, size, 3) uint8."""
+    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
+
+
+def _exported(network: Network, size: int, folder: Path, threads: int) -> Iterator[tuple[str, Run]]:
+    """The exports of a trained model in lower precision, in the runtimes for which their parity was measured."""
+    for number, export in enumerate(network.reduced):
+        own, place = export.description, folder / f"export-{number}"
+        if size == own.pixels.size:
+            place = export.folder
+        else:
+            own = _resized(export, size, place)
+        for engine in filter(is_installed, export.parity.fastest):
+            run = _opened(place, own, engine, export.parity.precision, threads)
+            yield f"{engine} {export.parity.precision}", run
+
+
+def _resized(export: Export, size: int, folder: Path) -> ModelDescription:
+    """Write the graph of an export at another size to a new folder; its description."""
+    from residerm.inference.conversion import resize
+
+    folder.mkdir()
+    own = export.description
+    try:
+        resize(graph_of(export.folder), size, folder)
+    except ValueError as error:
+        raise UsageError(
+            f"`sizes={size}`: {export.folder} has layers that only fit images of {own.pixels.size} px; measure it at "
+            "its own size"
+        ) from error
+    pixels = own.pixels.model_copy(update={"size": size})
+    return own.model_copy(update={"pixels": pixels, "linear_classifier": False})  # without classifier.npz
+
+
+def _reduced(graph: Path, description: ModelDescription, threads: int, *, int8: bool) -> Iterator[tuple[str, Run]]:
+    """bf16 and int8 of a network by name, as far as the processor and the installation support them."""
+    from residerm.inference.conversion import quantise, sensitive_layers, write_openvino
+    from residerm.inference.precision import cpu_has_bf16
+
+    if not is_installed("openvino"):
+        return
+    if cpu_has_bf16():
+        yield "openvino bf16", _opened(graph.parent / "openvino", description, "openvino", "bf16", threads)
+    if int8 and is_installed("nncf"):
+        small = graph.parent / "int8"
+        small.mkdir()
+        images = (random_pixels(1, description.pixels.size, seed) for seed in range(_RANGES))
+        quantise(write_openvino(graph, small), images, sensitive_layers(graph))
+        yield "openvino int8", _opened(small, description, "openvino", "int8", threads)
+
+
+def _opened(folder: Path, description: ModelDescription, engine: Engine, precision: str, threads: int) -> Run:
+    ready = open_graph(folder, description, engine, precision=precision, threads=threads)
+    return lambda pixels: ready.run(pixels, False)
 
 
 def _eager(model: Model | Ensemble) -> Run:
@@ -59,11 +118,6 @@ def _eager(model: Model | Ensemble) -> Run:
             return model.outputs(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())[0].softmax(1).numpy()
 
     return run
-
-
-def random_pixels(count: int, size: int, seed: int = 0) -> np.ndarray:
-    """Random images, (count, size, size, 3) uint8."""
-    return np.random.default_rng(seed).integers(0, 256, (count, size, size, 3), dtype=np.uint8)
 
 
 def _description(model: Model | Ensemble) -> ModelDescription:

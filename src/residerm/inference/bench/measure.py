@@ -5,8 +5,8 @@
 
 The runtimes of a case (a network, a size and a batch) are interleaved, and so are the cases in each round, so that
 other load on the machine affects all of them; a ratio is the median of the ratios within a round. A name stands for the
-network with random weights, which is as fast as a trained one; the cost of bf16 and int8 in accuracy is measured by
-`export`, on real images.
+network with random weights, which is as fast as a trained one. A run or a bundle is measured with its exports, which
+passed the check of parity at the model's own size.
 """
 
 from __future__ import annotations
@@ -14,25 +14,19 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from residerm.inference.bench.contenders import Run, contenders, random_pixels
+from residerm.inference.bench.networks import Network, find_networks
 from residerm.inference.bench.speeds import EAGER, Case, Speeds
-from residerm.inference.bundle import read_network
 from residerm.parallel import cores
 from residerm.processor import processor, processor_features
 from residerm.progress import SILENT, Progress
 
-if TYPE_CHECKING:
-    from residerm.models.ensemble import Ensemble
-    from residerm.models.model import Model
-
-_CLASSES = 7
 _REST = 0.02  # seconds after which the threads of the previous runtime have stopped spinning
 _LEAST = 0.05  # shortest duration of a measurement, in seconds
 _LONG = 0.25  # duration of a run above which no warm-up run is needed, in seconds
@@ -41,7 +35,7 @@ _LONG = 0.25  # duration of a run above which no warm-up run is needed, in secon
 def bench_inference(
     models: str | Path | Sequence[str | Path],
     *,
-    sizes: Sequence[int] = (64, 128, 224),
+    sizes: Sequence[int] | None = None,
     batches: Sequence[int] = (1, 32),
     rounds: int = 5,
     minutes: float | None = None,
@@ -49,50 +43,32 @@ def bench_inference(
     int8: bool = True,
     progress: Progress = SILENT,
 ) -> Speeds:
-    """Measure networks by name, or those of runs and bundles at their own sizes.
+    """Measure networks by name, or runs and bundles with their exports.
 
-    With `minutes`, no round except the first is started that would exceed this time. Ctrl-C returns what was measured
-    so far.
+    `sizes` are by default 64, 128 and 224 px for a name, and the model's own size for a run or a bundle. With
+    `minutes`, no round except the first is started that would exceed this time. Ctrl-C returns what was measured so
+    far. `int8=False` leaves out the int8 of networks by name, which takes long to prepare.
     """
     import torch
 
-    from residerm.models.networks import require
-
     began = time.perf_counter()
-    names = [str(models)] if isinstance(models, str | Path) else [str(name) for name in models]
-    for name in names:
-        if not Path(name).exists():
-            require(name)
+    networks = find_networks([models] if isinstance(models, str | Path) else models, sizes)
     threads = threads or cores()
     torch.set_num_threads(threads)
     with ExitStack() as stack:
+        cases = [(network, size) for network in networks for size in network.sizes]
         built = list[_Turns]()
-        total = sum(1 if Path(name).exists() else len(sizes) for name in names)
-        for number, (name, network) in enumerate(_networks(names, sizes)):
-            progress.advance("building", number, total, unit="networks", note=f"{name}, {network.size} px")
-            runs = contenders(network, Path(stack.enter_context(tempfile.TemporaryDirectory())), threads, int8=int8)
-            built += [_Turns(name, network.size, batch, runs) for batch in batches]
-        progress.advance("building", total, total, unit="networks")
+        for number, (network, size) in enumerate(cases):
+            progress.advance("building", number, len(cases), unit="networks", note=f"{network.name}, {size} px")
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            runs = contenders(network, size, folder, threads, int8=int8)
+            built += [_Turns(network, size, batch, runs) for batch in batches]
+        progress.advance("building", len(cases), len(cases), unit="networks")
         interrupted = _take(built, rounds, began, minutes, progress)
     return Speeds(
         processor=processor(), features=processor_features(), threads=threads,
         cases=tuple(turns.case() for turns in built if turns.rounds), interrupted=interrupted,
     )  # fmt: skip
-
-
-def _networks(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[str, Model | Ensemble]]:
-    """Yield the networks to be measured, with their names as given by the caller."""
-    import torch
-
-    from residerm.models.zoo import build
-
-    for name in names:
-        if Path(name).exists():
-            yield name, read_network(Path(name))[0]
-            continue
-        for size in sizes:
-            torch.manual_seed(0)
-            yield name, build(name, _CLASSES, size).eval()
 
 
 def _take(built: Sequence[_Turns], rounds: int, began: float, minutes: float | None, progress: Progress) -> bool:
@@ -124,10 +100,10 @@ def _take(built: Sequence[_Turns], rounds: int, began: float, minutes: float | N
 class _Turns:
     """The runtimes of one case, measured alternately; an interrupted round does not count."""
 
-    def __init__(self, model: str, size: int, batch: int, runs: Mapping[str, Run]) -> None:
-        self.name = f"{model}, {size} px, {batch}"
+    def __init__(self, network: Network, size: int, batch: int, runs: Mapping[str, Run]) -> None:
+        self.name = f"{network.name}, {size} px, {batch}"
         self.rounds = 0
-        self._model, self._pixels, self._runs = model, random_pixels(batch, size), runs
+        self._network, self._pixels, self._runs = network, random_pixels(batch, size), runs
         self._long = set[str]()
         self._seconds: dict[str, list[float]] = {name: [] for name in runs}
 
@@ -158,7 +134,7 @@ class _Turns:
         batch, size = self._pixels.shape[:2]
         eager = self._seconds[EAGER]
         return Case(
-            model=self._model,
+            model=self._network.name,
             size=size,
             batch=batch,
             rounds=self.rounds,
@@ -167,6 +143,7 @@ class _Turns:
                 name: statistics.median(its / one for its, one in zip(eager, own, strict=True))
                 for name, own in self._seconds.items()
             },
+            parity={name: found for name, found in self._network.passed.items() if name in self._runs},
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Collection, Iterable
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 EAGER = "torch eager float32"
 
@@ -13,7 +13,8 @@ EAGER = "torch eager float32"
 class Case(BaseModel):
     """One network, size and batch: the median time per image in each runtime, and the median ratio to eager PyTorch.
 
-    The name of a runtime ends with its precision.
+    The name of a runtime ends with its precision. `parity` has those in lower precision that are exports of a trained
+    model, and therefore passed, each with what was measured; it holds at the model's own size.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,10 +25,16 @@ class Case(BaseModel):
     rounds: int
     milliseconds: dict[str, float]
     ratios: dict[str, float]
+    parity: dict[str, str] = Field({}, description="Runtime → measurements of the export.")
 
     def fastest(self, precisions: Collection[str]) -> float | None:
         """The largest ratio among the runtimes of these precisions; None without such a runtime."""
         return max((ratio for name, ratio in self.ratios.items() if name.split()[-1] in precisions), default=None)
+
+    @property
+    def fastest_accurate(self) -> float:
+        """The largest ratio among the runtimes in float32 and those that passed the check of parity."""
+        return max(ratio for name, ratio in self.ratios.items() if name.endswith(" float32") or name in self.parity)
 
 
 class Speeds(BaseModel):
@@ -48,6 +55,21 @@ class Speeds(BaseModel):
     def mean_of_fastest(self, *precisions: str) -> float | None:
         """The geometric mean, over all cases, of the fastest runtime in one of these precisions."""
         return _geometric_mean(case.fastest(precisions) for case in self.cases)
+
+    @property
+    def mean_of_fastest_accurate(self) -> float | None:
+        """The geometric mean, over all cases, of the fastest runtime in float32 or with parity passed."""
+        return _geometric_mean(case.fastest_accurate for case in self.cases)
+
+    @property
+    def runtimes(self) -> list[str]:
+        """The names of all runtimes, also of those that were measured in some cases only."""
+        return list(dict.fromkeys(name for case in self.cases for name in case.ratios))
+
+    @property
+    def parity(self) -> list[str]:
+        """What was measured of each export."""
+        return list(dict.fromkeys(found for case in self.cases for found in case.parity.values()))
 
     def of(self, model: str) -> Speeds:
         """Only the cases of one network."""
