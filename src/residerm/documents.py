@@ -7,17 +7,19 @@
     Summary.read(path).epochs
 
 Fields that are None are omitted from the file. Fields added by a later version are ignored; a missing field or an
-unknown format raises a `DocumentError` that names the file and says what to do.
+unknown format raises a `DocumentError` that names the file and says what to do: for a newer format, to update residerm.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from residerm.errors import ResidermError, shortened
 from residerm.files import new_file, read_regular
@@ -84,7 +86,22 @@ def _text(content: object) -> str:
     return text.encode(errors="replace").decode()
 
 
+def newer_format(error: ValidationError) -> str | None:
+    """What is wrong with a document whose `format` is newer than any that is known; None if its format is not."""
+    first = _of_format(error)
+    known = [int(one) for one in re.findall(r"\d+", first.get("ctx", {}).get("expected", ""))] if first else []
+    if first is None or not isinstance(first["input"], int) or first["input"] <= max(known, default=first["input"]):
+        return None
+    return f"has format {shortened(first['input'])}, from a newer version of residerm: update residerm"
+
+
+def _of_format(error: ValidationError) -> ErrorDetails | None:
+    return next((one for one in error.errors(include_url=False) if one["loc"][-1:] == ("format",)), None)
+
+
 def _damaged(path: Path, error: OSError | ValidationError, remedy: str) -> str:
+    if isinstance(error, ValidationError) and (newer := newer_format(error)):
+        return f"{path} {newer}"
     return f"{path} cannot be used ({_reason(error)}): {remedy.format(folder=path.parent)}"
 
 
@@ -92,11 +109,10 @@ def _reason(error: OSError | ValidationError) -> str:
     """The first problem, in a few words."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    errors = error.errors(include_url=False)
-    first = next((one for one in errors if one["loc"] == ("format",)), errors[0])
+    first = _of_format(error) or error.errors(include_url=False)[0]
     place = ".".join(map(str, first["loc"]))
     if first["type"] == "missing":
         return f"{place} is missing"
-    if place == "format":
-        return f"its format {shortened(first['input'])} is not supported by this version of residerm"
+    if first["loc"][-1:] == ("format",):
+        return f"its {place} {shortened(first['input'])} is not supported by this version of residerm"
     return f"{place}: {first['msg']}" if place else first["msg"]

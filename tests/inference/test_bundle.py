@@ -2,18 +2,32 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import sample_outputs
+import sample_runs
 import torch
 from sample_models import NETWORKS, make_description, make_images, make_model
 from system_limits import memory_grows_less_than
 
 from residerm.config import PixelSpec, ResNetOptions
+from residerm.errors import ResidermError
 from residerm.inference import load
-from residerm.inference.bundle import BundleError, read_bundle, write_bundle
+from residerm.inference.bundle import (
+    BundleError,
+    read_bundle,
+    read_description,
+    read_seen,
+    read_trust,
+    write_bundle,
+    write_ensemble,
+)
+from residerm.inference.observations import Observations
+from residerm.inference.seen import Seen
 
 
 @pytest.mark.parametrize(("name", "resnet"), NETWORKS)
@@ -83,3 +97,70 @@ def test_bundle_of_format_1_is_read(bundle: Path, tmp_path: Path) -> None:
     found, expected = load(old), load(bundle)
     assert found.description == expected.description
     np.testing.assert_array_equal(found.outputs(make_images()).logits, expected.outputs(make_images()).logits)
+
+
+@pytest.mark.parametrize("changes", [{"features": 10**12}, {"maps": False}, {"linear_classifier": False}])
+def test_outputs_that_the_weights_do_not_have_are_refused(
+    bundle: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    (name,) = changes
+    other = Path(shutil.copytree(bundle, tmp_path / "other"))
+    sample_runs.update_json(other / "model.json", **changes)
+    with pytest.raises(BundleError, match=rf"model\.json: {name} is {changes[name]}, but \w+ for these weights"):
+        read_bundle(other)
+
+
+def test_outputs_that_an_ensemble_does_not_have_are_refused(bundle: Path, tmp_path: Path) -> None:
+    together = write_ensemble([bundle, bundle], tmp_path / "together")
+    sample_runs.update_json(together / "model.json", features=10**12)
+    with pytest.raises(BundleError, match=r"together/model\.json: features is 1000000000000, but \d+ for these weights"):
+        load(together)
+
+
+def newer_trust(folder: Path) -> None:
+    trust = sample_outputs.make_trust().save(folder / "trust.npz")
+    with np.load(trust) as opened:
+        arrays = dict(opened)
+    summary = json.loads(str(arrays["summary"])) | {"format": 2}
+    np.savez(trust, **arrays | {"summary": np.array(json.dumps(summary))})  # type: ignore[arg-type]
+
+
+def newer_hashes(folder: Path) -> None:
+    with np.load(folder / "seen.npz") as opened:
+        arrays = dict(opened)
+    np.savez(folder / "seen.npz", **arrays | {"format": np.array(2)})  # type: ignore[arg-type]
+
+
+def newer_observations(folder: Path) -> None:
+    Observations(where="one", ranges=[]).write(folder / "observed.json")
+    sample_runs.update_json(folder / "observed.json", format=2)
+
+
+def newer_description(folder: Path) -> None:
+    sample_runs.update_json(folder / "model.json", format=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "read"),
+    [
+        ("model.json", newer_description, read_description),
+        ("trust.npz", newer_trust, read_trust),
+        ("seen.npz", newer_hashes, read_seen),
+        ("observed.json", newer_observations, lambda folder: Observations.read(folder / "observed.json")),
+    ],
+)
+def test_file_of_a_newer_version_is_named(
+    bundle: Path, tmp_path: Path, name: str, change: Callable[[Path], None], read: Callable[[Path], object]
+) -> None:
+    newer = Path(shutil.copytree(bundle, tmp_path / "newer"))
+    change(newer)
+    message = rf"^{newer / name} has format \d, from a newer version of residerm: update residerm$"
+    with pytest.raises(ResidermError, match=message):
+        read(newer)
+
+
+def test_hashes_of_seen_images_without_a_format_are_read(bundle: Path, tmp_path: Path) -> None:
+    with np.load(bundle / "seen.npz") as opened:
+        arrays = {name: values for name, values in opened.items() if name != "format"}
+    np.savez(tmp_path / "seen.npz", **arrays)
+    assert Seen.read(tmp_path / "seen.npz").knows(["one", "three"], ["a", "b"]).tolist() == [True, False]

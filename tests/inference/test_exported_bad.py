@@ -102,7 +102,11 @@ BAD = {
     "no parity record": (removing("parity.json"), "has no parity.json"),
     "an altered number": (slower, "was changed after it was written"),
     "an altered record that claims less": (setting("parity.json", images=10**6), "was changed after it was written"),
-    "a record of another format": (setting("parity.json", format=9), "damaged or of another version"),
+    "a record of a newer format": (
+        setting("parity.json", format=9),
+        r"parity\.json has format 9, from a newer version of residerm: update residerm",
+    ),
+    "a record of an unknown format": (setting("parity.json", format="one"), "damaged or of another version"),
     "a record that names files elsewhere": (outside, "which is not a file in this folder"),
     "another graph": (cutting("model.onnx"), "does not match parity.json"),
     "another description": (setting("model.json", classes=["c", "b", "a"]), "differ in classes"),

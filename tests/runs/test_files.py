@@ -54,7 +54,10 @@ def test_newer_fields_are_ignored_and_other_formats_refused(tmp_path: Path) -> N
     sample_runs.update_json(path, something={"new": 1})
     assert Evaluation.read(path.parent).scores.images == 60
     sample_runs.update_json(path, format=7)
-    with pytest.raises(DocumentError, match=r"its format 7 is not supported by this version .*residerm evaluate"):
+    with pytest.raises(DocumentError, match=r"scores\.json has format 7, from a newer version of residerm: update"):
+        Evaluation.read(path.parent)
+    sample_runs.update_json(path, format=0)
+    with pytest.raises(DocumentError, match=r"its format 0 is not supported by this version .*residerm evaluate"):
         Evaluation.read(path.parent)
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from residerm.description import ModelDescription
+from residerm.documents import newer_format
 from residerm.errors import UsageError, shortened
 from residerm.files import copy_folder, new_folder
 from residerm.inference.neighbours import TrainingImages
@@ -161,6 +162,8 @@ def read_description(path: Path) -> ModelDescription:
     try:
         return ModelDescription.model_validate_json(read_small_file(folder / DESCRIPTION))
     except ValidationError as error:
+        if newer := newer_format(error):
+            raise BundleError(f"{folder / DESCRIPTION} {newer}") from error
         raise _damaged(folder, _first_complaint(error)) from error
 
 
@@ -221,7 +224,8 @@ def read_network(path: Path) -> tuple[Model | Ensemble, ModelDescription]:
         if (own.classes, own.pixels) != (description.classes, description.pixels):
             raise BundleError(f"{folder}: classes or pixels of its members differ from its own; the bundle is damaged")
         members.append(model)
-    return _joined(members, description)
+    ensemble, _ = _joined(members, description)
+    return ensemble, _checked(description, ensemble, folder)
 
 
 def _write(model: Model, description: ModelDescription, folder: Path) -> None:
@@ -254,7 +258,7 @@ def _read_model(folder: Path, description: ModelDescription) -> tuple[Model, Mod
     except Exception as error:  # networks raise various exceptions for an unsuitable size or shape
         raise BundleError(f"{folder}: the weights do not fit {description.model}; the bundle is damaged") from error
     model.set_colours(description.mean, description.deviation)
-    return model.eval(), _completed(description, model)  # format 1 does not list the other outputs
+    return model.eval(), _checked(description, model, folder)
 
 
 def _joined(members: Sequence[Model], description: ModelDescription) -> tuple[Ensemble, ModelDescription]:
@@ -274,14 +278,23 @@ def _completed(description: ModelDescription, model: Model | Ensemble) -> ModelD
     return description.model_copy(update={"format": 2, **outputs})
 
 
+def _checked(description: ModelDescription, model: Model | Ensemble, folder: Path) -> ModelDescription:
+    """A description with the other outputs of its model; an error if it has different ones. Format 1 has none."""
+    completed = _completed(description, model)
+    for name in ("features", "maps", "linear_classifier"):
+        own, stated = getattr(completed, name), getattr(description, name)
+        if description.format > 1 and stated != own:
+            raise BundleError(
+                f"{folder / DESCRIPTION}: {name} is {shortened(stated)}, but {own} for these weights; the bundle is "
+                "damaged"
+            )
+    return completed
+
+
 def _first_complaint(error: ValidationError) -> str:
     """The first error in a description, after the name of its field."""
     wrong = error.errors(include_url=False)[0]
     where = ".".join(map(str, wrong["loc"]))
-    if where == "format" and isinstance(wrong["input"], int) and wrong["input"] > 2:
-        return (
-            f"{DESCRIPTION} has format {shortened(wrong['input'])}, from a newer version of residerm: update residerm"
-        )
     return f"{DESCRIPTION}: {where}{': ' * bool(where)}{wrong['msg'].removeprefix('Value error, ')}"
 
 

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from residerm.config import ExportPrecision, PixelSpec
 from residerm.description import ModelDescription
+from residerm.documents import newer_format
 from residerm.inference.validation import BundleError, read_small_file
 
 PARITY = "parity.json"
@@ -158,7 +159,8 @@ class ParityRecord(_Part):
         try:
             record = cls.model_validate_json(read_small_file(path, cls.largest))
         except ValidationError as error:
-            raise BundleError(f"{path} is damaged or of another version of residerm; export the model again") from error
+            wrong = newer_format(error) or "is damaged or of another version of residerm; export the model again"
+            raise BundleError(f"{path} {wrong}") from error
         if record.digest != record._content_digest():
             raise BundleError(f"{path} was changed after it was written; export the model again")
         return record

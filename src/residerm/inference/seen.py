@@ -23,6 +23,7 @@ from residerm.inference.validation import BundleError
 Content = tuple[int, int]  # size and CRC-32 of a file; a CRC of 0 means unknown
 _BYTES = 8  # of a hash: with a million images, the probability of a collision is about one in ten million
 _MOST_TABLES, _MOST_BYTES = 64, 2**30
+_FORMAT = 1  # of the file; files without it are of format 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,13 +75,14 @@ class Seen:
         arrays = {
             f"{number}.{name}": value for number, table in enumerate(self.tables) for name, value in vars(table).items()
         }
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, format=np.array(_FORMAT), **arrays)
 
     @classmethod
     def read(cls, path: Path) -> Seen:
         """Read the hashes from a file."""
         try:
             arrays = read_arrays(path, _MOST_BYTES)
+            _require_known(arrays.pop("format", np.array(_FORMAT)), path)
             numbers = range(min(len(arrays) // 4, _MOST_TABLES))
             names = tuple(_Table.__dataclass_fields__)
             tables = tuple(_Table(*(arrays[f"{number}.{name}"] for name in names)) for number in numbers)
@@ -89,6 +91,12 @@ class Seen:
         if not tables or not all(map(_is_sound, tables)):
             raise BundleError(f"{path} does not contain hashes of training images; the bundle is damaged")
         return cls(tables)
+
+
+def _require_known(stated: np.ndarray, path: Path) -> None:
+    """Raise `BundleError` for the format of a newer version."""
+    if stated.dtype.kind == "i" and stated.size == 1 and stated.item() > _FORMAT:
+        raise BundleError(f"{path} has format {stated.item()}, from a newer version of residerm: update residerm")
 
 
 def _is_sound(table: _Table) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from residerm.arrays import read_arrays, require_finite_arrays
+from residerm.documents import newer_format
 from residerm.errors import ResidermError, system_reason
 from residerm.files import new_file
 from residerm.trust.abstention import Abstention
@@ -61,7 +62,9 @@ def load(path: Path) -> Kept:
         return _read(arrays)
     except OSError as error:
         raise TrustError(f"{path}: {system_reason(error)}") from error
-    except (ValueError, KeyError, ValidationError) as error:
+    except (ValueError, KeyError) as error:  # pydantic's errors are ValueErrors
+        if isinstance(error, ValidationError) and (newer := newer_format(error)):
+            raise TrustError(f"{path} {newer}") from error
         reason = str(error).partition("\n")[0]
         raise TrustError(
             f"{path} is damaged or of another version of residerm ({reason}); train the model again"
