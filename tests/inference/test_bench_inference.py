@@ -12,7 +12,7 @@ from residerm import cli
 from residerm.config import ResNetOptions
 from residerm.errors import ResidermError, UsageError
 from residerm.inference import write_bundle
-from residerm.inference.bench import EAGER, Case, Speeds, bench_inference, contenders, measure
+from residerm.inference.bench import EAGER, CaseSpeeds, Speeds, bench_inference, contenders, measure
 from residerm.inference.bench.networks import find_networks
 from residerm.inference.bundle import write_ensemble
 from residerm.inference.export import export_bundle
@@ -37,7 +37,7 @@ def test_geometric_means_over_the_cases() -> None:
     first = {EAGER: 1.0, "onnx float32": 4.0, "openvino float32": 2.0, "openvino bf16": 9.0}
     second = {EAGER: 1.0, "onnx float32": 1.0, "openvino float32": 9.0, "openvino bf16": 4.0, "openvino int8": 16.0}
     cases = tuple(
-        Case(model="a", size=8, batch=number, rounds=1, milliseconds={}, ratios=ratios)
+        CaseSpeeds(model="a", size=8, batch=number, rounds=1, milliseconds={}, ratios=ratios)
         for number, ratios in enumerate((first, second))
     )
     speeds = Speeds(processor="", features=(), threads=1, cases=cases, interrupted=False)
@@ -50,8 +50,8 @@ def test_geometric_means_over_the_cases() -> None:
 def test_the_fastest_without_parity_is_left_out() -> None:
     ratios = {EAGER: 1.0, "onnx float32": 2.0, "openvino bf16": 4.0, "openvino int8": 9.0}
     parity = {"openvino bf16": "folder: bf16"}
-    case = Case(model="a", size=8, batch=1, rounds=1, milliseconds={}, ratios=ratios, parity=parity)
-    other = Case(model="b", size=8, batch=1, rounds=1, milliseconds={}, ratios={EAGER: 1.0, "onnx float32": 9.0})
+    case = CaseSpeeds(model="a", size=8, batch=1, rounds=1, milliseconds={}, ratios=ratios, parity=parity)
+    other = CaseSpeeds(model="b", size=8, batch=1, rounds=1, milliseconds={}, ratios={EAGER: 1.0, "onnx float32": 9.0})
     speeds = Speeds(processor="", features=(), threads=1, cases=(case, other), interrupted=False)
     assert (case.fastest_accurate, other.fastest_accurate) == (4, 9)
     assert speeds.mean_of_fastest_accurate == pytest.approx(6)

@@ -14,7 +14,7 @@ from residerm.inference import load, read_description, write_bundle
 from residerm.inference.bundle import join_members, read_seen, write_ensemble
 from residerm.inference.export import ParityError, export_bundle
 from residerm.inference.loading import open_graph
-from residerm.inference.measuring import measure
+from residerm.inference.measuring import measure_parity
 from residerm.inference.predictor import Predictor
 
 NAMES = {
@@ -115,7 +115,7 @@ def test_another_network_fails_parity(tmp_path: Path, exported: Path) -> None:
     reference = load(write_bundle(other, make_description(other, ResNetOptions(width=8)), tmp_path / "other"))
     description = read_description(exported)
     graph = Predictor(description, open_graph(exported, description, "onnx", precision="float32"))
-    measured = measure("onnx", graph, reference, make_sample(), "float32")
+    measured = measure_parity("onnx", graph, reference, make_sample(), "float32")
     assert not measured.passed("float32")
 
 

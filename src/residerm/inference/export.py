@@ -34,8 +34,8 @@ from residerm.inference.bundle import (
 from residerm.inference.card import write_card
 from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
 from residerm.inference.loading import is_installed, open_graph
-from residerm.inference.measuring import Sample, compared_images, compared_views, measure
-from residerm.inference.parity import BATCHES, Engine, Measured, ParityRecord, sha256
+from residerm.inference.measuring import Sample, compared_images, compared_views, measure_parity
+from residerm.inference.parity import BATCHES, Engine, RuntimeParity, ParityRecord, sha256
 from residerm.inference.predictor import Predictor, read_pixels
 from residerm.processor import processor
 from residerm.progress import SILENT, Progress
@@ -145,15 +145,15 @@ def _calibration_pixels(calibration: Sample, description: ModelDescription) -> l
 
 def _measured(
     folder: Path, reference: Predictor, to: Engine, precision: ExportPrecision, sample: Sample, progress: Progress
-) -> tuple[Measured, ...]:
+) -> tuple[RuntimeParity, ...]:
     """Measure the chosen runtime, and OpenVINO too if it can run the same graph."""
     description = reference.description
 
-    def of(engine: Engine) -> Measured:
+    def of(engine: Engine) -> RuntimeParity:
         graph = Predictor(description, open_graph(folder, description, engine, precision=precision))
-        return measure(engine, graph, reference, sample, precision, progress)
+        return measure_parity(engine, graph, reference, sample, precision, progress)
 
-    measured: tuple[Measured, ...] = (of(to),)
+    measured: tuple[RuntimeParity, ...] = (of(to),)
     if to == "onnx" and precision == "float32" and is_installed("openvino"):
         also = of("openvino")
         measured += (also,) if also.passed(precision) else ()
@@ -165,7 +165,7 @@ def _record(
     description: ModelDescription,
     precision: ExportPrecision,
     sample: Sample,
-    measured: tuple[Measured, ...],
+    measured: tuple[RuntimeParity, ...],
     float32_layers: int | None,
 ) -> ParityRecord:
     names = [name for name in (*ONNX, *OPENVINO, CLASSIFIER) if (folder / name).exists()]

@@ -11,7 +11,7 @@ from importlib.metadata import version
 import numpy as np
 
 from residerm.config import ExportPrecision
-from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, Difference, Engine, Measured
+from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, ScoreDifference, Engine, RuntimeParity
 from residerm.inference.predictor import Predictor
 from residerm.outputs import Outputs, view
 from residerm.progress import SILENT, Progress
@@ -51,14 +51,14 @@ def compared_views(precision: ExportPrecision) -> int | None:
     return None if precision == "float32" else _VIEWS
 
 
-def measure(
+def measure_parity(
     engine: Engine,
     graph: Predictor,
     reference: Predictor,
     sample: Sample,
     precision: ExportPrecision,
     progress: Progress = SILENT,
-) -> Measured:
+) -> RuntimeParity:
     """Compare a graph in a runtime with the network in torch."""
     numbers = np.linspace(0, len(sample) - 1, compared_images(sample, precision)).astype(int)
     compared = _Compared()
@@ -71,7 +71,7 @@ def measure(
             pixels = sample.pixels(reference, numbers)
             compared.widen(graph.outputs(pixels, maps=True, batch_size=batch), reference.outputs(pixels, maps=True))
     costs, reasons = _costs(compared, sample, reference.description.classes) if low else (None, {})
-    return Measured(
+    return RuntimeParity(
         runtime=engine,
         version=version(_PACKAGES[engine]),
         logits=compared.largest["logits"] or 0.0,
@@ -141,7 +141,7 @@ def _milliseconds(predictor: Predictor, pixels: np.ndarray) -> float:
 
 def _costs(
     outputs: _Compared, sample: Sample, classes: tuple[str, ...]
-) -> tuple[dict[str, Difference], dict[str, str]]:
+) -> tuple[dict[str, ScoreDifference], dict[str, str]]:
     """The paired differences of the scores with intervals over lesions, and the reasons for missing ones."""
     found, expected = outputs.found, outputs.expected
     labels, groups = np.repeat(sample.labels, _VIEWS), np.repeat(sample.groups, _VIEWS)
@@ -151,9 +151,9 @@ def _costs(
     for name in SCORES:
         one = compared.differences[name]
         if one.value is not None and one.interval:
-            costs[name] = Difference(value=one.value, low=one.interval[0], high=one.interval[1])
+            costs[name] = ScoreDifference(value=one.value, low=one.interval[0], high=one.interval[1])
         elif name == "balanced_accuracy" and same_classes:  # all resamples are equal, so there is no interval
-            costs[name] = Difference(value=0.0, low=0.0, high=0.0)
+            costs[name] = ScoreDifference(value=0.0, low=0.0, high=0.0)
         else:
             reasons[name] = one.reason
     return costs, reasons

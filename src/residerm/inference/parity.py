@@ -36,7 +36,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Difference(_Part):
+class ScoreDifference(_Part):
     """A score of the graph minus that of the network in torch, with its 95 % interval."""
 
     value: float
@@ -44,7 +44,7 @@ class Difference(_Part):
     high: float
 
 
-class Measured(_Part):
+class RuntimeParity(_Part):
     """The measurements of one runtime."""
 
     runtime: Engine
@@ -54,7 +54,7 @@ class Measured(_Part):
     maps: float | None = Field(None, ge=0, description="Largest difference in a map.")
     other_class: int = Field(ge=0, description="Images with a different most probable class.")
     milliseconds: float = Field(gt=0, description="Median time of one image on the machine that exported.")
-    scores: dict[str, Difference] | None = Field(None, description="In low precision: differences of scores.")
+    scores: dict[str, ScoreDifference] | None = Field(None, description="In low precision: differences of scores.")
     undefined: dict[str, str] = Field({}, description="Scores that could not be compared, and why.")
 
     def passed(self, precision: ExportPrecision) -> bool:
@@ -72,7 +72,7 @@ class Measured(_Part):
         return f"compared with torch: {', '.join(costs)}"
 
     @property
-    def found(self) -> list[tuple[str, Difference]]:
+    def found(self) -> list[tuple[str, ScoreDifference]]:
         """The scores that could be compared."""
         return list((self.scores or {}).items())
 
@@ -99,7 +99,7 @@ class ParityRecord(_Part):
     source: str = Field(description="The source of the images.")
     views: int | None = Field(None, ge=1, le=8, description="Number of views of each image; None: one.")
     batches: tuple[int, ...]
-    measured: tuple[Measured, ...] = Field(min_length=1)
+    measured: tuple[RuntimeParity, ...] = Field(min_length=1)
     files: dict[str, str] = Field(min_length=1, description="SHA-256 of each measured file.")
     processor: str
     residerm: str
@@ -134,7 +134,7 @@ class ParityRecord(_Part):
         """The number of predictions that were compared: one for each view of each image."""
         return self.images * (self.views or 1)
 
-    def of(self, runtime: str) -> Measured | None:
+    def of(self, runtime: str) -> RuntimeParity | None:
         """The measurements of a runtime; None if it was not measured."""
         return next((one for one in self.measured if one.runtime == runtime), None)
 
@@ -192,6 +192,6 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _lost(name: str, difference: Difference) -> float:
+def _lost(name: str, difference: ScoreDifference) -> float:
     """How much a score could be worse."""
     return difference.high if name == "calibration_error" else -difference.low

@@ -22,7 +22,7 @@ import numpy as np
 
 from residerm.inference.bench.contenders import Run, contenders, random_pixels
 from residerm.inference.bench.networks import Network, find_networks
-from residerm.inference.bench.speeds import EAGER, Case, Speeds
+from residerm.inference.bench.speeds import EAGER, CaseSpeeds, Speeds
 from residerm.parallel import cores
 from residerm.processor import processor, processor_features
 from residerm.progress import SILENT, Progress
@@ -129,11 +129,11 @@ class _Turns:
             self._seconds[name].append(seconds)
         self.rounds += 1
 
-    def case(self) -> Case:
+    def case(self) -> CaseSpeeds:
         """The medians over the rounds."""
         batch, size = self._pixels.shape[:2]
         eager = self._seconds[EAGER]
-        return Case(
+        return CaseSpeeds(
             model=self._network.name,
             size=size,
             batch=batch,

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 EAGER = "torch eager float32"
 
 
-class Case(BaseModel):
+class CaseSpeeds(BaseModel):
     """One network, size and batch: the median time per image in each runtime, and the median ratio to eager PyTorch.
 
     The name of a runtime ends with its precision. `parity` has those in lower precision that are exports of a trained
@@ -45,7 +45,7 @@ class Speeds(BaseModel):
     processor: str
     features: tuple[str, ...]
     threads: int
-    cases: tuple[Case, ...]
+    cases: tuple[CaseSpeeds, ...]
     interrupted: bool
 
     def mean_ratio(self, runtime: str) -> float | None:
