@@ -17,7 +17,7 @@ from residerm.inference.bench.networks import find_networks
 from residerm.inference.bundle import write_ensemble
 from residerm.inference.export import export_bundle
 from residerm.inference.loading import open_graph
-from residerm.inference.parity import ParityRecord
+from residerm.inference.parity import Engine, ParityRecord
 
 QUICK = ("--sizes", "16", "24", "--batches", "1", "--rounds", "2", "--threads", "1")
 
@@ -95,7 +95,9 @@ def test_exported_bundles_join_the_model_that_they_are_of(run: Path, bundle: Pat
 def test_own_graph_is_measured_at_its_own_size(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = []
     monkeypatch.setattr(
-        contenders, "open_graph", lambda folder, *rest, **more: opened.append(folder) or open_graph(folder, *rest, **more)
+        contenders,
+        "open_graph",
+        lambda folder, *rest, **more: opened.append(folder) or open_graph(folder, *rest, **more),
     )
     (network,) = find_networks([run], None)
     contenders.contenders(network, 32, tmp_path, 1, int8=False)
@@ -103,30 +105,25 @@ def test_own_graph_is_measured_at_its_own_size(run: Path, tmp_path: Path, monkey
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_graph_of_an_export_at_another_size_is_the_same_network(run: Path, tmp_path: Path, engine: str) -> None:
+def test_graph_of_an_export_at_another_size_is_the_same_network(run: Path, tmp_path: Path, engine: Engine) -> None:
     (network,) = find_networks([run], (48,))
     export = next(one for one in network.reduced if one.parity.measured[0].runtime == engine)
-    description = contenders._resized(export, 48, tmp_path / "resized")
-    graph = open_graph(tmp_path / "resized", description, engine, precision="float16")  # type: ignore[arg-type]
+    resized = contenders._resized(export, 48, tmp_path, engine, threads=1)
     pixels = make_images().repeat(2, axis=1)[:, :48].repeat(2, axis=2)[:, :, :48]
-    found, maps = graph.run(pixels, maps=True), (len(pixels), 12, 12)
-    assert found.maps is not None
-    assert found.maps.shape[:3] == maps
-    model = find_networks([run], None)[0].build(32)  # its layers fit all sizes
+    model = network.build(32)  # its layers fit all sizes
     expected = contenders._eager(model)(pixels)
-    np.testing.assert_allclose(found.probabilities, expected, atol=2e-3)  # type: ignore[arg-type]
+    np.testing.assert_allclose(resized(pixels).probabilities, expected.probabilities, atol=2e-3)
 
 
 @pytest.mark.parametrize("engine", ["onnx", "openvino"])
-def test_layers_for_one_size_are_refused_at_another(tmp_path: Path, engine: str) -> None:
+def test_layers_for_one_size_are_refused_at_another(tmp_path: Path, engine: Engine) -> None:
     model = make_model("cnn", ResNetOptions())
     bundle = write_bundle(model, make_description(model, ResNetOptions()), tmp_path / "bundle")
     export_bundle(
-        [bundle], tmp_path / "half", to=engine, precision="float16",  # type: ignore[arg-type]
-        sample=make_sample(200), calibration=make_sample(),
-    )  # fmt: skip
-    with pytest.raises(UsageError, match="`sizes=48`: .*half has layers that only fit images of 32 px"):
-        bench_inference([bundle, tmp_path / "half"], sizes=(48,), batches=(1,), rounds=1, threads=1)
+        [bundle], tmp_path / "half", to=engine, precision="float16", sample=make_sample(200), calibration=make_sample()
+    )
+    with pytest.raises(UsageError, match="`sizes=96`: .*half has layers that only fit images of 32 px"):
+        bench_inference([bundle, tmp_path / "half"], sizes=(96,), batches=(1,), rounds=1, threads=1)
 
 
 def test_ensemble_is_measured_at_its_own_size_only(bundle: Path, tmp_path: Path) -> None:

@@ -113,7 +113,9 @@ def test_outputs_that_the_weights_do_not_have_are_refused(
 def test_outputs_that_an_ensemble_does_not_have_are_refused(bundle: Path, tmp_path: Path) -> None:
     together = write_ensemble([bundle, bundle], tmp_path / "together")
     sample_runs.update_json(together / "model.json", features=10**12)
-    with pytest.raises(BundleError, match=r"together/model\.json: features is 1000000000000, but \d+ for these weights"):
+    with pytest.raises(
+        BundleError, match=r"together/model\.json: features is 1000000000000, but \d+ for these weights"
+    ):
         load(together)
 
 

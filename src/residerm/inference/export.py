@@ -35,7 +35,7 @@ from residerm.inference.card import write_card
 from residerm.inference.exported import CLASSIFIER, ONNX, OPENVINO, is_exported
 from residerm.inference.loading import is_installed, open_graph
 from residerm.inference.measuring import Sample, compared_images, compared_views, measure_parity
-from residerm.inference.parity import BATCHES, Engine, RuntimeParity, ParityRecord, sha256
+from residerm.inference.parity import BATCHES, Engine, ParityRecord, RuntimeParity, sha256
 from residerm.inference.predictor import Predictor, read_pixels
 from residerm.processor import processor
 from residerm.progress import SILENT, Progress

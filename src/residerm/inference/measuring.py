@@ -11,7 +11,7 @@ from importlib.metadata import version
 import numpy as np
 
 from residerm.config import ExportPrecision
-from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, ScoreDifference, Engine, RuntimeParity
+from residerm.inference.parity import BATCHES, SCORES, TOLERANCE, Engine, RuntimeParity, ScoreDifference
 from residerm.inference.predictor import Predictor
 from residerm.outputs import Outputs, view
 from residerm.progress import SILENT, Progress

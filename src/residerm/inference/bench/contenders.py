@@ -15,12 +15,13 @@ import numpy as np
 
 from residerm.config import PixelSpec
 from residerm.description import ModelDescription
-from residerm.errors import UsageError
+from residerm.errors import ResidermError, UsageError
 from residerm.inference.bench.networks import Export, Network
 from residerm.inference.bench.speeds import EAGER
 from residerm.inference.exported import graph_of
 from residerm.inference.loading import is_installed, open_graph
 from residerm.inference.parity import Engine
+from residerm.outputs import Outputs
 
 if TYPE_CHECKING:
     from residerm.models.ensemble import Ensemble
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 _RANGES = 2  # images that set the ranges of int8, which do not affect its speed
 
-Run = Callable[[np.ndarray], object]
+Run = Callable[[np.ndarray], Outputs]
 
 
 def contenders(network: Network, size: int, folder: Path, threads: int, *, int8: bool) -> dict[str, Run]:
@@ -59,32 +60,34 @@ def random_pixels(count: int, size: int, seed: int = 0) -> np.ndarray:
 
 def _exported(network: Network, size: int, folder: Path, threads: int) -> Iterator[tuple[str, Run]]:
     """The exports of a trained model in lower precision, in the runtimes for which their parity was measured."""
-    for number, export in enumerate(network.reduced):
-        own, place = export.description, folder / f"export-{number}"
-        if size == own.pixels.size:
-            place = export.folder
-        else:
-            own = _resized(export, size, place)
+    for export in network.reduced:
         for engine in filter(is_installed, export.parity.fastest):
-            run = _opened(place, own, engine, export.parity.precision, threads)
-            yield f"{engine} {export.parity.precision}", run
+            name = f"{engine} {export.parity.precision}"
+            if size == export.description.pixels.size:
+                yield name, _opened(export.folder, export.description, engine, export.parity.precision, threads)
+            else:
+                (folder / name).mkdir(exist_ok=True)
+                yield name, _resized(export, size, folder / name, engine, threads)
 
 
-def _resized(export: Export, size: int, folder: Path) -> ModelDescription:
-    """Write the graph of an export at another size to a new folder; its description."""
+def _resized(export: Export, size: int, folder: Path, engine: Engine, threads: int) -> Run:
+    """The graph of an export at another size, which is written to a folder."""
     from residerm.inference.conversion import resize
 
-    folder.mkdir()
     own = export.description
+    changes = {"pixels": own.pixels.model_copy(update={"size": size}), "linear_classifier": False}
     try:
         resize(graph_of(export.folder), size, folder)
-    except ValueError as error:
+        run = _opened(folder, own.model_copy(update=changes), engine, export.parity.precision, threads)
+        fits = len(run(random_pixels(1, size))) == 1  # a layer for another size may have made it several images
+    except (ResidermError, RuntimeError):  # the second is OpenVINO's
+        fits = False
+    if not fits:
         raise UsageError(
             f"`sizes={size}`: {export.folder} has layers that only fit images of {own.pixels.size} px; measure it at "
             "its own size"
-        ) from error
-    pixels = own.pixels.model_copy(update={"size": size})
-    return own.model_copy(update={"pixels": pixels, "linear_classifier": False})  # without classifier.npz
+        )
+    return run
 
 
 def _reduced(graph: Path, description: ModelDescription, threads: int, *, int8: bool) -> Iterator[tuple[str, Run]]:
@@ -113,9 +116,9 @@ def _eager(model: Model | Ensemble) -> Run:
     """The model as in PyTorch's tutorials."""
     import torch
 
-    def run(pixels: np.ndarray) -> object:
+    def run(pixels: np.ndarray) -> Outputs:
         with torch.inference_mode():
-            return model.outputs(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())[0].softmax(1).numpy()
+            return Outputs(model.outputs(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())[0].numpy())
 
     return run
 
