@@ -122,14 +122,14 @@ def test_layers_for_one_size_are_refused_at_another(tmp_path: Path, engine: Engi
     export_bundle(
         [bundle], tmp_path / "half", to=engine, precision="float16", sample=make_sample(200), calibration=make_sample()
     )
-    with pytest.raises(UsageError, match="`sizes=96`: .*half has layers that only fit images of 32 px"):
+    with pytest.raises(UsageError, match=r"`sizes=96`: .*half has layers that only fit images of 32 px"):
         bench_inference([bundle, tmp_path / "half"], sizes=(96,), batches=(1,), rounds=1, threads=1)
 
 
 def test_ensemble_is_measured_at_its_own_size_only(bundle: Path, tmp_path: Path) -> None:
     together = write_ensemble([bundle, bundle], tmp_path / "together")
     assert [case.size for case in bench_inference(together, batches=(1,), rounds=1, threads=1).cases] == [32]
-    with pytest.raises(UsageError, match="is an ensemble, .* `sizes=32`"):
+    with pytest.raises(UsageError, match=r"is an ensemble, .* `sizes=32`"):
         bench_inference(together, sizes=(48,), batches=(1,), rounds=1, threads=1)
 
 

@@ -42,7 +42,9 @@ def bench_inference(
     progress: Progress = SILENT,
     **options: object,
 ) -> Speeds:
-    """Measure the speed of networks in each runtime; `models` are names of networks, runs with their exports, or bundles.
+    """Measure the speed of networks in each runtime; `models` are names of networks, runs, or bundles.
+
+    For a run, its exports are measured too.
 
     Example:
         runtimes = residerm.bench_inference("cnn", rounds=1, sizes=(32,), batches=(1,))
