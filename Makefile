@@ -23,8 +23,8 @@ demo: setup ## run the whole pipeline on synthetic lesions, and write a report t
 	rm -rf demo
 	$(BIN)/residerm demo --out demo
 
-serve: setup ## serve the starter model at http://127.0.0.1:8000/, or another one: MODEL=…
-	$(BIN)/residerm serve $(or $(MODEL),starter)
+serve: setup ## serve the starter model, or MODEL=…, at http://127.0.0.1:8000/, and open the page in a browser
+	$(BIN)/residerm serve $(or $(MODEL),starter) --open
 
 test: setup ## run the tests, except slow ones
 	$(BIN)/pytest -n 2 -m 'not slow and not light'

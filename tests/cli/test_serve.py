@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import colour_service
 import pytest
@@ -73,3 +74,15 @@ def test_stopped_service_says_so(number: signal.Signals, exit_code: int, message
         process.send_signal(number)
         assert process.communicate(timeout=60)[1].endswith(message)
         assert process.returncode == exit_code
+
+
+@pytest.mark.parametrize("display", ["", ":9"])
+def test_page_is_opened_where_there_is_a_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, display: str) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}\n')
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", f"{browser} %s")
+    monkeypatch.setenv("DISPLAY", display)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    with colour_service.serve_in_process(0.0, "--open") as (_, address):
+        assert (opened.read_text() if opened.exists() else None) == (address if display else None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -18,6 +21,7 @@ def serve_(
     /,
     *,
     options: Annotated[ServeOptions, Parameter(name="*")] = ServeOptions(),
+    open_page: Annotated[bool, Parameter(name="--open")] = False,
 ) -> int:
     """Serve a model over HTTP, with a page at / and an API under /v1. Not a diagnosis.
 
@@ -27,16 +31,27 @@ def serve_(
     ----------
     model
         starter, an exported bundle, or a run.
+    open_page
+        Open the page in a browser, if this machine has a screen.
     """
     from residerm.service import serve
 
     try:
-        serve(model, options, announce=_announce)
+        serve(model, options, announce=partial(_announce, open_page=open_page))
     except KeyboardInterrupt:  # the usual message is about partial files, and a service writes none
         remarks.print("residerm: the service has stopped")
         return 130
     return 0
 
 
-def _announce(listening: Listening) -> None:
+def _announce(listening: Listening, *, open_page: bool) -> None:
     remarks.print(f"residerm serves at {listening.url} (Ctrl-C to stop)")
+    if open_page and _has_screen():
+        import webbrowser
+
+        webbrowser.open(listening.url)
+
+
+def _has_screen() -> bool:
+    """Whether a browser would have a window; otherwise, one for terminals could take this terminal."""
+    return sys.platform in ("darwin", "win32") or any(os.environ.get(one) for one in ("DISPLAY", "WAYLAND_DISPLAY"))
