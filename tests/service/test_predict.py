@@ -177,7 +177,6 @@ def test_decoding_times_are_counted() -> None:
     seen: list[float] = []
     finder = Finder(colour_service.ColourPredictor(), 50_000_000, seen.append)
     found = finder([Question(photo()), Question(b"no image"), Question(photo(GREEN), explain=True)])
-    finder.end()
     assert len(seen) == 2
     assert isinstance(found[1], ImageError)
     assert found[0].maps is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -23,7 +24,7 @@ FAR = 1e9
 def run_queue(test: Callable[[BatchQueue[int, int], list[list[int]]], Awaitable[None]], **options) -> None:
     batches: list[list[int]] = []
 
-    def work(items: Sequence[int]) -> list[int]:
+    def work(items: Sequence[int], _: bool) -> list[int]:
         batches.append(list(items))
         time.sleep(0.02)
         if 13 in items:
@@ -55,6 +56,62 @@ def test_single_item_does_not_wait() -> None:
         assert time.monotonic() - started < 1
 
     run_queue(test)
+
+
+def run_threads(items: int) -> list[tuple[list[int], bool]]:
+    """The batches of two threads, and whether each was the only one, for items that are waiting at the start."""
+    batches: list[tuple[list[int], bool]] = []
+    both = threading.Barrier(2)
+
+    def work(some: Sequence[int], alone: bool) -> Sequence[int]:
+        batches.append((list(some), alone))
+        if not alone:
+            both.wait(5)
+        return some
+
+    async def run() -> list[int]:
+        queue: BatchQueue[int, int] = BatchQueue(work, batch_size=4, threads=2)
+        queue._loop = asyncio.get_running_loop()
+        futures = [queue.submit(item, FAR) for item in range(items)]
+        queue.start()
+        found = await asyncio.gather(*futures)
+        await queue.drain()
+        return found
+
+    assert asyncio.run(run()) == list(range(items))
+    return batches
+
+
+def test_threads_share_what_is_waiting() -> None:
+    assert sorted(run_threads(6)) == [([0, 1, 2], False), ([3, 4, 5], False)]
+
+
+def test_single_item_has_all_cores() -> None:
+    assert run_threads(1) == [([0], True)]
+
+
+def test_stuck_thread_is_noticed_while_another_one_works() -> None:
+    go_on = threading.Event()
+
+    def work(items: Sequence[int], _: bool) -> Sequence[int]:
+        if 0 in items:
+            go_on.wait(5)
+        return items
+
+    async def run() -> None:
+        queue: BatchQueue[int, int] = BatchQueue(work, batch_size=1, threads=2)
+        queue.start()
+        stuck = queue.submit(0, FAR)
+        await asyncio.sleep(0.05)
+        assert await queue.submit(1, FAR) == 1
+        assert queue.is_well(1)
+        assert not queue.is_well(0.01)
+        go_on.set()
+        await stuck
+        assert queue.is_well(0.01)
+        await queue.drain()
+
+    asyncio.run(run())
 
 
 def test_error_fails_only_its_batch() -> None:
@@ -138,7 +195,7 @@ def test_requests_that_would_miss_their_deadline_are_refused() -> None:
 def test_error_of_a_single_item() -> None:
     async def run() -> list[object]:
         queue: BatchQueue[int, int] = BatchQueue(
-            lambda items: [KeyError(one) if one else one for one in items], batch_size=4
+            lambda items, _: [KeyError(one) if one else one for one in items], batch_size=4
         )
         queue.start()
         found = await asyncio.gather(queue.submit(0, FAR), queue.submit(1, FAR), return_exceptions=True)
@@ -152,7 +209,7 @@ def test_error_of_a_single_item() -> None:
 
 def test_missed_deadline_gives_503() -> None:
     predictor = colour_service.ColourPredictor(before=colour_service.delay(0.2))
-    replies = statuses(4, predictor, batch_size=1, deadline=0.25)
+    replies = statuses(4, predictor, batch_size=1, threads=1, deadline=0.25)
     assert {reply.status_code for reply in replies} == {200, 503}
     assert any("past its deadline" in reply.text for reply in replies)
 

@@ -103,7 +103,7 @@ class ColourPredictor:
     before: Callable[[int], None] = lambda _: None
     batches: list[int] = field(default_factory=list)
 
-    def outputs(self, pixels: np.ndarray, views: int = 1, maps: bool = False) -> Outputs:  # noqa: ARG002
+    def outputs(self, pixels: np.ndarray, views: int = 1, maps: bool = False, alone: bool = True) -> Outputs:  # noqa: ARG002
         """Compute the outputs of pixels."""
         self.batches.append(len(pixels))
         self.before(len(pixels))

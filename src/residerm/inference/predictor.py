@@ -60,13 +60,25 @@ class Predictor:
         """Weight (classes, d) and bias (classes,) of the linear layer after global average pooling, or None."""
         return self._runtime.classifier
 
-    def outputs(self, pixels: np.ndarray, views: Views = 1, maps: bool = False, batch_size: int = _BATCH) -> Outputs:
-        """Logits, features and, if asked for, maps of images (n, size, size, 3) uint8, as `imaging.read` gives them."""
+    def outputs(
+        self,
+        pixels: np.ndarray,
+        views: Views = 1,
+        maps: bool = False,
+        batch_size: int = _BATCH,
+        *,
+        alone: bool = True,
+    ) -> Outputs:
+        """Logits, features and, if asked for, maps of images (n, size, size, 3) uint8, as `imaging.read` gives them.
+
+        Any number of threads may call it. If one thread per core does so all the time, `alone=False` is faster: each
+        call then runs on the core of its thread, if the runtime can do this.
+        """
         self._require(pixels)
         if not len(pixels):
             return Outputs(np.zeros((0, len(self.description.classes)), np.float32))
         batches = (pixels[start : start + batch_size] for start in range(0, len(pixels), batch_size))
-        return concatenated([self._run(some, views, maps) for some in batches])
+        return concatenated([self._run(some, views, maps, alone) for some in batches])
 
     def predict(self, images: Sequence[Picture], views: Views = 1, batch_size: int = _BATCH) -> np.ndarray:
         """Probabilities (n, classes) of images: paths, bytes of image files, PIL images or arrays of RGB."""
@@ -82,8 +94,8 @@ class Predictor:
         """Decode and resize an image to the pixels that the network takes, (size, size, 3) uint8."""
         return read_pixels(image, self.description)
 
-    def _run(self, pixels: np.ndarray, views: Views, maps: bool) -> Outputs:
-        outputs = averaged([self._runtime.run(view(pixels, number), maps) for number in range(views)])
+    def _run(self, pixels: np.ndarray, views: Views, maps: bool, alone: bool) -> Outputs:
+        outputs = averaged([self._runtime.run(view(pixels, number), maps, alone) for number in range(views)])
         shape = (len(pixels), len(self.description.classes))
         if outputs.logits.shape != shape:
             raise BundleError(f"{self.description.model} returned logits of shape {outputs.logits.shape}, not {shape}")

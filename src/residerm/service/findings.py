@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ import numpy as np
 from residerm import imaging
 from residerm.errors import ImageError
 from residerm.inference import Predictor
-from residerm.parallel import cores
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,23 +39,21 @@ class ImageResult:
 
 
 class Finder:
-    """A predictor that decodes the images of a batch in one thread per core."""
+    """A predictor that decodes the images of a batch, and can be called by several threads."""
 
     def __init__(self, predictor: Predictor, largest: int, observe: Callable[[float], None] = lambda _: None) -> None:
         """`largest` is the most pixels an image may have; `observe` is called with the seconds of each decode."""
         self._predictor, self._largest, self._observe = predictor, largest, observe
-        self._threads = ThreadPoolExecutor(cores(), thread_name_prefix="decode")
 
-    def __call__(self, questions: Sequence[Question]) -> list[ImageResult | ImageError]:
-        """The finding or the error for each image of a batch."""
-        images = [question.image for question in questions]
-        pixels = list(map(self._pixels, images) if len(images) == 1 else self._threads.map(self._pixels, images))
+    def __call__(self, questions: Sequence[Question], alone: bool = True) -> list[ImageResult | ImageError]:
+        """The finding or the error for each image of a batch; `alone` as in `Predictor.outputs`."""
+        pixels = [self._pixels(question.image) for question in questions]
         readable = [
             (one, question.explain)
             for one, question in zip(pixels, questions, strict=True)
             if not isinstance(one, ImageError)
         ]
-        findings = iter(judge_images(self._predictor, readable) if readable else ())
+        findings = iter(judge_images(self._predictor, readable, alone) if readable else ())
         return [one if isinstance(one, ImageError) else next(findings) for one in pixels]
 
     def decode(self, data: bytes) -> np.ndarray:
@@ -67,10 +63,6 @@ class Finder:
         self._observe(time.monotonic() - started)
         return pixels
 
-    def end(self) -> None:
-        """Shut down the threads."""
-        self._threads.shutdown(cancel_futures=True)
-
     def _pixels(self, image: bytes | np.ndarray) -> np.ndarray | ImageError:
         try:
             return self.decode(image) if isinstance(image, bytes) else image
@@ -78,11 +70,13 @@ class Finder:
             return error
 
 
-def judge_images(predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]]) -> list[ImageResult]:
+def judge_images(
+    predictor: Predictor, images: Sequence[tuple[np.ndarray, bool]], alone: bool = True
+) -> list[ImageResult]:
     """The findings for a batch of pixels, each with a flag whether it is to be explained."""
     pixels = np.stack([one for one, _ in images])
     explained = [explain for _, explain in images]
-    outputs = predictor.outputs(pixels, maps=any(explained))
+    outputs = predictor.outputs(pixels, maps=any(explained), alone=alone)
     maps = [outputs.maps[row] if outputs.maps is not None and asked else None for row, asked in enumerate(explained)]
     if predictor.trust is None:
         probabilities = outputs.probabilities

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from residerm.service.gate import WITH_IMAGES
@@ -54,7 +53,7 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, started = Headers(scope=scope), time.monotonic()
+        headers, started = _headers(scope), time.monotonic()
         request_id = request_id_from(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         answer = _Answer(send, request_id)
@@ -98,6 +97,11 @@ class Front:
                 status=answer.status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """The headers of a request; of several with the same name, the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 class _Answer:

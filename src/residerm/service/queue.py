@@ -1,13 +1,14 @@
-"""The queue of the model: one thread that processes all waiting items as a batch, and returns a result for each.
+"""The queue of the model: threads that process the waiting items in batches, and return a result for each.
 
-    queue = BatchQueue(work, batch_size=16)
+    queue = BatchQueue(work, batch_size=16, threads=2)
     queue.start()
     result = await queue.submit(item, deadline=time.monotonic() + 10)
     await queue.drain()
 
-A batch holds the items that arrived while the previous one was processed, so no item waits for others. Items that were
-cancelled or are past their deadline are dropped before they are processed. Every accepted item ends in a result, an
-error or a cancellation. An error in one batch does not end the thread.
+A free thread takes its share of the waiting items, so no item waits for a batch to fill, and the results of one batch
+are sent while another one is processed. Items that were cancelled or are past their deadline are dropped before they
+are processed. Every accepted item ends in a result, an error or a cancellation. An error in one batch does not end a
+thread.
 """
 
 from __future__ import annotations
@@ -39,17 +40,26 @@ class _Job(Generic[Item, Result]):
     future: asyncio.Future[Result]
 
 
+@dataclass(frozen=True)
+class _Batch(Generic[Item, Result]):
+    jobs: Sequence[_Job[Item, Result]]
+    started: float
+    alone: bool
+
+
 class BatchQueue(Generic[Item, Result]):
-    """Calls a function on batches, in one thread. The length of the queue is limited by its callers."""
+    """Calls a function on batches, in threads. The length of the queue is limited by its callers."""
 
     def __init__(
         self,
-        work: Callable[[Sequence[Item]], Sequence[Result | Exception]],
+        work: Callable[[Sequence[Item], bool], Sequence[Result | Exception]],
         *,
         batch_size: int,
+        threads: int = 1,
         observe: Callable[[int, float], None] = lambda *_: None,
     ) -> None:
-        """`work` returns a result or an error for each item of a batch.
+        """`work` returns a result or an error for each item of a batch; its second argument tells whether this batch is
+        the only one at the moment.
 
         `observe` is called with the size and seconds of each batch, on the event loop.
         """
@@ -57,22 +67,25 @@ class BatchQueue(Generic[Item, Result]):
         self._jobs: deque[_Job[Item, Result]] = deque()
         self._changed = threading.Condition()
         self._ending = False
-        self._busy_since: float | None = None
         self._loop: asyncio.AbstractEventLoop
-        self._thread = threading.Thread(target=self._run, name="model", daemon=True)
+        self._threads = [
+            threading.Thread(target=self._run, name=f"model {number}", daemon=True) for number in range(threads)
+        ]
+        self._busy: dict[threading.Thread, float] = {}  # and since when
 
     def start(self) -> None:
-        """Start the thread; results are delivered on the running event loop."""
+        """Start the threads; results are delivered on the running event loop."""
         self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def __len__(self) -> int:
         return len(self._jobs)
 
     def is_well(self, longest: float) -> bool:
-        """Whether the thread is alive and its current batch has not taken longer than `longest` seconds."""
-        since = self._busy_since
-        return self._thread.is_alive() and (since is None or time.monotonic() - since < longest)
+        """Whether the threads are alive and no batch has taken longer than `longest` seconds."""
+        stuck = any(time.monotonic() - since >= longest for since in list(self._busy.values()))
+        return not stuck and all(thread.is_alive() for thread in self._threads)
 
     def submit(self, item: Item, deadline: float) -> asyncio.Future[Result]:
         """Add an item to the queue, and return a future for its result."""
@@ -85,31 +98,39 @@ class BatchQueue(Generic[Item, Result]):
         return job.future
 
     async def drain(self) -> None:
-        """Accept no more items, process the waiting ones, and end the thread."""
+        """Accept no more items, process the waiting ones, and end the threads."""
         with self._changed:
             self._ending = True
-            self._changed.notify()
-        await asyncio.to_thread(self._thread.join)
+            self._changed.notify_all()
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
 
     def _run(self) -> None:
-        while jobs := self._next():
-            started = self._busy_since = time.monotonic()
+        while batch := self._next():
             try:
-                results: Sequence[Result | Exception] = self._work([job.item for job in jobs])
+                results = self._work([job.item for job in batch.jobs], batch.alone)
             except Exception as error:  # an exception of the model is the result of these jobs only
-                results = [error] * len(jobs)
-            self._busy_since = None
-            self._call(self._deliver, jobs, results, time.monotonic() - started)
+                results = [error] * len(batch.jobs)
+            del self._busy[threading.current_thread()]
+            self._call(self._deliver, batch.jobs, results, time.monotonic() - batch.started)
 
-    def _next(self) -> list[_Job[Item, Result]]:
-        """Wait for the next batch; empty when the queue has ended."""
+    def _next(self) -> _Batch[Item, Result] | None:
+        """Wait for the next batch; None when the queue has ended."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._jobs or self._ending)
-                jobs = [self._jobs.popleft() for _ in range(min(self._batch_size, len(self._jobs)))]
-                wanted = [job for job in jobs if self._is_wanted(job)]
-                if wanted or (self._ending and not self._jobs):
-                    return wanted
+                wanted = [job for job in self._share() if self._is_wanted(job)]
+                if wanted:
+                    batch = _Batch(wanted, time.monotonic(), alone=not (self._jobs or self._busy))
+                    self._busy[threading.current_thread()] = batch.started
+                    return batch
+                if self._ending and not self._jobs:
+                    return None
+
+    def _share(self) -> list[_Job[Item, Result]]:
+        """What this thread takes of the waiting items: as many as each of the free threads can take."""
+        free = len(self._threads) - len(self._busy)
+        return [self._jobs.popleft() for _ in range(min(self._batch_size, -(-len(self._jobs) // free)))]
 
     def _is_wanted(self, job: _Job[Item, Result]) -> bool:
         late = time.monotonic() > job.deadline

@@ -21,24 +21,25 @@ NOTE = (
 
 def image_answer(model: Served, name: str, finding: ImageResult, label: str | None) -> ImageAnswer:
     """The answer for one image; if it has maps, with the evidence for `label` or for the predicted class."""
-    probabilities, classes, chosen = finding.probabilities, model.classes, finding.prediction_set
-    order = np.argsort(-probabilities, kind="stable")
-    best = int(order[0])
+    classes, probabilities = model.classes, finding.probabilities.tolist()
+    chosen = None if finding.prediction_set is None else finding.prediction_set.tolist()
+    order = np.argsort(-finding.probabilities, kind="stable").tolist()
+    best = order[0]
     return ImageAnswer(
         name=name,
         predicted=classes[best],
-        confidence=_rounded(probabilities[best]),
+        confidence=round(probabilities[best], 4),
         classes=[
             ClassAnswer(
                 label=classes[number],
                 name=name_of(classes[number]),
-                probability=_rounded(probabilities[number]),
-                in_set=None if chosen is None else bool(chosen[number]),
+                probability=round(probabilities[number], 4),
+                in_set=None if chosen is None else chosen[number],
             )
             for number in order
         ],
         prediction_set=None if chosen is None else [classes[number] for number in order if chosen[number]],
-        observed=at(float(probabilities[best]), model.observed),
+        observed=at(probabilities[best], model.observed),
         abstained=finding.abstained,
         abstention_reason=_reason(model, finding) if finding.abstained else None,
         outlier=finding.outlier,
@@ -73,7 +74,3 @@ def _explanation(model: Served, finding: ImageResult, label: str) -> Explanation
         aspect=model.predictor.description.pixels.aspect,
         note=NOTE,
     )
-
-
-def _rounded(share: float) -> float:
-    return round(float(share), 4)

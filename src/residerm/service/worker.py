@@ -26,7 +26,7 @@ from residerm.service.limits import Limits
 from residerm.service.metrics import Metrics
 from residerm.service.problems import Problem
 from residerm.service.queue import BatchQueue, Ended, Late
-from residerm.service.uploads import Upload, UploadLimits, read_uploads, require_readable
+from residerm.service.uploads import Upload, UploadLimits, read_uploads
 
 DECODED_WITH_ITS_BATCH = 1_000_000  # bytes; larger files are decoded before they are queued
 _GONE = "the client has gone"
@@ -58,8 +58,12 @@ class Worker:
         self._finder = Finder(
             model.predictor, int(options.max_megapixels * 1e6), lambda seconds: metrics.stage("decode", seconds)
         )
+        self._threads = options.threads or max(1, cores() // options.workers)
         self._queue: BatchQueue[Question, ImageResult] = BatchQueue(
-            self._finder, batch_size=options.batch_size, observe=self._observe
+            self._finder,
+            batch_size=options.batch_size,
+            threads=self._threads,
+            observe=self._observe,
         )
         self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="large")
         self._ending = False
@@ -77,7 +81,6 @@ class Worker:
         self._ending = True
         await self._queue.drain()
         self._decoders.shutdown(cancel_futures=True)
-        self._finder.end()
 
     def is_alive(self) -> bool:
         """Whether the model's thread runs and is not stuck."""
@@ -93,7 +96,6 @@ class Worker:
             self._require_explainable(explain)
         client = request.client.host if request.client else ""
         with self.limits.client(client), self.limits.body() as body:
-            require_readable(request.headers, self._upload.max_bytes)
             try:
                 uploads = await read_uploads(request.stream(), request.headers, self._upload, body)
             except ClientDisconnect:
@@ -167,7 +169,7 @@ class Worker:
 
     def _observe(self, images: int, seconds: float) -> None:
         self.metrics.batch(images, seconds)
-        self.limits.seconds_per_image += 0.1 * (seconds / images - self.limits.seconds_per_image)
+        self.limits.seconds_per_image += 0.1 * (seconds / images / self._threads - self.limits.seconds_per_image)
 
 
 class Gone(Exception):

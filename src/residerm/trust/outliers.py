@@ -28,6 +28,7 @@ AXES = 64
 NEIGHBOURS = 10
 IMAGES_OF_CLASS = 100  # of the training images, for `nearest`
 _SMALLEST = 1e-12  # lower bound of variances, for constant features
+_LARGEST = 1e15  # bound of features, whose squares must be finite in float32
 _STEEP = 3.0
 _ROUNDS = 8
 _CHUNK = 4096
@@ -61,7 +62,7 @@ class Energy:
 class _QuadraticForm:
     """The squared distances to all means, multiplied out, so that they take one matrix product per batch.
 
-    Vectors are centred at the mean of the means, which keeps the squares small and the differences exact.
+    Vectors are centred at the mean of the means, which keeps the squares small, so that float32 is exact to 1e-6.
     """
 
     centre: np.ndarray  # (d,)
@@ -84,9 +85,9 @@ class Gaussians:
         """The squared distance to the nearest class, divided by the number of dimensions."""
         form = self._form
         centred = vectors - form.centre
-        products = centred @ form.products
+        products = (centred @ form.products).astype(np.float64)
         along, across = products[:, : len(form.weights)], products[:, len(form.weights) :]
-        squares = (centred**2).sum(axis=1) / self.rest + along**2 @ form.weights
+        squares = _squared_lengths(centred).astype(np.float64) / self.rest + along**2 @ form.weights
         distances = squares[:, None] - 2 * (along @ form.along_means + across) + form.squared_means
         nearest: np.ndarray = np.maximum(distances.min(axis=1), 0) / vectors.shape[1]
         return nearest
@@ -97,8 +98,8 @@ class Gaussians:
         means, weights = self.means - centre, 1 / self.variances - 1 / self.rest
         along = means @ self.axes
         return _QuadraticForm(
-            centre=centre,
-            products=np.hstack([self.axes, means.T / self.rest]),
+            centre=centre.astype(np.float32),
+            products=np.hstack([self.axes, means.T / self.rest]).astype(np.float32),
             weights=weights,
             along_means=weights[:, None] * along.T,
             squared_means=(means**2).sum(axis=1) / self.rest + along**2 @ weights,
@@ -124,7 +125,7 @@ class Mahalanobis:
 
     def score(self, outputs: Outputs) -> np.ndarray:
         """The geometric mean of both distances."""
-        features = _features(outputs)
+        features = _features(outputs).clip(-_LARGEST, _LARGEST).astype(np.float32)
         together: np.ndarray = np.sqrt(
             self.plain.distance(features) * self.compressed.distance(_compressed(features, self.unit))
         )
@@ -269,10 +270,15 @@ def _features(outputs: Outputs) -> np.ndarray:
 
 def _compressed(features: np.ndarray, unit: float) -> np.ndarray:
     """Normalised logarithms, so that a few very large features do not dominate."""
-    return _directions(np.sign(features) * np.log1p(np.abs(features) * (_STEEP / unit)))
+    logarithms = np.log1p(np.abs(features) * features.dtype.type(_STEEP / unit))
+    return _directions(np.copysign(logarithms, features))
 
 
 def _directions(features: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    directions: np.ndarray = features / np.maximum(lengths, _SMALLEST)
+    directions: np.ndarray = features / np.maximum(np.sqrt(_squared_lengths(features)), _SMALLEST)[:, None]
     return directions
+
+
+def _squared_lengths(vectors: np.ndarray) -> np.ndarray:
+    squared: np.ndarray = np.einsum("nd,nd->n", vectors, vectors)
+    return squared

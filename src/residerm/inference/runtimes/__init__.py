@@ -29,5 +29,8 @@ class Runtime(Protocol):
     def classifier(self) -> Classifier | None:
         """The linear layer after global average pooling; None if there is none."""
 
-    def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
-        """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
+    def run(self, pixels: np.ndarray, maps: bool, alone: bool = True) -> Outputs:
+        """The outputs of images (n, size, size, 3) uint8; the maps only if asked for.
+
+        Unless it is `alone`, other threads are expected to call it at the same time, each on a core of its own.
+        """

@@ -11,6 +11,7 @@ all threads would wait for (measurements in dev/LOG.md). It requires the graph t
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -61,17 +62,19 @@ class GraphRuntime(ABC, Generic[Opened]):
         self.precision, self.classifier, self._path = precision, classifier, path
         self._threads = threads or cores()
         self._slice = max(1, _PIXELS_AT_ONCE // description.pixels.size**2)
-        self._shared = self._opened(1)
+        self._shared, self._opening = self._opened(1), threading.Lock()
         if not _fits(description, *self._ports(self._shared)):
             raise BundleError(f"{path} is the graph of another model than model.json describes; export the model again")
 
-    def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
+    def run(self, pixels: np.ndarray, maps: bool, alone: bool = True) -> Outputs:
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
         try:
-            if self._threads == 1 or not self.side_by_side or len(pixels) < _FEW * self._threads:
-                at_once = self._slice * self._threads
-                slices = np.array_split(pixels, -(-len(pixels) // at_once))
-                return concatenated([self._infer(self._shared, some, maps) for some in slices])
+            if self._threads == 1 or not self.side_by_side:
+                return self._one_by_one(self._shared, pixels, self._slice * self._threads, maps)
+            if not alone:
+                return self._one_by_one(self._opened_for_threads(), pixels, self._slice, maps)
+            if len(pixels) < _FEW * self._threads:
+                return self._one_by_one(self._shared, pixels, self._slice * self._threads, maps)
             rounds = -(-len(pixels) // (self._slice * self._threads))
             return self._side_by_side(np.array_split(pixels, rounds * self._threads), maps)
         except BundleError:
@@ -79,10 +82,18 @@ class GraphRuntime(ABC, Generic[Opened]):
         except Exception as error:  # a damaged graph can fail in any of its operators
             raise BundleError(f"{self._path} cannot be run ({self._reason(error)}); export the model again") from error
 
+    def _one_by_one(self, opened: Opened, pixels: np.ndarray, at_once: int, maps: bool) -> Outputs:
+        slices = np.array_split(pixels, -(-len(pixels) // at_once))
+        return concatenated([self._infer(opened, some, maps) for some in slices])
+
     def _side_by_side(self, slices: Sequence[np.ndarray], maps: bool) -> Outputs:
         """The outputs of slices, each of which has a thread for itself."""
-        opened = self._of_threads
+        opened = self._opened_for_threads()
         return concatenated(list(self._pool.map(lambda some: self._infer(opened, some, maps), slices)))
+
+    def _opened_for_threads(self) -> Opened:
+        with self._opening:
+            return self._of_threads
 
     @cached_property
     def _of_threads(self) -> Opened:

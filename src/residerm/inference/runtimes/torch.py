@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,13 +38,14 @@ class TorchRuntime:
         self.precision = choose_precision(precision, self._device.type)
         self.classifier = classifier_of(model)
         network = _fused(AllOutputs(model).eval())
+        self._lock = threading.Lock()  # calls at the same time would wait for each other's threads in every layer
         self._network = network.to(self._device).to(memory_format=torch.channels_last).eval()
 
-    def run(self, pixels: np.ndarray, maps: bool) -> Outputs:
+    def run(self, pixels: np.ndarray, maps: bool, alone: bool = True) -> Outputs:  # noqa: ARG002
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
         bf16 = self.precision == "bf16"
         arithmetic = torch.autocast(self._device.type, torch.bfloat16) if bf16 else exact_float32()
-        with torch.inference_mode(), arithmetic:
+        with self._lock, torch.inference_mode(), arithmetic:
             images = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device).permute(0, 3, 1, 2)
             logits, features, found = self._network(images)
         return Outputs(
