@@ -1,34 +1,34 @@
-"""Prediction on a folder of images: how well decoding and computation overlap, and whether memory grows.
+"""Prediction on a folder of images: how well decoding and computation share the cores, and whether memory grows.
 
-    python benchmarks/folder.py starter FOLDER [--images 8519] [--threads 1] [--decoders 1]
+    python benchmarks/folder.py starter FOLDER [--images 8519] [--without-trust]
 
-Decoding alone, computation alone (on decoded pixels) and both, as in `residerm predict --out`, alternate over parts of
-the folder, so that other load affects all three. If there are as many threads and decoders as cores, decoding and
-computation each use the whole machine, and the best possible time for both is their sum. With one of each on two cores,
-it is the slower of the two. Each part starts with nothing decoded, unlike `predict`, which has no parts.
-
-With `--threads 1` the main thread computes alone. The time for which it was ready and had no core (Linux counts it) is
-what other processes cost: the ratio without it is that of an idle machine. Private memory is measured after each part.
+Parts of the folder are decoded alone and computed alone (from decoded pixels), each in half of the cores, and predicted
+in all cores, as by `residerm predict --out`; the three alternate, so that other load affects all of them. If decoding
+and computation only overlapped, predicting would take as long as the slower of the two. Since every thread of `predict`
+does both, it can be faster: at best, it takes half of their sum. `--without-trust` also predicts with the same model
+without trust, in turns. Private memory is measured after each part.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 from residerm.inference import Predictor, load, prediction
 from residerm.inference.answers import Rule
 from residerm.inference.sources import Source, find_sources
+from residerm.parallel import cores
 
 BATCH = 64
-PART = 2048
+PART = 1024
 
 
 def private_megabytes() -> float:
@@ -37,41 +37,52 @@ def private_megabytes() -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-def waited() -> float:
-    """Seconds for which the main thread, which runs the network, was ready and had no core."""
-    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+def in_batches(items: Sequence) -> list[Sequence]:
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
 
 
-def decode(sources: Sequence[Source], predictor: Predictor) -> list[np.ndarray | str]:
-    return [one for _, pixels in prediction._decoded(sources, predictor, BATCH) for one in pixels]
+def in_half_of_the_cores(work: Callable, *items: Iterable) -> list:
+    with ThreadPoolExecutor(max(1, cores() // 2)) as pool:
+        return list(pool.map(work, *items))
 
 
-def answer(pixels: Sequence[np.ndarray | str], sources: Sequence[Source], rule: Rule) -> None:
-    for start in range(0, len(pixels), BATCH):
-        some = slice(start, start + BATCH)
-        deque(prediction._lines(rule, sources[some], pixels[some]), maxlen=0)
+def decode(part: Sequence[Source], predictor: Predictor) -> list[np.ndarray | str]:
+    return in_half_of_the_cores(lambda source: prediction._pixels(source, predictor), part)
 
 
-class Clock:
-    """The seconds of each kind of work, and those of them for which the main thread waited for a core."""
+def compute(part: Sequence[Source], pixels: Sequence[np.ndarray | str], rule: Rule) -> None:
+    in_half_of_the_cores(
+        lambda *batch: prediction._lines(rule, *batch, alone=False), in_batches(part), in_batches(pixels)
+    )
 
-    def __init__(self) -> None:
-        self.spent = dict.fromkeys(("decoding", "arithmetic", "both"), 0.0)
-        self.waited = dict(self.spent)
 
-    def take(self, name: str, work: Callable[[], object]) -> object:
-        """Do some work of a kind, and count its time."""
-        began, before = time.perf_counter(), waited()
-        found = work()
-        self.spent[name] += time.perf_counter() - began
-        self.waited[name] += waited() - before
+def predict(part: Sequence[Source], predictor: Predictor, folder: Path) -> None:
+    out = folder / f"{len(list(folder.iterdir()))}.csv"
+    prediction.write_lines(prediction.predict(predictor, part, batch_size=BATCH), predictor, out)
+
+
+def measure(predictor: Predictor, sources: Sequence[Source], bare: Predictor | None) -> tuple[dict, list[float]]:
+    """The seconds of each kind of work on each part, and the memory after each part."""
+    spent, memory, rule = defaultdict(list), [], Rule(predictor)
+
+    def take(name: str, work: Callable, *arguments: object) -> object:
+        began = time.perf_counter()
+        found = work(*arguments)
+        spent[name].append(time.perf_counter() - began)
         return found
 
-    def ratio(self, *, idle: bool) -> float:
-        """The slower of the two alone, as a share of both; `idle`: without the main thread's waiting."""
-        left = {name: spent - (self.waited[name] if idle else 0) for name, spent in self.spent.items()}
-        alone = self.spent["decoding"] if self.spent["decoding"] > self.spent["arithmetic"] else left["arithmetic"]
-        return alone / left["both"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for start in range(0, len(sources), PART):
+            part = sources[start : start + PART]
+            pixels = take("decoding", decode, part, predictor)
+            take("computation", compute, part, pixels, rule)
+            del pixels
+            take("both", predict, part, predictor, folder)
+            if bare:
+                take("both without trust", predict, part, bare, folder)
+            memory.append(private_megabytes())
+    return spent, memory
 
 
 def main() -> None:
@@ -79,33 +90,22 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--images", type=int)
-    parser.add_argument("--threads", type=int)
-    parser.add_argument("--decoders", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--without-trust", action="store_true")
     options = parser.parse_args()
-    prediction.cores = lambda: options.decoders
-    predictor = load(options.model, threads=options.threads)
-    rule = Rule(predictor)
+    predictor = load(options.model)
+    bare = Predictor(predictor.description, predictor._runtime) if options.without_trust else None
     sources = find_sources([options.folder]).images[: options.images]
-    answer(decode(sources[:BATCH], predictor), sources[:BATCH], rule)  # warm-up
-    clock, memory = Clock(), []
-    with tempfile.TemporaryDirectory() as folder:
-        for start in range(0, len(sources), PART):
-            part = sources[start : start + PART]
-            pixels = clock.take("decoding", lambda part=part: decode(part, predictor))
-            clock.take("arithmetic", lambda part=part, pixels=pixels: answer(pixels, part, rule))
-            out = Path(folder) / f"{start}.csv"
-            lines = prediction.predict(predictor, part, batch_size=BATCH)
-            clock.take("both", lambda lines=lines, out=out: prediction.write_lines(lines, predictor, out))
-            del pixels
-            memory.append(private_megabytes())
-    for name, spent in clock.spent.items():
-        print(f"{name}: {spent:.1f} s, {len(sources) / spent:,.0f} images/s; without a core {clock.waited[name]:.1f} s")
-    whole = clock.spent["decoding"] + clock.spent["arithmetic"]
-    threads = options.threads or "all"
-    print(f"{predictor.runtime}, {threads} threads, {options.decoders} decoders, {len(sources):,} images")
-    print(f"slower one / both: {clock.ratio(idle=False):.2f}; sum / both: {whole / clock.spent['both']:.2f}")
-    if options.threads == 1:
-        print(f"slower one / both, without the waiting: {clock.ratio(idle=True):.2f}")
+    measure(predictor, sources[: 4 * BATCH], bare)  # warm-up
+    spent, memory = measure(predictor, sources, bare)
+    whole = {name: sum(seconds) for name, seconds in spent.items()}
+    print(f"{predictor.runtime}, {cores()} cores, {len(sources):,} images")
+    for name, seconds in whole.items():
+        print(f"{name}: {seconds:.1f} s, {len(sources) / seconds:,.0f} images/s")
+    slower, half = max(whole["decoding"], whole["computation"]), (whole["decoding"] + whole["computation"]) / 2
+    print(f"slower one / both: {slower / whole['both']:.2f}; half of the sum / both: {half / whole['both']:.2f}")
+    if bare:
+        ratios = [one / other for one, other in zip(spent["both"], spent["both without trust"], strict=True)]
+        print(f"both / both without trust: median {median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
     print("private memory after each part, MB: " + " ".join(f"{value:.0f}" for value in memory))
 
 

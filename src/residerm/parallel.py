@@ -9,6 +9,7 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 from residerm.progress import Count
 
@@ -39,6 +40,17 @@ def in_chunks(rows: int, work: Callable[[int, int], None], count: Count | None =
                 running.result()
         finally:
             stopped.set()  # the other threads finish their chunk and exit
+
+
+def blas_in_one_thread() -> AbstractContextManager[object]:
+    """Limit NumPy's linear algebra to the calling thread, in the whole process.
+
+    Products that several threads compute at the same time would otherwise share threads, which wait for each other.
+    """
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    return limits
 
 
 def cores() -> int:

@@ -25,7 +25,7 @@ class ServeOptions(Options):
     workers: int = Field(1, ge=1, le=64, description="Number of processes; they share only the port.")
     threads: int | None = Field(None, ge=1, description="Number of compute threads per worker. Default: its cores.")
     batch_size: int = Field(16, ge=1, le=1024, description="Largest number of images in a batch.")
-    queue: int = Field(16, ge=1, description="Number of images waiting in a worker at which new requests get 503.")
+    queue: int = Field(24, ge=1, description="Number of images waiting in a worker at which new requests get 503.")
     client_requests: int = Field(8, ge=1, description="Concurrent requests per client; further ones get 429.")
     connections: int = Field(400, ge=8, description="Open connections per worker; further ones get 503.")
     max_files: int = Field(16, ge=1, le=1000, description="Largest number of images in a request.")

@@ -9,6 +9,7 @@ For an unreadable image, the line holds the reason. Not a medical device and not
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from residerm.inference import Predictor, load
 from residerm.inference.answers import SENSITIVITY, Answers, Rule
 from residerm.inference.sources import Source, find_sources
 from residerm.outputs import Views
-from residerm.parallel import cores
+from residerm.parallel import blas_in_one_thread, cores
 from residerm.progress import SILENT, Progress
 from residerm.spreadsheet import Writer
 
@@ -120,9 +121,9 @@ def predict(
     if found.remark:
         progress.remark(found.remark)
     done = 0
-    for some, pixels in _decoded(found.images, predictor, batch_size):
-        yield from _lines(rule, some, pixels)
-        done += len(some)
+    for lines in _in_batches(rule, found.images, batch_size):
+        yield from lines
+        done += len(lines)
         progress.advance("predicting", done, len(found.images))
 
 
@@ -194,23 +195,25 @@ def _cells(judgement: Judgement | None) -> list[str]:
     return [" ".join(judgement.prediction_set), *yes_or_no, score, "; ".join(judgement.remarks)]
 
 
-def _decoded(
-    sources: Sequence[Source], predictor: Predictor, batch_size: int
-) -> Iterator[tuple[Sequence[Source], list[np.ndarray | str]]]:
-    """Yield batches of decoded images; the next one is decoded while the caller processes the current one."""
-    pool = ThreadPoolExecutor(cores())
-    try:
-        before: tuple[Sequence[Source], list[Future[np.ndarray | str]]] | None = None
-        for start in range(0, len(sources), batch_size):
-            some = sources[start : start + batch_size]
-            under_way = some, [pool.submit(_pixels, source, predictor) for source in some]
-            if before:
-                yield before[0], [future.result() for future in before[1]]
-            before = under_way
-        if before:
-            yield before[0], [future.result() for future in before[1]]
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _in_batches(rule: Rule, sources: Sequence[Source], batch_size: int) -> Iterator[list[Line]]:
+    """Predict batches in one thread per core, each of which decodes and runs its own, and yield them in order."""
+    size = max(1, min(batch_size, -(-len(sources) // cores())))
+    batches = [sources[start : start + size] for start in range(0, len(sources), size)]
+    pool, running = ThreadPoolExecutor(cores(), thread_name_prefix="predict"), deque[Future[list[Line]]]()
+    with blas_in_one_thread():
+        try:
+            for some in batches:
+                running.append(pool.submit(_predict, rule, some, len(batches) == 1))
+                if len(running) > 2 * cores():  # enough that no thread waits for the caller
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _predict(rule: Rule, sources: Sequence[Source], alone: bool) -> list[Line]:
+    return _lines(rule, sources, [_pixels(source, rule.predictor) for source in sources], alone)
 
 
 def _pixels(source: Source, predictor: Predictor) -> np.ndarray | str:
@@ -221,18 +224,23 @@ def _pixels(source: Source, predictor: Predictor) -> np.ndarray | str:
         return str(error)
 
 
-def _lines(rule: Rule, sources: Sequence[Source], pixels: Sequence[np.ndarray | str]) -> Iterator[Line]:
+def _lines(rule: Rule, sources: Sequence[Source], pixels: Sequence[np.ndarray | str], alone: bool) -> list[Line]:
+    """The lines of decoded images; `alone` as in `Predictor.outputs`."""
     classes = rule.predictor.description.classes
     readable = [found for found in pixels if isinstance(found, np.ndarray)]
-    answers = rule.answer(rule.predictor.outputs(np.stack(readable), rule.views)) if readable else None
-    row = 0
-    for source, found in zip(sources, pixels, strict=True):
-        if isinstance(found, str) or answers is None:
-            yield Line(source.name, error=str(found))
-        else:
-            name, probabilities = classes[answers.predicted[row]], tuple(answers.probabilities[row].tolist())
-            yield Line(source.name, name, probabilities, _judgement(answers, row, classes))
-            row += 1
+    if not readable:
+        return [Line(source.name, error=str(found)) for source, found in zip(sources, pixels, strict=True)]
+    answers = rule.answer(rule.predictor.outputs(np.stack(readable), rule.views, alone=alone))
+    rows = iter(range(len(readable)))
+    return [
+        Line(source.name, error=found) if isinstance(found, str) else _line(source.name, answers, next(rows), classes)
+        for source, found in zip(sources, pixels, strict=True)
+    ]
+
+
+def _line(name: str, answers: Answers, row: int, classes: Sequence[str]) -> Line:
+    predicted, probabilities = classes[answers.predicted[row]], tuple(answers.probabilities[row].tolist())
+    return Line(name, predicted, probabilities, _judgement(answers, row, classes))
 
 
 def _judgement(answers: Answers, row: int, classes: Sequence[str]) -> Judgement | None:

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from residerm.errors import UsageError
+from residerm.parallel import blas_in_one_thread
 from residerm.scores.results import Estimate, Resampling
 
 LEVEL = 0.95
@@ -54,7 +54,7 @@ class Bootstrap:
 
         `values` gives scores for weights (resamples × images), `groups` the number of each image's group.
         """
-        with threadpool_limits(1, user_api="blas"):  # products of such thin matrices are slower with several threads
+        with blas_in_one_thread():  # products of such thin matrices are slower with several threads
             points = values(np.ones((1, len(groups))))
             chunks = [values(weights) for weights in self._draw(groups)]
         return {

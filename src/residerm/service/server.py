@@ -20,7 +20,7 @@ from fastapi import FastAPI
 
 from residerm.config import ServeOptions
 from residerm.errors import UsageError, system_reason
-from residerm.parallel import cores
+from residerm.parallel import blas_in_one_thread, cores
 from residerm.service import logs
 from residerm.service.memory import return_freed_memory
 from residerm.service.security import is_loopback, read_token
@@ -69,8 +69,6 @@ def serve(
 
 def build_app(model: str | Path, options: ServeOptions, token: str | None = None) -> FastAPI:
     """Load a model and return the application that serves it."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
     from residerm.service.app import create_app
     from residerm.service.loading import load_served
 
@@ -79,7 +77,7 @@ def build_app(model: str | Path, options: ServeOptions, token: str | None = None
     threads = options.threads or max(1, cores() // options.workers)
     served = load_served(model, threads)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    threadpool_limits(1, user_api="blas")  # the arithmetic of trust is small, and the network needs the cores
+    blas_in_one_thread()  # the arithmetic of trust is small, and the network needs the cores
     return create_app(served, options, token)
 
 

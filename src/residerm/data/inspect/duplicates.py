@@ -23,9 +23,8 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from residerm.parallel import in_chunks
+from residerm.parallel import blas_in_one_thread, in_chunks
 from residerm.progress import SILENT, Count, Progress
 from residerm.storage.scratch import paged
 
@@ -88,7 +87,7 @@ def find_duplicates(
             pairs = np.sort(np.stack([one[near], other[near]]), 0)
             found.extend(zip(distances[near].tolist(), *pairs.tolist(), strict=True))
 
-    with threadpool_limits(1, user_api="blas"):  # we use our own threads, and more threads would slow each other down
+    with blas_in_one_thread():  # we use our own threads, and more threads would slow each other down
         coarse = paged(len(thumbnails), _COARSE)
         for start in range(0, len(thumbnails), _BLOCK):
             coarse[start : start + _BLOCK] = _shrunk(_planes(thumbnails[start : start + _BLOCK]))

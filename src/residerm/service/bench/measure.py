@@ -1,12 +1,13 @@
 """Measure the service, and the predictor alone in the same minutes.
 
     one client     p50 of a request / time of the predictor alone for one image, with decoding; interleaved
-    throughput     16 connections / the predictor alone with batches of 16, decoded in one thread per core; interleaved
+    throughput     as many connections as the queue holds / the predictor alone with batches of 16, decoded in one
+                   thread per core; interleaved
     steady         at 80 % of that rate, without deadline and limits: p99
     overload       ten times that rate: statuses, p99 of accepted requests, memory; and p50 afterwards
     hostile        malformed requests: statuses, memory
 
-The client runs on the same cores, so the throughput excludes the CPU time of the client.
+The client runs on the same cores; it takes 0.03 to 0.04 ms of CPU time per request.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from residerm import imaging
+from residerm.config import ServeOptions
 from residerm.inference import Predictor
 from residerm.parallel import cores
 from residerm.progress import SILENT, Progress
@@ -39,6 +41,7 @@ _PARTS = 10
 _HOSTILE_SECONDS = 0.002  # expected, for a malformed request
 _ONE_CLIENT_SECONDS, _THROUGHPUT_SECONDS, _STEADY_SECONDS = 3.0, 6.0, 20.0
 _BATCH = 16
+_CLIENTS = ServeOptions().queue
 _LOAD, _OVERLOAD = 0.8, 10.0
 _OVERLOAD_CONNECTIONS = 128
 _UNLIMITED = ("--deadline", "3600", "--queue", "100000", "--client-requests", "100000", "--connections", "10000")
@@ -169,7 +172,7 @@ def _throughput(predictor: Predictor, target: Target, image: bytes) -> Turns:
     """Images per second."""
 
     def served() -> float:
-        found = _load(target, image, mode="closed", seconds=_THROUGHPUT_SECONDS, connections=_BATCH)
+        found = _load(target, image, mode="closed", seconds=_THROUGHPUT_SECONDS, connections=_CLIENTS)
         return found.statuses.get("200", 0) / found.seconds
 
     return _in_turns(lambda: _own_throughput(predictor, image), served)
