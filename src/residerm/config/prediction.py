@@ -39,5 +39,5 @@ class PredictOptions(Options):
         "those in float32. auto: bf16 if it is faster. Default: float32; for an exported bundle, the precision of its "
         "export.",
     )
-    threads: int | None = Field(None, ge=1, description="Number of threads of the runtime. Default: one per core.")
+    threads: int | None = Field(None, ge=1, description="Number of threads. Default: one per core.")
     batch_size: int = Field(64, ge=1, description="Batch size.")

@@ -28,7 +28,7 @@ from residerm.inference import Predictor, load
 from residerm.inference.answers import SENSITIVITY, Answers, Rule
 from residerm.inference.sources import Source, find_sources
 from residerm.outputs import Views
-from residerm.parallel import blas_in_one_thread, cores
+from residerm.parallel import blas_in_one_thread
 from residerm.progress import SILENT, Progress
 from residerm.spreadsheet import Writer
 
@@ -196,15 +196,16 @@ def _cells(judgement: Judgement | None) -> list[str]:
 
 
 def _in_batches(rule: Rule, sources: Sequence[Source], batch_size: int) -> Iterator[list[Line]]:
-    """Predict batches in one thread per core, each of which decodes and runs its own, and yield them in order."""
-    size = max(1, min(batch_size, -(-len(sources) // cores())))
+    """Predict batches in the predictor's threads, each of which decodes and runs its own, and yield them in order."""
+    threads = rule.predictor.threads
+    size = max(1, min(batch_size, -(-len(sources) // threads)))
     batches = [sources[start : start + size] for start in range(0, len(sources), size)]
-    pool, running = ThreadPoolExecutor(cores(), thread_name_prefix="predict"), deque[Future[list[Line]]]()
+    pool, running = ThreadPoolExecutor(threads, thread_name_prefix="predict"), deque[Future[list[Line]]]()
     with blas_in_one_thread():
         try:
             for some in batches:
                 running.append(pool.submit(_predict, rule, some, len(batches) == 1))
-                if len(running) > 2 * cores():  # enough that no thread waits for the caller
+                if len(running) > 2 * threads:  # enough that no thread waits for the caller
                     yield running.popleft().result()
             while running:
                 yield running.popleft().result()

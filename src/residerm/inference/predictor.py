@@ -56,6 +56,11 @@ class Predictor:
         return self._runtime.precision
 
     @property
+    def threads(self) -> int:
+        """The number of threads that the library uses."""
+        return self._runtime.threads
+
+    @property
     def classifier(self) -> Classifier | None:
         """Weight (classes, d) and bias (classes,) of the linear layer after global average pooling, or None."""
         return self._runtime.classifier

@@ -26,6 +26,10 @@ class Runtime(Protocol):
         """The precision of its arithmetic."""
 
     @property
+    def threads(self) -> int:
+        """The number of threads that it uses."""
+
+    @property
     def classifier(self) -> Classifier | None:
         """The linear layer after global average pooling; None if there is none."""
 

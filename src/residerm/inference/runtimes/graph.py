@@ -60,7 +60,7 @@ class GraphRuntime(ABC, Generic[Opened]):
     ) -> None:
         """Open a graph; an error if it is damaged or does not match the description."""
         self.precision, self.classifier, self._path = precision, classifier, path
-        self._threads = threads or cores()
+        self.threads = threads or cores()
         self._slice = max(1, _PIXELS_AT_ONCE // description.pixels.size**2)
         self._shared, self._opening = self._opened(1), threading.Lock()
         if not _fits(description, *self._ports(self._shared)):
@@ -69,14 +69,14 @@ class GraphRuntime(ABC, Generic[Opened]):
     def run(self, pixels: np.ndarray, maps: bool, alone: bool = True) -> Outputs:
         """The outputs of images (n, size, size, 3) uint8; the maps only if asked for."""
         try:
-            if self._threads == 1 or not self.side_by_side:
-                return self._one_by_one(self._shared, pixels, self._slice * self._threads, maps)
+            if self.threads == 1 or not self.side_by_side:
+                return self._one_by_one(self._shared, pixels, self._slice * self.threads, maps)
             if not alone:
                 return self._one_by_one(self._opened_for_threads(), pixels, self._slice, maps)
-            if len(pixels) < _FEW * self._threads:
-                return self._one_by_one(self._shared, pixels, self._slice * self._threads, maps)
-            rounds = -(-len(pixels) // (self._slice * self._threads))
-            return self._side_by_side(np.array_split(pixels, rounds * self._threads), maps)
+            if len(pixels) < _FEW * self.threads:
+                return self._one_by_one(self._shared, pixels, self._slice * self.threads, maps)
+            rounds = -(-len(pixels) // (self._slice * self.threads))
+            return self._side_by_side(np.array_split(pixels, rounds * self.threads), maps)
         except BundleError:
             raise
         except Exception as error:  # a damaged graph can fail in any of its operators
@@ -98,15 +98,15 @@ class GraphRuntime(ABC, Generic[Opened]):
     @cached_property
     def _of_threads(self) -> Opened:
         """The graph, for as many callers at a time as there are threads."""
-        return self._opened(self._threads)
+        return self._opened(self.threads)
 
     @cached_property
     def _pool(self) -> ThreadPoolExecutor:
-        return ThreadPoolExecutor(self._threads, thread_name_prefix=self.name)
+        return ThreadPoolExecutor(self.threads, thread_name_prefix=self.name)
 
     def _opened(self, callers: int) -> Opened:
         try:
-            return self._open(self._path, self._threads, callers)
+            return self._open(self._path, self.threads, callers)
         except BundleError:
             raise
         except Exception as error:  # the libraries raise many classes of exceptions without a common base

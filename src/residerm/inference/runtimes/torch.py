@@ -34,6 +34,7 @@ class TorchRuntime:
         """By default, a CUDA device is used if available; `threads` applies to all of PyTorch in this process."""
         if threads is not None:
             torch.set_num_threads(threads)
+        self.threads = torch.get_num_threads()
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.precision = choose_precision(precision, self._device.type)
         self.classifier = classifier_of(model)
