@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
 
 from residerm.progress import Count
 
@@ -47,10 +49,17 @@ def blas_in_one_thread() -> AbstractContextManager[object]:
 
     Products that several threads compute at the same time would otherwise share threads, which wait for each other.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
+    limits: AbstractContextManager[object] = _blas().limit(limits=1)
     return limits
+
+
+@cache
+def _blas() -> Any:
+    """NumPy's library for linear algebra, which takes a millisecond to find."""
+    import numpy as np  # noqa: F401
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController().select(user_api="blas")
 
 
 def cores() -> int:

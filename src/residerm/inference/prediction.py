@@ -200,11 +200,14 @@ def _in_batches(rule: Rule, sources: Sequence[Source], batch_size: int) -> Itera
     threads = rule.predictor.threads
     size = max(1, min(batch_size, -(-len(sources) // threads)))
     batches = [sources[start : start + size] for start in range(0, len(sources), size)]
+    if len(batches) == 1:
+        yield _predict(rule, sources, alone=True)
+        return
     pool, running = ThreadPoolExecutor(threads, thread_name_prefix="predict"), deque[Future[list[Line]]]()
     with blas_in_one_thread():
         try:
             for some in batches:
-                running.append(pool.submit(_predict, rule, some, len(batches) == 1))
+                running.append(pool.submit(_predict, rule, some, alone=False))
                 if len(running) > 2 * threads:  # enough that no thread waits for the caller
                     yield running.popleft().result()
             while running:

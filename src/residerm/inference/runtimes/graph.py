@@ -6,7 +6,8 @@ whose activations fit in the processor's caches: EfficientNet-Lite0 was 1.2 to 1
 
 A few images share all threads, which synchronise at every layer. In larger batches, each thread runs its own slices:
 this is as fast on an idle machine, and faster if another process, or decoding of the next images, occupies a core that
-all threads would wait for (measurements in dev/LOG.md). It requires the graph to be opened a second time.
+all threads would wait for (measurements in dev/LOG.md). The same holds for several callers, each of which then uses its
+own thread (`alone=False`). Both require the graph to be opened a second time.
 """
 
 from __future__ import annotations
