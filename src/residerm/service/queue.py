@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+_FEW = 6  # items that are not worth dividing
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -128,9 +130,11 @@ class BatchQueue(Generic[Item, Result]):
                     return None
 
     def _share(self) -> list[_Job[Item, Result]]:
-        """What this thread takes of the waiting items: as many as each of the free threads can take."""
-        free = len(self._threads) - len(self._busy)
-        return [self._jobs.popleft() for _ in range(min(self._batch_size, -(-len(self._jobs) // free)))]
+        """What this thread takes of the waiting items; the rest is left to the others, which will be free soon."""
+        share = -(-len(self._jobs) // len(self._threads))
+        if self._busy:
+            share = max(share, _FEW)
+        return [self._jobs.popleft() for _ in range(min(share, self._batch_size, len(self._jobs)))]
 
     def _is_wanted(self, job: _Job[Item, Result]) -> bool:
         late = time.monotonic() > job.deadline
