@@ -80,7 +80,7 @@ def test_run_is_measured_with_its_exports(run: Path) -> None:
         EAGER, "torch fused float32", "onnx float32", "openvino float32", *reduced,
     }  # fmt: skip
     assert set(speeds.cases[0].parity) == reduced
-    assert f"{run}/exports/onnx-float16: float16, onnx" in " ".join(speeds.parity)
+    assert f"{run}/exports/onnx-float16, at 32 px: float16, onnx" in " ".join(speeds.parity)
 
 
 def test_exported_bundles_join_the_model_that_they_are_of(run: Path, bundle: Path, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_command_prints_parity(run: Path, capsys: pytest.CaptureFixture[str]) ->
     printed = " ".join(capsys.readouterr().out.split())
     for expected in (
         "parity passed", "parity not known", "16 px", "24 px",
-        f"parity passed: {run}/exports/openvino-float16: float16, openvino",
+        f"parity passed: {run}/exports/openvino-float16, at 32 px: float16, openvino",
         "the fastest in each case in float32 or with parity passed, geometric mean:",
     ):  # fmt: skip
         assert expected in printed

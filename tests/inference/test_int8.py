@@ -41,6 +41,16 @@ def test_a_network_without_shortcuts_has_two_sensitive_layers(tmp_path: Path) ->
     assert len(sensitive_layers(graph)) == 2
 
 
+def test_depthwise_convolutions_are_sensitive(tmp_path: Path) -> None:
+    graph = write_onnx(make_model("mobilenetv3_small_050", ResNetOptions()), tmp_path)
+    layers = _weighted(graph)
+    depthwise = {
+        name for name, node in layers.items() if any(one.name == "group" and one.i > 1 for one in node.attribute)
+    }
+    assert len(depthwise) == 11
+    assert depthwise < set(sensitive_layers(graph)) < set(layers)
+
+
 @pytest.mark.parametrize("name", ["resnet-basic-1-1-1", "logistic"])
 def test_other_layers_are_quantised(tmp_path: Path, name: str) -> None:
     graph = write_onnx(make_model(name, ResNetOptions(width=8 if "resnet" in name else None)), tmp_path)

@@ -53,6 +53,9 @@ def bench_inference(
 
     began = time.perf_counter()
     networks = find_networks([models] if isinstance(models, str | Path) else models, sizes)
+    for network in networks:
+        if network.description and not network.reduced:
+            progress.remark(f"{network.name} has no export in bf16 or int8, so only float32 is measured")
     threads = threads or cores()
     torch.set_num_threads(threads)
     with ExitStack() as stack:

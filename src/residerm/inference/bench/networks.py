@@ -55,7 +55,9 @@ class Network:
     def passed(self) -> dict[str, str]:
         """The runtimes of these exports, each with the measurements of its parity."""
         return {
-            f"{one.runtime} {export.parity.precision}": f"{export.folder}: {export.parity.explained}"
+            f"{one.runtime} {export.parity.precision}": (
+                f"{export.folder}, at {export.description.pixels.size} px: {export.parity.explained}"
+            )
             for export in self.reduced
             for one in export.parity.measured
         }
