@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import archives
@@ -103,6 +104,16 @@ def test_damaged_zip_is_listed(model: Path, images: Path, tmp_path: Path) -> Non
     broken.write_bytes(b"PK\x03\x04 and no more")
     lines = list(predict(model, [broken, images]))
     assert [bool(line.error) for line in lines] == [True] + [False] * 11
+
+
+def test_damaged_zip_in_a_folder_does_not_stop_the_images_next_to_it(model: Path, images: Path) -> None:
+    (images / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    with zipfile.ZipFile(images / "outside.zip", "w") as packed:
+        packed.write(images / "00.jpg", "inside.jpg")
+        packed.write(images / "00.jpg", "../outside.jpg")
+    lines = list(predict(model, [images]))
+    assert [line.name for line in lines if line.error] == [str(images / "broken.zip"), str(images / "outside.zip")]
+    assert [line.name for line in lines if not line.error] == [str(images / f"{one:02d}.jpg") for one in range(11)]
 
 
 def test_balanced_decision(model: Path, images: Path, tmp_path: Path) -> None:

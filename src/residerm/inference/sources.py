@@ -77,10 +77,14 @@ def _paths(given: str) -> Iterator[Path]:
 
 def _add_inside(path: Path, sources: Sources) -> None:
     """Add the images in a folder or a zip; one that cannot be opened becomes an unreadable image."""
+
+    def refused(place: Path, error: ArchiveError) -> None:
+        sources.images.append(Source(printable(str(place)), partial(_fail, str(error))))
+
     try:
-        tree = Tree(path)
+        tree = Tree(path, refused)
     except ArchiveError as error:
-        sources.images.append(Source(printable(str(path)), partial(_fail, str(error))))
+        refused(path, error)
         return
     sources.images.extend(Source(tree.where(number), partial(tree.read, number)) for number, _ in tree.images)
     sources.others.extend(tree.where(number) for number, _ in tree.documents)

@@ -10,9 +10,10 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, partial
 from pathlib import Path
+from sqlite3 import Connection
 from typing import IO
 
 import numpy as np
@@ -29,16 +30,34 @@ from residerm.storage.zips import Zip
 class Tree:
     """The files under a path. `files` is a table with the fields of `File`; `read(number)` reads one file."""
 
-    def __init__(self, path: Path) -> None:
-        """List all files under the path, without reading images."""
+    def __init__(self, path: Path, refused: Callable[[Path, ArchiveError], None] | None = None) -> None:
+        """List all files under the path, without reading images.
+
+        A zip that cannot be read is an error, or is left out and given to `refused`.
+        """
         self.path = path
-        self.containers = list(_containers(path))
+        self.containers: list[Container] = []
         with scratch_database() as database:
             database.execute("CREATE TABLE file (container, name BLOB, position, packed, size, crc, method)")
-            for number, container in enumerate(self.containers):
-                database.executemany("INSERT INTO file VALUES (?,?,?,?,?,?,?)", container.files(number))
+            for place, opened in _containers(path):
+                try:
+                    self._add(opened(), database)
+                except ArchiveError as error:
+                    if refused is None:
+                        raise
+                    refused(place, error)
             rows, width = database.execute("SELECT count(*), coalesce(max(length(name)), 1) FROM file").fetchone()
             self.files = from_query(database, "SELECT * FROM file ORDER BY container, name", _file_type(width), rows)
+
+    def _add(self, container: Container, database: Connection) -> None:
+        """List the files of a container: all of them or, on an error, none."""
+        number = len(self.containers)
+        self.containers.append(container)
+        try:
+            database.executemany("INSERT INTO file VALUES (?,?,?,?,?,?,?)", container.files(number))
+        except ArchiveError:
+            database.execute("DELETE FROM file WHERE container = ?", (number,))
+            raise
 
     def __len__(self) -> int:
         return len(self.files)
@@ -104,13 +123,13 @@ def _file_type(width: int) -> np.dtype:
     return np.dtype(list(kinds.items()))
 
 
-def _containers(path: Path) -> Iterator[Container]:
-    """The containers of a path, packed ones first, because their CRCs are known without reading."""
+def _containers(path: Path) -> Iterator[tuple[Path, Callable[[], Container]]]:
+    """The containers of a path, to be opened, packed ones first, because their CRCs are known without reading."""
     if _is_folder(path):
-        yield from (_open_packed(found) for found in sorted(_packed_files(path)))
-        yield Folder(path)
+        yield from ((found, partial(_open_packed, found)) for found in sorted(_packed_files(path)))
+        yield path, partial(Folder, path)
     elif path.name.lower().endswith(PACKED):
-        yield _open_packed(path)
+        yield path, partial(_open_packed, path)
     else:
         raise ArchiveError(f"{path} is not an archive: give its folder, a zip or an npz")
 
