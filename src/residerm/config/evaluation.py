@@ -43,7 +43,7 @@ class EvaluateOptions(Options):
         0.95,
         gt=0,
         lt=1,
-        description="With `decide=malignant`: fraction of malignant lesions to be called malignant, for which the "
+        description="For the decision malignant: fraction of malignant lesions to be called malignant, for which the "
         "threshold is chosen on the validation part.",
     )
     outliers: tuple[Path, ...] = Field(

@@ -26,7 +26,10 @@ class PredictOptions(Options):
         "depending on a threshold on the probability of malignancy, chosen on the validation part for `sensitivity`.",
     )
     sensitivity: float = Field(
-        0.95, gt=0, lt=1, description="With `decide=malignant`: fraction of malignant lesions to be called malignant."
+        0.95,
+        gt=0,
+        lt=1,
+        description="For the decision malignant: fraction of malignant lesions to be called malignant.",
     )
     runtime: RuntimeChoice = Field(
         "auto",
