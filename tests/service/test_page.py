@@ -13,7 +13,9 @@ from typing import Any
 import browser
 import colour_service
 import httpx
+import numpy as np
 import pytest
+from sample_images import encode
 
 from residerm.config import ServeOptions
 from residerm.service.answers import Observed
@@ -207,6 +209,19 @@ def test_print_shows_answers_without_buttons(visit: Callable[..., Any], address:
     assert not page.locator("#choose").is_visible()
     assert not page.locator(".remove").is_visible()
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_file_that_the_browser_cannot_show_is_shown_as_the_model_saw_it(
+    visit: Callable[..., Any], address: str
+) -> None:
+    page = visit(address)
+    pixels = np.full((30, 90, 3), RED, np.uint8)
+    give(page, {"name": "red.tif", "mimeType": "image/tiff", "buffer": encode(pixels, "TIFF")})
+    assert page.locator(".found").inner_text() == "Melanoma"
+    assert page.locator(".photo").get_attribute("src").startswith("data:image/png")
+    assert "shown as the model saw it" in page.locator(".note").inner_text()
+    give(page, browser.photo("red.png", RED))
+    assert "shown as the model saw it" not in page.locator(".note").last.inner_text()
 
 
 def test_token_is_requested(visit: Callable[..., Any]) -> None:

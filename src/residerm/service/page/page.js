@@ -3,6 +3,7 @@ import { inWords, make, nameOf, partsOf } from "./answer.js";
 
 const RETRIES = 4;
 const TOGETHER = 2; // requests at once, so that a page never fills the service's queue by itself
+const AS_SEEN = "The picture is shown as the model saw it, at its size and shape, because this browser cannot show the file.";
 const find = (selector, within = document) => within.querySelector(selector);
 const state = { model: null, token: "", waiting: [], running: 0 };
 
@@ -250,7 +251,7 @@ class Card {
     overlay.src = explanation.png;
     overlay.hidden = false;
     overlay.alt = `Evidence for ${nameOf(explanation.label, state.model)}, overlaid on the image`;
-    find(".note", this.root).textContent = explanation.note;
+    find(".note", this.root).textContent = `${explanation.note}${photo.src.startsWith("data:") ? ` ${AS_SEEN}` : ""}`;
     this.fade();
     this.place();
   }
