@@ -181,3 +181,10 @@ def test_merged_labels_are_a_warning(tmp_path: Path, capsys: pytest.CaptureFixtu
     _, printed, _ = outcome(capsys, folders, "--json")
     (finding,) = (one for one in json.loads(printed)["findings"] if one["kind"] == "merged labels")
     assert finding["severity"] == "warning"
+
+
+def test_archive_too_small_for_a_split_names_the_flags(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, printed, _ = outcome(capsys, write_archive(tmp_path, make_clean_images(4)))
+    assert code == 0
+    assert "No split was made: class mel has 2 lesions, too few" in printed
+    assert "leave it out with --without mel, or omit the validation part (--validation 0)" in printed

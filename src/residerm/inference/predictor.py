@@ -86,7 +86,10 @@ class Predictor:
         return concatenated([self._run(some, views, maps, alone) for some in batches])
 
     def predict(self, images: Sequence[Picture], views: Views = 1, batch_size: int = _BATCH) -> np.ndarray:
-        """Probabilities (n, classes) of images: paths, bytes of image files, PIL images or arrays of RGB."""
+        """Probabilities (n, classes), before calibration, of paths, bytes of image files, PIL images or arrays of RGB.
+
+        `residerm.predict` calibrates them, as does `trust.judge` for `outputs`.
+        """
         batches = [
             self.outputs(np.stack([self.pixels(image) for image in images[start : start + batch_size]]), views)
             for start in range(0, len(images), batch_size)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from residerm.cli.console import out, progress, remarks, show_json, show_table
+from residerm.cli.flags import with_flags
 from residerm.cli.options import Archive, Json
 from residerm.config import SplitOptions
 from residerm.files import new_file
@@ -78,7 +79,7 @@ def _show(report: CheckReport) -> None:
         show_table(f"Pairs to inspect{rest}", columns, [_pair(found) for found in shown])
     for note in report.notes:
         out.print(f"Note: {note}")
-    out.print(report.split)
+    out.print(with_flags(report.split))
     counts = {severity: report.count(severity) for severity in ("error", "warning", "note")}
     out.print(
         ", ".join(f"{count:,} {severity}{'s' * (count != 1)}" for severity, count in counts.items()), style="bold"
