@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import importlib
+import inspect
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -299,6 +301,21 @@ def test_ascii_terminal():
     done = residerm_process("--help", env={**os.environ, "PYTHONIOENCODING": "ascii"})
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage: residerm COMMAND" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["demo", "models", "train", "evaluate", "calibrate", "predict", "explain", "export", "serve", "runs", "bench"]
+    + [f"data.{verb}" for verb in ("check", "fetch", "list", "preview", "split", "stats", "synth")],
+)
+def test_help_shows_every_option(command, capsys):
+    module = importlib.import_module(f"residerm.cli.{command}")
+    (function,) = (value for name, value in vars(module).items() if name == f"{command.split('.')[-1]}_")
+    given = [parameter.default for parameter in inspect.signature(function).parameters.values()]
+    names = {name for options in given if isinstance(options, Options) for name in type(options).model_fields}
+    assert cli.run([*command.split("."), "--help"]) == 0
+    shown = set(re.findall(r"--(?:no-)?([a-z][a-z-]*)", capsys.readouterr().out))
+    assert {name.replace("_", "-") for name in names} - shown == set()
 
 
 def test_help_is_fast():

@@ -21,7 +21,8 @@ def flags(group: Group | None = None, *, some_are_on: bool = False, several: boo
     `some_are_on`: also as --no-…, for those that are on by default; `several`: a flag takes all values that follow it.
     """
     negative = "no-" if some_are_on else ()
-    return Parameter(name="*", group=group, negative_bool=negative, consume_multiple=several or None)
+    shown = Parameter(name="*", negative_bool=negative, consume_multiple=several or None)
+    return Parameter.combine(shown, Parameter(group=group)) if group else shown  # `group=None` would hide it from help
 
 
 BENCH_INFERENCE, BENCH_SERVICE = Group("With --inference", sort_key=20), Group("With --serve", sort_key=21)
