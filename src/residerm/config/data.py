@@ -79,7 +79,9 @@ class SampleOptions(Options):
 class AugmentOptions(Options):
     """How training images are augmented; a strength of 0 switches a transformation off."""
 
-    augment: bool = Field(True, description="Augment the training images; `augment=False` switches everything off.")
+    augment: bool = Field(
+        True, description="Augment the training images. Without it, the other options of augmentation have no effect."
+    )
     rotation: float = Field(180.0, ge=0, le=180, description="Largest rotation in either direction, in degrees.")
     flip: float = Field(0.5, ge=0, le=1, description="Probability of each flip, horizontal and vertical.")
     scale: float = Field(0.15, ge=0, lt=1, description="Enlarge or shrink by a factor of up to 1 plus this.")

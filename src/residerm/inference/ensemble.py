@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from residerm.config import PixelSpec
 from residerm.description import ModelDescription
 from residerm.errors import UsageError
 
@@ -16,9 +17,8 @@ def described_together(members: Sequence[ModelDescription], paths: Sequence[Path
         for name in ("classes", "task", "pixels"):
             own, other = getattr(first, name), getattr(member, name)
             if own != other:
-                raise UsageError(
-                    f"{paths[0]} and {path} cannot be averaged: their {name} differ ({_text(own)}; {_text(other)})"
-                )
+                differ = f"{_text(own, other)}; {_text(other, own)}"
+                raise UsageError(f"{paths[0]} and {path} cannot be averaged: their {name} differ ({differ})")
     return first.model_copy(
         update={
             "model": " + ".join(member.model for member in members),
@@ -41,5 +41,9 @@ def _together(texts: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(texts))
 
 
-def _text(value: object) -> str:
+def _text(value: object, other: object) -> str:
+    """A value in words; of the specification of pixels, only what is different from the other one."""
+    if isinstance(value, PixelSpec):
+        names = (name for name in PixelSpec.model_fields if getattr(value, name) != getattr(other, name))
+        return ", ".join(f"{name} {getattr(value, name)}" for name in names)
     return ", ".join(value) if isinstance(value, tuple) else str(value)
