@@ -108,7 +108,7 @@ def _engine(folder: Path, record: ParityRecord, runtime: RuntimeChoice) -> Engin
         if record.of(runtime) is None:
             raise UsageError(
                 f"`runtime={runtime}`: the parity of {folder} was only measured in {listed(record.fastest)}; "
-                f"export the model with `to={runtime}`"
+                f"choose auto, or export its run with `to={runtime}`"
             )
         require_installed(runtime)
         return runtime
