@@ -141,7 +141,7 @@ def test_unfinished_run_is_refused(run: Run) -> None:
         (
             "evaluations/ham10000-test/scores.json",
             '{"format": 2}',
-            "scores.json cannot be used (its format 2 is not supported",
+            "scores.json has format 2, from a newer version of residerm",
         ),
         ("config.yaml", "- 1", "config.yaml: must contain a line 'option: value'"),
         ("splits.csv", "a,b\n1,2\n", "splits.csv cannot be used (column image_id is missing)"),

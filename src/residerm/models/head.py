@@ -96,4 +96,4 @@ def _averaged(maps: Any, features: Tensor) -> Literal["channels first", "channel
 
 
 def _close(one: Tensor, other: Tensor) -> bool:
-    return torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+    return torch.allclose(one, other, rtol=1e-3, atol=1e-4, equal_nan=True)  # weights that overflow change no structure
