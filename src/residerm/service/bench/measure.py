@@ -39,7 +39,7 @@ from residerm.service.loading import load_served
 _ROUNDS = 5
 _PARTS = 10
 _HOSTILE_SECONDS = 0.002  # expected, for a malformed request
-_ONE_CLIENT_SECONDS, _THROUGHPUT_SECONDS, _STEADY_SECONDS = 3.0, 6.0, 20.0
+_ONE_CLIENT_SECONDS, _THROUGHPUT_SECONDS, _STEADY_SECONDS = 3.0, 6.0, 60.0
 _BATCH = 16
 _CLIENTS = ServeOptions().queue
 _LOAD, _OVERLOAD = 0.8, 10.0
