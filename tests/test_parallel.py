@@ -2,9 +2,11 @@
 
 import threading
 
+import numpy as np  # noqa: F401, its library is the one that is limited
 import pytest
+from threadpoolctl import threadpool_info
 
-from residerm.parallel import cores, in_chunks
+from residerm.parallel import blas_in_one_thread, cores, in_chunks
 
 
 def test_every_row_once_and_progress_reaches_the_total() -> None:
@@ -38,3 +40,16 @@ def test_first_error_stops_the_work() -> None:
     with pytest.raises(ValueError, match="rows from"):
         in_chunks(1_000_000, work)
     assert len(done) < 100
+
+
+def test_overlapping_limits_of_blas_end_with_the_last() -> None:
+    def threads() -> set[int]:
+        return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+    before, first, second = threads(), blas_in_one_thread(), blas_in_one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert threads() == {1}
+    second.__exit__(None, None, None)
+    assert threads() == before

@@ -92,7 +92,12 @@ def newer_format(error: ValidationError) -> str | None:
     known = [int(one) for one in re.findall(r"\d+", first.get("ctx", {}).get("expected", ""))] if first else []
     if first is None or not isinstance(first["input"], int) or first["input"] <= max(known, default=first["input"]):
         return None
-    return f"has format {shortened(first['input'])}, from a newer version of residerm: update residerm"
+    return of_newer_version(first["input"])
+
+
+def of_newer_version(number: int) -> str:
+    """What is wrong with a file of a format that is not known yet, after its path."""
+    return f"has format {shortened(number)}, from a newer version of residerm: update residerm"
 
 
 def _of_format(error: ValidationError) -> ErrorDetails | None:

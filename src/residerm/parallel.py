@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from functools import cache
-from typing import Any
 
 from residerm.progress import Count
 
@@ -44,22 +43,48 @@ def in_chunks(rows: int, work: Callable[[int, int], None], count: Count | None =
             stopped.set()  # the other threads finish their chunk and exit
 
 
-def blas_in_one_thread() -> AbstractContextManager[object]:
+@contextmanager
+def blas_in_one_thread() -> Iterator[None]:
     """Limit NumPy's linear algebra to the calling thread, in the whole process.
 
     Products that several threads compute at the same time would otherwise share threads, which wait for each other.
+    Callers may overlap in any order: the last one to leave ends the limit.
     """
-    limits: AbstractContextManager[object] = _blas().limit(limits=1)
-    return limits
+    blas = _blas()
+    blas.enter()
+    try:
+        yield
+    finally:
+        blas.leave()
+
+
+class _Blas:
+    """NumPy's library for linear algebra, and how many callers limit it."""
+
+    def __init__(self) -> None:
+        import numpy as np  # noqa: F401
+        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+        self._library = ThreadpoolController().select(user_api="blas")
+        self._lock, self._callers = threading.Lock(), 0
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._callers:
+                self._limit = self._library.limit(limits=1)
+            self._callers += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._callers -= 1
+            if not self._callers:
+                self._limit.restore_original_limits()
 
 
 @cache
-def _blas() -> Any:
-    """NumPy's library for linear algebra, which takes a millisecond to find."""
-    import numpy as np  # noqa: F401
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
-
-    return ThreadpoolController().select(user_api="blas")
+def _blas() -> _Blas:
+    """Found once, because it takes milliseconds."""
+    return _Blas()
 
 
 def cores() -> int:

@@ -208,8 +208,8 @@ def test_error_of_a_single_item() -> None:
 
 
 def test_missed_deadline_gives_503() -> None:
-    predictor = colour_service.ColourPredictor(before=colour_service.delay(0.2))
-    replies = statuses(4, predictor, batch_size=1, threads=1, deadline=0.25)
+    predictor = colour_service.ColourPredictor(threads=1, before=colour_service.delay(0.2))
+    replies = statuses(4, predictor, batch_size=1, deadline=0.25)
     assert {reply.status_code for reply in replies} == {200, 503}
     assert any("past its deadline" in reply.text for reply in replies)
 

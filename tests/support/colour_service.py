@@ -96,6 +96,7 @@ class ColourPredictor:
 
     description: ModelDescription = field(default_factory=make_description)
     runtime: str = "colours"
+    threads: int = 2
     trust: Any = field(default_factory=ColourTrust)
     classifier: tuple[np.ndarray, np.ndarray] | None = field(
         default_factory=lambda: (np.eye(3, dtype=np.float32) / 20, np.zeros(3, np.float32))

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from residerm.arrays import read_arrays
+from residerm.documents import of_newer_version
 from residerm.inference.validation import BundleError
 
 Content = tuple[int, int]  # size and CRC-32 of a file; a CRC of 0 means unknown
@@ -96,7 +97,7 @@ class Seen:
 def _require_known(stated: np.ndarray, path: Path) -> None:
     """Raise `BundleError` for the format of a newer version."""
     if stated.dtype.kind == "i" and stated.size == 1 and stated.item() > _FORMAT:
-        raise BundleError(f"{path} has format {stated.item()}, from a newer version of residerm: update residerm")
+        raise BundleError(f"{path} {of_newer_version(stated.item())}")
 
 
 def _is_sound(table: _Table) -> bool:

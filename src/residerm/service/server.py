@@ -77,7 +77,6 @@ def build_app(model: str | Path, options: ServeOptions, token: str | None = None
     threads = options.threads or max(1, cores() // options.workers)
     served = load_served(model, threads)
     sys.setswitchinterval(_SWITCH_SECONDS)
-    blas_in_one_thread()  # the arithmetic of trust is small, and the network needs the cores
     return create_app(served, options, token)
 
 
@@ -88,7 +87,8 @@ def _build_and_run(model: str | Path, options: ServeOptions, token: str | None, 
 def _run(app: FastAPI, options: ServeOptions, listener: socket.socket) -> None:
     import uvicorn
 
-    uvicorn.Server(uvicorn_config(app, options)).run(sockets=[listener])
+    with blas_in_one_thread():  # the arithmetic of trust is small, and the network needs the cores
+        uvicorn.Server(uvicorn_config(app, options)).run(sockets=[listener])
 
 
 def uvicorn_config(app: FastAPI, options: ServeOptions) -> uvicorn.Config:

@@ -58,11 +58,10 @@ class Worker:
         self._finder = Finder(
             model.predictor, int(options.max_megapixels * 1e6), lambda seconds: metrics.stage("decode", seconds)
         )
-        self._threads = options.threads or max(1, cores() // options.workers)
         self._queue: BatchQueue[Question, ImageResult] = BatchQueue(
             self._finder,
             batch_size=options.batch_size,
-            threads=self._threads,
+            threads=model.predictor.threads,
             observe=self._observe,
         )
         self._decoders = ThreadPoolExecutor(cores(), thread_name_prefix="large")
@@ -83,7 +82,7 @@ class Worker:
         self._decoders.shutdown(cancel_futures=True)
 
     def is_alive(self) -> bool:
-        """Whether the model's thread runs and is not stuck."""
+        """Whether the model's threads run and are not stuck."""
         return self._queue.is_well(_STUCK_SECONDS)
 
     def is_ready(self) -> bool:
@@ -169,7 +168,8 @@ class Worker:
 
     def _observe(self, images: int, seconds: float) -> None:
         self.metrics.batch(images, seconds)
-        self.limits.seconds_per_image += 0.1 * (seconds / images / self._threads - self.limits.seconds_per_image)
+        per_image = seconds / images / self.model.predictor.threads
+        self.limits.seconds_per_image += 0.1 * (per_image - self.limits.seconds_per_image)
 
 
 class Gone(Exception):

@@ -146,7 +146,7 @@ class Nearest:
 
     def score(self, outputs: Outputs) -> np.ndarray:
         """The distance to the 10th nearest of the stored images."""
-        directions, bank = _directions(_features(outputs)), self.bank.astype(np.float64)
+        directions, bank = _directions(_features(outputs).astype(np.float64)), self.bank.astype(np.float64)
         place = min(NEIGHBOURS, len(bank)) - 1
         parts = [
             np.partition(2 - 2 * directions[start : start + _CHUNK] @ bank.T, place, axis=1)[:, place]
@@ -265,7 +265,7 @@ def _widest(covariance: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]
 def _features(outputs: Outputs) -> np.ndarray:
     if outputs.features is None:
         raise UsageError("these outputs have no features, which this model's outlier score requires")
-    return outputs.features.astype(np.float64)
+    return outputs.features
 
 
 def _compressed(features: np.ndarray, unit: float) -> np.ndarray:
